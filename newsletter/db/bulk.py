@@ -86,12 +86,17 @@ def _copy_rows(connection: sa.Connection, statement: str, rows: Sequence[tuple[A
             for row in rows:
                 copy.write_row(row)
     # The driver is used directly here, so SQLAlchemy does not translate its errors.
-    except connection.dialect.loaded_dbapi.OperationalError as error:
-        where = Location(redact_database_url(connection.engine.url))
-        secret = str(connection.engine.url.password or "")
-        raise (
-            translate_postgresql_error(error, where, secret, is_operational=True) or error
-        ) from error
+    except connection.dialect.loaded_dbapi.Error as error:
+        translated = translate_postgresql_error(
+            error,
+            getattr(error, "sqlstate", None) or "",
+            Location(redact_database_url(connection.engine.url)),
+            str(connection.engine.url.password or ""),
+            is_operational=isinstance(error, connection.dialect.loaded_dbapi.OperationalError),
+        )
+        if translated is None:
+            raise
+        raise translated from error
 
 
 class ValueList(sa.TypeDecorator[Collection[Any]]):

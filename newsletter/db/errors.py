@@ -1,9 +1,11 @@
 """Translate errors of the database drivers into helpful messages."""
 
 import sqlite3
+from typing import Any
 
 import sqlalchemy as sa
 
+from newsletter.db.transaction import is_read_only
 from newsletter.errors import DatabaseError, DatabaseUnavailableError, Location
 
 # SQLite's primary result code (sqlite.org/rescode.html) -> message, remedy.
@@ -46,16 +48,37 @@ _SQLITE_ERRORS = {
 # Those of them that pass.
 _TEMPORARY_SQLITE_ERRORS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}
 # PostgreSQL's SQLSTATE (postgresql.org/docs/current/errcodes-appendix.html) -> message, remedy.
+# Other errors are displayed in the server's words.
 _POSTGRESQL_ERRORS = {
-    "55P03": _SQLITE_ERRORS[sqlite3.SQLITE_BUSY],  # lock_not_available: lock_timeout
+    "25006": (  # read_only_sql_transaction
+        "the PostgreSQL server accepts no changes: it is a standby, or a failover is under way",
+        "Once the failover is complete, run the same command again; it needs the primary server.",
+    ),
     "25P03": (  # idle_in_transaction_session_timeout
         "this program did nothing for too long in the middle of a change, so PostgreSQL undid it",
         "It was suspended, or the machine was asleep. Run the same command again.",
     ),
     "53100": _SQLITE_ERRORS[sqlite3.SQLITE_FULL],  # disk_full
+    "55P03": _SQLITE_ERRORS[sqlite3.SQLITE_BUSY],  # lock_not_available: lock_timeout
 }
-# Those that don't pass by waiting: wrong password, missing database, and the like.
-_PERMANENT_POSTGRESQL_ERRORS = ("28", "3D", "42")
+# SQLSTATEs, or the classes with which they begin, of what passes: the same transaction can succeed
+# later, if need be on another connection.
+_TEMPORARY_SQLSTATES = (
+    "08",  # the connection was lost or refused; also all errors of the pooler PgBouncer
+    "25006",  # the server is read-only: it was demoted in a failover, or isn't promoted yet
+    "25P03",  # the transaction was idle for too long
+    "40",  # deadlock, conflict between transactions or with the replay on a standby
+    "53",  # disk full, out of memory, too many connections
+    "55",  # locked, in use, or the database allows no connections
+    "57",  # the server shuts down (57P01), has crashed (57P02), starts up (57P03); canceled
+    "58",  # I/O error
+)
+# Exceptions to them.
+_PERMANENT_SQLSTATES = ("57P04",)  # the database was dropped
+_READ_ONLY_TRANSACTION = "25006"
+# Of a statement that PostgreSQL doesn't support: a bug. But a standby also refuses with it to begin
+# a transaction that is to write.
+_FEATURE_NOT_SUPPORTED = "0A000"
 
 
 def translate_error(
@@ -74,8 +97,28 @@ def translate_error(
     original = context.original_exception
     if isinstance(original, sqlite3.Error):
         return translate_sqlite_error(original, where)
+    state = _get_sqlstate(context)
+    if state == _READ_ONLY_TRANSACTION:
+        # The session stays open: the next try must not get it from the pool of connections.
+        context.is_disconnect = True
     is_operational = isinstance(context.sqlalchemy_exception, sa.exc.OperationalError)
-    return translate_postgresql_error(original, where, secret, is_operational=is_operational)
+    return translate_postgresql_error(original, state, where, secret, is_operational=is_operational)
+
+
+def _get_sqlstate(context: sa.ExceptionContext) -> str:
+    """Return the SQLSTATE of PostgreSQL's error by which it is to be judged; ``""`` if none."""
+    state = getattr(context.original_exception, "sqlstate", None) or ""
+    connection = context.connection
+    if connection is None:
+        return state
+    if state == _READ_ONLY_TRANSACTION and is_read_only(connection):
+        return ""  # a bug: we have asked for a transaction that only reads
+    if state == _FEATURE_NOT_SUPPORTED:
+        # Reported by the server (from version 14 on) whenever it changes; no query is needed.
+        driver: Any = connection.connection.driver_connection
+        if driver.info.parameter_status("in_hot_standby") == "on":
+            return _READ_ONLY_TRANSACTION
+    return state
 
 
 def translate_sqlite_error(error: sqlite3.Error, where: Location) -> DatabaseError | None:
@@ -88,30 +131,29 @@ def translate_sqlite_error(error: sqlite3.Error, where: Location) -> DatabaseErr
 
 
 def translate_postgresql_error(
-    error: BaseException, where: Location, secret: str = "", *, is_operational: bool
+    error: BaseException, state: str, where: Location, secret: str = "", *, is_operational: bool
 ) -> DatabaseError | None:
     """Return PostgreSQL's error as a ``DatabaseError``; ``None`` if it is a bug of the program.
 
     Args:
         error: of the driver.
+        state: its SQLSTATE, ``""`` if the connection was not made or lost.
         where: as for ``translate_error``.
         secret: as for ``translate_error``.
         is_operational: whether the driver calls it an operational error, which is none of the
             statement's.
     """
-    state = getattr(error, "sqlstate", None) or ""
     if state in _POSTGRESQL_ERRORS:
-        return database_error(_POSTGRESQL_ERRORS[state][0], where, _POSTGRESQL_ERRORS[state][1],
-                              temporary=True)  # fmt: skip
-    if not is_operational:
+        message, remedy = _POSTGRESQL_ERRORS[state]
+    elif is_operational:
+        words = " ".join(str(error).split()) or type(error).__name__
+        message = f"PostgreSQL error: {words.replace(secret, '***') if secret else words}"
+        remedy = "Check that the server is running and that database: in newsletter.yml is correct."
+    else:
         return None
-    message = " ".join(str(error).split()) or type(error).__name__
-    return database_error(
-        f"PostgreSQL error: {message.replace(secret, '***') if secret else message}",
-        where,
-        "Check that the server is running and that database: in newsletter.yml is correct.",
-        temporary=not state.startswith(_PERMANENT_POSTGRESQL_ERRORS),
-    )
+    temporary = not state or state.startswith(_TEMPORARY_SQLSTATES)
+    temporary = temporary and state not in _PERMANENT_SQLSTATES
+    return database_error(message, where, remedy, temporary=temporary)
 
 
 def primary_result_code(error: sqlite3.Error) -> int:

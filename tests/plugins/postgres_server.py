@@ -28,7 +28,7 @@ class Server:
     """A running server, reached through its Unix socket.
 
     Attributes:
-        programs: the folder of ``initdb`` and ``pg_ctl``.
+        programs: the folder of ``initdb``, ``pg_ctl`` and ``pg_basebackup``.
         folder: data, socket and log; short, since a socket's path is limited to 107 bytes.
         account: the user that runs it, if not the current one: PostgreSQL refuses to run as root.
     """
@@ -41,9 +41,15 @@ class Server:
     def url(self, name: str) -> str:
         return f"postgresql://postgres@/{name}?host={self.folder}"
 
-    def start(self) -> None:
+    def create(self) -> None:
         self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8",
                   "--locale=C", "--no-sync")  # fmt: skip
+
+    def create_standby_of(self, primary: "Server") -> None:
+        self._run("pg_basebackup", f"--host={primary.folder}", "--username=postgres",
+                  "--write-recovery-conf", "--checkpoint=fast", "--no-sync")  # fmt: skip
+
+    def start(self) -> None:
         self._run("pg_ctl", "--wait", "--silent", f"--log={self.folder / 'log'}",
                   f"--options=-k {self.folder} {SOCKET_ONLY}", "start")  # fmt: skip
 
@@ -89,7 +95,7 @@ class Server:
 def programs() -> Path:
     on_path = shutil.which("initdb")
     if on_path:
-        return Path(on_path).parent
+        return Path(on_path).resolve().parent
     packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not packaged:
         pytest.fail("no PostgreSQL server here: apt-get install postgresql", pytrace=False)
@@ -103,17 +109,35 @@ def account() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Server]:
+@contextmanager
+def server_in_new_folder() -> Iterator[Server]:
     server = Server(programs(), Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp")), account())
     try:
         if server.account:
             shutil.chown(server.folder, server.account)
+        yield server
+    finally:
+        shutil.rmtree(server.folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    with server_in_new_folder() as server:
+        server.create()
         server.start()
         yield server
         server.stop()
-    finally:
-        shutil.rmtree(server.folder)
+
+
+@pytest.fixture
+def standby_server(postgres_server: Server, postgres_url: str) -> Iterator[Server]:
+    """A hot standby of the server, with the database of ``postgres_url``."""
+    assert postgres_url
+    with server_in_new_folder() as standby:
+        standby.create_standby_of(postgres_server)
+        standby.start()
+        yield standby
+        standby.stop()
 
 
 # What a test may change: columns, constraints, indexes, triggers, functions, rules, settings.
