@@ -25,7 +25,7 @@ from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.errors import database_error
 from newsletter.db.schema import setting
 from newsletter.db.sqlite_copy import move_into_place
-from newsletter.db.transaction import is_read_only
+from newsletter.db.transaction import begin_postgresql, begin_sqlite, is_read_only
 from newsletter.errors import DatabaseError, Location, display_path
 
 MARK_SUFFIX = ".mark"
@@ -63,7 +63,9 @@ def read_owner(connection: sa.Connection) -> str:
 class OwnerCheck:
     """A handler of SQLAlchemy's ``begin`` event: no newsletter writes to another one's database.
 
-    A database without an owner belongs to the first newsletter that writes to it.
+    A database without an owner belongs to the first newsletter that writes to it. It is adopted in
+    a short transaction of its own, before the first that writes: a long one would make the first
+    write of every other process wait for its end. It is called after the handler that begins.
 
     Args:
         newsletter_id: ``id`` of newsletter.yml.
@@ -76,21 +78,14 @@ class OwnerCheck:
         self._is_checked = False
 
     def __call__(self, connection: sa.Connection) -> None:
-        """Check the owner in the first transaction that may write.
+        """Check the owner before the first transaction that may write.
 
         Raises:
             DatabaseError: the database belongs to another newsletter.
         """
         if self._is_checked or is_read_only(connection):
             return
-        owner = read_owner(connection)
-        if not owner:
-            # Checked again in the next transaction: this one may be undone.
-            values = {"key": _OWNER_KEY, "value": self._newsletter_id}
-            connection.execute(insert_or_ignore(connection, setting).values(values))
-            owner = read_owner(connection)
-        else:
-            self._is_checked = owner == self._newsletter_id
+        owner = self._read_or_adopt(connection)
         if owner != self._newsletter_id:
             raise database_error(
                 f"the database belongs to another newsletter, with the id {owner}",
@@ -98,6 +93,26 @@ class OwnerCheck:
                 "Set database: in newsletter.yml to a database of its own. If it is the same "
                 f"newsletter, set id: {owner} there.",
             )
+        self._is_checked = True
+
+    def _read_or_adopt(self, connection: sa.Connection) -> str:
+        """Return the owner; begin the transaction anew after the one that this takes."""
+        is_sqlite = connection.dialect.name == "sqlite"
+        begin = begin_sqlite if is_sqlite else begin_postgresql
+        if not is_sqlite:
+            connection.exec_driver_sql("COMMIT")
+            # Whatever the next transaction needs: at a higher level, the insert fails if another
+            # process has adopted the database since the snapshot, and that owner isn't seen.
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            begin(connection)
+        owner = read_owner(connection)
+        if not owner:
+            values = {"key": _OWNER_KEY, "value": self._newsletter_id}
+            connection.execute(insert_or_ignore(connection, setting).values(values))
+            owner = read_owner(connection)  # the first, if there are several
+        connection.exec_driver_sql("COMMIT")
+        begin(connection)
+        return owner
 
 
 def compare_identity(connection: sa.Connection, mark: DatabaseMark | None) -> IdentityState:
