@@ -10,6 +10,7 @@ since it was made. So each database notes where it is, once there and once outsi
   and is not recognized.
 """
 
+import fcntl
 import json
 import os
 import secrets
@@ -199,13 +200,24 @@ def advance_high_water(connection: sa.Connection) -> int | None:
 
 
 def save_high_water(engine: sa.Engine, high_water: int | None) -> None:
-    """Note the number beside the database, before the first byte of the requests is sent."""
-    mark = read_mark(engine) if high_water is not None else None
-    if mark is None or high_water is None or high_water <= mark.high_water:
+    """Note the number beside the database, before the first byte of the requests is sent.
+
+    Several senders note theirs in any order, one at a time: a lower number over a higher one would
+    let an older copy of the file, put in its place, pass for it, and send the last groups again. A
+    number that is behind since a sender was killed before this is harmless: nothing was sent yet.
+    """
+    if high_water is None:
         return
     # On a full disk the send goes on: only the recognition of a later copy is less exact.
     with suppress(OSError):
-        _write_mark(engine, DatabaseMark(mark.identity, mark.inode, high_water))
+        folder = os.open(_database_file(engine).parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # until it is closed
+            mark = read_mark(engine)
+            if mark is not None and high_water > mark.high_water:
+                _write_mark(engine, DatabaseMark(mark.identity, mark.inode, high_water))
+        finally:
+            os.close(folder)
 
 
 def read_mark(engine: sa.Engine) -> DatabaseMark | None:
