@@ -1,5 +1,5 @@
 # `make demo` runs the main job on the sample issue, `make test` the tests; `make faults` kills the
-# sender 200 times.
+# sender 200 times, hangs up on it and takes its database away.
 # All use .venv, and create it if needed: `demo` installs what requirements.lock pins, the others also
 # the development tools of requirements-dev.lock. PYTHON=python3.13 selects another Python.
 PYTHON ?= python3

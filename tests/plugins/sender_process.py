@@ -47,8 +47,8 @@ class SenderProject:
     double: FakeSendGrid
     url: str
 
-    def start(self, *args: str) -> "subprocess.Popen[str]":
-        """Start ``newsletter ARGS`` in a process of its own."""
+    def start(self, *args: str, nohup: bool = False) -> "subprocess.Popen[str]":
+        """Start ``newsletter ARGS`` in a process of its own, which ignores SIGHUP on request."""
         # Coverage of a killed process is lost, and measuring doubles the time.
         unmeasured = {
             name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
@@ -59,8 +59,9 @@ class SenderProject:
             "SENDGRID_HOST": self.double.url,
             "NEWSLETTER_DATABASE": self.url,
         }
+        command = [sys.executable, "-m", "newsletter", *args]
         return subprocess.Popen(
-            [sys.executable, "-m", "newsletter", *args], cwd=self.folder, env=environment,
+            ["nohup", *command] if nohup else command, cwd=self.folder, env=environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
