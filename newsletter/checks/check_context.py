@@ -1,11 +1,12 @@
 """The input of all rules: the email, its issue and its source file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from lxml import etree
 
+from newsletter.checks.analysis.article_similarity import EarlierEmail
 from newsletter.checks.analysis.client_support import PUBLISHED_SHARES, ClientShares
 from newsletter.checks.analysis.computed_text import TextRun, iter_text_runs
 from newsletter.checks.analysis.misplaced_text import MisplacedText, find_misplaced_text
@@ -51,6 +52,7 @@ class CheckContext:
         longest_values: attribute -> the longest value of any active subscriber.
         earlier_subjects: name of an earlier issue -> its subject, as written in its source.
         client_shares: the share of the subscribers who use each mail client.
+        earlier_emails: the emails of the other issues that were sent, the latest first.
     """
 
     email: Email
@@ -60,6 +62,7 @@ class CheckContext:
     longest_values: Mapping[str, str] = field(default_factory=dict)
     earlier_subjects: Mapping[str, str] = field(default_factory=dict)
     client_shares: ClientShares = PUBLISHED_SHARES
+    earlier_emails: Sequence[EarlierEmail] = ()
 
     @cached_property
     def default_email(self) -> Email:

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from newsletter.checks.analysis.client_support import (
     SOURCE,
     ClientShares,
 )
+from newsletter.checks.earlier_emails import load_earlier_emails
 from newsletter.checks.load_context import (
     get_used_attributes,
     load_check_context,
@@ -23,6 +24,7 @@ from newsletter.checks.load_context import (
 from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
 from newsletter.checks.runner import check_with_exceptions
 from newsletter.config import Config
+from newsletter.db import read_transaction
 from newsletter.errors import NewsletterError
 from newsletter.events.user_agents import load_client_shares
 from newsletter.preview.previous_version import render_last_commit, render_previous_issue
@@ -218,11 +220,14 @@ def build_findings_data(rendering: Rendering, engine: sa.Engine | None) -> dict[
         load_longest_values(engine, get_used_attributes(rendering.email)) if engine else {}
     )
     client_shares = _load_cached_shares(engine) if engine else PUBLISHED_SHARES
-    result = check_with_exceptions(
-        load_check_context(
-            rendering.project, rendering.issue, rendering.email, longest_values, client_shares
-        )
+    context = load_check_context(
+        rendering.project, rendering.issue, rendering.email, longest_values, client_shares
     )
+    if engine:
+        with read_transaction(engine) as connection:
+            earlier_emails = load_earlier_emails(connection, rendering.issue.name)
+        context = replace(context, earlier_emails=earlier_emails)
+    result = check_with_exceptions(context)
     return {
         "findings": [
             {

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from itertools import zip_longest
+from zoneinfo import ZoneInfo
 
+from newsletter.checks.analysis.article_similarity import find_repeated_emails, make_article_text
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 from newsletter.posts.importing.cleanup.paragraph import count_words
@@ -54,6 +56,24 @@ _MAX_READING_MINUTES, _WORDS_PER_MINUTE = 20, 220
 _MIN_SIMILARITY = 0.85
 _PUNCTUATION = ".,;:!?()[]“”\"'\u2018\u2019"
 _MIN_NAME_LENGTH = 6
+
+
+@rule(
+    "repeated-article", "warning",
+    meaning="Readers get the same article twice; a send to any of them is refused.",
+    remedy="Send something else, or send it with --repeat-article if readers are to get it twice.",
+)  # fmt: skip
+def repeated_article(context: CheckContext) -> Iterator[Match]:
+    """Another issue that was sent or planned has the same article (80 % of its runs of words)."""
+    article = make_article_text(context.issue, context.email, context.config)
+    for repeated in find_repeated_emails(article, context.earlier_emails):
+        local = repeated.email.frozen_at.astimezone(ZoneInfo(context.config.timezone))
+        yield Match(
+            f"{repeated.share:.0%} of the article is in {repeated.email.issue} of {local.day} "
+            f"{local:%b %Y}",
+            context.source_map.file,
+        )
+        return
 
 
 @rule(

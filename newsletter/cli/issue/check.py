@@ -112,20 +112,28 @@ def _check_issue(project: "Project", folder: "Path", *, online: bool) -> Checked
 
 
 def _load_context(project: "Project", issue: "Issue", email: "Email") -> "CheckContext":
-    """Combine the email with the list's longest merge values and its readers' email clients."""
+    """Combine the email with what the database has: merge values, email clients, sent issues."""
+    from dataclasses import replace
+
+    from newsletter.checks.earlier_emails import load_earlier_emails
     from newsletter.checks.load_context import (
         get_used_attributes,
         load_check_context,
         load_longest_values,
         open_existing_list,
     )
+    from newsletter.db import read_transaction
     from newsletter.events.user_agents import load_client_shares
 
     with open_existing_list(project) as engine:
         if engine is None:
             return load_check_context(project, issue, email)
         longest = load_longest_values(engine, get_used_attributes(email))
-        return load_check_context(project, issue, email, longest, load_client_shares(engine))
+        with read_transaction(engine) as connection:
+            earlier_emails = load_earlier_emails(connection, issue.name)
+        shares = load_client_shares(engine)
+        context = load_check_context(project, issue, email, longest, shares)
+        return replace(context, earlier_emails=earlier_emails)
 
 
 def _check_links_online(project: "Project", context: "CheckContext") -> "tuple[Finding, ...]":

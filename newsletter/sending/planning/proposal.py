@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from newsletter.checks.analysis.article_similarity import ArticleText, make_article_text
 from newsletter.checks.load_context import load_check_context
 from newsletter.checks.rules.images import unreachable_image
 from newsletter.checks.runner import CheckResult, check_with_exceptions
@@ -182,7 +183,12 @@ def propose_send(
             *(
                 ()
                 if resumed or options.repeat_article
-                else _find_repetition(issue, ledger, config, recipients.recipient_condition)
+                else _find_repetition(
+                    make_article_text(issue, email, config),
+                    ledger,
+                    config,
+                    recipients.recipient_condition,
+                )
             ),
             *(
                 finding.as_problem()
@@ -270,12 +276,15 @@ def _select_recipients(
 
 
 def _find_repetition(
-    issue: Issue, ledger: Ledger, config: Config, condition: sa.ColumnElement[bool]
+    article: ArticleText,
+    ledger: Ledger,
+    config: Config,
+    condition: sa.ColumnElement[bool],
 ) -> Iterator[Problem]:
     """Yield the problem that some recipients got the article as another issue."""
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
-        repeated = find_repeated_article(connection, issue, config, condition, now)
+        repeated = find_repeated_article(connection, article, condition, now)
     if repeated:
         yield repeated.as_problem(config)
 

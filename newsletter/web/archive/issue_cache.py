@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
+from newsletter.db.recalled_sends import find_recalled_in_time
 from newsletter.db.schema import attempt, batch, send
 from newsletter.errors import NewsletterError, display_path
 from newsletter.posts.read_issue import read_issue
@@ -57,7 +58,7 @@ def _build_sends_query() -> sa.Select[Any]:
         attempt.c.batch_id == first_sent_batch
     )
     first_attempt = started_at.correlate(send).scalar_subquery()
-    return sa.select(send.c.issue, send.c.scheduled_at, send.c.recalled_at, first_attempt).order_by(
+    return sa.select(send.c.id, send.c.issue, send.c.scheduled_at, first_attempt).order_by(
         send.c.id.desc()
     )
 
@@ -107,11 +108,13 @@ class ArchiveRepository:
         """Return all sends, the latest first; those with nothing sent yet are at the top."""
         with read_transaction(self._engine) as connection:
             rows = connection.execute(_SENDS_QUERY).all()
+            recalled = find_recalled_in_time(connection)
         sends = [
             SentIssue(
-                name, max(started_at, due or started_at) if started_at and not recalled else None
+                name,
+                max(started_at, due or started_at) if started_at and id_ not in recalled else None,
             )
-            for name, due, recalled, started_at in rows
+            for id_, name, due, started_at in rows
         ]
         return sorted(sends, key=_sent_at_sort_key, reverse=True)
 

@@ -1,5 +1,6 @@
 """Every rule finds the mistake in its bad email, and nothing in good emails."""
 
+import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from newsletter.checks.analysis.article_similarity import EarlierEmail
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.load_context import load_check_context
 from newsletter.checks.registry import RULES
@@ -58,6 +60,10 @@ class Bad:
     message: str = ""
 
 
+def earlier_email(issue: str, text: str) -> EarlierEmail:
+    return EarlierEmail(1, issue, datetime.datetime(2026, 11, 15, tzinfo=datetime.UTC), text)
+
+
 PARAGRAPH = f"{prose(40)}\n\n"
 DARK = {"theme": {"dark": {"text": "#333333"}}}
 LIGHT = {"theme": {"light": {"muted": "#bbbbbb"}}}
@@ -79,6 +85,10 @@ BAD: Mapping[str, Bad] = {
     "no-preheader": Bad(front={"preheader": ""}, line=1),
     "long-preheader": Bad(front={"preheader": "And so is the fog. " * 9}, line=4),
     "preheader-repeats": Bad(front={"preheader": "The boats are back."}, line=4),
+    "repeated-article": Bad(
+        PARAGRAPH, more={"earlier_emails": (earlier_email("2026-11-15-ice", PARAGRAPH),)},
+        message="100% of the article is in 2026-11-15-ice of 15 Nov 2026",
+    ),
     "leftover-tag": Bad(PARAGRAPH + "Dear *|FNAME|*, hello.", line=8, message="|FNAME|"),
     "placeholder-text": Bad(PARAGRAPH + "Lorem ipsum dolor.", line=8),
     "sample-link": Bad(PARAGRAPH + "[Boats](https://your-domain.com/boats)", line=8),

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db import database_engine
-from newsletter.db.schema import attempt, batch, send
+from newsletter.db.schema import attempt, batch, event, send
 from newsletter.project import Project, open_project
 from newsletter.sending.planning.tested_issues import mark_issue_tested
 from newsletter.web.archive.issue_cache import (
@@ -20,6 +20,7 @@ from newsletter.web.archive.issue_cache import (
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
+MINUTE = datetime.timedelta(minutes=1)
 
 AddSend = Callable[..., Path]
 
@@ -87,6 +88,8 @@ def list_slugs(repository: ArchiveRepository) -> list[str]:
         ({"scheduled_at": NOW + HOUR}, False),
         ({"scheduled_at": NOW}, True),
         ({"scheduled_at": NOW - HOUR, "recalled_at": NOW - 2 * HOUR}, False),
+        ({"scheduled_at": NOW - HOUR, "recalled_at": NOW - HOUR - 9 * MINUTE}, True),
+        ({"scheduled_at": NOW - HOUR, "recalled_at": NOW - HOUR - 10 * MINUTE}, False),
         ({"front": "archive: unlisted"}, True),
         ({"front": "archive: private"}, False),
         ({"front": "tags: {"}, False),
@@ -99,6 +102,22 @@ def test_which_issues_are_public(
     add_send("2026-11-01-first")
     add_send("2026-11-30-ice", **values)
     assert set(list_slugs(repository)) == ({"first", "ice"} if is_public else {"first"})
+
+
+@pytest.mark.parametrize(("kind", "is_public"), [("delivered", True), ("dropped", False)])
+def test_recalled_issue_that_a_reader_has_is_public(
+    repository: ArchiveRepository,
+    engine: sa.Engine,
+    add_send: AddSend,
+    kind: str,
+    *,
+    is_public: bool,
+) -> None:
+    add_send("2026-11-30-ice", scheduled_at=NOW - HOUR, recalled_at=NOW - 2 * HOUR)
+    with engine.begin() as connection:
+        row = {"sg_event_id": "e1", "type": kind, "at": NOW, "send_id": 1, "raw": {}}
+        connection.execute(sa.insert(event).values(row))
+    assert list_slugs(repository) == ["ice"] * is_public
 
 
 def test_latest_is_first_and_unlisted_issues_are_not_in_the_index(

@@ -1,0 +1,44 @@
+"""Load the earlier emails that a new article is compared with."""
+
+import sqlalchemy as sa
+
+from newsletter.checks.analysis.article_similarity import EarlierEmail
+from newsletter.db.recalled_sends import find_recalled_in_time
+from newsletter.db.schema import batch, send, send_content, send_recipient
+
+
+def load_earlier_emails(connection: sa.Connection, issue_name: str) -> tuple[EarlierEmail, ...]:
+    """Return the emails of all other issues that somebody has or will get, the latest first.
+
+    Args:
+        connection: in a read transaction.
+        issue_name: the issue that they are compared with.
+    """
+    has_recipients = sa.exists().where(getting_condition(send.c.id)).correlate(send)
+    query = (
+        sa.select(send.c.id, send.c.issue, send.c.frozen_at, send_content.c.text)
+        .join(send_content, send_content.c.send_id == send.c.id)
+        .where(send.c.issue != issue_name, has_recipients)
+        .order_by(send.c.frozen_at.desc(), send.c.id.desc())
+    )
+    recalled = find_recalled_in_time(connection)
+    rows = (EarlierEmail(*row) for row in connection.execute(query))
+    return tuple(email for email in rows if email.send_id not in recalled)
+
+
+def getting_condition(send_id: sa.ColumnElement[int] | int) -> sa.ColumnElement[bool]:
+    """Return the condition on ``send_recipient`` that a recipient of a send has or will get it.
+
+    Of a cancelled send only those will get it whose request is in flight.
+    """
+    cancelled = send.alias()
+    is_cancelled = sa.exists().where(cancelled.c.id == send_id, cancelled.c.state == "cancelled")
+    in_flight = sa.exists().where(
+        batch.c.id == send_recipient.c.batch_id, batch.c.state == "in_flight"
+    )
+    recipients = send_recipient.c
+    will_get = sa.and_(recipients.state == "pending", sa.or_(~is_cancelled, in_flight))
+    return sa.and_(
+        recipients.send_id == send_id,
+        sa.or_(recipients.state.in_(("accepted", "unknown")), will_get),
+    )
