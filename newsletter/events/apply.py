@@ -21,6 +21,7 @@ from newsletter.subscribers.consent.delivery_feedback import (
     apply_reports,
 )
 from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.status_codes import find_status_code, is_missing_mailbox
 from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 
 EVENT_SOURCE = "SendGrid's events"
@@ -33,11 +34,6 @@ _STATUS_BY_DROP_REASON = {
     "Unsubscribed Address": "unsubscribed",
     "Spam Reporting Address": "complained",
 }
-# An enhanced status code (RFC 3463), in a bounce's ``status`` or ``reason``.
-_STATUS_CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
-# Those of a mailbox that doesn't exist: no such mailbox, no such domain, a syntax error, moved,
-# a domain that accepts no email (RFC 7505), disabled.
-_NO_SUCH_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 # Without group_resubscribe: a click on SendGrid's page is not consent to this newsletter.
 _STATUS_BY_EVENT_TYPE = {"spamreport": "complained", "unsubscribe": "unsubscribed"}
 
@@ -108,11 +104,8 @@ def is_soft_bounce(webhook_event: Event) -> bool:
     kind = webhook_event.raw.get("type")
     if kind in ("bounce", "blocked"):
         return bool(kind == "blocked")
-    codes = (
-        _STATUS_CODE.search(str(webhook_event.raw.get(key) or "")) for key in ("status", "reason")
-    )
-    code = next((match[0] for match in codes if match), "")
-    return code not in _NO_SUCH_MAILBOX
+    texts = (str(webhook_event.raw.get(key) or "") for key in ("status", "reason"))
+    return not is_missing_mailbox(find_status_code(texts))
 
 
 def _reports_for_moved_subscribers(

@@ -1,7 +1,8 @@
 """Describe why an email bounced or was dropped, in plain words. Pure."""
 
-import re
 from collections.abc import Mapping
+
+from newsletter.subscribers.consent.status_codes import find_status_code
 
 OTHER_REASONS = "other reasons"
 
@@ -28,7 +29,6 @@ _REASON_BY_CLASSIFICATION: Mapping[str, str] = {
     "frequency/volume": "refused as too much mail",
     "frequency or volume too high": "refused as too much mail",
 }
-_STATUS_DETAIL = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})\b")
 
 # The ``reason`` of SendGrid's dropped events, by its beginning.
 _REASON_BY_DROP: Mapping[str, str] = {
@@ -50,8 +50,7 @@ def describe_bounce(bounce_type: str, classification: str, status: str) -> str:
         classification: its ``bounce_classification``, or ``""``.
         status: its ``status`` (RFC 3463, ``5.1.1``), or ``""`` or any other text.
     """
-    detail = _STATUS_DETAIL.match(status.strip())
-    by_status = _REASON_BY_STATUS.get(detail[1]) if detail else None
+    by_status = _REASON_BY_STATUS.get(find_status_code([status])[2:])
     reason = by_status or _REASON_BY_CLASSIFICATION.get(classification.strip().casefold())
     return reason or ("blocked" if bounce_type == "blocked" else OTHER_REASONS)
 

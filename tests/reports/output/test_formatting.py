@@ -65,6 +65,7 @@ def test_reasons_beyond_the_limit_are_summed_up() -> None:
         ("blocked", "", "550", "blocked"),
         ("blocked", "Frequency/Volume", "", "refused as too much mail"),
         ("bounce", "Unclassified", "", OTHER_REASONS),
+        ("bounce", "Unclassified", "550 5.1.1. No such user", "invalid address"),
     ],
 )
 def test_bounce_reason_prefers_the_status_code(

@@ -78,6 +78,8 @@ def count_events(engine: sa.Engine) -> int:
         ("bounce", {"type": "", "status": "5.1.10"}, "bounced"),
         ("bounce", {"reason": "550 5.1.1 no such user"}, "bounced"),
         ("bounce", {"status": "5.2.1 mailbox disabled"}, "bounced"),
+        ("bounce", {"status": "5.1.1."}, "bounced"),
+        ("bounce", {"status": "5.0.0", "reason": "550 5.1.1 no such user"}, "bounced"),
         ("bounce", {"type": None, "status": "5.2.2"}, "active"),
         ("bounce", {"type": "bounced", "status": "4.1.1"}, "active"),
         ("bounce", {"type": "bounced", "status": "5.7.1"}, "active"),
