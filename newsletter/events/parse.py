@@ -32,6 +32,10 @@ MAX_ADDRESS_LENGTH = 320
 _TYPES_WITH_ADDRESS = frozenset(
     {"bounce", "dropped", "spamreport", "unsubscribe", "group_unsubscribe"}
 )
+# SendGrid was founded in 2009; a time of 0, or of a clock that is wrong, is none.
+_EARLIEST = datetime.datetime(2009, 1, 1, tzinfo=datetime.UTC)
+_LATEST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+_MAX_CLOCK_DIFFERENCE = datetime.timedelta(days=1)
 _ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
@@ -169,7 +173,8 @@ def parse_event(entry: object, received_at: datetime.datetime | None = None) -> 
 
     Args:
         entry: the decoded JSON.
-        received_at: aware; the time of an event that has none. ``None`` rejects such an event.
+        received_at: aware; the time of an event that has none, or one that can't be right.
+            ``None`` rejects such an event.
 
     Raises:
         ValueError: it has no type, time or address, or can't be stored. The message holds no part
@@ -184,11 +189,16 @@ def parse_event(entry: object, received_at: datetime.datetime | None = None) -> 
     event_type = _require_text(get("event"), MAX_TYPE_LENGTH)
     if event_type in _TYPES_WITH_ADDRESS and not address:
         raise ValueError("it has no email address")
+    latest = received_at + _MAX_CLOCK_DIFFERENCE if received_at else _LATEST
+    happened_at = _parse_time(get("timestamp"), latest)
+    at = happened_at or received_at
+    if at is None:
+        raise ValueError("its timestamp is not a time in seconds")
     try:
         return Event(
             id=_parse_event_id(entry),
             type=event_type,
-            at=_parse_time(get("timestamp"), received_at),
+            at=at,
             address=address,
             send_id=_parse_id(get("nl_send"), MAX_ID),
             batch_id=_parse_id(get("nl_batch"), MAX_ID),
@@ -282,13 +292,15 @@ def _parse_event_id(entry: dict[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _parse_time(value: Any, received_at: datetime.datetime | None) -> datetime.datetime:
+def _parse_time(value: Any, latest: datetime.datetime) -> datetime.datetime | None:
+    """Return a time in seconds since 1970; ``None`` if no event can have happened then."""
+    if value is None or isinstance(value, bool):
+        return None
     try:
-        return _to_datetime(int("" if value is None else value))
-    except (TypeError, ValueError, OverflowError, OSError) as error:
-        if received_at is None:
-            raise ValueError("its timestamp is not a time in seconds") from error
-        return received_at
+        at = _to_datetime(int(value))
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+    return at if _EARLIEST <= at <= latest else None
 
 
 @lru_cache(maxsize=10_000)  # the events of one body have few different times

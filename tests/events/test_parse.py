@@ -86,13 +86,34 @@ def test_event_without_an_id_gets_one_of_its_content(id_: object) -> None:
     assert (first.id == again.id, first.id == other.id) == (True, False)
 
 
-@pytest.mark.parametrize("value", [None, "", "soon", [], 10**20, 1e300])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, "", "soon", [], 10**20, 1e300, 0, "0", -1, -1796115600, True, False, 1, 86_400,
+        1_796_115_600_000, "1796115600000", 4_102_444_800, 1796115600 + 2 * 86_400, "NaN", {},
+    ],
+)  # fmt: skip
 def test_event_without_a_time_happened_when_it_was_received(value: object) -> None:
-    received_at = datetime.datetime(2026, 12, 2, tzinfo=datetime.UTC)
+    received_at = datetime.datetime.fromtimestamp(1796115600, datetime.UTC)
     body = json.dumps([{**EVENT, "timestamp": value}]).encode()
     (event,) = parse_webhook_body(body, received_at).events
     assert event.at == received_at
+
+
+@pytest.mark.parametrize("value", [None, "soon", 10**20, 0, True])
+def test_event_without_a_time_is_rejected_if_it_is_not_known_when_it_was_received(
+    value: object,
+) -> None:
+    body = json.dumps([{**EVENT, "timestamp": value}]).encode()
     assert [len(part) for part in parse_webhook_body(body)] == [0, 1]
+
+
+@pytest.mark.parametrize("value", [1_248_000_000, 1796115600 + 86_400, "1796115600", 1796115600.7])
+def test_plausible_time_is_kept(value: float | str) -> None:
+    received_at = datetime.datetime.fromtimestamp(1796115600, datetime.UTC)
+    body = json.dumps([{**EVENT, "timestamp": value}]).encode()
+    (event,) = parse_webhook_body(body, received_at).events
+    assert event.at.timestamp() == int(float(value))
 
 
 def test_number_of_reported_problems_is_limited() -> None:
