@@ -196,10 +196,13 @@ def _find_soft_bounce_counts(
 ) -> list[tuple[str, str, int, int]]:
     """Return the subscribers whose count of soft bounces is not that of the recorded events.
 
+    An email is known by its send; an event without one, by the send that any event with the same
+    message id names.
+
     Returns:
         Address key, status, soft bounces as stored, and as they should be.
     """
-    soft_bounce, later = event.alias(), event.alias()
+    soft_bounce, later, same_email = event.alias(), event.alias(), event.alias()
     resets = (
         sa.exists().where(
             later.c.address_key == subscriber.c.address_key,
@@ -212,9 +215,20 @@ def _find_soft_bounce_counts(
             journal.c.at >= soft_bounce.c.at,
         ),
     )
-    message_id = sa.func.nullif(soft_bounce.c.raw["sg_message_id"].as_string(), "")
+    message_id = _message_id(soft_bounce)
+    named_send = (
+        sa.select(sa.func.max(same_email.c.send_id))
+        .where(
+            same_email.c.address_key == soft_bounce.c.address_key,
+            _message_id(same_email) == message_id,
+        )
+        .correlate(soft_bounce)
+        .scalar_subquery()
+    )
     bounced_email = sa.func.coalesce(
-        sa.cast(soft_bounce.c.send_id, sa.Text), message_id, soft_bounce.c.sg_event_id
+        sa.cast(sa.func.coalesce(soft_bounce.c.send_id, named_send), sa.Text),
+        message_id,
+        soft_bounce.c.sg_event_id,
     )
     target = (
         sa.select(sa.func.count(sa.distinct(bounced_email)))
@@ -239,6 +253,10 @@ def _find_soft_bounce_counts(
             )
             rows += [tuple(row) for row in connection.execute(query)]
     return [row for row in dict.fromkeys(rows) if row[2] != row[3]]
+
+
+def _message_id(events: sa.FromClause) -> sa.ColumnElement[str | None]:
+    return sa.func.nullif(events.c.raw["sg_message_id"].as_string(), "")
 
 
 def _failure_reason(webhook_event: Event) -> str:

@@ -188,6 +188,34 @@ def test_soft_bounce_of_one_email_counts_once_under_any_number_of_ids(
     assert load_status(engine) == ("active", 2)
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_soft_bounce_that_lacks_the_send_counts_with_the_others_of_its_email(
+    ingest: Ingest, engine: sa.Engine, order: tuple[int, ...]
+) -> None:
+    reports = [
+        {"nl_send": "7", "sg_message_id": "m1.filter.1"},
+        {"sg_message_id": "m1.filter.1"},
+        {"nl_send": "7"},
+    ]
+    events = [
+        make_event("bounce", at, type="blocked", **fields) for at, fields in enumerate(reports)
+    ]
+    ingest(*(events[index] for index in order))
+    assert load_status(engine) == ("active", 1)
+    other_reader = {"sg_message_id": "m1.filter.1", "email": "reader2@example.com"}
+    ingest(make_event("bounce", 5, type="blocked", **other_reader))
+    assert load_status(engine, 2) == ("active", 1)
+    ingest(make_event("bounce", 6, type="blocked", sg_message_id="m2.filter.1"))
+    assert load_status(engine) == ("active", 2)
+
+
+def test_delivery_names_the_send_of_a_soft_bounce(ingest: Ingest, engine: sa.Engine) -> None:
+    ingest(make_event("processed", 0, nl_send="7", sg_message_id="m1.filter.1"))
+    ingest(make_event("bounce", 1, type="blocked", sg_message_id="m1.filter.1"))
+    ingest(make_event("bounce", 2, type="blocked", nl_send="7"))
+    assert load_status(engine) == ("active", 1)
+
+
 @pytest.mark.parametrize(
     ("kind", "status"),
     [
