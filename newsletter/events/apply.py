@@ -70,7 +70,7 @@ def apply_events(
         for recorded in in_order
         if recorded.address_key and (status := status_from_event(recorded.event, asm_group))
     ]
-    reports += _reports_for_moved_subscribers(connection, in_order, asm_group)
+    reports += find_moved_reports(connection, in_order, asm_group)
     applied: list[AppliedReport] = []
     for start in range(0, len(reports), _CHUNK_SIZE):
         chunk = reports[start : start + _CHUNK_SIZE]
@@ -108,7 +108,7 @@ def is_soft_bounce(webhook_event: Event) -> bool:
     return not is_missing_mailbox(find_status_code(texts))
 
 
-def _reports_for_moved_subscribers(
+def find_moved_reports(
     connection: sa.Connection, new_events: Sequence[RecordedEvent], asm_group: int | None
 ) -> list[ProviderReport]:
     """Return the reports for subscribers who have changed their address since the send.

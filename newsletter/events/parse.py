@@ -51,6 +51,8 @@ class Event:
         send_id: the send's id, from our custom args; ``None`` if the event has none of ours.
         batch_id: the batch's id.
         attempt_number: the number of the batch's request.
+        is_unique: whether it has an id or a time; of two others with the same content, it is not
+            known whether they are the same event.
         raw: the whole event.
         raw_json: the whole event as JSON.
     """
@@ -62,6 +64,7 @@ class Event:
     send_id: int | None
     batch_id: int | None
     attempt_number: int | None
+    is_unique: bool
     raw: dict[str, Any]
     raw_json: str
 
@@ -203,6 +206,7 @@ def parse_event(entry: object, received_at: datetime.datetime | None = None) -> 
             send_id=_parse_id(get("nl_send"), MAX_ID),
             batch_id=_parse_id(get("nl_batch"), MAX_ID),
             attempt_number=_parse_id(get("nl_attempt"), MAX_ATTEMPT_NUMBER),
+            is_unique=happened_at is not None or _has_event_id(entry),
             raw=entry,
             raw_json=orjson.dumps(entry).decode(),
         )
@@ -285,11 +289,15 @@ def _require_text(value: object, max_bytes: int) -> str:
 
 
 def _parse_event_id(entry: dict[str, Any]) -> str:
-    value = entry.get("sg_event_id")
-    if isinstance(value, str) and 0 < len(value.encode()) <= MAX_EVENT_ID_LENGTH:
-        return value
+    if _has_event_id(entry):
+        return str(entry["sg_event_id"])
     content = orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _has_event_id(entry: dict[str, Any]) -> bool:
+    value = entry.get("sg_event_id")
+    return isinstance(value, str) and 0 < len(value.encode()) <= MAX_EVENT_ID_LENGTH
 
 
 def _parse_time(value: Any, latest: datetime.datetime) -> datetime.datetime | None:

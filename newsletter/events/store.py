@@ -49,7 +49,7 @@ def record_events(connection: sa.Connection, events: Iterable[Event]) -> list[Re
     )
     for id_ in connection.scalars(recorded):
         del unrecorded[id_]
-    new = [RecordedEvent(item, _address_key(item.address)) for item in unrecorded.values()]
+    new = [RecordedEvent(item, make_address_key(item.address)) for item in unrecorded.values()]
     erased = find_pseudonyms(connection, {key for _, key in new if key})
     if new:
         tune_for_bulk_writes(connection)
@@ -81,7 +81,8 @@ def _event_rows(
     ]
 
 
-def _address_key(address: str) -> str:
+def make_address_key(address: str) -> str:
+    """Return the key of an address as SendGrid reports it; ``""`` if there is none."""
     if not address:
         return ""
     try:

@@ -28,7 +28,7 @@ from signed_webhook import (
 )
 
 from newsletter.db import open_database, read_transaction
-from newsletter.db.schema import journal
+from newsletter.db.schema import journal, subscriber
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import ChangeOrigin
@@ -46,6 +46,25 @@ def test_signed_events_are_stored_once(webhook: WebhookServer) -> None:
     extended = make_body(make_event("e2", "open"), make_event("e3", "click"))
     assert webhook.post_signed(extended)[1]["new"] == 1
     assert webhook.count_events() == 3
+
+
+def test_reader_who_leaves_twice_by_events_without_id_and_time_is_out(
+    webhook: WebhookServer,
+) -> None:
+    address = parse_address("ada@example.com")
+    origin = ChangeOrigin(datetime.datetime.now(datetime.UTC), "cli")
+    with webhook.engine.begin() as connection:
+        changes.subscribe(connection, address, "active", origin)
+    body = make_body({"event": "unsubscribe", "email": "ada@example.com"})
+    headers = sign(body)
+    assert webhook.post(body, headers) == (200, {"new": 1, "known": 0, "odd": 0})
+    assert webhook.post(body, headers) == (200, {"new": 0, "known": 1, "odd": 0})
+    with webhook.engine.begin() as connection:
+        origin = ChangeOrigin(datetime.datetime.now(datetime.UTC), "form", "/join", "Yes, please")
+        changes.resubscribe(connection, address, "active", origin)
+    assert webhook.post_signed(body) == (200, {"new": 1, "known": 0, "odd": 0})
+    with read_transaction(webhook.engine) as connection:
+        assert connection.scalar(sa.select(subscriber.c.status)) == "unsubscribed"
 
 
 def test_invalid_signatures_are_refused(webhook: WebhookServer) -> None:

@@ -52,8 +52,9 @@ def import_events_command(file: str, *, as_json: bool) -> None:
 
     FILE may be - for standard input. It does what the webhook of newsletter serve does: each
     event is recorded once, whoever has bounced, complained or unsubscribed is marked, and
-    unknown batches of a send are resolved. Importing a file again changes nothing. A line that
-    is not an event is kept for newsletter events unreadable; a file without any event is
+    unknown batches of a send are resolved. Importing a file again changes nothing, except that
+    an unsubscribe without id and time counts again for a reader who has returned since. A line
+    that is not an event is kept for newsletter events unreadable; a file without any event is
     rejected.
 
     \b

@@ -16,6 +16,7 @@ from newsletter.db import read_transaction
 from newsletter.db.schema import attempt, batch, send
 from newsletter.events.apply import apply_events
 from newsletter.events.parse import Event
+from newsletter.events.repeated_leaves import renew_repeated_leaves
 from newsletter.events.store import RecordedEvent, record_events
 from newsletter.events.unreadable_item import UnreadableItem
 from newsletter.events.unreadable_store import record_unreadable
@@ -73,12 +74,13 @@ def ingest_events(
         unreadable: what is not an event beside them; it is kept as it is.
     """
     with ledger.engine.begin() as connection:
-        new_events = record_events(connection, events)
+        asm_group = config.sendgrid.asm_group
+        new_events = record_events(connection, renew_repeated_leaves(connection, events, asm_group))
         applied = apply_events(
             connection,
             new_events,
             soft_bounce_limit=config.limits.soft_bounces,
-            asm_group=config.sendgrid.asm_group,
+            asm_group=asm_group,
             now=ledger.clock(connection),
         )
         paused = _pause_running_sends(connection, new_events)

@@ -151,6 +151,19 @@ def test_many_unreadable_events_are_listed_in_part(newsletter: Cli, project_fold
     assert len(newsletter("events", "unreadable", "--all")[1].splitlines()) == 62
 
 
+def test_reader_who_leaves_twice_by_events_without_id_and_time_is_out(
+    newsletter: Cli, project_folder: Path
+) -> None:
+    path = project_folder / "events.jsonl"
+    path.write_text(json.dumps({"event": "unsubscribe", "email": "reader1@example.com"}))
+    assert "1 reader now unsubscribed" in newsletter("events", "import", path)[1]
+    assert "0 new events recorded, 1 known" in newsletter("events", "import", path)[1]
+    options = ("--consent", "form", "--resubscribe")
+    assert newsletter("subscribers", "add", "reader1@example.com", *options)[0] == 0
+    assert "1 reader now unsubscribed" in newsletter("events", "import", path)[1]
+    assert "unsubscribed" in newsletter("subscribers", "show", "reader1@example.com")[1]
+
+
 def test_account_status_change_pauses_the_send(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:

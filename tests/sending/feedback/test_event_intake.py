@@ -32,6 +32,7 @@ from newsletter.subscribers.consent.transitions import (
 CONFIG = configured(limits={"soft_bounces": 3}, sendgrid={"asm_group": 17})
 READER = "reader1@example.com"
 START = 1_796_115_600
+HOUR = datetime.timedelta(hours=1)
 
 _ids = itertools.count()
 Ingest = Callable[..., IntakeResult]
@@ -231,6 +232,78 @@ def test_unsubscribe_without_an_event_id_is_applied_once(
     assert ingest(reported, reported).new_count == 1
     assert load_status(engine)[0] == status
     assert ingest(reported).known_count == 1
+
+
+def make_timeless_event(kind: str, hours: int, **fields: Any) -> Event:
+    """Return an event without id and time, received ``hours`` after the start."""
+    received_at = datetime.datetime.fromtimestamp(START, datetime.UTC) + hours * HOUR
+    return parse_event({"email": READER, "event": kind, **fields}, received_at)
+
+
+def resubscribe(engine: sa.Engine, hours: int, address: str = READER) -> None:
+    with engine.begin() as connection:
+        at = datetime.datetime.fromtimestamp(START, datetime.UTC) + hours * HOUR
+        origin = ChangeOrigin(at, "form", "/join", "Yes, send me the letter")
+        changes.resubscribe(connection, parse_address(address), "active", origin)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "status"),
+    [
+        ("unsubscribe", {}, "unsubscribed"),
+        ("unsubscribe", {"timestamp": 0}, "unsubscribed"),
+        ("group_unsubscribe", {"asm_group_id": 17}, "unsubscribed"),
+        ("spamreport", {}, "complained"),
+        ("dropped", {"reason": "Unsubscribed Address"}, "unsubscribed"),
+    ],
+)
+def test_reader_who_leaves_again_is_not_lost_for_lack_of_id_and_time(
+    ingest: Ingest, engine: sa.Engine, kind: str, fields: dict[str, Any], status: str
+) -> None:
+    ingest(make_timeless_event(kind, 1, **fields))
+    resubscribe(engine, 2)
+    again = make_timeless_event(kind, 3, **fields)
+    result = ingest(again, again)
+    assert (result.new_count, len(result.applied_reports)) == (1, 1)
+    assert load_status(engine)[0] == status
+    # While the reader is unsubscribed, it is the same event.
+    assert ingest(make_timeless_event(kind, 4, **fields)).new_count == 0
+    resubscribe(engine, 5)
+    assert ingest(make_timeless_event(kind, 6, **fields)).new_count == 1
+    assert (load_status(engine)[0], count_events(engine)) == (status, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("unsubscribe", {"sg_event_id": "e1"}),
+        ("unsubscribe", {"timestamp": START + 3600}),
+        ("open", {}),
+        ("group_unsubscribe", {"asm_group_id": 18}),
+    ],
+)
+def test_the_same_event_does_not_unsubscribe_who_has_returned(
+    ingest: Ingest, engine: sa.Engine, kind: str, fields: dict[str, Any]
+) -> None:
+    ingest(make_timeless_event(kind, 1, **fields))
+    if load_status(engine)[0] != "active":
+        resubscribe(engine, 2)
+    assert ingest(make_timeless_event(kind, 3, **fields)).new_count == 0
+    assert load_status(engine)[0] == "active"
+
+
+def test_moved_reader_who_leaves_again_is_not_lost(
+    ingest: Ingest, engine: sa.Engine, ledger: Ledger, prepared: PreparedEmail
+) -> None:
+    ours = {"nl_send": str(freeze_send(ledger, prepared).id), "nl_subscriber": "1"}
+    with engine.begin() as connection:
+        origin = ChangeOrigin(datetime.datetime.fromtimestamp(START, datetime.UTC), "form")
+        changes.change_address(connection, READER, parse_address("ada@example.org"), origin)
+    ingest(make_timeless_event("unsubscribe", 1, **ours))
+    resubscribe(engine, 2, "ada@example.org")
+    assert load_status(engine)[0] == "active"
+    ingest(make_timeless_event("unsubscribe", 3, **ours))
+    assert load_status(engine)[0] == "unsubscribed"
 
 
 def test_delivery_that_is_reported_late_counts_from_its_own_time(
