@@ -210,21 +210,17 @@ def _update_issue(
     new_manifest = read_manifest(staging_folder)
     assert new_manifest is not None  # written by _stage_issue
     edited_files = _find_edited_files(folder, old_manifest, new_manifest)
+    post_file = _find_post_file(folder)
     if not options.update:
-        if (
-            old_manifest
-            and old_manifest.source_hash == new_manifest.source_hash
-            and not options.keep
-        ):
+        same_source = old_manifest and old_manifest.source_hash == new_manifest.source_hash
+        if post_file and same_source and not options.keep:
             return replace(
-                result,
-                state="unchanged",
-                post_path=_find_post_file(folder),
-                edited_files=edited_files,
+                result, state="unchanged", post_path=post_file, edited_files=edited_files
             )
-        if edited_files or not options.keep:
+        brings_back_post = same_source and not post_file
+        if edited_files or not (options.keep or brings_back_post):
             raise _refusal_error(result, staging_folder, old_manifest, edited_files)
-    if old_manifest == new_manifest and not edited_files:
+    if post_file and old_manifest == new_manifest and not edited_files:
         return replace(result, state="unchanged")
     backups = tuple(_back_up_file(folder, name, staging_folder) for name in edited_files)
     for name in sorted(
@@ -265,8 +261,9 @@ def _find_obsolete_files(
     ]
 
 
-def _find_post_file(folder: Path) -> Path:
-    return next(folder / name for name in _POST_FILE_NAMES if (folder / name).is_file())
+def _find_post_file(folder: Path) -> Path | None:
+    """Return the issue's post; ``None`` if the editor has deleted it."""
+    return next((folder / name for name in _POST_FILE_NAMES if (folder / name).is_file()), None)
 
 
 def _refusal_error(

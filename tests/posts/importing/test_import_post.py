@@ -42,6 +42,30 @@ def test_update_keeps_the_folder_and_date(project: Project) -> None:
     assert [path.name for path in project.issues_dir.iterdir()] == ["2026-11-22-low-tide"]
 
 
+@pytest.mark.parametrize("options", [NEW_IMPORT, UPDATE])
+def test_import_brings_back_a_deleted_post(project: Project, options: ImportOptions) -> None:
+    source = write_source("a.md", f"# Low tide\n\n{SENTENCE}\n")
+    first = import_post(project, source, NEW_IMPORT)
+    text = first.post_path.read_text()
+    first.post_path.unlink()
+    again = import_post(project, source, options)
+    assert (again.state, again.post_path, again.post_path.read_text()) == (
+        "updated",
+        first.post_path,
+        text,
+    )
+    assert import_post(project, source, NEW_IMPORT).state == "unchanged"
+
+
+def test_changed_source_of_a_deleted_post_needs_an_update(project: Project) -> None:
+    first = import_post(project, write_source("a.md", f"# Low tide\n\n{SENTENCE}\n"), NEW_IMPORT)
+    first.post_path.unlink()
+    changed = write_source("a.md", f"# Low tide\n\n{SENTENCE} It did.\n")
+    with pytest.raises(PostError, match="differs from the one imported here before"):
+        import_post(project, changed, NEW_IMPORT)
+    assert import_post(project, changed, UPDATE).state == "updated"
+
+
 def test_update_in_another_syntax_replaces_the_post_file(project: Project) -> None:
     import_post(project, write_source("a.md", f"# Low tide\n\n{SENTENCE}\n"), NEW_IMPORT)
     result = import_post(
