@@ -5,6 +5,7 @@ directly and there are no merge tokens. Pure.
 """
 
 import datetime
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from newsletter.render.template.jinja_env import TemplateContext, get_template_v
 from newsletter.render.template.loader import Templates
 from newsletter.render.text.article import render_article_text
 
+_HIDDEN_STYLE = re.compile(r"(?:^|[;\s])display\s*:\s*none\b", re.IGNORECASE)
 # RFC 3834: so that no vacation responder replies.
 _HEADERS = (("Auto-Submitted", "auto-generated"),)
 
@@ -110,7 +112,7 @@ def _render_text_part(html: str) -> str:
     """Return the text part: the text of the document, each link followed by its URL."""
     body = etree.fromstring(html, etree.HTMLParser(remove_comments=True)).find("body")
     assert body is not None
-    for hidden in [e for e in body.iter() if "display:none" in (e.get("style") or "")]:
+    for hidden in [e for e in body.iter() if _HIDDEN_STYLE.search(e.get("style") or "")]:
         drop_element(hidden)
     content = "".join(etree.tostring(part, method="html", encoding="unicode") for part in body)
     return render_article_text(content, links="inline")

@@ -65,6 +65,22 @@ def test_newsletter_name_is_escaped(make_config: MakeConfig) -> None:
     assert "<b>" not in email.html
 
 
+@pytest.mark.parametrize(
+    "style",
+    ["display:none", "display: none", "color:red; DISPLAY : NONE", "display:none!important"],
+)
+def test_hidden_text_is_not_in_the_text_part(make_config: MakeConfig, style: str) -> None:
+    source = TEMPLATES.files["confirm.mjml"]
+    text = f'<p><span style="{style}">hidden</span> shown</p>'
+    changed = source.replace("{% block text %}", f"{{% block text %}}{text}", 1)
+    assert changed != source
+    files = MappingProxyType({**TEMPLATES.files, "confirm.mjml": changed})
+    email = render_transactional(CONTENTS[0], Templates("templates", files), make_config())
+    assert "hidden" in email.html
+    assert "hidden" not in email.text
+    assert "shown" in email.text
+
+
 def test_template_without_a_subject_is_an_error(make_config: MakeConfig) -> None:
     source = "<mjml><mj-head></mj-head><mj-body></mj-body></mjml>"
     files = MappingProxyType({**TEMPLATES.files, "confirm.mjml": source})

@@ -93,7 +93,10 @@ def parse_style(text: str) -> Mapping[str, str]:
 
 def is_hidden(style: Mapping[str, str]) -> bool:
     """Return whether an element with this style is hidden."""
-    return style.get("display") == "none" or style.get("visibility") == "hidden"
+    return (
+        style.get("display", "").lower() == "none"
+        or style.get("visibility", "").lower() == "hidden"
+    )
 
 
 def parse_length(value: str, parent_size: float = _DEFAULT_FONT_SIZE) -> float | None:
