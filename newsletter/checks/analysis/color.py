@@ -10,7 +10,10 @@ RGB = tuple[int, int, int]
 WHITE: RGB = (255, 255, 255)
 
 _HEX = re.compile(r"#(?:[0-9a-f]{6}|[0-9a-f]{3})\b")
-_FUNCTION = re.compile(r"rgba?\(\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)\s*(?:[,/]\s*(\d*\.?\d+))?\s*\)")
+_NUMBER = r"\d*\.?\d+%?"
+_FUNCTION = re.compile(
+    rf"rgba?\(\s*({_NUMBER})[\s,]+({_NUMBER})[\s,]+({_NUMBER})\s*(?:[,/]\s*({_NUMBER}))?\s*\)"
+)
 _NAMED_COLORS: dict[str, RGB] = {
     "black": (0, 0, 0), "white": WHITE, "red": (255, 0, 0), "green": (0, 128, 0),
     "blue": (0, 0, 255), "gray": (128, 128, 128), "grey": (128, 128, 128),
@@ -29,11 +32,28 @@ def parse_color(value: str) -> RGB | None:
         digits = found[0][1:]
         digits = "".join(digit * 2 for digit in digits) if len(digits) == len("rgb") else digits
         return (int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16))
-    if found := _FUNCTION.search(value):
-        if found[4] and float(found[4]) < _MIN_OPACITY:
-            return None
-        return (int(found[1]), int(found[2]), int(found[3]))
+    if function := parse_rgb_function(value):
+        color, opacity = function
+        return color if opacity is None or opacity >= _MIN_OPACITY else None
     return next((_NAMED_COLORS[word] for word in value.split() if word in _NAMED_COLORS), None)
+
+
+def parse_rgb_function(value: str) -> tuple[RGB, float | None] | None:
+    """Return the first ``rgb()`` or ``rgba()`` in a CSS value, with its opacity if it has one.
+
+    The parts are numbers from 0 to 255 or percentages (CSS Color 4, 5.1), the opacity a number from
+    0 to 1 or a percentage.
+    """
+    found = _FUNCTION.search(value.lower())
+    if not found:
+        return None
+    red, green, blue = (round(min(_scale(found[part], 255), 255)) for part in (1, 2, 3))
+    return (red, green, blue), _scale(found[4], 1) if found[4] else None
+
+
+def _scale(number: str, whole: int) -> float:
+    """Return a number as it is, and a percentage as a part of ``whole``."""
+    return float(number[:-1]) * whole / 100 if number.endswith("%") else float(number)
 
 
 @lru_cache(maxsize=1024)

@@ -7,6 +7,7 @@ import colorsys
 import re
 from typing import Literal
 
+from newsletter.checks.analysis.color import parse_rgb_function
 from newsletter.checks.analysis.css_parser import parse_declarations, rewrite_styles
 
 ColorScheme = Literal["light", "dark", "forced"]
@@ -121,5 +122,8 @@ def _parse_rgb(color: str) -> tuple[float, ...] | None:
             return None
         values = [int(digits[start : start + 2], 16) for start in range(0, len(digits), 2)]
         return (*values[:3], round(values[3] / 255, 3)) if values[3:] else tuple(values)
-    numbers = [float(number) for number in re.findall(r"\d*\.?\d+", color)]
-    return tuple(numbers) if len(numbers) in {3, _RGBA_LENGTH} else None
+    found = parse_rgb_function(color)
+    if found is None:
+        return None
+    rgb, opacity = found
+    return rgb if opacity is None else (*rgb, opacity)

@@ -23,6 +23,13 @@ PART = st.integers(0, 255)
         ("#1F5f8b", (31, 95, 139)),
         ("rgb(1, 2, 3)", (1, 2, 3)),
         ("rgba(1,2,3,.5)", None),
+        ("rgb(10%,20%,30%)", (26, 51, 76)),
+        ("RGB( 100% 0% 50.5% )", (255, 0, 129)),
+        ("rgb(1 2 3 / 99%)", (1, 2, 3)),
+        ("rgb(10% 20% 30% / 50%)", None),
+        ("rgb(1.4, 2.6, 300)", (1, 3, 255)),
+        ("rgb(1, 2)", None),
+        ("rgb(var(--c))", None),
         ("url(a.png) no-repeat #000", (0, 0, 0)),
         ("navy", (0, 0, 128)),
         ("inherit", None),
@@ -52,7 +59,8 @@ def test_css_length_is_converted_to_pixels(value: str, size: float | None) -> No
 
 def test_text_runs_inherit_style_and_omit_hidden_text() -> None:
     html = """<html><head><title>No</title></head><body style="color:#222;font-size:18px">
-        <div style="display:none">hidden</div><!-- comment --><p>one <b>two</b> three</p>
+        <div style="display:none">hidden</div><p style="DISPLAY: None">x</p>
+        <!-- comment --><p>one <b>two</b> three</p>
         <table bgcolor="#000000"><tr><td style="color:#fff">four<sup>5</sup></td></tr></table>
         </body></html>"""
     runs = list(iter_text_runs(etree.fromstring(html, etree.HTMLParser())))

@@ -1,5 +1,7 @@
 """Colour schemes: light, dark and forced dark, whichever the browser prefers."""
 
+import pytest
+
 from newsletter.preview.views.color_scheme import apply_color_scheme
 
 EMAIL = (
@@ -22,6 +24,22 @@ def test_light_disables_dark_mode_rules() -> None:
     html = apply_color_scheme(EMAIL, "light")
     assert "@media (min-width: 99999px) { p { color: #eee } }" in html
     assert 'style="color: #111111; background: white"' in html
+
+
+@pytest.mark.parametrize(
+    ("color", "forced"),
+    [
+        ("rgb(90%,90%,90%)", "rgb(47, 47, 47)"),
+        ("rgb(230, 230, 230)", "rgb(47, 47, 47)"),
+        ("rgb(90% 90% 90% / 50%)", "rgba(47, 47, 47, 0.5)"),
+        ("#e6e6e680", "rgba(47, 47, 47, 0.502)"),
+        ("rgb(10%,20%,30%)", "rgb(10%,20%,30%)"),
+        ("rgb(var(--c))", "rgb(var(--c))"),
+    ],
+)
+def test_forced_dark_reads_every_notation_of_a_color(color: str, forced: str) -> None:
+    html = apply_color_scheme(f'<p style="background-color: {color}">x</p>', "forced")
+    assert f"background-color: {forced};" in html
 
 
 def test_forced_dark_inverts_light_colors_and_keeps_dark_ones() -> None:
