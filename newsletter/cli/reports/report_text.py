@@ -63,7 +63,7 @@ def format_complaints(report: "SendReport") -> str:
     """Return the line on complaints, compared with Gmail's thresholds."""
     remarks = {
         "green": "(Gmail's threshold: 0.10 %)",
-        "yellow": "above Gmail's 0.10 %; never reach 0.30 %",
+        "yellow": "at or above Gmail's 0.10 %; never reach 0.30 %",
         "red": "at or above 0.30 %: Gmail will reject mail",
     }
     rate = format_percent(report.rates.complaints, 2)

@@ -172,7 +172,7 @@ def _build_complaints_gauge(report: SendReport) -> ComplaintsGauge:
     maximum = max(_MIN_GAUGE_SCALE, 1.2 * value)
     assessments = {
         "green": "below both of Gmail's thresholds",
-        "yellow": "above the threshold that Gmail asks senders to stay below",
+        "yellow": "at or above the threshold that Gmail asks senders to stay below",
         "red": "at or above the threshold from which Gmail rejects mail",
     }
     marks = (COMPLAINT_RATE_WARNING, COMPLAINT_RATE_LIMIT)

@@ -112,7 +112,9 @@ def test_complaint_state_follows_gmails_limits(
     rates = SendRates(1.0, 0.0, 0.0, share)
     changed = replace(report, rates=rates)
     assert changed.complaint_state == state
-    assert f'class="{state}"' in render_report_page(changed, CONFIG)
+    page = render_report_page(changed, CONFIG)
+    assert f'class="{state}"' in page
+    assert ("at or above the threshold" in page) == (state != "green")
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=4, max_size=4))
