@@ -1,5 +1,8 @@
 """The migrations add up to the schema, on both databases."""
 
+import ast
+from pathlib import Path
+
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -7,6 +10,8 @@ from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import metadata
+
+VERSIONS = Path(__file__).parents[2] / "newsletter" / "db" / "migrations" / "versions"
 
 
 def test_alembic_finds_no_difference_from_the_metadata(engine: sa.Engine) -> None:
@@ -18,20 +23,34 @@ def test_alembic_finds_no_difference_from_the_metadata(engine: sa.Engine) -> Non
 def test_migrated_and_created_schema_reflect_the_same(engine: sa.Engine) -> None:
     """Alembic compares neither checks nor defaults, so compare all that reflection returns."""
     migrated = reflect_tables(engine)
-    triggers = trigger_names(engine)
+    triggers = trigger_definitions(engine)
     with engine.begin() as connection:
         metadata.drop_all(connection)
         metadata.create_all(connection)
     assert reflect_tables(engine) == migrated
-    assert trigger_names(engine) == triggers != set()
+    assert trigger_definitions(engine) == triggers != set()
 
 
-def trigger_names(engine: sa.Engine) -> set[str]:
-    sqlite = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    postgresql = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+def trigger_definitions(engine: sa.Engine) -> set[str]:
+    sqlite = "SELECT sql FROM sqlite_master WHERE type = 'trigger'"
+    postgresql = """\
+SELECT pg_get_triggerdef(t.oid) || pg_get_functiondef(t.tgfoid) FROM pg_trigger t
+WHERE NOT t.tgisinternal"""
     with read_transaction(engine) as connection:
         query = sqlite if engine.dialect.name == "sqlite" else postgresql
         return set(connection.exec_driver_sql(query).scalars())
+
+
+def test_migrations_use_no_code_that_may_change() -> None:
+    """A migration that has been applied must do the same for ever: it has its own statements."""
+    imported = {
+        (node.module, name.name)
+        for path in VERSIONS.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("newsletter")
+        for name in node.names
+    }
+    assert {name for _, name in imported} <= {"BigIntKey", "JsonType", "UtcDateTime"}
 
 
 def index_options(index: ReflectedIndex) -> dict[str, str]:

@@ -160,7 +160,11 @@ def test_unknown_recipients_are_reported(cli: Cli, sent: Path) -> None:
 
 @pytest.mark.parametrize(
     ("complained", "message"),
-    [(0, "(Gmail's threshold: 0.10 %)"), (1, "at or above Gmail's 0.10 %"), (2, "at or above 0.30 %")],
+    [
+        (0, "(Gmail's threshold: 0.10 %)"),
+        (1, "at or above Gmail's 0.10 %"),
+        (2, "at or above 0.30 %"),
+    ],
 )
 def test_complaint_rate_is_compared_with_gmails_thresholds(
     cli: Cli, sent: Path, complained: int, message: str

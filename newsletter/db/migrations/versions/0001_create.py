@@ -3,11 +3,48 @@
 import sqlalchemy as sa
 from alembic import op
 
-from newsletter.db.journal_triggers import create_journal_triggers
 from newsletter.db.schema import BigIntKey, JsonType, UtcDateTime
 
 revision = "0001"
 down_revision = None
+
+_SQLITE_TRIGGERS = (
+    """\
+CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END""",
+    """\
+CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal
+WHEN EXISTS (SELECT 1 FROM subscriber WHERE id = OLD.subscriber_id)
+BEGIN SELECT RAISE(ABORT, 'journal entries are deleted only with their subscriber'); END""",
+)
+_POSTGRESQL_TRIGGERS = (
+    """\
+CREATE OR REPLACE FUNCTION journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    RAISE EXCEPTION 'the journal is append-only';
+  ELSIF TG_OP = 'TRUNCATE' THEN
+    RAISE EXCEPTION 'journal entries are deleted only with their subscriber';
+  ELSIF EXISTS (SELECT 1 FROM subscriber WHERE id = OLD.subscriber_id) THEN
+    RAISE EXCEPTION 'journal entries are deleted only with their subscriber';
+  END IF;
+  RETURN OLD;
+END $$""",
+    """\
+CREATE TRIGGER journal_append_only BEFORE UPDATE OR DELETE ON journal
+FOR EACH ROW EXECUTE FUNCTION journal_is_append_only()""",
+    """\
+CREATE TRIGGER journal_no_truncate BEFORE TRUNCATE ON journal
+FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only()""",
+)
+
+
+def _create_journal_triggers(connection: sa.Connection) -> None:
+    """Create the triggers as they were in this version, whatever the schema has now."""
+    for statement in (
+        _SQLITE_TRIGGERS if connection.dialect.name == "sqlite" else _POSTGRESQL_TRIGGERS
+    ):
+        connection.exec_driver_sql(statement)
 
 
 def upgrade() -> None:
@@ -159,7 +196,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subscriber_id", "n", name=op.f("pk_journal")),
         sqlite_with_rowid=False,
     )
-    create_journal_triggers(op.get_bind())
+    _create_journal_triggers(op.get_bind())
     op.create_table(
         "erased",
         sa.Column("address_hash", sa.Text(), nullable=False),

@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-from newsletter.db.journal_triggers import create_journal_triggers
 from newsletter.db.schema import BigIntKey, JsonType, UtcDateTime
 
 revision = "0003"
@@ -27,6 +26,15 @@ TABLES = {
     "notice": "transactional_email",
     "vendor_pause": "provider_pause",
 }
+_SQLITE_TRIGGERS = (
+    """\
+CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END""",
+    """\
+CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal
+WHEN EXISTS (SELECT 1 FROM subscriber WHERE id = OLD.subscriber_id)
+BEGIN SELECT RAISE(ABORT, 'journal entries are deleted only with their subscriber'); END""",
+)
 
 
 def upgrade() -> None:
@@ -129,7 +137,8 @@ def _replace_journal() -> None:
     # Dropping a table runs no trigger, so the old journal may go although its subscribers stay.
     op.drop_table("journal")
     op.execute("ALTER TABLE new_journal RENAME TO journal")
-    create_journal_triggers(op.get_bind())
+    for statement in _SQLITE_TRIGGERS:
+        op.execute(statement)
 
 
 def _create_transactional_email() -> None:
