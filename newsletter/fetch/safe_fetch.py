@@ -20,7 +20,8 @@ from urllib.robotparser import RobotFileParser
 import urllib3
 
 FetchResultKind = Literal[
-    "fine", "moved", "dead", "failing", "closed", "certificate", "private", "not asked"
+    "fine", "moved", "dead", "failing", "closed", "certificate", "private", "not asked",
+    "robots failing",
 ]  # fmt: skip
 HostResolver = Callable[[str, int], list[str]]
 
@@ -45,7 +46,8 @@ class FetchResult:
         kind: ``fine``; ``moved`` (permanently: 301, 308); ``dead`` (404, 410, unknown host,
             invalid URL); ``failing`` (5xx, too many redirects, no response, not HTTP);
             ``closed`` (any other 4xx, LinkedIn's 999); ``certificate`` (TLS failed); ``private``
-            (not a public address); ``not asked`` (disallowed by robots.txt, RFC 9309).
+            (not a public address); ``not asked`` (disallowed by robots.txt, RFC 9309);
+            ``robots failing`` (not asked, since robots.txt itself has a 5xx error).
         detail: the reason, for a message: ``404 Not Found``, ``host boats.example not found``.
         redirect_url: the target of a permanent redirect.
         content_type: the media type of a ``fine`` or ``moved`` response, lower case, without
@@ -121,6 +123,8 @@ class SafeFetcher:
         try:
             if self._respect_robots:
                 robots = self._get_robots(_get_origin(url))
+                if robots is None:
+                    return FetchResult("robots failing", "its robots.txt has a server error")
                 if not robots.can_fetch(self._user_agent, url):
                     return FetchResult("not asked", "disallowed by robots.txt")
             return self._follow_redirects(url)
@@ -227,10 +231,11 @@ class SafeFetcher:
             server_hostname=_to_idna(parts.hostname),
         )  # fmt: skip
 
-    def _load_robots(self, origin: str) -> RobotFileParser:
-        """Return the site's robots.txt; an empty one if it can't be fetched.
+    def _load_robots(self, origin: str) -> RobotFileParser | None:
+        """Return the site's robots.txt; an empty one if there is none or the host doesn't respond.
 
-        The request for the page itself then reports the reason.
+        The request for the page itself then reports the reason. ``None`` after a 5xx: nothing may
+        be requested then (RFC 9309 2.3.1.4), since the site's wishes are unknown.
         """
         rules = RobotFileParser()
         rules.parse([])
@@ -243,6 +248,8 @@ class SafeFetcher:
             return rules
         if response.status < _FIRST_REDIRECT_STATUS:
             rules.parse(response.body.decode(errors="replace").splitlines())
+        elif response.status >= _FIRST_SERVER_ERROR_STATUS:
+            return None
         return rules
 
 

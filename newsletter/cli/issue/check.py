@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from newsletter.project import Project
     from newsletter.render.email import Email
 
+# Kind of a result -> why its link was not requested.
+_UNCHECKED_REASONS = {
+    "not asked": "robots.txt disallows it",
+    "robots failing": "their site's robots.txt has a server error; try again later",
+}
 COLORS = {"error": "red", "warning": "yellow", "hint": None}
 _WIDTH = 80
 _MIN_MESSAGE_WIDTH = 24  # columns left for the message, however long the rule's id
@@ -153,11 +158,9 @@ def _check_links_online(project: "Project", context: "CheckContext") -> "tuple[F
         new_results = check_urls(unchecked, fetcher, on_progress=step)
     cache.store(new_results)
     results = {url: {**cached_results, **new_results}[url] for url in urls}
-    disallowed_count = sum(result.kind == "not asked" for result in results.values())
-    if disallowed_count:
-        echo_err(
-            f"{disallowed_count} of {len(urls)} links were not checked: robots.txt disallows it."
-        )
+    for kind, reason in _UNCHECKED_REASONS.items():
+        if count := sum(result.kind == kind for result in results.values()):
+            echo_err(f"{count} of {len(urls)} links were not checked: {reason}.")
     if results and all(result.kind in {"dead", "failing"} for result in results.values()):
         echo_err("No link could be reached: is this machine online?")
     return make_online_findings(context, results)

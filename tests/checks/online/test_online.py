@@ -32,6 +32,7 @@ class Site(ThreadingHTTPServer):
     def __init__(self, robots: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.robots = robots
+        self.robots_status = 0
         self.requests: list[tuple[str, str, str, str]] = []
         self.hold = threading.Event()
         self.scheme = "http"
@@ -70,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         kind, _, rest = self.path[1:].partition("/")
         if self.path == "/robots.txt":
             body = site.robots.encode()
-            self._respond(200 if body else 404, body=body)
+            self._respond(site.robots_status or (200 if body else 404), body=body)
         elif kind == "to":
             code, _, location = rest.partition("/")
             self._respond(int(code), location=location.replace("~", "/"))
@@ -180,6 +181,18 @@ def test_robots_txt_is_respected(make_site: Callable[..., Site], fetcher: SafeFe
     assert fetcher.fetch(f"{site.url}/200/a").kind == "fine"
     assert site.page_requests() == ["HEAD /200/a"]
     assert sum(path == "/robots.txt" for _, path, _, _ in site.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(500, "robots failing"), (503, "robots failing"), (404, "fine"), (403, "fine"), (429, "fine")],
+)
+def test_nothing_is_requested_where_robots_txt_has_a_server_error(
+    site: Site, fetcher: SafeFetcher, status: int, kind: str
+) -> None:
+    site.robots_status = status
+    assert fetcher.fetch(f"{site.url}/200/a").kind == kind
+    assert site.page_requests() == (["HEAD /200/a"] if kind == "fine" else [])
 
 
 def test_own_files_are_requested_whatever_robots_txt_says(make_site: Callable[..., Site]) -> None:

@@ -149,6 +149,21 @@ def test_exception_for_unknown_rule_blocks_plan(newsletter: Cli, post: Path) -> 
     assert "did you mean 'no-preheader'?" in err
 
 
+def test_links_that_were_not_requested_are_counted(
+    newsletter: Cli, post: Path, project_folder: Path
+) -> None:
+    post.write_text(GOOD + "\n[The quay](https://quay.harbour-notes.org/a)\n")
+    (project_folder / "build").mkdir(exist_ok=True)
+    result = {"at": time.time(), "kind": "not asked", "detail": "", "redirect_url": ""}
+    failing = {**result, "kind": "robots failing"}
+    links = {"https://quay.harbour-notes.org/a": result, "https://harbour-notes.org": failing}
+    (project_folder / "build" / "links.json").write_text(json.dumps(links))
+    code, _, err = newsletter("check", "--online")
+    assert code == 0
+    assert "1 of 2 links were not checked: robots.txt disallows it." in err
+    assert "1 of 2 links were not checked: their site's robots.txt has a server error" in err
+
+
 def test_fresh_link_results_are_reused(newsletter: Cli, post: Path, project_folder: Path) -> None:
     post.write_text(GOOD + "\n[The quay](https://quay.harbour-notes.org/a)\n")
     (project_folder / "build").mkdir(exist_ok=True)
