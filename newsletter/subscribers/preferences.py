@@ -32,13 +32,24 @@ def set_paused_until(
 def set_chosen_tags(
     connection: sa.Connection, id_: int, offered: Collection[str], chosen: Collection[str]
 ) -> None:
-    """Set which of the offered tags a subscriber has; all other tags stay."""
+    """Set which of the offered tags a subscriber has; all other tags stay.
+
+    The case of letters is ignored, as in a query: a tag that is not chosen is removed in all its
+    spellings.
+    """
     is_theirs = subscriber_tag.c.subscriber_id == id_
-    removed = [tag for tag in offered if tag not in chosen]
+    theirs = connection.scalars(sa.select(subscriber_tag.c.tag).where(is_theirs)).all()
+    declined = {tag.casefold() for tag in offered if tag not in chosen}
+    removed = [tag for tag in theirs if tag.casefold() in declined]
     connection.execute(
         sa.delete(subscriber_tag).where(is_theirs, subscriber_tag.c.tag.in_(removed))
     )
-    rows = [{"subscriber_id": id_, "tag": tag} for tag in offered if tag in chosen]
+    known = {tag.casefold() for tag in theirs}
+    rows = [
+        {"subscriber_id": id_, "tag": tag}
+        for tag in offered
+        if tag in chosen and tag.casefold() not in known
+    ]
     if rows:
         connection.execute(insert_or_ignore(connection, subscriber_tag), rows)
 

@@ -43,8 +43,15 @@ def clean_tag(text: str) -> str:
 
 
 def add_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement[bool]) -> int:
-    """Add a tag to all subscribers who meet a condition; return how many did not have it."""
-    rows = sa.select(subscriber.c.id, sa.literal(name)).where(condition)
+    """Add a tag to all subscribers who meet a condition; return how many did not have it.
+
+    Whoever has it in another spelling has it: the case of letters is ignored, as in a query.
+    """
+    has_it = sa.exists().where(
+        subscriber_tag.c.subscriber_id == subscriber.c.id,
+        subscriber_tag.c.tag.in_(_find_spellings(connection, name)),
+    )
+    rows = sa.select(subscriber.c.id, sa.literal(name)).where(condition, ~has_it)
     insert = insert_or_ignore(connection, subscriber_tag).from_select(
         ["subscriber_id", "tag"], rows
     )
@@ -56,9 +63,11 @@ def remove_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement
 
     The case of letters is ignored, as in a query. Returns the number of subscribers who had it.
     """
-    spellings = [tag for tag in iter_tags(connection) if tag.casefold() == name.casefold()]
     ids = sa.select(subscriber.c.id).where(condition)
-    removed = sa.and_(subscriber_tag.c.tag.in_(spellings), subscriber_tag.c.subscriber_id.in_(ids))
+    removed = sa.and_(
+        subscriber_tag.c.tag.in_(_find_spellings(connection, name)),
+        subscriber_tag.c.subscriber_id.in_(ids),
+    )
     count = sa.select(sa.func.count(subscriber_tag.c.subscriber_id.distinct())).where(removed)
     changed = connection.scalar(count) or 0
     connection.execute(sa.delete(subscriber_tag).where(removed))
@@ -73,6 +82,10 @@ def iter_tags(connection: sa.Connection) -> Iterator[str]:
         sa.select(after.scalar_subquery().correlate(first)).where(first.c.tag.is_not(None))
     )
     yield from connection.scalars(sa.select(used.c.tag).where(used.c.tag.is_not(None)))
+
+
+def _find_spellings(connection: sa.Connection, name: str) -> list[str]:
+    return [tag for tag in iter_tags(connection) if tag.casefold() == name.casefold()]
 
 
 def find_ids(connection: sa.Connection, keys: Collection[str]) -> dict[str, int]:

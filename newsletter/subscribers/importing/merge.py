@@ -53,7 +53,8 @@ class SubscriberUpdates(NamedTuple):
         """
         changed = self.add_status_change(existing, entry)
         if entry.tags:
-            tags = [(existing.id, tag) for tag in entry.tags if tag not in existing.tags]
+            known = {tag.casefold() for tag in existing.tags}
+            tags = [(existing.id, tag) for tag in entry.tags if tag.casefold() not in known]
             self.new_tags.extend(tags)
             changed = changed or bool(tags)
         merged = existing

@@ -95,7 +95,8 @@ def _render_preferences(
         if visitor is None:
             return render_unknown_token(site)
         offered = site.config.preferences.tags
-        tags = set(connection.scalars(_SELECT_TAGS, {"id": visitor.id})) if offered else set()
+        rows = connection.scalars(_SELECT_TAGS, {"id": visitor.id}) if offered else ()
+        tags = {tag.casefold() for tag in rows}
     zone = ZoneInfo(site.config.timezone)
     now = site.clock()
     until = visitor.paused_until if visitor.paused_until and visitor.paused_until > now else None
@@ -105,7 +106,7 @@ def _render_preferences(
         private=True,
         who=visitor,
         reader=visitor.is_mailable,
-        tags=[(tag, label, tag in tags) for tag, label in offered.items()],
+        tags=[(tag, label, tag.casefold() in tags) for tag, label in offered.items()],
         paused_until=until.astimezone(zone).date() if until else None,
         first_day=now.astimezone(zone).date() + datetime.timedelta(days=1),
         last_day=(now + MAX_PAUSE).astimezone(zone).date(),

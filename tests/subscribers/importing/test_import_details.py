@@ -103,6 +103,7 @@ def test_tags_are_added_and_never_removed(
     assert (summary.updated, summary.unchanged) == (1, 1)
     assert load_tags(engine)["a@b.com"] == ["all", "new", "quay", "vip"]
     assert import_text(text, tags=("all",)).unchanged == 3
+    assert import_text(text.replace("vip", "VIP"), tags=("All",)).unchanged == 3
 
 
 def test_dates_and_sources_are_imported(engine: sa.Engine, import_text: ImportText) -> None:

@@ -87,9 +87,10 @@ def test_name_and_offered_tags_are_saved(
         set_chosen_tags(
             connection,
             load_subscriber(site).id,
-            ["harbour-patron", "weekly"],
-            ["harbour-patron", "weekly"],
+            ["harbour-patron", "Weekly"],
+            ["harbour-patron", "Weekly"],
         )
+    assert b"checked" in server.get(f"/p/{token}").data
     assert b"Every week" in server.get(f"/p/{token}").data
     assert b"harbour-patron" not in server.get(f"/p/{token}").data
     response = submit(server, token, "you", name="Ada <b>L</b>", tag1="yes")
