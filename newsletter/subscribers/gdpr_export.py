@@ -9,17 +9,23 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.schema import (
+    address_change,
     event,
     send,
     send_recipient,
     subscriber,
     subscriber_tag,
+    transactional_email,
 )
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.attribute_types import AttributeValue
 from newsletter.subscribers.consent import journal
 from newsletter.subscribers.consent.erasure import find_erased
+from newsletter.subscribers.consent.former_addresses import (
+    find_former_addresses,
+    their_emails_condition,
+)
 from newsletter.subscribers.consent.journal import JournalEntry
 from newsletter.subscribers.consent.suppressions import SuppressionEntry, load_suppressions
 from newsletter.subscribers.consent.unreadable_events import UnreadableMention, load_mentions
@@ -62,6 +68,22 @@ class ProviderEvent(NamedTuple):
     issue: str
 
 
+class SentEmail(NamedTuple):
+    """A transactional email about the subscription.
+
+    Attributes:
+        kind: one of ``newsletter.db.schema.TRANSACTIONAL_EMAIL_KINDS``.
+        address: where it went, perhaps an address that they had before.
+        at: when it was requested.
+        state: one of ``newsletter.db.schema.TRANSACTIONAL_EMAIL_STATES``.
+    """
+
+    kind: str
+    address: str
+    at: datetime.datetime
+    state: str
+
+
 @dataclass(frozen=True, slots=True)
 class SubscriberProfile:
     """All data about a subscriber, except the token, which is the secret in their links.
@@ -83,6 +105,8 @@ class SubscriberProfile:
         copies: the deliveries of issues to them, also those not made yet, the latest first.
         events: the provider's events, the latest first.
         unreadable_events: what mentions the address in data that is not understood.
+        emails: the transactional emails to them that are kept, the latest first.
+        requested_address: the new address that they asked for and have not confirmed; or ``""``.
     """
 
     id: int
@@ -101,6 +125,8 @@ class SubscriberProfile:
     copies: tuple[IssueDelivery, ...]
     events: tuple[ProviderEvent, ...]
     unreadable_events: tuple[UnreadableMention, ...]
+    emails: tuple[SentEmail, ...]
+    requested_address: str
 
 
 def find_profile(connection: sa.Connection, address: ParsedAddress) -> SubscriberProfile:
@@ -124,6 +150,8 @@ def find_profile(connection: sa.Connection, address: ParsedAddress) -> Subscribe
         copies=_load_deliveries(connection, id_),
         events=_load_events(connection, address.key),
         unreadable_events=load_mentions(connection, address.key),
+        emails=_load_emails(connection, address.key, id_),
+        requested_address=_load_requested_address(connection, id_),
     )
 
 
@@ -135,7 +163,7 @@ def profile_to_dict(profile: SubscriberProfile) -> dict[str, Any]:
     """
     data = {field.name: getattr(profile, field.name) for field in dataclasses.fields(profile)}
     data["journal"] = [entry.to_dict() for entry in profile.journal]
-    for name in ("suppressed", "copies", "events", "unreadable_events"):
+    for name in ("suppressed", "copies", "events", "unreadable_events", "emails"):
         data[name] = [item._asdict() for item in data[name]]
     return data
 
@@ -179,3 +207,18 @@ def _load_events(connection: sa.Connection, key: str) -> tuple[ProviderEvent, ..
         .order_by(event.c.at.desc())
     )
     return tuple(ProviderEvent(*row) for row in connection.execute(query))
+
+
+def _load_emails(connection: sa.Connection, key: str, id_: int) -> tuple[SentEmail, ...]:
+    columns = transactional_email.c
+    query = (
+        sa.select(columns.kind, columns.address, columns.created_at, columns.state)
+        .where(their_emails_condition(key, find_former_addresses(connection, id_)))
+        .order_by(columns.created_at.desc(), columns.id.desc())
+    )
+    return tuple(SentEmail(*row) for row in connection.execute(query))
+
+
+def _load_requested_address(connection: sa.Connection, id_: int) -> str:
+    query = sa.select(address_change.c.address).where(address_change.c.subscriber_id == id_)
+    return connection.scalar(query) or ""

@@ -16,6 +16,7 @@ from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent import journal
 from newsletter.subscribers.consent.erasure import find_erased, forget_erasure, lock_list
+from newsletter.subscribers.consent.former_addresses import describe_change_of_address
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.suppressions import load_suppressions
 from newsletter.subscribers.consent.transitions import (
@@ -222,7 +223,7 @@ def change_address(
             transactional_email.c.address_key == key, transactional_email.c.kind == "welcome"
         )
     )
-    change_origin = origin._replace(wording=f"address changed from {key} to {new_address.address}")
+    change_origin = origin._replace(wording=describe_change_of_address(key, new_address.address))
     return _record_change(
         connection,
         locked,

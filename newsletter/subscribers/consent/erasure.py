@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from newsletter.db.bulk import column_in, insert_or_ignore
 from newsletter.db.schema import (
+    address_change,
     batch,
     erased,
     event,
@@ -22,6 +23,11 @@ from newsletter.db.schema import (
     subscriber,
     suppression,
     transactional_email,
+)
+from newsletter.subscribers.consent.former_addresses import (
+    FormerAddress,
+    find_former_addresses,
+    their_emails_condition,
 )
 from newsletter.subscribers.consent.unreadable_events import delete_mentions
 
@@ -107,18 +113,24 @@ def _erase_rows(
     id_ = connection.scalar(
         sa.select(subscriber.c.id).where(subscriber.c.address_key == key).with_for_update()
     )
-    sends = _pseudonymize_sends(connection, key, pseudonym, id_)
+    former = find_former_addresses(connection, id_) if id_ is not None else ()
     events = connection.execute(
-        sa.update(event).where(event.c.address_key == key).values(address_key=pseudonym, raw={})
+        sa.update(event)
+        .where(sa.or_(event.c.address_key == key, _is_late_event(id_, former)))
+        .values(address_key=pseudonym, raw={})
     ).rowcount
+    keys = {key, *(address.key for address in former)}
+    sends = _pseudonymize_sends(connection, keys, pseudonym, id_)
     suppressions = connection.execute(
         sa.delete(suppression).where(suppression.c.address_key == key)
     ).rowcount
     connection.execute(
-        sa.delete(transactional_email).where(transactional_email.c.address_key == key)
+        sa.delete(transactional_email).where(
+            sa.or_(their_emails_condition(key, former), _is_to_requested_address(id_))
+        )
     )
     connection.execute(sa.delete(subscriber).where(subscriber.c.address_key == key))
-    unreadable = delete_mentions(connection, key)
+    unreadable = sum(delete_mentions(connection, mentioned) for mentioned in keys)
     result = ErasureResult(id_ is not None, suppressions, sends, events, unreadable)
     if not any(result):
         return None
@@ -143,17 +155,44 @@ def _make_pseudonym(hashed: str) -> str:
     return f"erased:{hashed}"
 
 
+def _is_to_requested_address(id_: int | None) -> sa.ColumnElement[bool]:
+    """Return the condition that an email asks a subscriber's new address for its confirmation."""
+    requested = sa.select(address_change.c.address_key).where(address_change.c.subscriber_id == id_)
+    return sa.and_(
+        transactional_email.c.kind == "move_to", transactional_email.c.address_key.in_(requested)
+    )
+
+
+def _is_late_event(
+    id_: int | None, former_addresses: Collection[FormerAddress]
+) -> sa.ColumnElement[bool]:
+    """Return the condition that an event is about an email to a former address of a subscriber.
+
+    The events until the change of address have followed it to the new one.
+    """
+    keys = {address.key for address in former_addresses}
+    received = sa.exists().where(
+        send_recipient.c.send_id == event.c.send_id,
+        send_recipient.c.subscriber_id == id_,
+        send_recipient.c.address_key == event.c.address_key,
+    )
+    return sa.and_(event.c.address_key.in_(keys), received.correlate(event))
+
+
 def _pseudonymize_sends(
-    connection: sa.Connection, key: str, pseudonym: str, id_: int | None
+    connection: sa.Connection, keys: Collection[str], pseudonym: str, id_: int | None
 ) -> int:
-    """Replace the address in all sends, also in the provider's error messages; return how many."""
+    """Replace the addresses in all sends, also in the provider's messages; return how many."""
     if id_ is None:
         return 0
     is_theirs = send_recipient.c.subscriber_id == id_
     batches = sa.select(send_recipient.c.batch_id).where(is_theirs)
     connection.execute(
         sa.update(batch)
-        .where(batch.c.id.in_(batches), batch.c.error.icontains(key, autoescape=True))
+        .where(
+            batch.c.id.in_(batches),
+            sa.or_(*(batch.c.error.icontains(key, autoescape=True) for key in keys)),
+        )
         .values(error="")
     )
     update = sa.update(send_recipient).where(is_theirs).values(address_key=pseudonym, error="")

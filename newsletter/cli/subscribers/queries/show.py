@@ -79,6 +79,14 @@ def _profile_rows(
     yield "journal", "\n".join(_format_journal_entry(line, zone) for line in profile.journal)
     yield "issues", "\n".join(_format_copy(copy) for copy in profile.copies[:MAX_SHOWN])
     yield (
+        "emails",
+        "\n".join(
+            f"{format_in_zone(at, zone)}  {kind} to {address} ({state})"
+            for kind, address, at, state in profile.emails[:MAX_SHOWN]
+        ),
+    )
+    yield "new address", profile.requested_address and f"{profile.requested_address}, not confirmed"
+    yield (
         "events",
         "\n".join(
             f"{format_in_zone(at, zone)}  {type_} {issue}".rstrip()
