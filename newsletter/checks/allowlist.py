@@ -40,9 +40,7 @@ def find_invalid_exceptions(context: CheckContext, rule_ids: Collection[str]) ->
 
 
 def _get_allow_setting(context: CheckContext) -> Any:
-    return next(
-        (value for key, value in context.front_matter.data.items() if key.lower() == "allow"), None
-    )
+    return context.front_matter.data.get("allow")
 
 
 def _iter_exceptions(setting: Any) -> Iterator[tuple[str, str]]:

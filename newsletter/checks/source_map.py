@@ -28,9 +28,7 @@ class SourceMap:
         self.file = Location(path)
         self._front_matter = front_matter
         self._footer_urls = {link.url for link in config.footer_links}
-        self._setting_lines = {
-            key.lower().replace("-", "_"): line for key, line in front_matter.lines.items()
-        }
+        self._setting_lines = front_matter.lines
 
     def locate_setting(self, *names: str) -> Location:
         """Return the line of the first of these settings that the front matter has, else line 1."""

@@ -268,6 +268,19 @@ def test_all_invalid_settings_are_reported_at_once(read_post: ReadPost) -> None:
     assert [problem.where.line for problem in caught.value.problems if problem.where] == [2, 3, 4]
 
 
+def test_keys_may_be_in_any_case(read_post: ReadPost, png: Png) -> None:
+    button = "{text: On, url: https://a.example}"
+    text = f"---\nTITLE: A\nAuthor: Ada\nHero: boat.png\nButton: {button}\n---\nB"
+    issue = read_post(text, {"boat.png": png(9, 9)})
+    assert (issue.author, issue.post.author) == (None, "Ada")
+    assert issue.front_matter_lines == {"title": 2, "author": 3, "hero": 4, "button": 5}
+    with pytest.raises(PostError) as caught:
+        read_post("---\nTITLE: A\nAuthor: {name: Ada, picture: none.png}\n---\nB")
+    (problem,) = caught.value.problems
+    assert problem.where
+    assert problem.where.line == 3
+
+
 def test_keys_of_other_tools_are_ignored(read_post: ReadPost) -> None:
     text = (
         "---\ntitle: A\nlayout: post\nslug: x\ncategories: [y]\nauthors: [z]\ntag: w\nlastmod: 1\n"

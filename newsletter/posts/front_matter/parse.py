@@ -11,6 +11,7 @@ import yaml
 
 from newsletter.errors import Location, PostError
 from newsletter.posts.front_matter import safe_yaml
+from newsletter.posts.front_matter.keys import normalize_key
 
 _JSON_START = re.compile(r'\{[ \t]*(?:\n|"|\})')
 _TOML_KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?([\w-]+)["']?[ \t]*[=.\]]""", re.MULTILINE)
@@ -26,7 +27,8 @@ class FrontMatter:
     """A post's settings and its body.
 
     Attributes:
-        data: the settings in the format's own types (text, numbers, dates, lists, mappings).
+        data: the settings in the format's own types (text, numbers, dates, lists, mappings);
+            known keys in one spelling, others as written.
         lines: top-level key -> 1-based line in the file.
         body: the text after the front matter.
         body_line: 1-based line in the file on which ``body`` begins.
@@ -97,7 +99,7 @@ def _parse_yaml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
         lines: dict[str, int] = {}
         for key_node, value_node in root.value:
             line = key_node.start_mark.line + 1
-            key = str(loader.construct_object(key_node, deep=True))
+            key = normalize_key(str(loader.construct_object(key_node, deep=True)))
             if key in data:
                 _raise_invalid(f"'{key}' is set twice, first on line {lines[key]}", path, line)
             data[key] = loader.construct_object(value_node, deep=True)
@@ -137,7 +139,13 @@ def _parse_toml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
     for found in _TOML_KEY.finditer(block):
         if found[1] in data:
             lines.setdefault(found[1], block.count("\n", 0, found.start(1)) + 1)
-    return data, lines
+    normalized: dict[str, Any] = {}
+    for key in data:
+        name = normalize_key(key)
+        if name in normalized:
+            _raise_invalid(f"'{name}' is set twice", path, lines.get(key, 1))
+        normalized[name] = data[key]
+    return normalized, {normalize_key(key): line for key, line in lines.items()}
 
 
 def _parse_json(text: str, path: str) -> FrontMatter:
@@ -149,7 +157,7 @@ def _parse_json(text: str, path: str) -> FrontMatter:
         index = _WHITESPACE.match(text, 1).end()  # type: ignore[union-attr] # matches the empty text too
         while text[index] != "}":
             key, value_end = decoder.raw_decode(text, index)
-            line = text.count("\n", 0, index) + 1
+            key, line = normalize_key(key), text.count("\n", 0, index) + 1
             if key in data:
                 _raise_invalid(f"'{key}' is set twice, first on line {lines[key]}", path, line)
             lines[key] = line

@@ -203,7 +203,6 @@ def _complete_settings(
 ) -> dict[str, Any]:
     """Return all settings that an editor expects, then the post's other settings."""
     summary = fields.preheader or fields.description or fields.summary or fields.excerpt
-    keys = {key.lower().replace("-", "_"): key for key in front_matter.data}
     settings = {
         "title": title,
         "subject": title,
@@ -217,9 +216,7 @@ def _complete_settings(
         "tags": list(parsed_source.tags),
     }
     values = {key: value for key, value in front_matter.data.items() if value not in (None, "")}
-    names = {key: keys.get(key, key) for key in settings}
-    ordered = {names[key]: values.get(names[key], value) for key, value in settings.items()}
-    return {**ordered, **values}
+    return {**settings, **values}
 
 
 def clip_to_sentence(text: str, max_length: int) -> str:

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import PostError
+from newsletter.posts.front_matter.keys import KNOWN_KEYS
 from newsletter.posts.front_matter.parse import split_front_matter
+from newsletter.posts.front_matter.schema import FrontMatterFields
 
 YAML = """\
 ---
@@ -134,6 +136,39 @@ def test_invalid_front_matter_is_reported_with_its_line(text: str, line: int, me
     assert problem.where == ("post.md", line)
     assert message in problem.message
     assert problem.remedy
+
+
+SPELLINGS = [
+    "---\nTitle: A\nReply-To: b@c.example\nLayout: wide\nREPLY: x\n---\n",
+    '+++\nTitle = "A"\nReply-To = "b@c.example"\nLayout = "wide"\nREPLY = "x"\n+++\n',
+    '{"Title": "A",\n"Reply-To": "b@c.example",\n"Layout": "wide",\n"REPLY": "x"\n}\n',
+]
+
+
+@pytest.mark.parametrize("text", SPELLINGS, ids=["yaml", "toml", "json"])
+def test_known_keys_have_one_spelling_and_others_stay_as_written(text: str) -> None:
+    front = split_front_matter(text, "post.md")
+    assert front.data == {
+        "title": "A", "reply_to": "b@c.example", "Layout": "wide", "REPLY": "x",
+    }  # fmt: skip
+    first = 1 if text.startswith("{") else 2
+    assert front.lines == {
+        "title": first, "reply_to": first + 1, "Layout": first + 2, "REPLY": first + 3,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["---\nTitle: A\ntitle: B\n---\n", '+++\nTitle = "A"\ntitle = "B"\n+++\n',
+     '{"Title": "A",\n"title": "B"}\n'],
+)  # fmt: skip
+def test_two_spellings_of_one_key_are_reported(text: str) -> None:
+    with pytest.raises(PostError, match="'title' is set twice"):
+        split_front_matter(text, "post.md")
+
+
+def test_every_setting_is_a_known_key() -> None:
+    assert {*FrontMatterFields.model_fields, "slug"} == KNOWN_KEYS
 
 
 def test_aliases_work_but_cannot_expand_without_limit() -> None:

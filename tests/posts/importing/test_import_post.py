@@ -66,6 +66,18 @@ def test_changed_source_of_a_deleted_post_needs_an_update(project: Project) -> N
     assert import_post(project, changed, UPDATE).state == "updated"
 
 
+def test_settings_in_another_case_are_completed_and_not_repeated(
+    project: Project, png: Callable[[int, int], bytes]
+) -> None:
+    Path("boat.png").write_bytes(png(9, 9))
+    source = write_source("a.md", f"---\nTitle: Low tide\nHero: boat.png\n---\n{SENTENCE}\n")
+    result = import_post(project, source, NEW_IMPORT)
+    text = result.post_path.read_text()
+    assert text.startswith("---\nTitle: Low tide\nHero: boat.png\nsubject: Low tide\n")
+    assert text.lower().count("title:") == 1
+    assert result.image_names == ("boat.png",)
+
+
 def test_update_in_another_syntax_replaces_the_post_file(project: Project) -> None:
     import_post(project, write_source("a.md", f"# Low tide\n\n{SENTENCE}\n"), NEW_IMPORT)
     result = import_post(

@@ -1,0 +1,14 @@
+"""The known keys of the front matter, in one spelling."""
+
+KNOWN_KEYS = frozenset(
+    """
+    title subject preheader description summary excerpt author date canonical_url language tags
+    number draft sender_name reply_to template hero button further archive allow slug
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+
+
+def normalize_key(key: str) -> str:
+    """Return a known key in its own spelling (``Reply-To`` is ``reply_to``), others as written."""
+    name = key.strip().lower().replace("-", "_")
+    return name if name in KNOWN_KEYS else key
