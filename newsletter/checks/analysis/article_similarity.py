@@ -162,14 +162,21 @@ def _list_runs(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
 def _find_short_repeated_emails(
     article: ArticleText, earlier: Sequence[EarlierEmail], size: int
 ) -> Iterator[RepeatedEmail]:
-    """Yield the emails that have all of a short article, as often as its own email, and no more."""
+    """Yield the emails that have all of a short article, as often as its own email, and no more.
+
+    A text that two different earlier emails have is a format: the caption of a weekly picture.
+    """
     expected = Counter(_list_runs(split_words(article.email_text), size))
     shingles = make_shingles(split_words(article.text), size)
+    found: list[tuple[EarlierEmail, Shingles]] = []
     for email in earlier:
         runs = Counter(_list_runs(split_words(email.text), size))
+        others = frozenset(runs.keys() - expected.keys())
         has_all = all(runs[shingle] >= expected[shingle] for shingle in shingles)
-        if has_all and len(runs.keys() - expected.keys()) <= _MAX_OTHER_SHINGLES:
-            yield RepeatedEmail(email, 1)
+        if has_all and len(others) <= _MAX_OTHER_SHINGLES:
+            found.append((email, others))
+    if len({others for _, others in found}) == 1:
+        yield from (RepeatedEmail(email, 1) for email, _ in found)
 
 
 def _is_format(article: Shingles, candidate: _Candidate, candidates: Sequence[_Candidate]) -> bool:

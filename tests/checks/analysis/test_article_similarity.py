@@ -151,6 +151,13 @@ def test_short_article_is_repeated_by_a_short_email_only(
     assert bool(find_shares(article, earlier)) == is_repeated
 
 
+def test_short_text_of_two_different_earlier_issues_is_a_format() -> None:
+    caption = "The picture of the week"
+    assert find_shares(caption, caption) == {0: 100}
+    assert find_shares(caption, caption, caption, titles=("Terns", "Terns")) == {0: 100, 1: 100}
+    assert find_shares(caption, caption, caption, titles=("Terns", "Fog")) == {}
+
+
 def digest(links: str) -> str:
     """Return a weekly list of links: nine tenths of it are the same each week."""
     return f"{WORDS}{OTHER_WORDS}Do write to us with what you have read. This week: {links}"

@@ -22,6 +22,8 @@ date: 2026-12-02
 ---
 Hello {{{{ subscriber.name | default("friend") }}}}, <script>alert(1)</script>the ice let go.
 
+This is {title}.
+
 ![A boat](boat.png)
 """
 PIXEL = bytes.fromhex(
