@@ -1,0 +1,86 @@
+"""Heartbeats: signs that something starts the sends that wait here.
+
+``newsletter serve`` and each ``newsletter send --due`` leave one, at most once a minute. Without a
+recent one, nothing would start a send that waits here.
+"""
+
+import datetime
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter.db import read_transaction
+from newsletter.db.bulk import insert_or_ignore
+from newsletter.db.schema import setting
+from newsletter.sending.ledger.record import Ledger
+
+Starter = Literal["serve", "due"]
+
+MIN_INTERVAL = datetime.timedelta(minutes=1)
+# How long a heartbeat counts. A cron line may run as rarely as once an hour.
+RECENT: Mapping[Starter, datetime.timedelta] = {
+    "serve": datetime.timedelta(minutes=5),
+    "due": datetime.timedelta(minutes=75),
+}
+STARTER_NAMES: Mapping[Starter, str] = {
+    "serve": "newsletter serve",
+    "due": "newsletter send --due",
+}
+_KEY_PREFIX = "heartbeat."
+
+
+class Heartbeat(NamedTuple):
+    """When a program that starts waiting sends was last seen.
+
+    Attributes:
+        starter: which program.
+        seen_at: when.
+        is_recent: whether it counts as running.
+    """
+
+    starter: Starter
+    seen_at: datetime.datetime
+    is_recent: bool
+
+
+def record_heartbeat(ledger: Ledger, starter: Starter) -> None:
+    """Record that a program which starts waiting sends runs here, at most once a minute."""
+    key = _KEY_PREFIX + starter
+    with read_transaction(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        seen_at = _parse(connection.scalar(sa.select(setting.c.value).where(setting.c.key == key)))
+    # One in the future is of a clock that was wrong.
+    if seen_at and datetime.timedelta(0) <= now - seen_at < MIN_INTERVAL:
+        return
+    row = {"key": key, "value": now.astimezone(datetime.UTC).isoformat(timespec="seconds")}
+    with ledger.engine.begin() as connection:
+        connection.execute(insert_or_ignore(connection, setting).values(row))
+        connection.execute(
+            sa.update(setting).where(setting.c.key == key).values(value=row["value"])
+        )
+
+
+def load_heartbeats(ledger: Ledger) -> tuple[Heartbeat, ...]:
+    """Return the heartbeats on record, those of ``newsletter serve`` first."""
+    keys = {_KEY_PREFIX + starter: starter for starter in RECENT}
+    query = sa.select(setting.c.key, setting.c.value).where(setting.c.key.in_(keys))
+    with read_transaction(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        values: dict[str, str] = dict(connection.execute(query).all())
+    return tuple(_iter_heartbeats(values, now))
+
+
+def _iter_heartbeats(values: Mapping[str, str], now: datetime.datetime) -> Iterator[Heartbeat]:
+    for starter, longest in RECENT.items():
+        seen_at = _parse(values.get(_KEY_PREFIX + starter))
+        if seen_at:
+            yield Heartbeat(starter, seen_at, -MIN_INTERVAL <= now - seen_at <= longest)
+
+
+def _parse(value: str | None) -> datetime.datetime | None:
+    try:
+        seen_at = datetime.datetime.fromisoformat(value or "")
+    except ValueError:
+        return None
+    return seen_at if seen_at.tzinfo else None
