@@ -1,0 +1,38 @@
+"""What counts as a recall, and the names of recalled sends."""
+
+import datetime
+
+import pytest
+
+from newsletter.subscribers.recalled_sends import (
+    get_original_issue,
+    is_recalled,
+    make_recalled_name,
+)
+
+AT = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
+SECOND = datetime.timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("scheduled_at", "recalled_at", "expected"),
+    [
+        (AT, AT - 600 * SECOND, True),
+        (AT, AT - 599 * SECOND, False),
+        (AT, AT, False),
+        (AT, AT + SECOND, False),
+        (AT, None, False),
+        (None, AT, False),
+        (None, None, False),
+    ],
+)
+def test_confirmation_counts_until_ten_minutes_before(
+    scheduled_at: datetime.datetime | None, recalled_at: datetime.datetime | None, *, expected: bool
+) -> None:
+    assert is_recalled(scheduled_at, recalled_at) is expected
+
+
+@pytest.mark.parametrize("issue", ["2026-12-01-ice", "2026-12-01-ice~recalled"])
+def test_name_of_a_recalled_send_leads_back_to_its_issue(issue: str) -> None:
+    assert get_original_issue(issue) == issue
+    assert get_original_issue(make_recalled_name(issue, 12)) == issue
