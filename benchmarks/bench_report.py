@@ -44,9 +44,9 @@ def run_child(job: str, url: str, folder: Path) -> None:
 def run_report(url: str, folder: Path) -> int:
     engine = open_database(url, folder)
     with read_transaction(engine) as connection:
-        (send,) = list_started_sends(connection)
-        config = load_config(CONFIG, {})
-        report = build_send_report(connection, send, config, AT + datetime.timedelta(days=7))
+        now = AT + datetime.timedelta(days=7)
+        (send,) = list_started_sends(connection, now)
+        report = build_send_report(connection, send, load_config(CONFIG, {}), now)
     assert report.counts.delivery.total == report.sent
     return report.sent
 

@@ -44,6 +44,7 @@ from newsletter.db.sqlite_copy import (
 )
 from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.subscribers import count_by_status
+from newsletter.subscribers.recalled_sends import RECALLED_MARK
 from newsletter.subscribers.tracking_record import TRACKING_KEY_PREFIX
 
 REPLACED_SUFFIX = ".before-restore"
@@ -291,7 +292,11 @@ def _carry_sends(connection: sa.Connection) -> list[str]:
     present = attached_table(send)
     same_send = sa.and_(
         present.c.id == send.c.id,
-        present.c.issue == send.c.issue,
+        # A recalled send may have been renamed since.
+        sa.or_(
+            present.c.issue == send.c.issue,
+            present.c.issue.startswith(send.c.issue.concat(RECALLED_MARK)),
+        ),
         present.c.frozen_at == send.c.frozen_at,
     )
     mailed = sa.exists().where(

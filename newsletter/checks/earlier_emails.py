@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 
 from newsletter.checks.analysis.article_similarity import EarlierEmail
-from newsletter.db.recalled_sends import find_recalled_in_time
 from newsletter.db.schema import batch, send, send_content, send_recipient
+from newsletter.subscribers.recalled_sends import is_recalled
 
 
 def load_earlier_emails(connection: sa.Connection, issue_name: str) -> tuple[EarlierEmail, ...]:
@@ -16,14 +16,23 @@ def load_earlier_emails(connection: sa.Connection, issue_name: str) -> tuple[Ear
     """
     has_recipients = sa.exists().where(getting_condition(send.c.id)).correlate(send)
     query = (
-        sa.select(send.c.id, send.c.issue, send.c.frozen_at, send_content.c.text)
+        sa.select(
+            send.c.scheduled_at,
+            send.c.recalled_at,
+            send.c.id,
+            send.c.issue,
+            send.c.frozen_at,
+            send_content.c.text,
+        )
         .join(send_content, send_content.c.send_id == send.c.id)
         .where(send.c.issue != issue_name, has_recipients)
         .order_by(send.c.frozen_at.desc(), send.c.id.desc())
     )
-    recalled = find_recalled_in_time(connection)
-    rows = (EarlierEmail(*row) for row in connection.execute(query))
-    return tuple(email for email in rows if email.send_id not in recalled)
+    return tuple(
+        EarlierEmail(*email)
+        for scheduled_at, recalled_at, *email in connection.execute(query)
+        if not is_recalled(scheduled_at, recalled_at)
+    )
 
 
 def getting_condition(send_id: sa.ColumnElement[int] | int) -> sa.ColumnElement[bool]:

@@ -63,6 +63,10 @@ COMMANDS = {
     "resume": LazyCommand(
         "newsletter.cli.send.resume:resume_command", "Resume a send that was stopped."
     ),
+    "reschedule": LazyCommand(
+        "newsletter.cli.send.reschedule:reschedule_command",
+        "Send a scheduled send at another time, or now.",
+    ),
     "cancel": LazyCommand(
         "newsletter.cli.send.cancel:cancel_command",
         "Cancel what has not been sent yet, or what SendGrid still holds.",

@@ -13,10 +13,16 @@ from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
 from newsletter.posts.text_encoding import decode_text
 from newsletter.project import ISSUE_NAME_PATTERN, Project, list_issue_folders
 from newsletter.sending.ledger.find_sends import list_sends, open_ledger
+from newsletter.sending.ledger.record import get_ledger_time
+from newsletter.sending.ledger.send_phase import get_send_phase
 
-# The ledger's states in an editor's terms.
-STATE_LABELS: Mapping[str, str] = {
-    "frozen": "planned",
+# The phases of a send in an editor's terms.
+PHASE_LABELS: Mapping[str, str] = {
+    "planned": "planned",
+    "waiting": "scheduled",
+    "held": "scheduled",
+    "recalled": "cancelled",
+    "uncertain": "look",
     "running": "sending",
     "paused": "paused",
     "blocked": "stopped",
@@ -35,7 +41,7 @@ class IssueListEntry:
         name: the name of its folder.
         title: from its front matter, else from the folder's name.
         date: from the folder's name, may be empty.
-        state: broken, draft, ready, planned, sending, sent, …
+        state: broken, draft, ready, planned, scheduled, sending, sent, …
     """
 
     name: str
@@ -46,15 +52,15 @@ class IssueListEntry:
 
 def list_issue_entries(project: Project, engine: sa.Engine | None) -> list[IssueListEntry]:
     """Return every issue, the newest first; without a database, none has a send's state."""
-    sends = {}
+    phases = {}
     if engine is not None:
-        try:
-            sends = {send.issue: send for send in list_sends(open_ledger(engine, project.config))}
-        except NewsletterError:
-            sends = {}
+        with suppress(NewsletterError):
+            ledger = open_ledger(engine, project.config)
+            now = get_ledger_time(ledger)
+            phases = {send.issue: get_send_phase(send, now) for send in list_sends(ledger)}
     return [
         _make_entry(
-            folder, STATE_LABELS.get(sends[folder.name].state) if folder.name in sends else None
+            folder, PHASE_LABELS.get(phases[folder.name]) if folder.name in phases else None
         )
         for folder in reversed(list_issue_folders(project))
     ]

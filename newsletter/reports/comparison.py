@@ -1,4 +1,4 @@
-"""List started sends, compute their rates and the medians before one."""
+"""List the sends that have gone out; compute their rates and medians."""
 
 import datetime
 from collections.abc import Sequence
@@ -8,52 +8,64 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.schema import attempt, batch, send
+from newsletter.db.schema import attempt, batch, event, send
 from newsletter.reports.counts import count_send_results
 from newsletter.reports.engagement import count_clicks, count_opens
 from newsletter.reports.model import EngagementCounts, SendCounts, SendRates, share
-from newsletter.reports.queries import TimeWindow
+from newsletter.reports.queries import ENGAGEMENT_TYPES, TimeWindow
+from newsletter.subscribers.recalled_sends import is_recalled
 
 # An unsubscribe within this period is attributed to the latest send.
 ATTRIBUTION_PERIOD = datetime.timedelta(days=7)
 MAX_COMPARED = 10
+_DELIVERY_EVENTS = ("delivered", "bounce", *ENGAGEMENT_TYPES)
 
 
 class StartedSend(NamedTuple):
-    """A send of which at least one batch was accepted.
+    """A send that has gone out, or of which at least one batch has.
 
     Attributes:
         id: its id in the ledger.
         issue: the issue's name.
         sent_at: when the first request was sent, or when SendGrid was to deliver it.
-        recalled: whether the scheduled send was cancelled at SendGrid.
     """
 
     id: int
     issue: str
     sent_at: datetime.datetime
-    recalled: bool = False
 
 
-def list_started_sends(connection: sa.Connection) -> list[StartedSend]:
-    """Return all started sends, the earliest first."""
+def list_started_sends(connection: sa.Connection, now: datetime.datetime) -> list[StartedSend]:
+    """Return all sends that have gone out by now, the earliest first.
+
+    Those that SendGrid still holds have not, nor have recalled ones. A send that was cancelled, but
+    not in time, has if there is any event of it.
+
+    Args:
+        connection: in a read transaction.
+        now: aware.
+    """
+    is_cancelled_there = sa.and_(send.c.state == "cancelled", send.c.provider_batch_id != "")
+    has_event = sa.exists().where(event.c.send_id == send.c.id, event.c.type.in_(_DELIVERY_EVENTS))
+    columns = (send.c.id, send.c.issue, send.c.scheduled_at, send.c.recalled_at)
     rows = connection.execute(
         sa.select(
-            send.c.id,
-            send.c.issue,
-            send.c.scheduled_at,
-            send.c.recalled_at.is_not(None).label("recalled"),
+            *columns,
             sa.func.min(attempt.c.started_at).label("started"),
         )
         .select_from(send.join(batch).join(attempt))
-        .where(batch.c.state == "accepted", attempt.c.outcome.in_(("accepted", "unknown")))
-        .group_by(send.c.id, send.c.issue, send.c.scheduled_at, send.c.recalled_at)
+        .where(
+            batch.c.state == "accepted",
+            attempt.c.outcome.in_(("accepted", "unknown")),
+            sa.or_(~is_cancelled_there, has_event),
+        )
+        .group_by(*columns)
     )
     sends = [
-        StartedSend(
-            row.id, row.issue, max(row.scheduled_at or row.started, row.started), row.recalled
-        )
+        StartedSend(row.id, row.issue, max(row.scheduled_at or row.started, row.started))
         for row in rows
+        if not is_recalled(row.scheduled_at, row.recalled_at)
+        and (row.scheduled_at is None or row.scheduled_at <= now)
     ]
     return sorted(sends, key=lambda started: (started.sent_at, started.id))
 
@@ -91,11 +103,11 @@ def compute_medians(
     current_rates: SendRates,
     personal_url_prefixes: tuple[str, ...],
 ) -> tuple[SendRates, int]:
-    """Return the median rates of up to ten sends before ``current``, without cancelled ones.
+    """Return the median rates of up to ten sends before ``current``.
 
     Args:
         connection: in a read transaction with one snapshot.
-        sends: all started sends, the earliest first.
+        sends: from ``list_started_sends``.
         current: the send to compare.
         current_rates: its rates; rates that it lacks are not computed, since that takes long.
         personal_url_prefixes: as for ``count_clicks``.
@@ -104,8 +116,7 @@ def compute_medians(
         The medians, each over the sends that have that rate, and how many sends were compared.
     """
     earlier_rates = []
-    earlier = [started for started in sends[: sends.index(current)] if not started.recalled]
-    for started in earlier[-MAX_COMPARED:]:
+    for started in sends[: sends.index(current)][-MAX_COMPARED:]:
         counts = count_send_results(
             connection, started.id, started.sent_at, attribution_window(sends, started)
         )

@@ -33,7 +33,7 @@ def build_send_report(
         config: the newsletter's settings.
         now: aware.
     """
-    sends = list_started_sends(connection)
+    sends = list_started_sends(connection, now)
     content = _load_content(connection, started_send.id)
     tags = [MergeTag(*tag) for tag in content["merge_tags"]]
     personal_urls = (build_unsubscribe_url(config, ""), build_preferences_url(config, ""))

@@ -29,6 +29,7 @@ from newsletter.subscribers.consent.former_addresses import (
 from newsletter.subscribers.consent.journal import JournalEntry
 from newsletter.subscribers.consent.suppressions import SuppressionEntry, load_suppressions
 from newsletter.subscribers.consent.unreadable_events import UnreadableMention, load_mentions
+from newsletter.subscribers.recalled_sends import get_original_issue, is_recalled
 
 _PROFILE_COLUMNS = (
     "id",
@@ -50,7 +51,7 @@ class IssueDelivery(NamedTuple):
     Attributes:
         issue: the name of the issue.
         frozen_at: when the audience of its send was frozen.
-        state: one of ``newsletter.db.schema.RECIPIENT_STATES``.
+        state: one of ``newsletter.db.schema.RECIPIENT_STATES``, or ``recalled``.
         error: the provider's error message, or our own; ``""`` if there is none.
     """
 
@@ -191,12 +192,27 @@ def subscriber_not_found_error(
 
 def _load_deliveries(connection: sa.Connection, id_: int) -> tuple[IssueDelivery, ...]:
     query = (
-        sa.select(send.c.issue, send.c.frozen_at, send_recipient.c.state, send_recipient.c.error)
+        sa.select(
+            send.c.scheduled_at,
+            send.c.recalled_at,
+            send.c.issue,
+            send.c.frozen_at,
+            send_recipient.c.state,
+            send_recipient.c.error,
+        )
         .select_from(send.join(send_recipient, send.c.id == send_recipient.c.send_id))
         .where(send_recipient.c.subscriber_id == id_)
         .order_by(send.c.frozen_at.desc())
     )
-    return tuple(IssueDelivery(*row) for row in connection.execute(query))
+    return tuple(
+        IssueDelivery(
+            get_original_issue(issue),
+            frozen_at,
+            "recalled" if is_recalled(scheduled_at, recalled_at) else state,
+            error,
+        )
+        for scheduled_at, recalled_at, issue, frozen_at, state, error in connection.execute(query)
+    )
 
 
 def _load_events(connection: sa.Connection, key: str) -> tuple[ProviderEvent, ...]:

@@ -1,4 +1,4 @@
-"""The server's background jobs: due sends, transactional emails, cleanup."""
+"""The server's background jobs: due sends, heartbeat, emails, cleanup."""
 
 import logging
 import subprocess
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from newsletter.events.unreadable_store import purge_unreadable
 from newsletter.sending.ledger.find_sends import has_due_sends, open_ledger
+from newsletter.sending.ledger.heartbeat import record_heartbeat
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.transactional_queue import has_due_emails
 from newsletter.web.site_context import Site
@@ -39,6 +40,8 @@ def make_background_jobs(site: Site, mailer: SendGridClient | None) -> list[Back
             BackgroundJob("transactional emails", 1.0, lambda: send_queued_emails(site, mailer))
         )
         jobs.append(BackgroundJob("due sends", 15.0, lambda: start_due_sends(site)))
+        # A job of its own: a due send can take hours.
+        jobs.append(BackgroundJob("heartbeat", 60.0, lambda: leave_heartbeat(site)))
     return jobs
 
 
@@ -57,6 +60,11 @@ def send_queued_emails(site: Site, mailer: SendGridClient) -> int:
     return send_due_emails(site, mailer)
 
 
+def leave_heartbeat(site: Site) -> None:
+    """Record that the server runs, so that a send may wait here for its time."""
+    record_heartbeat(open_ledger(site.engine, site.config), "serve")
+
+
 def start_due_sends(site: Site) -> int | None:
     """Run the sends that are due in a separate process, which outlives a restart of the server.
 
@@ -65,7 +73,7 @@ def start_due_sends(site: Site) -> int | None:
     """
     if not has_due_sends(open_ledger(site.engine, site.config)):
         return None
-    command = [sys.executable, "-m", "newsletter", "send", "--due", "--json"]
+    command = [sys.executable, "-m", "newsletter", "send", "--due", "--by-server", "--json"]
     completed = subprocess.run(  # noqa: S603 - a fixed command, no shell
         command,
         cwd=site.project.root,

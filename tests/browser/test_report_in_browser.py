@@ -40,7 +40,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with read_transaction(engine) as connection:
             config = configured(timezone="Europe/Oslo")
             report = build_send_report(
-                connection, list_started_sends(connection)[-1], config, AT + WEEK
+                connection, list_started_sends(connection, AT + WEEK)[-1], config, AT + WEEK
             )
     file = folder / "report.html"
     file.write_text(render_report_page(report, config))

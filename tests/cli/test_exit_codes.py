@@ -1,5 +1,6 @@
 """The table of docs/reference/exit-codes.md, checked by running the commands."""
 
+import datetime
 import re
 import shlex
 import shutil
@@ -35,6 +36,10 @@ REFUSE_ALL = (refuse(10), refuse(10), refuse(5))
 ACCEPT = InjectedFault(accept=True)
 BLOCK_SECOND = (ACCEPT, faults.error_response(403, "no more"))
 LOSE_SECOND = (ACCEPT, faults.lost_response())
+TIME = f"'{datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=9):%Y-%m-%d %H:%M}'"
+LOCAL, HOLD = f"{SEND} --at {TIME} --local", f"{SEND} --at {TIME} --hold-at-sendgrid"
+# A batch id and three requests are answered, then the cancellation and its lookup are not.
+UNCONFIRMED = (*[ACCEPT] * 4, *[faults.error_response(500, "oops")] * 2)
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,13 @@ CASES = {
     ("send --dry-run", "whether or not a real send would be refused"): Case(
         ["send --dry-run"], edit=drop_sender
     ),
+    ("send", "it waits here for its time"): Case([LOCAL, SEND]),
+    ("send", "SendGrid holds it until its time"): Case([HOLD, SEND]),
+    ("send", "it was recalled, so it is sent again"): Case([HOLD, "cancel ice", SEND]),
+    ("send", "it was cancelled, but may still go out"): Case(
+        [HOLD, "cancel ice", SEND], UNCONFIRMED
+    ),
+    ("send --at", "nothing that would start it was seen lately"): Case([f"{SEND} --at {TIME}"]),
     ("send --due", "nothing is due"): Case(["send --due"]),
     ("send --due", "with an option that only a new send has"): Case(["send --due --dry-run"]),
     ("send --due", "the database is a copy and was not adopted"): Case(
@@ -143,8 +155,20 @@ CASES = {
     ),
     ("pause", "it was not started, or has finished"): Case([SEND, "pause"]),
     ("cancel", "cancelled"): Case(["plan", "cancel ice"]),
+    ("cancel", "SendGrid has confirmed it in time"): Case([HOLD, "cancel ice"]),
+    ("cancel", "SendGrid has not confirmed it, or too late"): Case(
+        [HOLD, "cancel ice"], UNCONFIRMED
+    ),
     ("cancel", "it was cancelled already"): Case(["plan", "cancel ice", "cancel ice"]),
     ("cancel", "everything was sent"): Case([SEND, "cancel ice"]),
+    ("reschedule", "it waits for its new time"): Case(
+        [LOCAL, "reschedule ice --yes --at '2099-12-01 09:00'"]
+    ),
+    ("reschedule", "SendGrid has not confirmed that the old time is cancelled"): Case(
+        [HOLD, "reschedule ice --yes --now"], UNCONFIRMED
+    ),
+    ("reschedule", "it is not scheduled, or was sent"): Case([SEND, "reschedule ice --yes --now"]),
+    ("reschedule", "with neither `--at` nor `--now`"): Case([LOCAL, "reschedule ice --yes"]),
     ("resolve", "resolved"): Case([SEND, "resolve ice --accepted --yes"], LOSE_SECOND),
     ("resolve", "no batch is unknown"): Case([SEND, "resolve ice --accepted --yes"]),
     ("resolve", "a batch that was named is not unknown"): Case(
@@ -154,6 +178,7 @@ CASES = {
     ("reconcile", "a batch is still unknown"): Case([SEND, "reconcile ice"], LOSE_SECOND),
     ("status", "whatever the state of the sends"): Case([SEND, "status"], LOSE_SECOND),
     ("report", "nothing was sent"): Case(["report"]),
+    ("report", "SendGrid holds it until its time"): Case([HOLD, "report ice"]),
     ("test", "SendGrid refused it"): Case(
         ["test --to me@example.com"], [faults.error_response(403, "unverified")]
     ),

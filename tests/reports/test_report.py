@@ -30,7 +30,7 @@ def earlier(weeks: int, **changes: object) -> SampleSend:
 def latest(engine: sa.Engine) -> SendReport:
     with read_transaction(engine) as connection:
         return build_send_report(
-            connection, list_started_sends(connection)[-1], configured(), AT + WEEK
+            connection, list_started_sends(connection, AT + WEEK)[-1], configured(), AT + WEEK
         )
 
 
@@ -69,7 +69,14 @@ def test_medians_are_those_of_the_ten_sends_before(engine: sa.Engine) -> None:
         # Sends without tracking are not part of the median of opens.
         assert len(known) == (5 if field.name in {"opened", "clicked"} else MAX_COMPARED)
         assert getattr(report.medians, field.name) == median(known)
-    recalled = sa.update(send).where(send.c.issue == earlier(1).issue).values(recalled_at=AT)
+    recalled = (
+        sa.update(send)
+        .where(send.c.issue == earlier(1).issue)
+        .values(
+            state="cancelled", provider_batch_id="b", scheduled_at=AT - WEEK,
+            recalled_at=AT - WEEK - datetime.timedelta(minutes=10),
+        )
+    )  # fmt: skip
     with engine.begin() as connection:
         connection.execute(recalled)
     others = rates[-MAX_COMPARED - 1 : -1]
@@ -101,7 +108,7 @@ def test_only_started_sends_are_listed(engine: sa.Engine) -> None:
         connection.execute(sa.update(batch).where(batch.c.send_id == 2).values(state="ready"))
         later = {"scheduled_at": AT - WEEK + datetime.timedelta(hours=2)}
         connection.execute(sa.update(send).where(send.c.id == 1).values(later))
-        (started,) = list_started_sends(connection)
+        (started,) = list_started_sends(connection, AT + WEEK)
     # SendGrid held it until then.
     assert (started.id, started.sent_at) == (1, later["scheduled_at"])
 
@@ -111,7 +118,7 @@ def test_next_send_ends_the_attribution_window(engine: sa.Engine) -> None:
     make_send(engine, SampleSend(readers=2))
     make_send(engine, SampleSend(issue="2026-11-25-next", at=AT + day, readers=2))
     with read_transaction(engine) as connection:
-        first, second = list_started_sends(connection)
+        first, second = list_started_sends(connection, AT + WEEK)
     assert attribution_window([first, second], first) == (AT, AT + day)
     assert attribution_window([first, second], second) == (AT + day, AT + day + WEEK)
 

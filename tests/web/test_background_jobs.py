@@ -20,6 +20,8 @@ from newsletter.events.unreadable_store import (
     summarize_unreadable,
 )
 from newsletter.project import open_project
+from newsletter.sending.ledger.find_sends import open_ledger
+from newsletter.sending.ledger.heartbeat import load_heartbeats
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.transactional_queue import enqueue_email
@@ -31,6 +33,7 @@ from newsletter.web.site_context import Site, open_site
 def test_due_send_is_run_in_its_own_process(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
+    (project_folder / "boat.md").write_text("# The boat\n\nIt came on Monday.\n")
     now = datetime.datetime.now(datetime.UTC)
     at = (now + datetime.timedelta(hours=5)).isoformat(timespec="minutes")
     assert newsletter("send", "--yes", "--at", at, "--local")[0] == 0
@@ -40,7 +43,8 @@ def test_due_send_is_run_in_its_own_process(
         closing(SendGridClient(fake_sendgrid.key, project.config.sendgrid)) as mailer,
     ):
         site = open_site(project, engine)
-        [due_sends] = [job for job in make_background_jobs(site, mailer) if job.name == "due sends"]
+        jobs = {job.name: job for job in make_background_jobs(site, mailer)}
+        due_sends = jobs["due sends"]
         assert due_sends.run() is None
         assert fake_sendgrid.requests == []
         with engine.begin() as connection:
@@ -51,6 +55,16 @@ def test_due_send_is_run_in_its_own_process(
         assert due_sends.run() is None
         with engine.connect() as connection:
             assert connection.scalars(sa.select(send.c.state)).all() == ["done"]
+        # The process that the server starts is no cron.
+        assert load_heartbeats(open_ledger(engine, project.config)) == ()
+        jobs["heartbeat"].run()
+        (heartbeat,) = load_heartbeats(open_ledger(engine, project.config))
+        assert (heartbeat.starter, heartbeat.is_recent) == ("serve", True)
+    at = (now + datetime.timedelta(hours=6)).isoformat(timespec="minutes")
+    newsletter("import", "boat.md", "--date", "2026-12-08")
+    code, _, err = newsletter("send", "boat", "--yes", "--at", at)
+    assert code == 0, err
+    assert "newsletter serve was seen 1 minute ago" in err
 
 
 def test_email_queued_in_the_original_is_not_sent_by_a_copy(
@@ -80,6 +94,7 @@ def test_without_a_mailer_only_cleanup_runs(site: Site) -> None:
             "cleanup",
             "transactional emails",
             "due sends",
+            "heartbeat",
         }
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from newsletter.project import Project
-    from newsletter.sending.doctor.local import DoctorCheck
+    from newsletter.sending.doctor.check import DoctorCheck
 
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _WIDTH = 80
@@ -53,7 +53,8 @@ def _run_checks(*, online: bool) -> "Iterator[DoctorCheck]":
 
     from newsletter.errors import NewsletterError
     from newsletter.project import open_project
-    from newsletter.sending.doctor.local import check_local_setup, fail_for_problem
+    from newsletter.sending.doctor.check import fail_for_problem
+    from newsletter.sending.doctor.local import check_local_setup
 
     try:
         project = open_project()

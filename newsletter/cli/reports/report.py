@@ -11,10 +11,11 @@ from newsletter.cli.output import echo, echo_err, print_json
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from newsletter.errors import ProjectError
     from newsletter.project import Project
     from newsletter.reports.comparison import StartedSend
     from newsletter.reports.model import SendReport
-    from newsletter.sending.ledger.record import Ledger
+    from newsletter.sending.ledger.record import Ledger, Send
 
 
 @click.command("report", short_help="Show the results of a send.")
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> None:
     """Show the results of a send: delivered, bounced, opened, unsubscribed, complained.
 
-    ISSUE is an issue's name or a part of it; without it, the latest send is shown.
+    ISSUE is an issue's name or a part of it; without it, the latest send is shown. There is
+    none of what is scheduled, or was cancelled before its time.
     SendGrid's events are received by newsletter serve, or imported by newsletter events
     import. Opens and clicks are shown only if tracking is on, and without those of bots.
 
@@ -47,15 +49,13 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     from newsletter.reports.report import build_send_report
     from newsletter.sending.ledger.find_sends import open_ledger
 
-    project = open_project()
+    project, now = open_project(), datetime.datetime.now(datetime.UTC)
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         with read_transaction(engine) as connection:
-            started_sends = list_started_sends(connection)
+            started_sends = list_started_sends(connection, now)
         send = _select_send(issue, started_sends, project, open_ledger(engine, project.config))
         with read_transaction(engine) as connection:
-            report = build_send_report(
-                connection, send, project.config, datetime.datetime.now(datetime.UTC)
-            )
+            report = build_send_report(connection, send, project.config, now)
     if as_json:
         print_json(report_to_dict(report))
     else:
@@ -99,11 +99,23 @@ def _select_send(
         ) from None
     started_send = next((candidate for candidate in sends if candidate.id == send.id), None)
     if started_send is None:
-        raise ProjectError(
-            f"nothing of {send.issue} has been sent yet",
-            remedy=f"See: newsletter status {send.slug}",
-        )
+        raise _not_sent_error(send, project, ledger)
     return started_send
+
+
+def _not_sent_error(send: "Send", project: "Project", ledger: "Ledger") -> "ProjectError":
+    """Return why there is no report on a send."""
+    from zoneinfo import ZoneInfo
+
+    from newsletter.errors import ProjectError
+    from newsletter.sending.ledger.record import get_ledger_time, may_have_been_sent
+    from newsletter.sending.planning.schedule_text import describe_schedule
+
+    now = get_ledger_time(ledger)
+    words = describe_schedule(send, now, ZoneInfo(project.config.timezone))
+    is_known = words and (not send.provider_batch_id or may_have_been_sent(ledger, send))
+    message = f"{send.issue} {words}" if is_known else f"nothing of {send.issue} has been sent yet"
+    return ProjectError(message, remedy=f"See: newsletter status {send.slug}")
 
 
 def _write_atomically(path: Path, data: bytes) -> None:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err
-from newsletter.cli.send.shared import CANCELLATION_CAVEAT, open_send_context, pluralize
+from newsletter.cli.send.shared import open_send_context, pluralize
 
 if TYPE_CHECKING:
+    from newsletter.sending.recall import LocalCancellation
     from newsletter.sending.service import SendContext
 
 
@@ -16,59 +17,71 @@ if TYPE_CHECKING:
 )
 @click.argument("issue")
 def cancel_command(issue: str) -> None:
-    """Cancel for good what has not been sent yet, and what SendGrid holds until its time.
+    """Cancel what has not been sent yet, and what SendGrid holds until its time.
 
-    ISSUE is an issue's name or a part of it. Emails that were delivered can't be recalled. A
-    plan of which nothing was sent is simply discarded: the issue can be sent another time.
+    ISSUE is an issue's name or a part of it. Emails that were delivered can't be recalled. If
+    nobody has got it, the issue can be changed and sent another time: nothing of it was sent,
+    or SendGrid has confirmed at least 10 minutes before its time that it is cancelled. If
+    SendGrid has not, the exit code is 1, and it may still go out.
+
+    To send the same at another time, use: newsletter reschedule
 
     \b
     Example:
       newsletter cancel building-trust
     """  # noqa: D301 - \b is click's marker: don't rewrap
-    from newsletter.errors import NothingToDoError
-    from newsletter.sending.ledger import pause_cancel_retry
-    from newsletter.sending.ledger.record import (
-        count_recipients_by_state,
-        get_ledger_time,
-        may_have_been_sent,
-    )
-    from newsletter.sending.ledger.state_machine import is_recallable
-
-    with open_send_context(issue) as context:
-        is_held = is_recallable(context.send, get_ledger_time(context.ledger))
-        dropped_count = pause_cancel_retry.cancel_send(context.ledger, context.send)
-        is_held = is_held and may_have_been_sent(context.ledger, context.send)
-        # A second cancellation may find readers whose requests were in flight at the first.
-        if context.send.state == "cancelled" and not (is_held or dropped_count):
-            raise NothingToDoError(f"{context.send.issue} was cancelled already")
-        dropped = pluralize(dropped_count, "reader")
-        echo(f"{context.send.slug} is cancelled: {dropped} will not get it.")
-        accepted_count = count_recipients_by_state(context.ledger, context.send).get("accepted", 0)
-        if is_held:
-            _cancel_scheduled(context, accepted_count)
-        elif accepted_count:
-            echo_err(f"{pluralize(accepted_count, 'reader')} had it already.", color="yellow")
-
-
-def _cancel_scheduled(context: "SendContext", accepted: int) -> None:
-    from newsletter.sending.ledger.pause_cancel_retry import mark_recalled
     from newsletter.sending.ledger.record import get_ledger_time
-    from newsletter.sending.planning.schedule import PROVIDER_CANCEL_MARGIN
-    from newsletter.sending.providers.sendgrid.scheduled_sends import cancel_scheduled
+    from newsletter.sending.ledger.send_phase import is_recallable
+    from newsletter.sending.recall import cancel_locally, recall_send
     from newsletter.sending.service import open_client
 
-    with open_client(context.project.config) as client:
-        cancel_scheduled(client, context.send.provider_batch_id)
-    mark_recalled(context.ledger, context.send)
-    echo(f"SendGrid has cancelled what it held for {pluralize(accepted, 'reader')}.", color="green")
-    if (
-        context.send.scheduled_at
-        and context.send.scheduled_at - get_ledger_time(context.ledger) < PROVIDER_CANCEL_MARGIN
-    ):
-        echo_err(
-            "That was less than 10 minutes before its time: SendGrid guarantees nothing then, and "
-            "some readers may get it.",
-            color="yellow",
-        )
-    else:
-        echo_err(CANCELLATION_CAVEAT)
+    with open_send_context(issue) as context:
+        ledger, send, config = context.ledger, context.send, context.project.config
+        if not is_recallable(send, get_ledger_time(ledger)):
+            _print_cancelled(context, cancel_locally(ledger, send, config))
+            return
+        # The client first: without a key, nothing is changed.
+        with open_client(config) as client:
+            cancellation = cancel_locally(ledger, send, config)
+            if not cancellation.is_recallable:
+                _print_cancelled(context, cancellation)
+                return
+            if cancellation.dropped_count:
+                count = pluralize(cancellation.dropped_count, "reader")
+                echo(f"Not handed to SendGrid: {count}. Asking it to cancel the others.")
+            recall_send(ledger, cancellation.send, client)
+        _print_recalled(context)
+
+
+def _print_cancelled(context: "SendContext", cancellation: "LocalCancellation") -> None:
+    from newsletter.sending.ledger.status import get_send_status
+
+    status = get_send_status(context.ledger, context.send)
+    slug, counts = context.send.slug, status.recipients_by_state
+    dropped = cancellation.dropped_count
+    readers = f": {pluralize(dropped, 'reader')} will not get it" if dropped else ""
+    echo(f"{slug} is cancelled{readers}.", color="green")
+    if counts.get("accepted"):
+        echo_err(f"{pluralize(counts['accepted'], 'reader')} had it already.", color="yellow")
+    if counts.get("unknown"):
+        unknown = pluralize(counts["unknown"], "reader")
+        echo_err(f"{unknown} may or may not have it. See: newsletter status {slug}", color="yellow")
+    if status.in_flight_recipients:
+        in_flight = pluralize(status.in_flight_recipients, "reader")
+        echo_err(f"{in_flight} may still get it: their requests are in flight.", color="yellow")
+
+
+def _print_recalled(context: "SendContext") -> None:
+    from newsletter.sending.ledger.record import count_recipients_by_state
+
+    send = context.send
+    counts = count_recipients_by_state(context.ledger, send)
+    held = sum(counts.get(state, 0) for state in ("accepted", "unknown"))
+    all_readers = held + sum(counts.get(state, 0) for state in ("dropped", "pending"))
+    echo(
+        f"{send.slug} is cancelled: {pluralize(all_readers, 'reader')} will not get it.",
+        color="green",
+    )
+    echo(f"SendGrid has cancelled what it held for {pluralize(held, 'reader')}.")
+    echo(f"Send it as it is now: newsletter send {send.slug}")
+    echo(f"The same at another time: newsletter reschedule {send.slug} --at TIME")

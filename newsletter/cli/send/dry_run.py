@@ -8,20 +8,26 @@ from newsletter.cli.send.proposal import exclusion_rows, sender_rows
 from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
+    from collections.abc import Iterable
 
+    from newsletter.errors import Problem
     from newsletter.sending.planning.dry_run import DryRunResult
     from newsletter.sending.planning.proposal import SendProposal
 
 
 def perform_dry_run(
-    proposal: "SendProposal", engine: "sa.Engine", samples: int, *, strict: bool, as_json: bool
+    proposal: "SendProposal",
+    schedule_rows: "Iterable[tuple[str, str]]",
+    samples: int,
+    *,
+    strict: bool,
+    as_json: bool,
 ) -> int:
     """Write the requests that a send would POST and sample emails; print their paths.
 
     Args:
         proposal: the send to simulate.
-        engine: the database with the list.
+        schedule_rows: when it would be sent, in labels and values; empty for at once.
         samples: how many recipients' emails to write as ``.eml``.
         strict: whether a single recipient who can't be sent to is a failure.
         as_json: whether to print one JSON object instead of text.
@@ -44,7 +50,7 @@ def perform_dry_run(
         raise SendRefusedError.from_problems([no_recipients_problem(proposal.segment)])
     folder = proposal.project.build_dir / proposal.folder.name / "dry-run"
     with (
-        read_transaction(engine) as connection,
+        read_transaction(proposal.ledger.engine) as connection,
         progress_bar(proposal.recipient_count, "Writing") as advance,
     ):
         result = export_dry_run(
@@ -58,7 +64,7 @@ def perform_dry_run(
     if as_json:
         print_json(_to_dict(proposal, result))
     else:
-        _print_result(proposal, result)
+        _print_result(proposal, result, list(schedule_rows))
     return int(strict and result.totals.rejected_count > 0)
 
 
@@ -85,11 +91,13 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
             "requests": str(result.bodies_path),
             "samples": [str(path) for path in result.sample_paths],
         },
-        "refused": [str(problem) for problem in proposal.problems],
+        "refused": [str(problem) for problem in _list_problems(proposal)],
     }
 
 
-def _print_result(proposal: "SendProposal", result: "DryRunResult") -> None:
+def _print_result(
+    proposal: "SendProposal", result: "DryRunResult", schedule_rows: "list[tuple[str, str]]"
+) -> None:
     from newsletter.config.urls import FALLBACK_PUBLIC_URL
     from newsletter.project import display_path
     from newsletter.render.personalization import get_default_subject
@@ -107,6 +115,7 @@ def _print_result(proposal: "SendProposal", result: "DryRunResult") -> None:
             f"{totals.total_bytes:,} in all, {totals.largest_bytes:,} in the largest request",
         ),
         *exclusion_rows(proposal),
+        *schedule_rows,
     ]
     if totals.rejected_count:
         rows.append(
@@ -124,10 +133,19 @@ def _print_result(proposal: "SendProposal", result: "DryRunResult") -> None:
     echo(format_fields(rows))
     for path in (result.bodies_path, *result.sample_paths):
         echo(display_path(path), color="green")
-    if proposal.problems:
+    if problems := _list_problems(proposal):
         echo("Nothing was sent. A real send would be refused:", color="yellow")
-        echo(format_fields(("-", str(problem)) for problem in proposal.problems))
+        echo(format_fields(("-", str(problem)) for problem in problems))
     else:
-        action = "resume its earlier send" if proposal.is_resumed else "ask for the count and start"
+        earlier = proposal.earlier_send if proposal.is_resumed else None
+        action = "ask for the count and start"
+        if earlier and earlier.state != "frozen":
+            action = "resume its earlier send"
+        elif schedule_rows:
+            action = "ask for the count and schedule it"
         echo(f"Nothing was sent. A real send would {action}.")
         echo(f"Next: newsletter send {proposal.folder.name[11:]}")
+
+
+def _list_problems(proposal: "SendProposal") -> "list[Problem]":
+    return [*proposal.problems, *filter(None, [proposal.schedule_problem])]

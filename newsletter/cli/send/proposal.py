@@ -1,16 +1,33 @@
-"""Print a proposed send: sender, recipient count, exclusions, problems."""
+"""Print a proposed send and its schedule; the options of a schedule."""
 
 from typing import TYPE_CHECKING
 
-from newsletter.cli.output import echo, echo_err, format_fields
+import click
+
+from newsletter.cli.output import echo, echo_err, format_fields, print_json
 from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from newsletter.config import Config
+    from newsletter.sending.ledger.record import Ledger, Send
     from newsletter.sending.planning.proposal import SendProposal
+    from newsletter.sending.planning.schedule import ScheduledTime, WaitingPlace
+    from newsletter.sending.service import SendContext
 
 EXCLUSION_LABELS = {"pending": "pending confirmation"}
+at_option = click.option(
+    "--at",
+    metavar="TIME",
+    help="When: '2026-12-01 09:00' or 'Tue 09:00' in the newsletter's zone, or with an offset.",
+)
+hold_option = click.option(
+    "--hold-at-sendgrid", is_flag=True, help="With --at: let SendGrid hold it, up to 72 hours."
+)
+local_option = click.option(
+    "--local", is_flag=True, help="With --at: wait here, even if nothing that starts it was seen."
+)
 
 
 def raise_if_refused(proposal: "SendProposal", *, strict: bool = False) -> None:
@@ -57,6 +74,8 @@ def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, st
             ("gone", f"{proposal.unsubscribed_count:,} more were planned and left the list since")
         )
     rows += [*exclusion_rows(proposal), *extra_rows]
+    if proposal.replaces_recalled:
+        rows.append(("earlier", "cancelled at SendGrid in time; nobody has it"))
     if proposal.allowed:
         reasons = (f"{rule}: {reason}" for rule, reason in proposal.allowed.items())
         rows.append(("allowed", "\n".join(reasons)))
@@ -85,3 +104,107 @@ def exclusion_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
     if proposal.earlier_send and proposal.is_resumed:
         segment = proposal.earlier_send.segment
     return [("segment", segment), *rows] if segment else rows
+
+
+def parse_schedule(  # noqa: PLR0913 - the options
+    ledger: "Ledger",
+    config: "Config",
+    at: str | None,
+    undo_window: str | None = None,
+    *,
+    place: "WaitingPlace",
+    limit_per_hour: int | None,
+) -> "ScheduledTime | None":
+    """Return when a send goes and where it waits, from the options; ``None`` for at once.
+
+    Raises:
+        UsageError: a value is not valid, or the options can't be combined; or nothing would start
+            the send.
+    """
+    import datetime
+    from zoneinfo import ZoneInfo
+
+    from newsletter.sending.ledger.heartbeat import load_heartbeats
+    from newsletter.sending.planning.schedule import parse_schedule_options
+
+    seen = place == "here" and any(beat.is_recent for beat in load_heartbeats(ledger))
+    return parse_schedule_options(
+        at,
+        undo_window,
+        datetime.datetime.now(datetime.UTC),
+        ZoneInfo(config.timezone),
+        place=place,
+        is_starter_seen=seen,
+        rate_limited=bool(limit_per_hour),
+    )
+
+
+def format_schedule_rows(
+    scheduled_time: "ScheduledTime | None", config: "Config", earlier: "Send | None" = None
+) -> list[tuple[str, str]]:
+    """Return the rows that show when a send goes, and who holds it until then.
+
+    Args:
+        scheduled_time: as the editor has chosen it.
+        config: the newsletter's settings.
+        earlier: the send that is resumed, if one is: it may have a time already.
+    """
+    import datetime
+    from zoneinfo import ZoneInfo
+
+    from newsletter.sending.planning.schedule import format_rough_duration, format_schedule_time
+
+    now = datetime.datetime.now(datetime.UTC)
+    time, is_held = earlier and earlier.scheduled_at, bool(earlier and earlier.provider_batch_id)
+    if scheduled_time:
+        time, is_held = scheduled_time.at, scheduled_time.held_by_provider
+    if not time:
+        return []
+    shown = format_schedule_time(time, ZoneInfo(config.timezone))
+    if time <= now:
+        return [("when", f"now; it was planned for {shown}")]
+    return [
+        ("when", f"{shown} (in {format_rough_duration(time - now)})"),
+        ("held", "by SendGrid until then" if is_held else "here until then"),
+    ]
+
+
+def print_scheduled(context: "SendContext", *, as_json: bool, verb: str = "Scheduled") -> int:
+    """Print that a send waits here for its time, and what starts it; return the exit code."""
+    from newsletter.sending.ledger.status import get_send_status
+
+    if as_json:
+        print_json(get_send_status(context.ledger, context.send).as_data())
+        return 0
+    slug = context.send.slug
+    echo(f"{verb}. Cancel with: newsletter cancel {slug}", color="green")
+    text, is_seen = describe_starters(context.ledger)
+    if is_seen:
+        echo_err(f"It waits here: {text}.")
+    else:
+        echo_err(f"Nothing would start it yet: {text}.", color="yellow")
+        echo_err(
+            "Start newsletter serve, or let cron run this at that time or later:\n"
+            f"  cd {context.project.root} && newsletter send --due"
+        )
+    return 0
+
+
+def describe_starters(ledger: "Ledger") -> tuple[str, bool]:
+    """Return which programs that start waiting sends were seen, in words, and whether any was."""
+    import datetime
+
+    from newsletter.sending.ledger.heartbeat import STARTER_NAMES, load_heartbeats
+    from newsletter.sending.ledger.record import get_ledger_time
+    from newsletter.sending.planning.schedule import NOBODY_STARTS_IT, format_rough_duration
+
+    now = get_ledger_time(ledger)
+    beats = [beat for beat in load_heartbeats(ledger) if beat.is_recent]
+    if not beats:
+        return NOBODY_STARTS_IT, False
+    shown = [
+        f"{STARTER_NAMES[beat.starter]} was seen "
+        f"{format_rough_duration(max(now - beat.seen_at, datetime.timedelta(0)))} ago"
+        for beat in beats
+    ]
+    return " and ".join(shown), True

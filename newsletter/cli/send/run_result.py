@@ -63,6 +63,12 @@ def report_run(
         raise _nobody_accepted_error(status, reasons)
     if status.send.state == "cancelled":
         echo_err("It was cancelled by another command.", color="yellow")
+        if status.phase == "uncertain" and counts.get("accepted"):
+            echo_err(
+                f"SendGrid holds it for {pluralize(counts['accepted'], 'reader')}. Cancel that, "
+                f"too, with: newsletter cancel {slug}",
+                color="yellow",
+            )
     elif counts.get("pending"):
         echo_err(f"Resume with: newsletter resume {slug}")
     if reasons:

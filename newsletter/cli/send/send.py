@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from newsletter.cli.output import confirm_count, echo, echo_err, print_json
+from newsletter.cli.output import confirm_count, echo
+from newsletter.cli.send.proposal import (
+    at_option,
+    format_schedule_rows,
+    hold_option,
+    local_option,
+    parse_schedule,
+    print_proposal,
+    print_scheduled,
+    raise_if_refused,
+)
 from newsletter.cli.send.run_result import count_recipients, report_run
 from newsletter.cli.send.shared import (
     back_up_before_send,
@@ -16,12 +26,10 @@ from newsletter.cli.send.shared import (
 )
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from newsletter.project import Project
+    from newsletter.sending.ledger.record import Ledger
     from newsletter.sending.planning.proposal import SendProposal
     from newsletter.sending.planning.schedule import ScheduledTime
-    from newsletter.sending.service import SendContext
 
 
 @click.command("send", short_help="Send an issue, or see exactly what would be sent.")
@@ -39,18 +47,17 @@ if TYPE_CHECKING:
     metavar="NAME|QUERY",
     help="Only to the readers of a segment: its name in newsletter.yml, or a query.",
 )
-@click.option(
-    "--at",
-    metavar="TIME",
-    help="When: '2026-12-01 09:00' or 'Tue 09:00' in the newsletter's zone, or with an offset.",
-)
-@click.option("--local", is_flag=True, help="With --at: wait here, not at SendGrid.")
+@at_option
+@hold_option
+@local_option
 @click.option(
     "--undo-window",
     metavar="LENGTH",
     help="Have SendGrid hold it so long (20m, 2h) that it can still be cancelled.",
 )
 @click.option("--due", is_flag=True, help="Start what was scheduled here and is due; for cron.")
+# Of newsletter serve, which leaves its own heartbeat.
+@click.option("--by-server", is_flag=True, hidden=True)
 @click.option(
     "--limit-per-hour",
     type=click.IntRange(1),
@@ -87,9 +94,11 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     samples: int,
     segment: str | None,
     at: str | None,
+    hold_at_sendgrid: bool,
     local: bool,
     undo_window: str | None,
     due: bool,
+    by_server: bool,
     limit_per_hour: int | None,
     batch_size: int | None,
     repeat_article: bool,
@@ -109,9 +118,10 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     Images beside the post must be published by then: each is requested first, and the send
     is refused if one isn't there.
 
-    With --at up to 72 hours ahead SendGrid holds the emails until then. With --local, or later
-    than that, it waits here, and cron must run: newsletter send --due. Whoever unsubscribes
-    while SendGrid holds the emails still gets one; SendGrid guarantees a cancellation only
+    With --at it waits here until then, and newsletter serve, or cron with newsletter send
+    --due, starts it. If neither has been seen lately, it is refused; --local schedules it all
+    the same. With --hold-at-sendgrid SendGrid holds the emails, for up to 72 hours. Whoever
+    unsubscribes meanwhile still gets one then, and SendGrid guarantees a cancellation only
     until 10 minutes before the scheduled time.
 
     With --dry-run nothing is sent and no key is needed: every request, as it would be sent,
@@ -128,7 +138,9 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     from newsletter.cli.send.dry_run import perform_dry_run
     from newsletter.db import database_engine
     from newsletter.project import open_project
+    from newsletter.sending.ledger.find_sends import open_ledger
     from newsletter.sending.planning.proposal import SendOptions
+    from newsletter.sending.planning.schedule import choose_waiting_place
     from newsletter.sending.service import propose
 
     if due:
@@ -136,21 +148,30 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     project = open_project()
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         if due:
-            return _start_due_sends(project, engine, concurrency, strict=strict, as_json=as_json)
-        scheduled_time = _parse_schedule(
-            project, at, undo_window, local=local, limit_per_hour=limit_per_hour
+            ledger = open_ledger(engine, project.config)
+            if not by_server:
+                _leave_heartbeat(ledger, project)
+            return _start_due_sends(project, ledger, concurrency, strict=strict, as_json=as_json)
+        scheduled_time = parse_schedule(
+            open_ledger(engine, project.config),
+            project.config,
+            at,
+            undo_window,
+            place=choose_waiting_place(local=local, hold_at_sendgrid=hold_at_sendgrid),
+            limit_per_hour=limit_per_hour,
         )
         options = SendOptions(
             segment or "", batch_size, limit_per_hour, repeat_article=repeat_article
         )
         proposal = propose(project, issue, engine, options)
         if dry_run:
-            return perform_dry_run(proposal, engine, samples, strict=strict, as_json=as_json)
+            rows = _schedule_rows(proposal, scheduled_time)
+            return perform_dry_run(proposal, rows, samples, strict=strict, as_json=as_json)
         _check_sendable(proposal, strict=strict)
         if not no_image_check:
             _check_images(proposal)
         if not as_json:
-            _print_proposal(proposal, scheduled_time)
+            print_proposal(proposal, _schedule_rows(proposal, scheduled_time))
         if not yes:
             confirm_count(proposal.recipient_count, "schedule" if scheduled_time else "send")
         return _confirm_and_deliver(
@@ -166,7 +187,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
 def _check_due_options() -> None:
     """Reject what would have no effect on sends that are planned already, or be ignored."""
     context = click.get_current_context()
-    allowed = {"due", "concurrency", "strict", "yes", "as_json"}
+    allowed = {"due", "by_server", "concurrency", "strict", "yes", "as_json"}
     given = [
         parameter.get_error_hint(context)
         for parameter in context.command.params
@@ -179,76 +200,27 @@ def _check_due_options() -> None:
         )
 
 
-def _parse_schedule(
-    project: "Project",
-    at: str | None,
-    undo_window: str | None,
-    *,
-    local: bool,
-    limit_per_hour: int | None,
-) -> "ScheduledTime | None":
-    import datetime
-    from zoneinfo import ZoneInfo
-
-    from newsletter.sending.planning.schedule import parse_schedule_options
-
-    zone, now = ZoneInfo(project.config.timezone), datetime.datetime.now(datetime.UTC)
-    return parse_schedule_options(
-        at, undo_window, now, zone, wait_locally=local, rate_limited=bool(limit_per_hour)
-    )
-
-
 def _check_sendable(proposal: "SendProposal", *, strict: bool) -> None:
-    from zoneinfo import ZoneInfo
-
-    from newsletter.cli.send.proposal import raise_if_refused
     from newsletter.errors import SendRefusedError
-    from newsletter.sending.planning.schedule import format_schedule_time
 
     raise_if_refused(proposal, strict=strict)
-    earlier = proposal.earlier_send
-    if earlier and proposal.is_resumed and earlier.is_scheduled_locally and earlier.scheduled_at:
-        when = format_schedule_time(
-            earlier.scheduled_at, ZoneInfo(proposal.project.config.timezone)
-        )
-        raise SendRefusedError(
-            f"{earlier.issue} is scheduled for {when}",
-            remedy=f"It is sent then automatically. To send it at another time, first run: "
-            f"newsletter cancel {earlier.slug}",
-        )
+    if problem := proposal.schedule_problem:
+        raise SendRefusedError.from_problems([problem])
 
 
 def _check_images(proposal: "SendProposal") -> None:
-    from newsletter.cli.progress import progress_bar
-    from newsletter.errors import SendRefusedError
-    from newsletter.sending.planning.image_check import check_images, list_image_urls
+    from newsletter.cli.send.shared import check_published_images
+    from newsletter.sending.planning.image_check import list_image_urls
 
-    urls = list_image_urls(proposal)
-    with progress_bar(len(urls), "Checking images") as advance:
-        problems = check_images(proposal, urls, advance)
-    if problems:
-        raise SendRefusedError.from_problems(problems)
+    email, config = proposal.prepared_email.email, proposal.project.config
+    check_published_images(proposal.ledger, config, email.issue, list_image_urls(proposal))
 
 
-def _print_proposal(proposal: "SendProposal", scheduled_time: "ScheduledTime | None") -> None:
-    import datetime
-    from zoneinfo import ZoneInfo
-
-    from newsletter.cli.send.proposal import print_proposal
-    from newsletter.sending.planning.schedule import format_rough_duration, format_schedule_time
-
-    rows = []
-    if scheduled_time:
-        zone = ZoneInfo(proposal.project.config.timezone)
-        duration = format_rough_duration(scheduled_time.at - datetime.datetime.now(datetime.UTC))
-        rows = [
-            ("when", f"{format_schedule_time(scheduled_time.at, zone)} (in {duration})"),
-            (
-                "held",
-                "by SendGrid until then" if scheduled_time.held_by_provider else "here until then",
-            ),
-        ]
-    print_proposal(proposal, rows)
+def _schedule_rows(
+    proposal: "SendProposal", scheduled_time: "ScheduledTime | None"
+) -> list[tuple[str, str]]:
+    resumed = proposal.earlier_send if proposal.is_resumed else None
+    return format_schedule_rows(scheduled_time, proposal.project.config, resumed)
 
 
 def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
@@ -267,35 +239,31 @@ def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
         schedule = service.request_schedule(client, scheduled_time, limit_per_hour)
         context = service.confirm_proposal(proposal, schedule)
         if context.send.is_scheduled_locally:
-            return _print_scheduled(context, as_json=as_json)
+            return print_scheduled(context, as_json=as_json)
         before = count_recipients(context)
         outcome = service.deliver(context, client, terminal_observer(context), concurrency)
     return report_run(context, outcome, before, strict=strict, as_json=as_json)
 
 
-def _print_scheduled(context: "SendContext", *, as_json: bool) -> int:
-    from newsletter.sending.ledger.status import get_send_status
+def _leave_heartbeat(ledger: "Ledger", project: "Project") -> None:
+    """Record that something runs ``--due``; not if it can't send: cron often lacks the key."""
+    import os
 
-    if as_json:
-        print_json(get_send_status(context.ledger, context.send).as_data())
-        return 0
-    echo(f"Scheduled. Cancel with: newsletter cancel {context.send.slug}", color="green")
-    echo_err(
-        f"It starts when cron runs this at that time or later: cd {context.project.root} && "
-        "newsletter send --due"
-    )
-    return 0
+    from newsletter.sending.ledger.heartbeat import record_heartbeat
+    from newsletter.sending.planning.preflight import find_resume_problems
+
+    if not find_resume_problems(project.config, os.environ):
+        record_heartbeat(ledger, "due")
 
 
 def _start_due_sends(
-    project: "Project", engine: "sa.Engine", concurrency: int, *, strict: bool, as_json: bool
+    project: "Project", ledger: "Ledger", concurrency: int, *, strict: bool, as_json: bool
 ) -> int:
     """Start every send that is due; one that fails doesn't keep the others from starting."""
     from newsletter.errors import NewsletterError, Problem
-    from newsletter.sending.ledger.find_sends import iter_due_sends, open_ledger
+    from newsletter.sending.ledger.find_sends import iter_due_sends
     from newsletter.sending.service import SendContext, resume
 
-    ledger = open_ledger(engine, project.config)
     refuse_copied_database(ledger)  # all that was due in it is held
     exit_code, problems = 0, list[Problem]()
     for send in iter_due_sends(ledger):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from newsletter.config import Config
     from newsletter.project import Project
     from newsletter.sending.delivery.observer import SendObserver
     from newsletter.sending.ledger.record import Ledger
@@ -98,9 +99,27 @@ def refuse_copied_database(ledger: "Ledger") -> None:
         require_adopted(connection)
 
 
+def check_published_images(
+    ledger: "Ledger", config: "Config", issue: str, urls: "list[str]"
+) -> None:
+    """Request an issue's images, so that no email goes out whose images readers can't see.
+
+    Raises:
+        SendRefusedError: readers could not see one of them.
+    """
+    from newsletter.cli.progress import progress_bar
+    from newsletter.errors import SendRefusedError
+    from newsletter.sending.planning.image_check import check_images
+
+    with progress_bar(len(urls), "Checking images") as advance:
+        problems = check_images(ledger.engine, config, issue, urls, advance)
+    if problems:
+        raise SendRefusedError.from_problems(problems)
+
+
 def terminal_observer(context: "SendContext") -> "ObserverFactory":
     """Return a factory of observers that show a send on the terminal and stop it on Ctrl-C."""
-    from newsletter.cli.send.terminal import observe_send
+    from newsletter.cli.terminal import observe_send
     from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON
     from newsletter.sending.ledger.record import stop_send
 

@@ -14,12 +14,21 @@ from newsletter.cli.send.shared import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
 
     from newsletter.config import Config
     from newsletter.sending.ledger.record import Ledger
     from newsletter.sending.ledger.status import SendStatus
 
 POLL_SECONDS = 2.0
+# A state that is not listed is its own label.
+PHASE_LABELS = {
+    "frozen": "planned",
+    "waiting": "scheduled",
+    "held": "scheduled",
+    "uncertain": "cancelled, not confirmed",
+}
+NEVER_SENT_STATES = {"pending", "dropped", "skipped_late", "rejected"}
 
 
 @click.command("status", short_help="Show the progress of a send.")
@@ -87,14 +96,9 @@ def format_status_line(status: "SendStatus") -> str:
     For example ``building-trust  running  1,000 of 2,481 accepted  1 batch unknown  0 lost``.
     """
     send = status.send
-    state = (
-        "scheduled"
-        if send.is_scheduled_locally or status.is_held_by_provider
-        else send.state.replace("_", " ")
-    )
     parts = [
         send.slug,
-        state,
+        PHASE_LABELS.get(status.phase, status.phase.replace("_", " ")),
         f"{status.recipients_by_state.get('accepted', 0):,} of {send.total:,} accepted",
         f"{pluralize(len(status.unknown_batches), 'batch')} unknown",
         f"{status.missing_recipients:,} lost",
@@ -115,12 +119,9 @@ def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
     ]
     if rest:
         yield f"  {', '.join(rest)}"
-    if send.scheduled_at and (status.is_held_by_provider or send.is_scheduled_locally):
-        where = "held by SendGrid until" if status.is_held_by_provider else "starts here at"
-        yield f"  {where} {format_schedule_time(send.scheduled_at, zone)}"
-        yield f"  cancel it with: newsletter cancel {slug}"
-    if send.recalled_at:
-        yield f"  SendGrid was asked to cancel it at {format_schedule_time(send.recalled_at, zone)}"
+    yield from _iter_schedule_lines(status, zone)
+    if status.phase == "recalled":
+        return
     if send.state in {"blocked", "paused"}:
         yield f"  {send.reason}"
         yield f"  resume with: newsletter resume {slug}"
@@ -140,6 +141,36 @@ def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
         yield f"  retry the refused with: newsletter retry {slug}"
 
 
+def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> "Iterator[str]":
+    """Yield when it goes or whether it may, and what the editor can do about it."""
+    import textwrap
+
+    from newsletter.sending.ledger.send_phase import is_recallable
+    from newsletter.sending.planning.schedule_text import describe_schedule
+
+    send, slug = status.send, status.send.slug
+    is_planned_there = bool(send.provider_batch_id) and send.state not in {"frozen", "cancelled"}
+    words = describe_schedule(send, status.now, zone)
+    if words and (status.is_held_by_provider or not is_planned_there):
+        yield textwrap.fill(words, 78, initial_indent="  ", subsequent_indent="  ")
+    if status.phase == "waiting" or status.is_held_by_provider:
+        is_due = status.phase == "waiting" and send.scheduled_at and send.scheduled_at <= status.now
+        if is_due:
+            yield "  start it with: newsletter send --due"
+        yield f"  another time: newsletter reschedule {slug} --at TIME"
+        yield f"  cancel it with: newsletter cancel {slug}"
+    elif status.phase == "uncertain" and is_recallable(send, status.now):
+        yield f"  ask SendGrid again with: newsletter cancel {slug}"
+    elif status.phase == "planned":
+        yield f"  nothing goes out until you run: newsletter send {slug}"
+    elif status.phase == "recalled" or (
+        send.state == "cancelled" and set(status.recipients_by_state) <= NEVER_SENT_STATES
+    ):
+        yield f"  send it as it is now with: newsletter send {slug}"
+        if status.phase == "recalled":
+            yield f"  the same at another time: newsletter reschedule {slug} --at TIME"
+
+
 def _load_status(ledger: "Ledger", issue: str) -> "SendStatus":
     from newsletter.sending.ledger.find_sends import find_send
     from newsletter.sending.ledger.status import get_send_status
@@ -149,8 +180,4 @@ def _load_status(ledger: "Ledger", issue: str) -> "SendStatus":
 
 def _may_change(status: "SendStatus") -> bool:
     """Whether the send may change without another command."""
-    return (
-        status.send.state == "running"
-        or status.send.is_scheduled_locally
-        or status.is_held_by_provider
-    )
+    return status.send.state == "running" or status.phase == "waiting" or status.is_held_by_provider

@@ -3,8 +3,6 @@
 import datetime
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -16,12 +14,14 @@ from newsletter.db import database_engine, read_transaction
 from newsletter.db.engine import sqlite_file
 from newsletter.db.identity import read_owner
 from newsletter.db.schema import event, send, subscriber
-from newsletter.errors import ConfigError, NewsletterError, Problem
+from newsletter.errors import ConfigError, NewsletterError
 from newsletter.events.unreadable_store import summarize_unreadable
 from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import get_host
 from newsletter.render.template.loader import load_templates
+from newsletter.sending.doctor.check import DoctorCheck, fail, fail_for_problem, ok, warn
+from newsletter.sending.doctor.waiting_sends import check_waiting_sends
 from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.planning.preflight import find_settings_problems
 from newsletter.sending.planning.proposal import render_issue_folder
@@ -35,48 +35,6 @@ from newsletter.sending.providers.sendgrid.client import (
 # 69 characters: the key's id and its secret (base64url).
 _API_KEY_PATTERN = re.compile(r"SG\.[\w-]{22}\.[\w-]{43}", re.ASCII)
 _MAX_CLOCK_SKEW = datetime.timedelta(minutes=5)
-
-CheckState = Literal["ok", "warn", "fail"]
-
-
-@dataclass(frozen=True, slots=True)
-class DoctorCheck:
-    """The result of one check.
-
-    Attributes:
-        about: ``key``, ``DKIM``, …
-        state: a ``fail`` keeps email from being sent or delivered, a ``warn`` should be looked at.
-        says: what was found, without a trailing full stop; never a secret.
-        meaning: what that means for the newsletter; a full sentence, or empty.
-        next_step: what to do; a full sentence, or empty.
-    """
-
-    about: str
-    state: CheckState
-    says: str
-    meaning: str = ""
-    next_step: str = ""
-
-
-def ok(about: str, message: str) -> DoctorCheck:
-    """Return a passed check."""
-    return DoctorCheck(about, "ok", message)
-
-
-def warn(about: str, message: str, meaning: str, next_step: str = "") -> DoctorCheck:
-    """Return a warning."""
-    return DoctorCheck(about, "warn", message, meaning, next_step)
-
-
-def fail(about: str, message: str, meaning: str, next_step: str = "") -> DoctorCheck:
-    """Return a failure, which blocks sending or delivery."""
-    return DoctorCheck(about, "fail", message, meaning, next_step)
-
-
-def fail_for_problem(about: str, problem: Problem) -> DoctorCheck:
-    """Return a failure for a problem for which a command would refuse to run."""
-    location = f"{problem.where}: " if problem.where else ""
-    return fail(about, f"{location}{problem.message}", "", problem.remedy)
 
 
 def check_local_setup(
@@ -244,6 +202,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
                 owner = read_owner(connection)
                 warnings = _check_durability(connection)
                 warnings += _check_unreadable_events(connection, now)
+            schedule = list(check_waiting_sends(engine, config))
     except NewsletterError as error:
         yield fail_for_problem("database", error.problems[0])
         yield clock
@@ -260,6 +219,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
     if copied:
         yield fail_for_problem("database", copied.as_problem())
     yield from warnings
+    yield from schedule
     if latest and latest > now + _MAX_CLOCK_SKEW:
         yield fail(
             "clock", f"it is {local} here, but a record is dated {latest:%Y-%m-%d %H:%M} UTC",

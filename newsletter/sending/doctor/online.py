@@ -11,8 +11,9 @@ import urllib3
 
 from newsletter.config import Config
 from newsletter.config.urls import build_unsubscribe_url
+from newsletter.sending.doctor.check import DoctorCheck, fail, ok, warn
 from newsletter.sending.doctor.dns import domain_and_parents
-from newsletter.sending.doctor.local import DoctorCheck, fail, ok, sender_domain, warn
+from newsletter.sending.doctor.local import sender_domain
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.suppressions_api import LIST_LABELS

@@ -21,6 +21,7 @@ from newsletter.events.store import RecordedEvent, record_events
 from newsletter.events.unreadable_item import UnreadableItem
 from newsletter.events.unreadable_store import record_unreadable
 from newsletter.sending.feedback.breaker import pause_harmful_sends
+from newsletter.sending.ledger.recall_record import withdraw_disproved_recalls
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, get_send, stop_send_in_transaction
 from newsletter.subscribers.consent.delivery_feedback import AppliedReport
@@ -32,6 +33,11 @@ _CHUNK_SIZE = 2_000
 ACCOUNT_EVENT = "account_status_change"
 # Changes of the account's status after which emails can be sent.
 _ACTIVE_STATUSES = ("activate", "reactivate")
+# Events that prove that SendGrid has delivered an email, or has tried to.
+_DELIVERY_ATTEMPTS = frozenset(
+    {"delivered", "deferred", "bounce", "open", "click", "spamreport", "unsubscribe",
+     "group_unsubscribe"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,7 @@ def ingest_events(
         )
         paused = _pause_running_sends(connection, new_events)
         send_ids = {item.send_id for item, _ in new_events if item.send_id is not None}
+        _withdraw_disproved_recalls(connection, new_events)
         paused += pause_harmful_sends(connection, send_ids, config.limits)
         if unreadable:
             record_unreadable(connection, unreadable, ledger.clock(connection))
@@ -123,6 +130,19 @@ def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, 
                 "%s: %d readers accepted, proven by events", issue, result.accepted_recipients
             )
     return accepted
+
+
+def _withdraw_disproved_recalls(
+    connection: sa.Connection, recorded: Sequence[RecordedEvent]
+) -> None:
+    """Forget the recall of sends of which an email has left SendGrid all the same."""
+    delivered = {
+        item.send_id
+        for item, _ in recorded
+        if item.type in _DELIVERY_ATTEMPTS and item.send_id is not None
+    }
+    for issue in withdraw_disproved_recalls(connection, delivered):
+        _log.warning("%s was recalled, but SendGrid has delivered it to some readers", issue)
 
 
 def _pause_running_sends(

@@ -15,6 +15,7 @@ from newsletter.sending.ledger.copied_database import CopiedDatabase, hold_if_co
 from newsletter.sending.ledger.leases import lease_length
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger, Send, get_send
+from newsletter.subscribers.recalled_sends import RECALLED_MARK
 
 MAX_LISTED = 5
 TEXT_WIDTH = 79
@@ -32,12 +33,18 @@ def open_ledger(engine: sa.Engine, config: Config) -> Ledger:
     return Ledger(engine, lease=lease_length(config))
 
 
-def list_sends(ledger: Ledger) -> list[Send]:
-    """Return all sends, the latest first."""
+def list_sends(ledger: Ledger, *, with_set_aside: bool = False) -> list[Send]:
+    """Return all sends, the latest first.
+
+    Args:
+        ledger: the ledger.
+        with_set_aside: whether to return also recalled sends whose issue was planned again.
+    """
     columns = [send.c[name] for name in Send.__slots__]
     query = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
     with read_transaction(ledger.engine) as connection:
-        return [Send(*row) for row in connection.execute(query)]
+        sends = [Send(*row) for row in connection.execute(query)]
+    return [found for found in sends if with_set_aside or RECALLED_MARK not in found.issue]
 
 
 def find_send(ledger: Ledger, name: str | None) -> Send:
@@ -45,12 +52,13 @@ def find_send(ledger: Ledger, name: str | None) -> Send:
 
     Args:
         ledger: the ledger.
-        name: the issue's name, a part of it that matches one send, or ``None`` for the latest.
+        name: the issue's name, a part of it that matches one send, or ``None`` for the latest. A
+            recalled send whose issue was planned again is found by its own name.
 
     Raises:
         ProjectError: no send matches, or several do.
     """
-    sends = list_sends(ledger)
+    sends = list_sends(ledger, with_set_aside=RECALLED_MARK in (name or ""))
     if not sends:
         raise ProjectError("nothing has been sent or planned yet")
     if name is None:

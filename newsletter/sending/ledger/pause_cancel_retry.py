@@ -26,8 +26,8 @@ def pause_send(ledger: Ledger, send_record: Send) -> None:
 def cancel_send(ledger: Ledger, send_record: Send) -> int:
     """Drop every batch that was not sent; return how many recipients were in them.
 
-    Requests in flight are completed and counted. To cancel what SendGrid holds, see
-    ``newsletter.sending.providers.sendgrid.scheduled_sends``.
+    Requests in flight are completed and counted. What SendGrid holds is cancelled by
+    ``newsletter.sending.recall``; the id for it is kept only if SendGrid may hold anything.
     """
     in_send = batch.c.send_id == send_record.id
     not_sent = sa.and_(in_send, batch.c.state.in_(("ready", "claimed")))
@@ -44,6 +44,14 @@ def cancel_send(ledger: Ledger, send_record: Send) -> int:
                 state="dropped", lease_until=None, error=CANCELLED_REASON, fence=batch.c.fence + 1
             )
         )
+        may_be_held = sa.exists().where(
+            in_send, batch.c.state.in_(("in_flight", "unknown", "accepted"))
+        )
+        connection.execute(
+            sa.update(send)
+            .where(send.c.id == send_record.id, ~may_be_held)
+            .values(provider_batch_id="")
+        )
         return connection.execute(
             sa.update(send_recipient)
             .where(
@@ -52,15 +60,6 @@ def cancel_send(ledger: Ledger, send_record: Send) -> int:
             )
             .values(state="dropped", error=CANCELLED_REASON)
         ).rowcount
-
-
-def mark_recalled(ledger: Ledger, send_record: Send) -> None:
-    """Record that SendGrid has cancelled what it held."""
-    with ledger.engine.begin() as connection:
-        now = ledger.clock(connection)
-        connection.execute(
-            sa.update(send).where(send.c.id == send_record.id).values(recalled_at=now)
-        )
 
 
 def retry_rejected(ledger: Ledger, send_record: Send, batch_size: int) -> int:

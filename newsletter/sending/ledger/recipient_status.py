@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import batch, send_recipient, subscriber
 from newsletter.sending.ledger.record import Send
+from newsletter.sending.ledger.send_phase import was_recalled
 
 PAGE_SIZE = 5_000
 
@@ -17,6 +18,10 @@ STATE_REASONS: Mapping[str, str] = {
     "pending": "not sent yet",
 }
 RECALLED_REASON = "accepted by SendGrid, then cancelled"
+UNCERTAIN_REASON = (
+    "may or may not have it: accepted by SendGrid, which has not confirmed in time that it is "
+    "cancelled"
+)
 
 
 class RecipientStatus(NamedTuple):
@@ -63,7 +68,7 @@ def iter_recipients(
     Args:
         connection: in a transaction.
         send_record: the send.
-        only_missed: leave out the recipients whom SendGrid has accepted.
+        only_missed: leave out the recipients whom SendGrid has accepted, if it may deliver to them.
     """
     recipients = send_recipient.c
     query = (
@@ -87,7 +92,7 @@ def iter_recipients(
         .order_by(recipients.subscriber_id)
         .limit(PAGE_SIZE)
     )
-    if only_missed and not send_record.recalled_at:
+    if only_missed and not _is_cancelled_at_provider(send_record):
         query = query.where(recipients.state != "accepted")
     after = 0
     while rows := connection.execute(query, {"after": after}).all():
@@ -108,10 +113,14 @@ def describe_recipient_state(
         recipient_error: the error that the ledger holds for this recipient, or ``""``.
         batch_error: the error that it holds for the recipient's batch, or ``""``.
     """
-    if state == "accepted":
-        return RECALLED_REASON if send_record.recalled_at else STATE_REASONS[state]
+    if state in {"accepted", "unknown"} and _is_cancelled_at_provider(send_record):
+        return RECALLED_REASON if was_recalled(send_record) else UNCERTAIN_REASON
     if state == "unknown" and batch_error:
         return f"{STATE_REASONS[state]}: {batch_error}"
     if state == "pending" and send_record.state in {"paused", "blocked", "cancelled"}:
         return f"{STATE_REASONS[state]}; the send is {send_record.state}: {send_record.reason}"
     return recipient_error or STATE_REASONS.get(state, batch_error)
+
+
+def _is_cancelled_at_provider(send_record: Send) -> bool:
+    return send_record.state == "cancelled" and bool(send_record.provider_batch_id)

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from newsletter.errors import NothingToDoError, SendRefusedError
 from newsletter.sending.ledger.record import Send
+from newsletter.sending.ledger.send_phase import is_recallable
 
 SendCommand = Literal["pause", "resume", "cancel", "retry"]
 Resolution = Literal["accepted", "resend", "drop"]
@@ -44,7 +45,7 @@ COMMAND_REMEDIES: Mapping[tuple[SendCommand, str], str] = {
     ("pause", "frozen"): "There is nothing to pause. Discard the plan with: newsletter cancel {}",
     ("resume", "frozen"): "Start it with: newsletter send {}",
     ("resume", "needs_review"): "See what is unknown with: newsletter status {}",
-    ("resume", "cancelled"): "Put new content into a new issue.",
+    ("resume", "cancelled"): "See who has it, and what can be done, with: newsletter status {}",
     ("cancel", "needs_review"): "See what is unknown with: newsletter status {}",
     ("retry", "running"): "Wait until it has ended, or: newsletter pause {}",
     ("retry", "frozen"): "Start it with: newsletter send {}",
@@ -81,12 +82,6 @@ def next_state(command: SendCommand, send_record: Send, now: datetime.datetime) 
         raise NothingToDoError(f"{send_record.issue} {STATE_PHRASES[send_record.state]} already")
     remedy = COMMAND_REMEDIES.get((command, send_record.state), "").format(send_record.slug)
     raise SendRefusedError(f"{send_record.issue} {STATE_PHRASES[send_record.state]}", remedy=remedy)
-
-
-def is_recallable(send_record: Send, now: datetime.datetime) -> bool:
-    """Return whether SendGrid holds emails of the send that can still be cancelled."""
-    held = bool(send_record.provider_batch_id) and send_record.recalled_at is None
-    return held and send_record.scheduled_at is not None and send_record.scheduled_at > now
 
 
 def state_after_resolution(state: str, *, has_open_batches: bool, has_unknown_batches: bool) -> str:

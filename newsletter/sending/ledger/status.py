@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, provider_pause, send, send_recipient
 from newsletter.sending.ledger.record import Ledger, Send
-from newsletter.sending.ledger.state_machine import is_recallable
+from newsletter.sending.ledger.send_phase import SendPhase, get_send_phase, is_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,14 @@ class SendStatus:
 
     @property
     def is_held_by_provider(self) -> bool:
-        """Whether SendGrid holds emails that can still be cancelled."""
-        return is_recallable(self.send, self.now)
+        """Whether SendGrid holds emails until the send's time."""
+        has_any = any(self.recipients_by_state.get(name) for name in ("accepted", "unknown"))
+        return is_held(self.send, self.now) and has_any
+
+    @property
+    def phase(self) -> SendPhase:
+        """What the send's record means at this moment."""
+        return get_send_phase(self.send, self.now)
 
     def as_data(self) -> dict[str, Any]:
         """Return the status as JSON data, for scripts."""
@@ -63,6 +69,7 @@ class SendStatus:
         return {
             "issue": send.issue,
             "state": send.state,
+            "phase": self.phase,
             "total": send.total,
             "readers": dict(self.recipients_by_state),
             "batches": dict(self.batches_by_state),

@@ -11,9 +11,11 @@ from newsletter.sending.ledger.record import (
     Ledger,
     Send,
     count_recipients_by_state,
+    get_ledger_time,
     get_send,
     may_have_been_sent,
 )
+from newsletter.sending.ledger.send_phase import was_recalled
 from newsletter.sending.planning.frozen_content import diff_emails, load_frozen_email
 from newsletter.sending.planning.preflight import FINAL_STATES, past_send_problem
 from newsletter.subscribers.segments import Segment
@@ -68,9 +70,11 @@ def find_earlier_send(
     earlier = get_send(ledger, email.issue)
     if earlier is None:
         return EarlierSend()
+    if was_recalled(earlier):
+        return EarlierSend(earlier)
     maybe_sent = may_have_been_sent(ledger, earlier)
     is_final = earlier.state in FINAL_STATES
-    # A send that was cancelled before anything was sent counts as never planned.
+    # A send that was recalled, or cancelled before anything was sent counts as never planned.
     if not maybe_sent and (replace_plan or earlier.state == "cancelled"):
         return EarlierSend(earlier, segment="" if earlier.state == "cancelled" else earlier.segment)
     if not is_final and earlier.content_sha == email.content_sha:
@@ -80,6 +84,8 @@ def find_earlier_send(
     return EarlierSend(
         earlier,
         recipients_by_state=counts,
-        blocking_problem=past_send_problem(earlier, config, counts, may_have_been_sent=maybe_sent),
+        blocking_problem=past_send_problem(
+            earlier, config, counts, may_have_been_sent=maybe_sent, now=get_ledger_time(ledger)
+        ),
         diff_lines=diff_lines,
     )

@@ -15,6 +15,7 @@ from newsletter.db.schema import BigIntKey, attempt, batch, send, send_recipient
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
 from newsletter.sending.ledger.copied_database import require_adopted
+from newsletter.sending.ledger.recall_record import set_recalled_send_aside
 from newsletter.sending.ledger.record import Ledger, Send, get_send, sent_condition
 from newsletter.sending.planning.frozen_content import save_frozen_email
 from newsletter.sending.planning.preflight import no_recipients_problem
@@ -28,12 +29,14 @@ from newsletter.subscribers.tracking_record import delete_tracking
 RECIPIENTS_PER_PAGE = 50_000
 
 
-def freeze_send(
+def freeze_send(  # noqa: PLR0913 - all that a plan consists of
     ledger: Ledger,
     prepared_email: PreparedEmail,
     expected_total: int | None = None,
     segment: Segment | None = None,
     allowed: Mapping[str, str] | None = None,
+    *,
+    recalled: Send | None = None,
 ) -> Send:
     """Record who gets the issue, in which batches, and the email, in one transaction.
 
@@ -43,6 +46,7 @@ def freeze_send(
         expected_total: how many recipients the editor has confirmed.
         segment: the segment that it is sent to, if not to the whole list.
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
+        recalled: an earlier send of the issue which was recalled; it is set aside.
 
     Raises:
         SendRefusedError: there is a send of this issue already, there are no recipients, their
@@ -55,6 +59,8 @@ def freeze_send(
         with snapshot_write_transaction(ledger.engine) as connection:
             require_adopted(connection)
             now = ledger.clock(connection)
+            if recalled:
+                set_recalled_send_aside(connection, recalled)
             send_id = _insert_send(connection, now, prepared_email.email, query)
             total = _insert_batches(connection, send_id, prepared_email, condition, now)
             _check_total(total, expected_total, segment)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 from lxml import etree
 
 from newsletter import __version__
@@ -12,6 +13,7 @@ from newsletter.config.urls import build_image_url
 from newsletter.errors import Problem
 from newsletter.fetch.safe_fetch import FetchResult, SafeFetcher
 from newsletter.project import ISSUE_NAME_PATTERN
+from newsletter.render.email import Email
 from newsletter.sending.planning.proposal import SendProposal
 from newsletter.sending.planning.tested_issues import mark_issue_tested
 from newsletter.sending.providers.sendgrid.client import LOOPBACK_HOSTS, api_host
@@ -29,10 +31,14 @@ def list_image_urls(proposal: SendProposal) -> list[str]:
     earlier = proposal.earlier_send
     if proposal.is_resumed and earlier and earlier.state != "frozen":
         return []
-    email = proposal.prepared_email.email
+    return list_email_image_urls(proposal.prepared_email.email, proposal.project.config)
+
+
+def list_email_image_urls(email: Email, config: Config) -> list[str]:
+    """Return the URLs of the issue's own images in an email, each once, in order."""
     match = ISSUE_NAME_PATTERN.match(email.issue)
     slug = match["slug"] if match else email.issue
-    pattern = build_image_url(proposal.project.config, slug, _FILE_MARK)
+    pattern = build_image_url(config, slug, _FILE_MARK)
     prefix, _, suffix = pattern.rpartition(_FILE_MARK)
     tree = etree.fromstring(email.html, etree.HTMLParser())
     sources = (
@@ -46,21 +52,26 @@ def list_image_urls(proposal: SendProposal) -> list[str]:
 
 
 def check_images(
-    proposal: SendProposal, urls: Sequence[str], on_progress: Callable[[int], None]
+    engine: sa.Engine,
+    config: Config,
+    issue: str,
+    urls: Sequence[str],
+    on_progress: Callable[[int], None],
 ) -> tuple[Problem, ...]:
     """Request images and return why the email can't be sent; empty if readers can see all of them.
 
     ``newsletter serve``, if it has the same database, publishes them from now on.
 
     Args:
-        proposal: the proposed send.
-        urls: from ``list_image_urls``.
+        engine: the database of list and ledger.
+        config: the newsletter's settings.
+        issue: the issue's name.
+        urls: from ``list_image_urls`` or ``list_email_image_urls``.
         on_progress: called with the number of images just checked.
     """
     if not urls:
         return ()
-    config, email = proposal.project.config, proposal.prepared_email.email
-    mark_issue_tested(proposal.ledger.engine, email.issue)
+    mark_issue_tested(engine, issue)
     fetcher = SafeFetcher(
         f"newsletter/{__version__} (image check for {config.site_url})",
         # With a SendGrid on this machine, the email doesn't leave it either.
@@ -68,7 +79,7 @@ def check_images(
         respect_robots=False,
     )
     results = check_urls(urls, fetcher, on_progress=on_progress)
-    return find_image_problems(results, config, email.issue)
+    return find_image_problems(results, config, issue)
 
 
 def find_image_problems(

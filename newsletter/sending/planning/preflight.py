@@ -14,6 +14,8 @@ from newsletter.posts.issue import Issue
 from newsletter.render.email import Email
 from newsletter.render.fallback_host import find_fallback_problems
 from newsletter.sending.ledger.record import Send
+from newsletter.sending.ledger.send_phase import get_send_phase, is_held, is_recallable
+from newsletter.sending.planning.schedule_text import describe_schedule
 from newsletter.sending.providers.sendgrid.client import read_api_key
 from newsletter.subscribers.segments import Segment
 
@@ -83,6 +85,7 @@ def past_send_problem(
     recipients_by_state: Mapping[str, int],
     *,
     may_have_been_sent: bool,
+    now: datetime.datetime,
 ) -> Problem:
     """Return why an issue can't be sent as it is now, because of a recorded send of it.
 
@@ -91,7 +94,11 @@ def past_send_problem(
         config: the newsletter's settings.
         recipients_by_state: state -> how many recipients of the send.
         may_have_been_sent: whether any recipient may have the email.
+        now: the ledger's time.
     """
+    phase = get_send_phase(send_record, now)
+    if phase == "uncertain" or (may_have_been_sent and is_held(send_record, now)):
+        return scheduled_send_problem(send_record, config, now)
     if send_record.state == "cancelled":
         return Problem(
             f"{send_record.issue} was cancelled after some readers got it",
@@ -114,6 +121,32 @@ def past_send_problem(
             f"{send_record.slug} --again"
         ),
     )
+
+
+def scheduled_send_problem(send_record: Send, config: Config, now: datetime.datetime) -> Problem:
+    """Return why a scheduled send, or one that may go out, isn't sent now.
+
+    Args:
+        send_record: the send.
+        config: the newsletter's settings.
+        now: the ledger's time.
+    """
+    slug = send_record.slug
+    words = describe_schedule(send_record, now, ZoneInfo(config.timezone))
+    if get_send_phase(send_record, now) == "uncertain":
+        remedy = (
+            f"Ask SendGrid again with: newsletter cancel {slug}"
+            if is_recallable(send_record, now)
+            else f"See what its events tell with: newsletter status {slug}"
+        )
+    elif send_record.is_scheduled_locally and (send_record.scheduled_at or now) <= now:
+        remedy = "Start it with: newsletter send --due"
+    else:
+        remedy = (
+            f"To send it at another time: newsletter reschedule {slug} --at TIME (or --now). To "
+            f"change it: newsletter cancel {slug}"
+        )
+    return Problem(f"{send_record.issue} {words}", remedy=remedy)
 
 
 def finished_send_problem(

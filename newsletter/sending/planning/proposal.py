@@ -29,7 +29,9 @@ from newsletter.sending.ledger.record import (
     Ledger,
     Send,
     count_recipients_by_state,
+    get_ledger_time,
 )
+from newsletter.sending.ledger.send_phase import was_recalled
 from newsletter.sending.planning.earlier_send import EarlierSend, find_earlier_send
 from newsletter.sending.planning.freeze_recipients import discard_send, freeze_send
 from newsletter.sending.planning.frozen_content import (
@@ -42,6 +44,7 @@ from newsletter.sending.planning.preflight import (
     find_send_problems,
     no_recipients_left_problem,
     no_recipients_problem,
+    scheduled_send_problem,
 )
 from newsletter.sending.planning.repeated_article import find_repeated_article
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
@@ -73,6 +76,7 @@ class SendProposal:
         diff_lines: the difference from the plan.
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
         problems: every problem that a real send would be refused for.
+        schedule_problem: that the plan waits for its time, until ``reschedule`` sends it now.
     """
 
     project: Project
@@ -91,6 +95,12 @@ class SendProposal:
     diff_lines: tuple[str, ...]
     allowed: Mapping[str, str]
     problems: tuple[Problem, ...]
+    schedule_problem: Problem | None = None
+
+    @property
+    def replaces_recalled(self) -> bool:
+        """Whether the earlier send was recalled: nobody has it, and it stays on record."""
+        return self.earlier_send is not None and was_recalled(self.earlier_send)
 
     @property
     def request_count(self) -> int:
@@ -196,6 +206,11 @@ def propose_send(
                 if finding.rule != unreachable_image.id  # one of the problems above says it
             ),
         ),
+        schedule_problem=(
+            scheduled_send_problem(resumed, config, get_ledger_time(ledger))
+            if resumed and resumed.is_scheduled_locally
+            else None
+        ),
     )
 
 
@@ -219,7 +234,7 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
         )
     if proposal.earlier_send and proposal.is_resumed:
         return save_schedule(proposal.ledger, proposal.earlier_send, schedule or SendSchedule())
-    if proposal.earlier_send:
+    if proposal.earlier_send and not proposal.replaces_recalled:
         discard_send(proposal.ledger, proposal.earlier_send)
         schedule = schedule or _inherit_schedule(proposal.earlier_send)
     frozen = freeze_send(
@@ -228,6 +243,7 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
         proposal.recipient_count,
         proposal.segment,
         proposal.allowed,
+        recalled=proposal.earlier_send if proposal.replaces_recalled else None,
     )
     return save_schedule(proposal.ledger, frozen, schedule or SendSchedule())
 

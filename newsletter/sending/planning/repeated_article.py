@@ -23,7 +23,7 @@ class RepeatedArticle:
     """An earlier send of the same article to some of the same readers.
 
     Attributes:
-        issue: the issue's name.
+        issue: the issue's name, without the mark of a recalled send.
         frozen_at: when its content was frozen.
         share: how much of the new article is in its email, from 0 to 1.
         recipient_count: how many who would be sent to now are recipients of that send.

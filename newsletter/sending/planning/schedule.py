@@ -1,14 +1,15 @@
-"""Parse when a send goes out: --at, --undo-window.
+"""Parse when a send goes out, and where it waits: --at, --undo-window.
 
 Pure: the clock is passed in.
 """
 
 import datetime
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from newsletter.errors import UsageError
+from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 WEEKDAY_PATTERN = re.compile(
@@ -17,11 +18,16 @@ WEEKDAY_PATTERN = re.compile(
 DURATION_PATTERN = re.compile(r"(?P<count>\d{1,4})(?P<unit>[mh])")
 # How far ahead SendGrid accepts scheduled emails, less the time that submitting them may take.
 PROVIDER_MAX_HOLD = datetime.timedelta(hours=72) - datetime.timedelta(minutes=10)
-# SendGrid guarantees a cancellation only until so long before the scheduled time.
-PROVIDER_CANCEL_MARGIN = datetime.timedelta(minutes=10)
+NOBODY_STARTS_IT = (
+    "neither newsletter serve nor a cron line with newsletter send --due has been seen lately"
+)
 TIME_FORMAT_REMEDY = (
     "Write '2026-12-01 09:00', 'Tue 09:00', or with an offset '2026-12-01 09:00+01:00'."
 )
+
+# Who starts a send at its time: this machine, SendGrid, or this machine even if nothing that would
+# start it has been seen yet.
+WaitingPlace = Literal["here", "sendgrid", "here_unseen"]
 
 
 class ScheduledTime(NamedTuple):
@@ -48,7 +54,8 @@ def parse_schedule_options(  # noqa: PLR0913 - one parameter per option
     now: datetime.datetime,
     zone: ZoneInfo,
     *,
-    wait_locally: bool,
+    place: WaitingPlace,
+    is_starter_seen: bool,
     rate_limited: bool,
 ) -> ScheduledTime | None:
     """Return when a send goes, from the editor's options; ``None`` for at once.
@@ -58,19 +65,22 @@ def parse_schedule_options(  # noqa: PLR0913 - one parameter per option
         undo_window: a duration, for ``parse_undo_window``.
         now: aware.
         zone: the zone of times without an offset.
-        wait_locally: whether it is to wait on this machine.
+        place: from ``choose_waiting_place``.
+        is_starter_seen: whether something that starts a send which waits here was seen lately.
         rate_limited: whether there is a limit per hour.
 
     Raises:
-        UsageError: a value is not valid, or the options can't be combined.
+        UsageError: a value is not valid, or the options can't be combined; or nothing would start
+            the send.
     """
-    if undo_window and (at or wait_locally):
+    if undo_window and (at or place != "here"):
         raise UsageError(
-            "--undo-window can't be combined with --at or --local",
+            "--undo-window can't be combined with --at, --local or --hold-at-sendgrid",
             remedy="Leave it out: a scheduled send can be cancelled anyway.",
         )
-    if wait_locally and not at:
-        raise UsageError("--local requires --at", remedy="Add --at with the time.")
+    if place != "here" and not at:
+        option = "--hold-at-sendgrid" if place == "sendgrid" else "--local"
+        raise UsageError(f"{option} requires --at", remedy="Add --at with the time.")
     if undo_window:
         duration = parse_undo_window(undo_window)
         scheduled_time = ScheduledTime(
@@ -78,17 +88,43 @@ def parse_schedule_options(  # noqa: PLR0913 - one parameter per option
         )
     elif at:
         moment = parse_schedule_time(at, now, zone)
-        scheduled_time = ScheduledTime(
-            moment, held_by_provider=not wait_locally and moment - now <= PROVIDER_MAX_HOLD
-        )
+        _check_place(place, moment - now, is_starter_seen=is_starter_seen)
+        scheduled_time = ScheduledTime(moment, held_by_provider=place == "sendgrid")
     else:
         return None
     if rate_limited and scheduled_time.held_by_provider:
         raise UsageError(
             "--limit-per-hour has no effect on a send that SendGrid holds: it goes out all at once",
-            remedy="Let it wait on this machine, with --at and --local.",
+            remedy="Let it wait here instead, with --at and without --hold-at-sendgrid.",
         )
     return scheduled_time
+
+
+def choose_waiting_place(*, local: bool, hold_at_sendgrid: bool) -> WaitingPlace:
+    """Return where a scheduled send waits, from the editor's options.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if local and hold_at_sendgrid:
+        raise UsageError("--local and --hold-at-sendgrid exclude each other", remedy="Use one.")
+    return "sendgrid" if hold_at_sendgrid else "here_unseen" if local else "here"
+
+
+def _check_place(place: WaitingPlace, ahead: datetime.timedelta, *, is_starter_seen: bool) -> None:
+    if place == "sendgrid" and ahead > PROVIDER_MAX_HOLD:
+        raise UsageError(
+            f"SendGrid holds emails for 72 hours at most, and that is in "
+            f"{format_rough_duration(ahead)}",
+            remedy="Leave out --hold-at-sendgrid to let it wait here.",
+        )
+    if place == "here" and not is_starter_seen:
+        raise UsageError(
+            f"nothing would start it: {NOBODY_STARTS_IT}",
+            remedy="To let it wait here, start newsletter serve, or let cron run newsletter send "
+            "--due; add --local if one of them will run by then. To let SendGrid hold it, for up "
+            "to 72 hours, add --hold-at-sendgrid.",
+        )
 
 
 def parse_schedule_time(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
@@ -137,7 +173,7 @@ def parse_undo_window(text: str) -> datetime.timedelta:
     if duration > PROVIDER_MAX_HOLD:
         raise UsageError(
             f"SendGrid holds emails for 72 hours at most, and {text} is longer",
-            remedy="Use --at with --local.",
+            remedy="Use --at with --local, to let it wait here.",
         )
     return duration
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import send
 from newsletter.errors import SubscriberListError
+from newsletter.subscribers.recalled_sends import is_recalled
 
 
 class PastSend(NamedTuple):
@@ -31,6 +32,8 @@ class PastSend(NamedTuple):
 def find_past_send(connection: sa.Connection, name: str) -> PastSend | None:
     """Return the send of an issue, by its name with or without the date; ``None`` if none exists.
 
+    A send that was recalled counts as none: nobody has it.
+
     Raises:
         SubscriberListError: several issues have that name.
     """
@@ -47,7 +50,12 @@ def find_past_send(connection: sa.Connection, name: str) -> PastSend | None:
 
 
 def _load_past_sends(connection: sa.Connection) -> Sequence[PastSend]:
-    """Return all sends, the newest first."""
+    """Return all sends but the recalled ones, the newest first."""
     columns = [send.c[name] for name in PastSend._fields]
-    query = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
-    return [PastSend(*row) for row in connection.execute(query)]
+    query = sa.select(send.c.scheduled_at, send.c.recalled_at, *columns)
+    query = query.order_by(send.c.frozen_at.desc(), send.c.id.desc())
+    return [
+        PastSend(*values)
+        for scheduled_at, recalled_at, *values in connection.execute(query)
+        if not is_recalled(scheduled_at, recalled_at)
+    ]

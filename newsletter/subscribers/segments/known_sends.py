@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import batch, event, send
 from newsletter.errors import Problem
+from newsletter.subscribers.recalled_sends import is_recalled
 from newsletter.subscribers.segments.ast import Engagement
 from newsletter.subscribers.tracking_record import (
     RequestedTracking,
@@ -64,7 +65,7 @@ class KnownSend:
 
 
 def load_known_sends(connection: sa.Connection, besides: str = "") -> tuple[KnownSend, ...]:
-    """Return the sends that have started and were not cancelled at SendGrid, the newest first.
+    """Return the sends that have started and were not recalled, the newest first.
 
     Args:
         connection: a connection in a transaction.
@@ -81,8 +82,10 @@ def load_known_sends(connection: sa.Connection, besides: str = "") -> tuple[Know
             has_event,
             has_event.where(event.c.type == "open"),
             has_event.where(event.c.type == "click"),
+            send.c.scheduled_at,
+            send.c.recalled_at,
         )
-        .where(was_started, send.c.recalled_at.is_(None), send.c.issue != besides)
+        .where(was_started, send.c.issue != besides)
         .order_by(send.c.frozen_at.desc(), send.c.id.desc())
     )
     requested = load_tracking(connection)
@@ -100,7 +103,8 @@ def load_known_sends(connection: sa.Connection, besides: str = "") -> tuple[Know
             evidence(issue, "opens", was_reported=bool(has_opens)),
             evidence(issue, "clicks", was_reported=bool(has_clicks)),
         )
-        for id_, issue, has_events, has_opens, has_clicks in connection.execute(query)
+        for id_, issue, has_events, has_opens, has_clicks, *times in connection.execute(query)
+        if not is_recalled(*times)
     )
 
 

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
-from newsletter.db.recalled_sends import find_recalled_in_time
 from newsletter.db.schema import attempt, batch, send
 from newsletter.errors import NewsletterError, display_path
 from newsletter.posts.read_issue import read_issue
 from newsletter.project import ISSUE_NAME_PATTERN, Project
 from newsletter.sending.planning.tested_issues import list_tested_issues
+from newsletter.subscribers.recalled_sends import RECALLED_MARK, is_recalled
 from newsletter.web.archive.archived_issue import ArchivedIssue, make_archived_issue
 
 MAX_CACHED_ISSUES = 2_000
@@ -58,7 +58,7 @@ def _build_sends_query() -> sa.Select[Any]:
         attempt.c.batch_id == first_sent_batch
     )
     first_attempt = started_at.correlate(send).scalar_subquery()
-    return sa.select(send.c.id, send.c.issue, send.c.scheduled_at, first_attempt).order_by(
+    return sa.select(send.c.issue, send.c.scheduled_at, send.c.recalled_at, first_attempt).order_by(
         send.c.id.desc()
     )
 
@@ -108,13 +108,15 @@ class ArchiveRepository:
         """Return all sends, the latest first; those with nothing sent yet are at the top."""
         with read_transaction(self._engine) as connection:
             rows = connection.execute(_SENDS_QUERY).all()
-            recalled = find_recalled_in_time(connection)
         sends = [
             SentIssue(
                 name,
-                max(started_at, due or started_at) if started_at and id_ not in recalled else None,
+                max(started_at, due or started_at)
+                if started_at and not is_recalled(due, recalled_at)
+                else None,
             )
-            for id_, name, due, started_at in rows
+            for name, due, recalled_at, started_at in rows
+            if RECALLED_MARK not in name
         ]
         return sorted(sends, key=_sent_at_sort_key, reverse=True)
 

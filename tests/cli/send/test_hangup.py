@@ -17,12 +17,12 @@ import pytest
 import sqlalchemy as sa
 from ready_to_send import ISSUE, READERS, Cli
 
-from newsletter.cli.send.terminal import ProgressObserver
 from newsletter.cli.signals import (
     STOP_SIGNALS,
     handle_stop_signals,
     interrupt_on_stop_signals,
 )
+from newsletter.cli.terminal import ProgressObserver
 from newsletter.db import database_engine
 from newsletter.db.schema import send
 from newsletter.sending.rehearsal import FakeSendGrid

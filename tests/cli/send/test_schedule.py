@@ -34,7 +34,7 @@ def test_send_within_72_hours_is_held_by_sendgrid(
     newsletter: Cli, fake_sendgrid: FakeSendGrid
 ) -> None:
     at = time_ahead(days=2)
-    code, out, err = newsletter("send", "ice", "--at", at, typed="25\n")
+    code, out, err = newsletter("send", "ice", "--at", at, "--hold-at-sendgrid", typed="25\n")
     assert code == 0
     assert "(in 48 hours)" in out
     assert "Type 25 to schedule" in err
@@ -47,21 +47,6 @@ def test_send_within_72_hours_is_held_by_sendgrid(
         (seconds, fake_sendgrid.scheduled.batch_ids[0])
     ] * 3
     assert newsletter("status")[1].startswith("the-ice  scheduled  25 of 25 accepted")
-
-
-def test_held_send_is_cancelled_for_good(newsletter: Cli, fake_sendgrid: FakeSendGrid) -> None:
-    newsletter("send", "--yes", "--at", time_ahead(hours=5))
-    code, out, _ = newsletter("cancel", "ice")
-    assert code == 0
-    assert "SendGrid has cancelled what it held for 25 readers." in out
-    assert fake_sendgrid.scheduled.statuses == {fake_sendgrid.scheduled.batch_ids[0]: "cancel"}
-    assert "SendGrid was asked to cancel it at" in newsletter("status")[1]
-    assert (
-        newsletter("who", "ice", "--missed")[1].count("accepted by SendGrid, then cancelled")
-        == READERS
-    )
-    assert newsletter("send", "--yes")[0] == 1
-    assert len(fake_sendgrid.accepted) == READERS
 
 
 def test_undo_window_sets_the_time_and_allows_cancelling(
@@ -83,45 +68,33 @@ def test_lost_response_to_a_cancellation_is_looked_up(
     assert newsletter("cancel", "ice")[0] == 0
 
 
-def test_unconfirmed_cancellation_can_be_repeated(
-    newsletter: Cli, fake_sendgrid: FakeSendGrid
-) -> None:
-    newsletter("send", "--yes", "--undo-window", "20m")
-    fake_sendgrid.inject_faults(
-        faults.error_response(500, "oops"), faults.error_response(500, "oops")
-    )
-    code, _, err = newsletter("cancel", "ice")
-    assert code == 1
-    assert "has not confirmed the cancellation: oops" in err
-    assert fake_sendgrid.scheduled.batch_ids[0] in err
-    assert newsletter("cancel", "ice")[0] == 0
-    assert set(fake_sendgrid.scheduled.statuses.values()) == {"cancel"}
-
-
 def test_nothing_is_scheduled_without_a_batch_id(
     newsletter: Cli, fake_sendgrid: FakeSendGrid
 ) -> None:
     fake_sendgrid.inject_faults(faults.error_response(500, "oops"))
-    code, _, err = newsletter("send", "--yes", "--at", time_ahead(hours=5))
+    code, _, err = newsletter("send", "--yes", "--at", time_ahead(hours=5), "--hold-at-sendgrid")
     assert code == 1
     assert "Nothing was sent" in err
     assert "Nothing has been sent or planned" in newsletter("status")[2]
 
 
-@pytest.mark.parametrize(
-    "options", [("--at", time_ahead(hours=5), "--local"), ("--at", time_ahead(days=9))]
-)
-def test_local_schedule_is_started_by_cron_when_due(
-    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path, options: tuple[str, ...]
+@pytest.mark.parametrize("local", [("--local",), ()])
+def test_send_that_waits_here_is_started_by_cron_when_due(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path, local: tuple[str, ...]
 ) -> None:
-    code, out, err = newsletter("send", "--yes", *options)
+    if not local:
+        assert newsletter("send", "--due") == (0, "", "")
+    code, out, err = newsletter("send", "--yes", "--at", time_ahead(hours=5), *local)
     assert code == 0
     assert "Scheduled. Cancel with: newsletter cancel the-ice" in out
-    assert "newsletter send --due" in err
+    expected = "Nothing would start it yet" if local else "newsletter send --due was seen 1 minute"
+    assert expected in err
     assert newsletter("send", "--due") == (0, "", "")
-    code, _, err = newsletter("send", "--yes")
-    assert code == 1
-    assert "is scheduled for" in err
+    for dry_run in ((), ("--dry-run",)):
+        code, out, err = newsletter("send", "--yes", *dry_run)
+        assert code == (0 if dry_run else 1)
+        assert "is scheduled for" in out + err
+        assert "newsletter reschedule the-ice --at" in " ".join((out + err).split())
     assert fake_sendgrid.requests == []
     make_due(project_folder, hours=1)
     code, out, _ = newsletter("send", "--due")
@@ -149,7 +122,7 @@ def test_failing_due_send_does_not_block_the_others(
     second_issue.mkdir()
     (second_issue / "post.md").write_text("---\ntitle: The thaw\n---\nWater everywhere.\n")
     for issue in ("ice", "thaw"):
-        assert newsletter("send", issue, "--yes", "--at", time_ahead(days=9))[0] == 0
+        assert newsletter("send", issue, "--yes", "--at", time_ahead(days=9), "--local")[0] == 0
     make_due(project_folder, hours=1)
     fake_sendgrid.inject_faults(faults.error_response(403, "unverified"))
     code, out, err = newsletter("send", "--due", "--concurrency", "1")
@@ -165,7 +138,9 @@ def test_resumed_held_send_keeps_its_batch_id(newsletter: Cli, fake_sendgrid: Fa
         InjectedFault(accept=True),
         faults.error_response(403, "no more"),
     )
-    newsletter("send", "--yes", "--at", time_ahead(hours=5), "--concurrency", "1")
+    newsletter(
+        "send", "--yes", "--at", time_ahead(hours=5), "--hold-at-sendgrid", "--concurrency", "1"
+    )
     assert len(fake_sendgrid.accepted) == 10
     assert newsletter("resume")[0] == 0
     assert {email.batch_id for email in fake_sendgrid.accepted} == set(
@@ -183,7 +158,16 @@ REFUSED = {
     "too short": (("--undo-window", "10m"), "10 minutes before the scheduled time"),
     "too long": (("--undo-window", "73h"), "72 hours"),
     "invalid duration": (("--undo-window", "soon"), "20m or 2h"),
-    "undo window with rate limit": (("--undo-window", "20m", "--limit-per-hour", "10"), "--local"),
+    "undo window with rate limit": (
+        ("--undo-window", "20m", "--limit-per-hour", "10"),
+        "--limit-per-hour has no effect",
+    ),
+    "nothing would start it": (("--at", "2099-01-01 09:00"), "nothing would start it"),
+    "held too long": (("--at", "2099-01-01 09:00", "--hold-at-sendgrid"), "72 hours at most"),
+    "two places": (
+        ("--at", "2099-01-01 09:00", "--hold-at-sendgrid", "--local"),
+        "exclude each other",
+    ),
 }
 
 
@@ -200,7 +184,7 @@ def test_invalid_schedule_options_are_rejected(
 def test_started_send_cannot_be_rescheduled(newsletter: Cli, fake_sendgrid: FakeSendGrid) -> None:
     fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
     newsletter("send", "--yes", "--concurrency", "1")
-    code, _, err = newsletter("send", "--yes", "--at", time_ahead(days=9))
+    code, _, err = newsletter("send", "--yes", "--at", time_ahead(days=9), "--local")
     assert code == 1
     assert "has started and can't be scheduled any more" in err
 
@@ -221,7 +205,7 @@ def test_batch_size_and_rate_limit_options(newsletter: Cli, fake_sendgrid: FakeS
 def test_replacing_a_plan_keeps_its_schedule(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
-    newsletter("send", "--yes", "--at", "2099-12-01 09:00", "--limit-per-hour", "1000")
+    newsletter("send", "--yes", "--at", "2099-12-01 09:00", "--local", "--limit-per-hour", "1000")
     code, out, _ = newsletter("plan", "--again")
     assert code == 0
     assert "Tue 1 Dec 2099 09:00 UTC" in out

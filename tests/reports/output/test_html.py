@@ -41,7 +41,7 @@ def make_report(engine: sa.Engine, *sends: SampleSend) -> SendReport:
     for made_up in sends:
         make_send(engine, made_up)
     with read_transaction(engine) as connection:
-        return build_send_report(connection, list_started_sends(connection)[-1], CONFIG, NOW)
+        return build_send_report(connection, list_started_sends(connection, NOW)[-1], CONFIG, NOW)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, subscriber
+from newsletter.db.schema import send as send_table
 from newsletter.errors import NothingToDoError, SendRefusedError
 from newsletter.events.parse import Event, parse_event
 from newsletter.events.store import record_events
@@ -20,6 +21,7 @@ from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger import pause_cancel_retry
 from newsletter.sending.ledger.recipient_status import (
     RECALLED_REASON,
+    UNCERTAIN_REASON,
     count_rejection_reasons,
     iter_recipients,
 )
@@ -346,12 +348,29 @@ def test_every_recipient_has_a_status_with_its_reason(scenario: SendScenario) ->
     assert len(missed) == 13
 
 
+def set_recalled(scenario: SendScenario, *, before: datetime.timedelta) -> None:
+    """Let SendGrid have confirmed the cancellation so long before the send's time."""
+    now = scenario.observer.now
+    values = {"state": "cancelled", "provider_batch_id": "b", "scheduled_at": now + before}
+    with scenario.ledger.engine.begin() as connection:
+        connection.execute(sa.update(send_table).values({**values, "recalled_at": now}))
+
+
 def test_recipients_of_a_recalled_send_count_as_missed(scenario: SendScenario) -> None:
     scenario.run()
-    pause_cancel_retry.mark_recalled(scenario.ledger, scenario.send())
+    set_recalled(scenario, before=datetime.timedelta(minutes=10))
     with read_transaction(scenario.ledger.engine) as connection:
         missed = list(iter_recipients(connection, scenario.send(), only_missed=True))
     assert {status.reason for status in missed} == {RECALLED_REASON}
+    assert len(missed) == TOTAL
+
+
+def test_recipients_of_a_send_recalled_too_late_may_have_it(scenario: SendScenario) -> None:
+    scenario.run()
+    set_recalled(scenario, before=datetime.timedelta(minutes=9, seconds=59))
+    with read_transaction(scenario.ledger.engine) as connection:
+        missed = list(iter_recipients(connection, scenario.send(), only_missed=True))
+    assert {status.reason for status in missed} == {UNCERTAIN_REASON}
     assert len(missed) == TOTAL
 
 
@@ -359,7 +378,8 @@ def test_status_counts_add_up_to_the_total(scenario: SendScenario) -> None:
     scenario.run(ACCEPT, faults.lost_response(), faults.error_response(403, "unverified"))
     status = get_send_status(scenario.ledger, scenario.send())
     assert status.as_data() | {"frozen_at": None, "unknown": None} == {
-        "issue": "2026-12-01-ice", "state": "blocked", "total": TOTAL, "reason": "unverified",
+        "issue": "2026-12-01-ice", "state": "blocked", "phase": "blocked",
+        "total": TOTAL, "reason": "unverified",
         "readers": {"accepted": 10, "unknown": 10, "pending": 5},
         "batches": {"accepted": 1, "unknown": 1, "ready": 1},
         "left_out": {}, "allowed": {}, "lost": 0, "in_flight": 0, "unknown": None,

@@ -9,11 +9,11 @@ import pytest
 from newsletter.db.schema import ATTEMPT_OUTCOMES, BATCH_STATES, SEND_STATES
 from newsletter.errors import NothingToDoError, SendRefusedError
 from newsletter.sending.ledger.record import Send
+from newsletter.sending.ledger.send_phase import is_recallable
 from newsletter.sending.ledger.state_machine import (
     AttemptEvidence,
     SendCommand,
     classify_evidence,
-    is_recallable,
     next_state,
     state_after_resolution,
 )

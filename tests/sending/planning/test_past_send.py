@@ -63,13 +63,13 @@ def test_finished_send_states_how_many_have_it(
 ) -> None:
     config = configured(timezone="Europe/Oslo")
     send = make_send(state, sum(counts.values()))
-    problem = past_send_problem(send, config, counts, may_have_been_sent=True)
+    problem = past_send_problem(send, config, counts, may_have_been_sent=True, now=SENT_AT)
     assert str(problem) == f"2026-12-01-ice {message}".format(day="Tue 1 Dec 2026 09:30")
 
 
 def test_send_that_nobody_got_does_not_count_as_sent() -> None:
     problem = past_send_problem(
-        make_send("done", 40), configured(), {"rejected": 40}, may_have_been_sent=False
+        make_send("done", 40), configured(), {"rejected": 40}, may_have_been_sent=False, now=SENT_AT
     )
     assert "accepted 2026-12-01-ice for none of its 40 readers" in problem.message
     assert "newsletter retry ice" in problem.remedy

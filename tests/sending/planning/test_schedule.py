@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from newsletter.errors import UsageError
 from newsletter.sending.planning.schedule import (
     PROVIDER_MAX_HOLD,
+    ScheduledTime,
+    choose_waiting_place,
     format_rough_duration,
     format_schedule_time,
     parse_schedule_options,
@@ -101,12 +103,25 @@ def test_any_text_is_a_future_time_or_refused(text: str) -> None:
         assert refused.problems[0].remedy  # noqa: PT017 - either result is right
 
 
+def parse(
+    *,
+    at: str | None = None,
+    undo_window: str | None = None,
+    local: bool = False,
+    hold: bool = False,
+    seen: bool = False,
+    limited: bool = False,
+) -> ScheduledTime | None:
+    place = choose_waiting_place(local=local, hold_at_sendgrid=hold)
+    return parse_schedule_options(
+        at, undo_window, NOW, OSLO, place=place, is_starter_seen=seen, rate_limited=limited
+    )
+
+
 @pytest.mark.parametrize(("text", "minutes"), [("11m", 11), ("20m", 20), ("2h", 120)])
 def test_undo_window_starts_when_the_editor_confirms(text: str, minutes: int) -> None:
     assert parse_undo_window(text) == datetime.timedelta(minutes=minutes)
-    scheduled = parse_schedule_options(
-        None, text, NOW, OSLO, wait_locally=False, rate_limited=False
-    )
+    scheduled = parse(undo_window=text)
     assert scheduled is not None
     assert scheduled.held_by_provider
     later = NOW + datetime.timedelta(minutes=5)
@@ -119,14 +134,65 @@ def test_invalid_undo_window_is_refused(text: str) -> None:
         parse_undo_window(text)
 
 
-def test_send_beyond_sendgrids_limit_waits_locally() -> None:
-    for ahead, held in ((PROVIDER_MAX_HOLD, True), (PROVIDER_MAX_HOLD * 1.01, False)):
-        at = (NOW + ahead).isoformat()
-        scheduled = parse_schedule_options(
-            at, None, NOW, OSLO, wait_locally=False, rate_limited=False
+LATER, FAR = "2026-10-21 09:00", "2026-12-01 09:00"
+# at, undo window, --local, --hold-at-sendgrid, a starter was seen, a limit per hour -> who holds it
+# until then, or the start of the refusal.
+PLACES = {
+    (None, None, False, False, False, False): None,
+    (None, "20m", False, False, False, False): "sendgrid",
+    (None, "20m", False, False, False, True): "--limit-per-hour has no effect",
+    (None, "20m", True, False, True, False): "--undo-window can't be combined",
+    (None, "20m", False, True, True, False): "--undo-window can't be combined",
+    (LATER, "20m", False, False, True, False): "--undo-window can't be combined",
+    (LATER, None, False, False, True, False): "here",
+    (LATER, None, False, False, True, True): "here",
+    (LATER, None, False, False, False, False): "nothing would start it: neither newsletter serve",
+    (FAR, None, False, False, True, False): "here",
+    (FAR, None, False, False, False, False): "nothing would start it: neither newsletter serve",
+    (LATER, None, True, False, False, False): "here",
+    (FAR, None, True, False, False, True): "here",
+    (LATER, None, False, True, False, False): "sendgrid",
+    (LATER, None, False, True, True, False): "sendgrid",
+    (LATER, None, False, True, True, True): "--limit-per-hour has no effect",
+    (FAR, None, False, True, True, False): "SendGrid holds emails for 72 hours at most",
+    (LATER, None, True, True, True, False): "--local and --hold-at-sendgrid exclude each other",
+    (None, None, True, False, True, False): "--local requires --at",
+    (None, None, False, True, True, False): "--hold-at-sendgrid requires --at",
+}
+
+
+@pytest.mark.parametrize(("options", "expected"), PLACES.items())
+def test_place_where_a_send_waits_follows_from_the_options(
+    options: tuple[str | None, str | None, bool, bool, bool, bool], expected: str | None
+) -> None:
+    at, undo_window, local, hold, seen, limited = options
+    try:
+        scheduled = parse(
+            at=at, undo_window=undo_window, local=local, hold=hold, seen=seen, limited=limited
         )
-        assert scheduled is not None
-        assert (scheduled.held_by_provider, scheduled.get_start_time(NOW)) == (held, NOW + ahead)
+    except UsageError as refused:
+        assert expected
+        assert str(refused).startswith(expected)  # noqa: PT017 - either result is right
+        assert refused.problems[0].remedy  # noqa: PT017
+    else:
+        held = scheduled and scheduled.held_by_provider
+        assert expected == {None: None, True: "sendgrid", False: "here"}[held]
+
+
+def test_refusal_names_both_ways_to_schedule() -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(at=LATER)
+    for way in ("newsletter serve", "newsletter send --due", "--hold-at-sendgrid", "--local"):
+        assert way in refused.value.problems[0].remedy
+
+
+def test_sendgrid_holds_it_for_up_to_72_hours() -> None:
+    at = (NOW + PROVIDER_MAX_HOLD).isoformat()
+    scheduled = parse(at=at, hold=True)
+    assert scheduled is not None
+    assert scheduled.get_start_time(NOW) == NOW + PROVIDER_MAX_HOLD
+    with pytest.raises(UsageError, match="72 hours"):
+        parse(at=(NOW + PROVIDER_MAX_HOLD * 1.01).isoformat(), hold=True)
 
 
 @pytest.mark.parametrize(

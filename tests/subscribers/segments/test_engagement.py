@@ -57,6 +57,7 @@ def insert_send(
             "id": id_, "issue": issue, "state": "done", "content_sha": "", "subject": "",
             "frozen_at": NOW - datetime.timedelta(days=id_), "total": 0, "excluded": {},
             "recalled_at": recalled_at,
+            "scheduled_at": recalled_at and recalled_at + datetime.timedelta(minutes=10),
         }  # fmt: skip
         connection.execute(sa.insert(send).values(row))
         row = {"id": id_, "send_id": id_, "number": 1, "size": 0, "state": batch_state}

@@ -338,11 +338,11 @@ def insert_list(connection: sa.Connection, people: list[Person], sent: int) -> l
                     "is_bot": type_ == "bot",
                 }  # fmt: skip
                 connection.execute(sa.insert(event).values(row))
-    # The newest send was cancelled at SendGrid after its start: last-N must not count it.
+    # The newest send was cancelled at SendGrid in time: last-N must not count it.
     row = {
         "id": 9, "issue": "cancelled", "state": "cancelled", "content_sha": "", "subject": "",
         "frozen_at": NOW + datetime.timedelta(days=1), "total": 0, "excluded": {},
-        "recalled_at": NOW,
+        "recalled_at": NOW, "scheduled_at": NOW + datetime.timedelta(minutes=10),
     }  # fmt: skip
     connection.execute(sa.insert(send).values(row))
     row = {"id": 9, "send_id": 9, "number": 1, "size": 0, "state": "accepted"}

@@ -9,8 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db import database_engine
-from newsletter.db.schema import attempt, batch, event, send
+from newsletter.db.schema import attempt, batch, send
+from newsletter.events.parse import parse_event
 from newsletter.project import Project, open_project
+from newsletter.sending.feedback.event_intake import ingest_events
+from newsletter.sending.ledger.find_sends import open_ledger
 from newsletter.sending.planning.tested_issues import mark_issue_tested
 from newsletter.web.archive.issue_cache import (
     ArchiveRepository,
@@ -104,20 +107,41 @@ def test_which_issues_are_public(
     assert set(list_slugs(repository)) == ({"first", "ice"} if is_public else {"first"})
 
 
-@pytest.mark.parametrize(("kind", "is_public"), [("delivered", True), ("dropped", False)])
+@pytest.mark.parametrize(
+    ("kind", "send_id", "is_public"),
+    [
+        ("delivered", 1, True),
+        ("deferred", 1, True),
+        ("group_unsubscribe", 1, True),
+        ("processed", 1, False),
+        ("dropped", 1, False),
+        ("delivered", 2, False),
+    ],
+)
 def test_recalled_issue_that_a_reader_has_is_public(
     repository: ArchiveRepository,
+    project: Project,
     engine: sa.Engine,
     add_send: AddSend,
-    kind: str,
     *,
+    kind: str,
+    send_id: int,
     is_public: bool,
 ) -> None:
     add_send("2026-11-30-ice", scheduled_at=NOW - HOUR, recalled_at=NOW - 2 * HOUR)
-    with engine.begin() as connection:
-        row = {"sg_event_id": "e1", "type": kind, "at": NOW, "send_id": 1, "raw": {}}
-        connection.execute(sa.insert(event).values(row))
+    entry = {
+        "sg_event_id": "e1",
+        "event": kind,
+        "email": "ada@example.com",
+        "timestamp": int(NOW.timestamp()),
+        "nl_send": str(send_id),
+    }
+    ingest_events(open_ledger(engine, project.config), project.config, [parse_event(entry)])
     assert list_slugs(repository) == ["ice"] * is_public
+    with engine.connect() as connection:
+        recalled_at, reason = connection.execute(sa.select(send.c.recalled_at, send.c.reason)).one()
+    assert (recalled_at is None) == is_public
+    assert ("SendGrid delivered it" in reason) == is_public
 
 
 def test_latest_is_first_and_unlisted_issues_are_not_in_the_index(

@@ -25,6 +25,7 @@ COPY_STATE_LABELS = {
     "rejected": "refused by SendGrid",
     "dropped": "given up",
     "unknown": "may or may not have been sent",
+    "recalled": "cancelled at SendGrid before it was delivered",
 }
 # ``None``: neither the term nor its negation is true, as the reader was not sent the issue.
 TERM_RESULT_LABELS = {True: "yes", False: "no", None: "-"}

@@ -37,17 +37,25 @@ def cancel_scheduled(client: SendGridClient, batch_id: str) -> None:
     """
     body = orjson.dumps({"batch_id": batch_id, "status": "cancel"})
     response = client.post("user/scheduled_sends", body)
-    if _response_field(response, HTTPStatus.CREATED, "status") == "cancel":
+    if _is_cancelled(_parse_json(response, HTTPStatus.CREATED), batch_id):
         return
     # An earlier cancellation may have succeeded although its response was lost.
     current = client.get(f"user/scheduled_sends/{batch_id}", {}, MAX_RESPONSE_BYTES)
-    for entry in _parse_json(current, HTTPStatus.OK) or ():
-        if entry == {"batch_id": batch_id, "status": "cancel"}:
-            return
+    entries = _parse_json(current, HTTPStatus.OK)
+    if isinstance(entries, list) and any(_is_cancelled(entry, batch_id) for entry in entries):
+        return
     raise ProviderError(
         f"SendGrid has not confirmed the cancellation: {describe_response(response)}",
         remedy="The scheduled emails may still go out. Run the same command again at once, or "
         f"cancel batch {batch_id} on SendGrid's website.",
+    )
+
+
+def _is_cancelled(entry: object, batch_id: str) -> bool:
+    return (
+        isinstance(entry, dict)
+        and entry.get("batch_id") == batch_id
+        and entry.get("status") == "cancel"
     )
 
 

@@ -115,6 +115,11 @@ class FakeSendGrid:
         with self._condition:
             self._faults.extend(faults)
 
+    def clear_faults(self) -> None:
+        """Forget the faults that no request has met."""
+        with self._condition:
+            self._faults.clear()
+
     def wait_for_requests(self, count: int, seconds: float = 30.0) -> None:
         """Wait until ``count`` requests have arrived.
 

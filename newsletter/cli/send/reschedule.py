@@ -1,0 +1,162 @@
+"""``newsletter reschedule``: send a scheduled send at another time, or now."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import confirm_count, echo, echo_err, format_fields
+from newsletter.cli.send.proposal import (
+    at_option,
+    format_schedule_rows,
+    hold_option,
+    local_option,
+    parse_schedule,
+    print_scheduled,
+)
+from newsletter.cli.send.run_result import count_recipients, report_run
+from newsletter.cli.send.shared import (
+    back_up_before_send,
+    check_published_images,
+    concurrency_option,
+    open_send_context,
+    pluralize,
+    strict_option,
+    terminal_observer,
+)
+
+if TYPE_CHECKING:
+    from newsletter.sending.ledger.record import Send
+    from newsletter.sending.planning.schedule import ScheduledTime, WaitingPlace
+    from newsletter.sending.reschedule import RescheduleProposal
+    from newsletter.sending.service import SendContext
+
+
+@click.command("reschedule", short_help="Send a scheduled send at another time, or now.")
+@click.argument("issue")
+@at_option
+@click.option("--now", is_flag=True, help="Send it now.")
+@hold_option
+@local_option
+@concurrency_option
+@strict_option
+@click.option(
+    "--no-image-check",
+    is_flag=True,
+    help="Don't check that the issue's images can be seen on the web.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def reschedule_command(  # noqa: PLR0913 - one parameter per option
+    issue: str,
+    *,
+    at: str | None,
+    now: bool,
+    hold_at_sendgrid: bool,
+    local: bool,
+    concurrency: int,
+    strict: bool,
+    no_image_check: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Send a scheduled send at another time, or now: the same email to the same readers.
+
+    ISSUE is an issue's name or a part of it. What was frozen is sent, even if the issue's
+    files have changed since; to send it as it is now, cancel it and send it again. Whoever
+    has unsubscribed since is left out.
+
+    What SendGrid holds is cancelled there first. If SendGrid does not confirm that at least
+    10 minutes before the old time, nothing is sent at the new one, and the exit code is 1: it
+    may still go out at the old time. It waits where it waited before, unless
+    --hold-at-sendgrid or --local is given.
+
+    \b
+    Examples:
+      newsletter reschedule building-trust --at 'Wed 09:00'
+      newsletter reschedule building-trust --now
+    """  # noqa: D301 - \b is click's marker: don't rewrap
+    from newsletter.sending import service
+    from newsletter.sending.planning.image_check import list_email_image_urls
+    from newsletter.sending.planning.schedule import choose_waiting_place
+    from newsletter.sending.reschedule import perform_reschedule, propose_reschedule
+
+    if now == bool(at):
+        raise click.UsageError("give either --at TIME or --now")
+    if now and (hold_at_sendgrid or local):
+        raise click.UsageError("--hold-at-sendgrid and --local require --at")
+    with open_send_context(issue) as context:
+        config = context.project.config
+        place = choose_waiting_place(local=local, hold_at_sendgrid=hold_at_sendgrid)
+        scheduled_time = parse_schedule(
+            context.ledger,
+            config,
+            at,
+            place=_keep_place(context.send, place) if at else place,
+            limit_per_hour=context.send.limit_per_hour,
+        )
+        proposal = propose_reschedule(context)
+        if not no_image_check:
+            urls = list_email_image_urls(proposal.email, config)
+            check_published_images(context.ledger, config, context.send.issue, urls)
+        if not as_json:
+            _print_reschedule(proposal, scheduled_time)
+        if not yes:
+            confirm_count(proposal.recipient_count, "send now" if now else "reschedule")
+        back_up_before_send(context.project, context.ledger.engine)
+        with service.open_client(config) as client:
+            moved = perform_reschedule(proposal, client, scheduled_time)
+            if scheduled_time and moved.send.is_scheduled_locally:
+                return print_scheduled(moved, as_json=as_json, verb="Rescheduled")
+            before = count_recipients(moved)
+            outcome = service.deliver(moved, client, terminal_observer(moved), concurrency)
+        return report_run(moved, outcome, before, strict=strict, as_json=as_json)
+
+
+def _keep_place(send: "Send", place: "WaitingPlace") -> "WaitingPlace":
+    """Return where it waits: where it waited before, if no option is given."""
+    if place != "here" or not send.scheduled_at:
+        return place
+    return "sendgrid" if send.provider_batch_id else "here_unseen"
+
+
+def _print_reschedule(
+    proposal: "RescheduleProposal", scheduled_time: "ScheduledTime | None"
+) -> None:
+    from zoneinfo import ZoneInfo
+
+    from newsletter.render.personalization import get_default_subject
+    from newsletter.sending.ledger.record import get_ledger_time
+    from newsletter.sending.planning.schedule_text import describe_schedule
+
+    context = proposal.context
+    send, config = context.send, context.project.config
+    zone = ZoneInfo(config.timezone)
+    readers = pluralize(proposal.recipient_count, "reader")
+    rows = [
+        ("from", f"{proposal.email.sender.name} <{proposal.email.sender.address}>"),
+        ("to", f"{readers}, as planned"),
+        ("so far", describe_schedule(send, get_ledger_time(context.ledger), zone)),
+        *(format_schedule_rows(scheduled_time, config) or [("when", "now")]),
+    ]
+    echo(get_default_subject(proposal.email, config))
+    echo(format_fields(rows))
+    if _has_changed(context):
+        echo_err(
+            "The issue's files have changed since. This sends what was frozen; to send them as\n"
+            f"they are now: newsletter cancel {send.slug}, then newsletter send {send.slug}",
+            color="yellow",
+        )
+
+
+def _has_changed(context: "SendContext") -> bool:
+    """Return whether the issue's files would make another email now."""
+    from newsletter.errors import NewsletterError
+    from newsletter.project import find_issue
+    from newsletter.sending.planning.proposal import render_issue_folder
+
+    try:
+        folder = find_issue(context.project, context.send.issue)
+        _, email = render_issue_folder(context.project, folder)
+    except NewsletterError:
+        return False
+    return email.content_sha != context.send.content_sha

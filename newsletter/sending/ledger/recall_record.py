@@ -1,0 +1,123 @@
+"""Record what the provider has said about a recall, and what disproves it.
+
+A send of which nobody has anything is set aside under another name, so that its issue can be
+planned again.
+"""
+
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from newsletter.db.bulk import column_in
+from newsletter.db.schema import attempt, batch, send
+from newsletter.errors import SendRefusedError
+from newsletter.sending.ledger.record import Ledger, Send, get_send
+from newsletter.sending.ledger.send_phase import was_recalled
+from newsletter.subscribers.recalled_sends import RECALLED_MARK, make_recalled_name
+from newsletter.subscribers.tracking_record import delete_tracking
+
+DISPROVED_REASON = "SendGrid delivered it, although it had confirmed the cancellation"
+
+
+def count_live_requests(ledger: Ledger, send_record: Send) -> int:
+    """Return how many recipients are in requests that a sender may be making now.
+
+    Once a send is cancelled, no sender starts another one.
+    """
+    with ledger.engine.begin() as connection:
+        live = sa.select(sa.func.coalesce(sa.func.sum(batch.c.size), 0)).where(
+            batch.c.send_id == send_record.id,
+            batch.c.state == "in_flight",
+            batch.c.lease_until > ledger.clock(connection),
+        )
+        return int(connection.scalar(live) or 0)
+
+
+def record_recall(ledger: Ledger, send_record: Send) -> Send:
+    """Record that SendGrid has confirmed the cancellation now; return the send.
+
+    After a clock that was set back, the time is never before that of the last request.
+    """
+    last_request = sa.select(sa.func.max(attempt.c.started_at)).where(
+        attempt.c.batch_id.in_(sa.select(batch.c.id).where(batch.c.send_id == send_record.id))
+    )
+    with ledger.engine.begin() as connection:
+        now = ledger.clock(connection)
+        latest = max(now, connection.scalar(last_request) or now)
+        connection.execute(
+            sa.update(send)
+            .where(send.c.id == send_record.id, send.c.state == "cancelled")
+            .values(recalled_at=latest)
+        )
+    return _load(ledger, send_record)
+
+
+def record_unconfirmed_recall(ledger: Ledger, send_record: Send, reason: str) -> None:
+    """Record why it is not certain that a cancelled send is cancelled at SendGrid."""
+    with ledger.engine.begin() as connection:
+        connection.execute(
+            sa.update(send)
+            .where(send.c.id == send_record.id, send.c.state == "cancelled")
+            .values(reason=reason)
+        )
+
+
+def withdraw_disproved_recalls(
+    connection: sa.Connection, send_ids: Collection[int]
+) -> Sequence[str]:
+    """Forget the recall of sends that SendGrid has delivered all the same; return their names.
+
+    Args:
+        connection: the transaction in which the events were recorded.
+        send_ids: the sends of which an email has reached a reader's server.
+    """
+    if not send_ids:
+        return ()
+    return connection.scalars(
+        sa.update(send)
+        .where(column_in(connection, send.c.id, send_ids), send.c.recalled_at.is_not(None))
+        .values(recalled_at=None, reason=DISPROVED_REASON)
+        .returning(send.c.issue)
+    ).all()
+
+
+def set_recalled_send_aside(connection: sa.Connection, send_record: Send) -> None:
+    """Rename a recalled send, so that its issue can be planned again.
+
+    Args:
+        connection: in a write transaction.
+        send_record: the send, as it was when the editor confirmed.
+
+    Raises:
+        SendRefusedError: it is not recalled, or not any longer.
+    """
+    prefix = send_record.issue + RECALLED_MARK
+    earlier = sa.select(sa.func.count()).where(send.c.issue.startswith(prefix, autoescape=True))
+    name = make_recalled_name(send_record.issue, (connection.scalar(earlier) or 0) + 1)
+    renamed = connection.execute(
+        sa.update(send)
+        .where(
+            send.c.id == send_record.id,
+            send.c.issue == send_record.issue,
+            send.c.state == "cancelled",
+            send.c.recalled_at == send_record.recalled_at,
+        )
+        .values(issue=name)
+    )
+    if not was_recalled(send_record) or renamed.rowcount != 1:
+        raise changed_meanwhile_error(send_record)
+    delete_tracking(connection, send_record.issue)
+
+
+def changed_meanwhile_error(send_record: Send) -> SendRefusedError:
+    """Return the error for a send that is no longer as it was read."""
+    return SendRefusedError(
+        f"{send_record.issue} was changed by another command meanwhile",
+        remedy=f"See: newsletter status {send_record.slug}",
+    )
+
+
+def _load(ledger: Ledger, send_record: Send) -> Send:
+    current = get_send(ledger, send_record.issue)
+    assert current is not None
+    return current

@@ -1,0 +1,63 @@
+"""Phase of a send at a moment: waiting, held, recalled, uncertain.
+
+Pure. All commands take from here what they say about a schedule, so that they say the same.
+"""
+
+import datetime
+
+from newsletter.sending.ledger.record import Send
+from newsletter.subscribers.recalled_sends import is_recalled
+
+# Besides these, a phase is one of ``newsletter.db.schema.SEND_STATES``.
+SendPhase = str
+
+
+def get_send_phase(send_record: Send, now: datetime.datetime) -> SendPhase:
+    """Return what a send's record means at a moment.
+
+    Returns:
+        - ``planned``: nothing happens until the editor sends it, even if it has a time: a send that
+          SendGrid was to hold, and of which nothing was handed over.
+        - ``waiting``: it waits for its time on this machine.
+        - ``held``: SendGrid has all of it, and delivers it at its time.
+        - ``recalled``: SendGrid has confirmed in time that it discards what it held.
+        - ``uncertain``: it was cancelled, but SendGrid has not confirmed it in time.
+        - otherwise, the state.
+    """
+    if send_record.state == "frozen":
+        return "waiting" if send_record.is_scheduled_locally else "planned"
+    if was_recalled(send_record):
+        return "recalled"
+    if send_record.state == "cancelled" and send_record.provider_batch_id:
+        return "uncertain"
+    if send_record.state == "done" and is_held(send_record, now):
+        return "held"
+    return send_record.state
+
+
+def was_recalled(send_record: Send) -> bool:
+    """Return whether SendGrid has confirmed in time that it discards the send: nobody has it."""
+    return send_record.state == "cancelled" and is_recalled(
+        send_record.scheduled_at, send_record.recalled_at
+    )
+
+
+def is_held(send_record: Send, now: datetime.datetime) -> bool:
+    """Return whether SendGrid holds what was handed over so far, and nobody has cancelled it."""
+    return (
+        send_record.state not in {"frozen", "cancelled"}
+        and bool(send_record.provider_batch_id)
+        and send_record.scheduled_at is not None
+        and send_record.scheduled_at > now
+    )
+
+
+def is_recallable(send_record: Send, now: datetime.datetime) -> bool:
+    """Return whether SendGrid may hold emails of the send that can still be cancelled there."""
+    return (
+        send_record.state != "frozen"
+        and bool(send_record.provider_batch_id)
+        and send_record.recalled_at is None
+        and send_record.scheduled_at is not None
+        and send_record.scheduled_at > now
+    )

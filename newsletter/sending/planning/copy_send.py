@@ -1,0 +1,124 @@
+"""Freeze a recalled send again: the same email, recipients, batches."""
+
+import sqlalchemy as sa
+
+from newsletter.db.bulk import insert_rows
+from newsletter.db.schema import batch, send, send_recipient
+from newsletter.errors import SendRefusedError
+from newsletter.sending.ledger.copied_database import require_adopted
+from newsletter.sending.ledger.recall_record import changed_meanwhile_error, set_recalled_send_aside
+from newsletter.sending.ledger.record import Ledger, Send, get_send
+from newsletter.sending.planning.frozen_content import (
+    SendSchedule,
+    load_frozen_email,
+    save_frozen_email,
+)
+
+# Recipients that are copied at once.
+PAGE_SIZE = 50_000
+_COPIED_COLUMNS = ("content_sha", "subject", "total", "excluded", "segment", "allowed")
+
+
+def copy_recalled_send(ledger: Ledger, recalled: Send, schedule: SendSchedule) -> Send:
+    """Record a new send that is like a recalled one, which is set aside; in one transaction.
+
+    Args:
+        ledger: the ledger.
+        recalled: the recalled send.
+        schedule: when the new send goes.
+
+    Raises:
+        SendRefusedError: the send is not recalled any more, or was changed in the database; or
+            the database is a copy that has not been adopted.
+    """
+    if get_send(ledger, recalled.issue) != recalled:
+        raise changed_meanwhile_error(recalled)
+    email = load_frozen_email(ledger, recalled)
+    with ledger.engine.begin() as connection:
+        require_adopted(connection)
+        set_recalled_send_aside(connection, recalled)
+        send_id = _insert_send(connection, ledger, recalled, schedule)
+        _copy_batches(connection, recalled, send_id)
+        save_frozen_email(connection, send_id, email)
+    copied = get_send(ledger, recalled.issue)
+    assert copied is not None
+    return copied
+
+
+def list_planned_sizes(connection: sa.Connection, send_record: Send) -> list[int]:
+    """Return the sizes of the batches as they were planned, in their order."""
+    query = (
+        sa.select(batch.c.size)
+        .where(batch.c.send_id == send_record.id, batch.c.parent_id.is_(None))
+        .order_by(batch.c.number)
+    )
+    return list(connection.scalars(query))
+
+
+def _insert_send(
+    connection: sa.Connection, ledger: Ledger, recalled: Send, schedule: SendSchedule
+) -> int:
+    original = connection.execute(
+        sa.select(*(send.c[name] for name in _COPIED_COLUMNS)).where(send.c.id == recalled.id)
+    )
+    limit = schedule.limit_per_hour
+    values = {
+        **original.mappings().one(),
+        "issue": recalled.issue,
+        "state": "frozen",
+        "frozen_at": ledger.clock(connection),
+        "scheduled_at": schedule.scheduled_at,
+        "undo_seconds": schedule.undo_seconds,
+        "provider_batch_id": schedule.provider_batch_id,
+        "limit_per_hour": recalled.limit_per_hour if limit is None else limit,
+    }
+    send_id: int = connection.execute(
+        sa.insert(send).values(values).returning(send.c.id)
+    ).scalar_one()
+    return send_id
+
+
+def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> None:
+    """Copy the batches as they were planned, and their recipients, all of them pending again.
+
+    In a plan, recipients are in the order of their ids, and so are the batches.
+    """
+    sizes = list_planned_sizes(connection, recalled)
+    insert = sa.insert(batch).returning(batch.c.id, sort_by_parameter_order=True)
+    rows = [
+        {"send_id": send_id, "number": number, "size": size, "state": "ready"}
+        for number, size in enumerate(sizes, 1)
+    ]
+    batch_ids = connection.scalars(insert, rows).all()
+    remaining = [id_ for id_, size in zip(batch_ids, sizes, strict=True) for _ in range(size)]
+    recipients = (
+        sa.select(send_recipient.c.subscriber_id, send_recipient.c.address_key)
+        .where(
+            send_recipient.c.send_id == recalled.id,
+            send_recipient.c.subscriber_id > sa.bindparam("after"),
+        )
+        .order_by(send_recipient.c.subscriber_id)
+        .limit(PAGE_SIZE)
+    )
+    after, count = 0, 0
+    while page := connection.execute(recipients, {"after": after}).all():
+        ids = remaining[count : count + len(page)]
+        if len(ids) < len(page):
+            break
+        columns = ("send_id", "subscriber_id", "address_key", "batch_id")
+        insert_rows(
+            connection,
+            send_recipient,
+            columns,
+            [
+                (send_id, row.subscriber_id, row.address_key, batch_id)
+                for row, batch_id in zip(page, ids, strict=True)
+            ],
+        )
+        count += len(page)
+        after = page[-1].subscriber_id
+    if count != len(remaining) or page:
+        raise SendRefusedError(
+            f"the recipients of {recalled.issue} are not those of its plan",
+            remedy=f"Plan it again with: newsletter send {recalled.slug} --at TIME",
+        )
