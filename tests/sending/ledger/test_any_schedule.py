@@ -1,7 +1,7 @@
 """Property test: scheduled, recalled and rescheduled sends, under any history of faults.
 
-SendGrid is taken at its worst: it discards only what it had when it confirmed a cancellation, and
-only if that was 10 minutes before the time; all else it delivers.
+SendGrid is taken at its worst: it discards only what it had when it was asked to cancel (or asked
+again), and only if that was 10 minutes before the time; all else it delivers.
 """
 
 import datetime
@@ -61,7 +61,7 @@ class ScheduleMachine(RuleBasedStateMachine):
 
     Attributes:
         accepted_at: when SendGrid accepted its emails, in their order.
-        cancelled: batch id -> when SendGrid cancelled it, and how many emails it had then.
+        cancelled: batch id -> when SendGrid was asked, and how many emails it had each time.
         send_at: batch id -> when SendGrid is to deliver it.
         plan: what happens to the next requests, in order.
     """
@@ -78,7 +78,7 @@ class ScheduleMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.accepted_at: list[datetime.datetime] = []
-        self.cancelled: dict[str, tuple[datetime.datetime, int]] = {}
+        self.cancelled: dict[str, list[tuple[datetime.datetime, int]]] = {}
         self.send_at: dict[str, datetime.datetime] = {}
         self.plan: list[str | InjectedFault] = []
         self.double.accepted.clear()
@@ -178,7 +178,7 @@ class ScheduleMachine(RuleBasedStateMachine):
     def _note_cancellations(self) -> None:
         for batch_id in self.double.scheduled.statuses:
             moment = (self.observer.now, len(self.double.accepted))
-            self.cancelled.setdefault(batch_id, moment)
+            self.cancelled.setdefault(batch_id, []).append(moment)
 
     def _note_schedule(self, send: Send) -> None:
         if send.provider_batch_id and send.scheduled_at:
@@ -186,11 +186,12 @@ class ScheduleMachine(RuleBasedStateMachine):
 
     def _is_discarded(self, index: int) -> bool:
         batch_id = self.double.accepted[index].batch_id
-        if batch_id not in self.cancelled:
-            return False
-        cancelled_at, count = self.cancelled[batch_id]
-        in_time = self.send_at[batch_id] - cancelled_at >= PROVIDER_CANCEL_MARGIN
-        return in_time and index < count and self.accepted_at[index] < self.send_at[batch_id]
+        return any(
+            self.send_at[batch_id] - asked_at >= PROVIDER_CANCEL_MARGIN
+            and index < count
+            and self.accepted_at[index] < self.send_at[batch_id]
+            for asked_at, count in self.cancelled.get(batch_id, ())
+        )
 
     @invariant()
     def nobody_gets_it_twice(self) -> None:
