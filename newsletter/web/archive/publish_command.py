@@ -1,20 +1,18 @@
 """Run the editor's command that puts an exported folder on a web host."""
 
 import os
-import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from newsletter.config.public_site import FOLDER_PLACEHOLDER
 from newsletter.errors import Location, PublishError
+from newsletter.project.editor_command import describe_exit, kill_group, withhold_secrets
 
 MAX_SHOWN_LINES = 10
 MAX_LINE_LENGTH = 500
-# The command has no use for them; its own secrets it takes from the environment.
-_WITHHELD_VARIABLES = ("SENDGRID_API_KEY", "NEWSLETTER_DATABASE")
 _SETTING = Location("newsletter.yml")
 
 
@@ -45,7 +43,7 @@ def run_publish_command(
 
     def stop() -> None:
         timed_out.set()
-        _kill_group(process)
+        kill_group(process)
 
     timer = threading.Timer(timeout, stop)
     timer.start()
@@ -55,7 +53,7 @@ def run_publish_command(
                 last_lines.append(line.rstrip("\n")[:MAX_LINE_LENGTH])
                 on_line(last_lines[-1])
     except BaseException:  # Ctrl-C does not reach the command's own session
-        _kill_group(process)
+        kill_group(process)
         raise
     finally:
         timer.cancel()
@@ -64,7 +62,7 @@ def run_publish_command(
     reason = (
         f"did not end within {timeout:,.0f} s"
         if timed_out.is_set()
-        else _describe_exit(process.returncode)
+        else describe_exit(process.returncode)
     )
     lines = ("; its last lines:", *last_lines) if last_lines else (" and printed nothing",)
     raise PublishError(f"publish.command {reason}" + "\n  ".join(lines), where=_SETTING)
@@ -78,7 +76,7 @@ def fill_command(command: Sequence[str], folder: Path) -> list[str]:
 def _start(arguments: list[str], root: Path) -> "subprocess.Popen[str]":
     try:
         return subprocess.Popen(  # noqa: S603 - the editor's own, and only with --publish
-            arguments, cwd=root, env=_environment(os.environ), stdin=subprocess.DEVNULL,
+            arguments, cwd=root, env=withhold_secrets(os.environ), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
             errors="replace", start_new_session=True,
         )  # fmt: skip
@@ -88,24 +86,3 @@ def _start(arguments: list[str], root: Path) -> "subprocess.Popen[str]":
             where=_SETTING,
             remedy="Correct it, or install the program.",
         ) from None
-
-
-def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name not in _WITHHELD_VARIABLES}
-
-
-def _describe_exit(code: int) -> str:
-    if code >= 0:
-        return f"failed with exit code {code}"
-    return f"was ended by signal {-code}"
-
-
-def _kill_group(process: "subprocess.Popen[str]") -> None:
-    """Kill the command and what it has started, such as the ssh of an rsync."""
-    if os.name == "posix":
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return
-    else:
-        process.kill()

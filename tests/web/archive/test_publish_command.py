@@ -37,12 +37,11 @@ def test_folder_is_one_argument_and_nothing_is_expanded(run: Run, tmp_path: Path
 def test_environment_has_secrets_of_the_host_but_not_ours(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("HOST_PASSWORD", "SENDGRID_API_KEY", "NEWSLETTER_DATABASE"):
+    names = ("HOST_PASSWORD", "SENDGRID_API_KEY", "NEWSLETTER_DATABASE", "PGPASSWORD")
+    for name in names:
         monkeypatch.setenv(name, name.lower())
     code = "import os, sys; print([name for name in sys.argv if name in os.environ])"
-    assert run(code, "HOST_PASSWORD", "SENDGRID_API_KEY", "NEWSLETTER_DATABASE") == [
-        "['HOST_PASSWORD']"
-    ]
+    assert run(code, *names) == ["['HOST_PASSWORD']"]
 
 
 def test_input_is_empty(run: Run) -> None:

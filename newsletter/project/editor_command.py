@@ -1,0 +1,35 @@
+"""Run the editor's own commands: without our secrets, killed as a whole."""
+
+import os
+import signal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
+
+# A command has no use for them; its own secrets it takes from the environment.
+WITHHELD_VARIABLES = frozenset({"SENDGRID_API_KEY", "NEWSLETTER_DATABASE", "PGPASSWORD"})
+
+
+def withhold_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a command: all but the newsletter's own secrets."""
+    return {name: value for name, value in environment.items() if name not in WITHHELD_VARIABLES}
+
+
+def describe_exit(code: int) -> str:
+    """Return how a command that failed has ended."""
+    if code >= 0:
+        return f"failed with exit code {code}"
+    return f"was ended by signal {-code}"
+
+
+def kill_group(process: "subprocess.Popen[Any]") -> None:
+    """Kill a command that has a session of its own, and what it has started."""
+    if os.name == "posix":
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return
+    else:
+        process.kill()
