@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Private
 
 from newsletter.config import value_types
 from newsletter.config.base_model import StrictModel
+from newsletter.config.notify import NotifySettings
 from newsletter.config.public_site import (
     ArchiveSettings,
     PreferencesSettings,
@@ -347,6 +348,9 @@ class Config(StrictModel):
     )
     publish: PublishSettings = Field(
         default=PublishSettings(), description="How exported files get to your web host."
+    )
+    notify: NotifySettings = Field(
+        default=NotifySettings(), description="Who is told about a send that nobody watches."
     )
     database: Annotated[str, AfterValidator(value_types.parse_database_url)] = Field(
         default="sqlite:///newsletter.db",

@@ -89,7 +89,7 @@ ArchiveListing = Literal["listed", "unlisted", "private"]
 FOLDER_PLACEHOLDER = "{folder}"
 
 
-def _split_command(value: object) -> object:
+def split_command(value: object) -> object:
     """Split a command that is given as text, as a shell would, but expand nothing."""
     return value_types.parse_command(value) if isinstance(value, str) else value
 
@@ -99,7 +99,7 @@ class PublishSettings(StrictModel):
 
     command: Annotated[
         tuple[Annotated[str, AfterValidator(value_types.parse_command_part)], ...],
-        BeforeValidator(_split_command, json_schema_input_type=str | tuple[str, ...]),
+        BeforeValidator(split_command, json_schema_input_type=str | tuple[str, ...]),
     ] = Field(
         default=(),
         description="The program and its arguments, run without a shell in the project's folder, "

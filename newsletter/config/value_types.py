@@ -78,15 +78,12 @@ def parse_sender_address(text: str) -> str:
 
     ASCII only: SendGrid accepts no other sender.
     """
-    import email_validator
+    return _parse_ascii_address(text, "sender")
 
-    try:
-        validated = email_validator.validate_email(
-            text, check_deliverability=False, allow_smtputf8=False
-        )
-    except email_validator.EmailNotValidError as error:
-        raise ValueError(f"'{text}' is not a valid sender address: {error}".rstrip(".")) from None
-    return validated.ascii_email or text
+
+def parse_email_address(text: str) -> str:
+    """Validate the email address of somebody who is written to, and encode its IDN domain."""
+    return _parse_ascii_address(text, "email")
 
 
 def parse_https_url(text: str) -> str:
@@ -212,6 +209,25 @@ def parse_command_part(text: str) -> str:
         if placeholder != "{folder}":
             raise ValueError(f"unknown placeholder '{placeholder}'; use {{folder}}")
     return text
+
+
+def parse_argument(text: str) -> str:
+    """Validate the program or an argument of a command that has no placeholders."""
+    if not text or "\0" in text:
+        raise ValueError("an argument of a command can't be empty")
+    return text
+
+
+def _parse_ascii_address(text: str, kind: str) -> str:
+    import email_validator
+
+    try:
+        validated = email_validator.validate_email(
+            text, check_deliverability=False, allow_smtputf8=False
+        )
+    except email_validator.EmailNotValidError as error:
+        raise ValueError(f"'{text}' is not a valid {kind} address: {error}".rstrip(".")) from None
+    return validated.ascii_email or text
 
 
 def _parse_url_pattern(text: str, placeholder_names: tuple[str, ...]) -> str:
