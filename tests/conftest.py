@@ -24,6 +24,7 @@ pytest_plugins = [
     "chromium",
     "sender_process",
     "coverage_scope",
+    "notify_recorder",
     "postgres_server",
     "preview_server",
     "ready_to_send",

@@ -1,4 +1,4 @@
-"""The server's background jobs: due sends, heartbeat, emails, cleanup."""
+"""The server's background jobs: due sends, emails, notifications, cleanup."""
 
 import logging
 import subprocess
@@ -10,6 +10,8 @@ from typing import NamedTuple
 from newsletter.events.unreadable_store import purge_unreadable
 from newsletter.sending.ledger.find_sends import has_due_sends, open_ledger
 from newsletter.sending.ledger.heartbeat import record_heartbeat
+from newsletter.sending.notifications.notifier import Notifier
+from newsletter.sending.notifications.periodic_check import notify_overdue
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.transactional_queue import has_due_emails
 from newsletter.web.site_context import Site
@@ -42,7 +44,15 @@ def make_background_jobs(site: Site, mailer: SendGridClient | None) -> list[Back
         jobs.append(BackgroundJob("due sends", 15.0, lambda: start_due_sends(site)))
         # A job of its own: a due send can take hours.
         jobs.append(BackgroundJob("heartbeat", 60.0, lambda: leave_heartbeat(site)))
+    if site.config.notify.is_set:
+        jobs.append(BackgroundJob("notifications", 60.0, lambda: notify_overdue_sends(site)))
     return jobs
+
+
+def notify_overdue_sends(site: Site) -> None:
+    """Notify the editor about sends that have stopped, or have no events."""
+    ledger = open_ledger(site.engine, site.config)
+    notify_overdue(Notifier(site.project, ledger, lambda text: _log.warning("%s", text)))
 
 
 def _clean_up(site: Site) -> None:

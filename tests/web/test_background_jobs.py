@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from notify_recorder import NotifyRecorder
 from ready_to_send import READERS, Cli
 
 from newsletter.db import database_engine
@@ -85,6 +86,28 @@ def test_email_queued_in_the_original_is_not_sent_by_a_copy(
                 [emails] = [job for job in jobs if job.name == "transactional emails"]
                 assert emails.run() == sent
     assert [email.address for email in fake_sendgrid.accepted] == ["ada@example.com"]
+
+
+def test_send_without_events_is_told_without_a_mailer(
+    newsletter: Cli, recorder: NotifyRecorder, project_folder: Path
+) -> None:
+    settings = (project_folder / "newsletter.yml").read_text()
+    settings = settings.replace("sendgrid:\n", "sendgrid:\n  webhook_unsigned: true\n")
+    notify = f"notify:\n  command: {recorder.command}\n"
+    (project_folder / "newsletter.yml").write_text(settings + notify)
+    assert newsletter("send", "--yes")[0] == 0
+    project = open_project(project_folder)
+    with database_engine(project.config.database, project.root) as engine:
+        site = open_site(project, engine)
+        [job] = [job for job in make_background_jobs(site, None) if job.name == "notifications"]
+        job.run()
+        assert recorder.kinds == []
+        with engine.begin() as connection:
+            long_ago = site.clock() - datetime.timedelta(hours=7)
+            connection.execute(sa.update(send).values(finished_at=long_ago))
+        job.run()
+        job.run()
+    assert recorder.kinds == ["no_events"]
 
 
 def test_without_a_mailer_only_cleanup_runs(site: Site) -> None:

@@ -18,21 +18,24 @@ _WIDTH = 80
 
 @click.command("doctor", short_help="Check that everything is ready for a send.")
 @click.option("--online", is_flag=True, help="Ask SendGrid, the name servers and your server too.")
+@click.option("--notify", is_flag=True, help="Send a test notification, as notify: says.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def doctor_command(*, online: bool, as_json: bool) -> int:
+def doctor_command(*, online: bool, notify: bool, as_json: bool) -> int:
     """Check that everything is ready for a send: settings, key, list, templates, sender.
 
     Nothing is sent and nothing is changed. With --online SendGrid is asked what the key may do
     and whether the sender is verified, the name servers for SPF, DKIM, DMARC and MX, and your
-    own server whether readers can unsubscribe. Exits with 1 if anything fails.
+    own server whether readers can unsubscribe. With --notify a test notification is sent to
+    you. Exits with 1 if anything fails.
 
     \b
     Examples:
       newsletter doctor
       newsletter doctor --online
+      newsletter doctor --notify
     """  # noqa: D301 - \b is click's marker: don't rewrap
     checks: list[DoctorCheck] = []
-    for check in _run_checks(online=online):
+    for check in _run_checks(online=online, notify=notify):
         checks.append(check)
         if not as_json:
             _print_check(check)
@@ -47,7 +50,7 @@ def doctor_command(*, online: bool, as_json: bool) -> int:
     return int(bool(counts["fail"]))
 
 
-def _run_checks(*, online: bool) -> "Iterator[DoctorCheck]":
+def _run_checks(*, online: bool, notify: bool) -> "Iterator[DoctorCheck]":
     import datetime
     import os
 
@@ -55,6 +58,7 @@ def _run_checks(*, online: bool) -> "Iterator[DoctorCheck]":
     from newsletter.project import open_project
     from newsletter.sending.doctor.check import fail_for_problem
     from newsletter.sending.doctor.local import check_local_setup
+    from newsletter.sending.doctor.notify_setting import check_notify_setting
 
     try:
         project = open_project()
@@ -63,8 +67,30 @@ def _run_checks(*, online: bool) -> "Iterator[DoctorCheck]":
             yield fail_for_problem("settings", problem)
         return
     yield from check_local_setup(project, os.environ, lambda: datetime.datetime.now(datetime.UTC))
+    yield from _check_notifications(project) if notify else check_notify_setting(project)
     if online:
         yield from _run_online_checks(project)
+
+
+def _check_notifications(project: "Project") -> "Iterator[DoctorCheck]":
+    """Send a test notification by each channel; yield whether it was sent."""
+    import os
+
+    from newsletter.sending.doctor.check import fail, ok
+    from newsletter.sending.notifications.channels import send_notification
+    from newsletter.sending.notifications.notification import describe_test
+
+    results = send_notification(project, describe_test(project.config.name), os.environ)
+    if not results:
+        yield fail(
+            "notify", "nobody is notified about sends", "There is nothing to try.",
+            "Set notify.email or notify.command in newsletter.yml.",
+        )  # fmt: skip
+    for channel, failure in results:
+        if failure:
+            yield fail("notify", f"no notification was sent {channel}: {failure}", "")
+        else:
+            yield ok("notify", f"a test notification was sent {channel}")
 
 
 def _run_online_checks(project: "Project") -> "Iterator[DoctorCheck]":

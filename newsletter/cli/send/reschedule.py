@@ -20,8 +20,8 @@ from newsletter.cli.send.shared import (
     concurrency_option,
     open_send_context,
     pluralize,
+    run_and_notify,
     strict_option,
-    terminal_observer,
 )
 
 if TYPE_CHECKING:
@@ -108,7 +108,9 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
             if scheduled_time and moved.send.is_scheduled_locally:
                 return print_scheduled(moved, as_json=as_json, verb="Rescheduled")
             before = count_recipients(moved)
-            outcome = service.deliver(moved, client, terminal_observer(moved), concurrency)
+            outcome = run_and_notify(
+                moved, lambda observe: service.deliver(moved, client, observe, concurrency)
+            )
         return report_run(moved, outcome, before, strict=strict, as_json=as_json)
 
 

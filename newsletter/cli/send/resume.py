@@ -7,8 +7,8 @@ from newsletter.cli.send.shared import (
     concurrency_option,
     open_send_context,
     refuse_copied_database,
+    run_and_notify,
     strict_option,
-    terminal_observer,
 )
 
 
@@ -41,5 +41,5 @@ def resume_command(issue: str | None, *, concurrency: int, strict: bool, as_json
             problem = finished_send_problem(context.send, config, before)
             raise finished_send_error(problem, before, strict=strict)
         next_state("resume", context.send, get_ledger_time(context.ledger))
-        outcome = resume(context, terminal_observer(context), concurrency)
+        outcome = run_and_notify(context, lambda observe: resume(context, observe, concurrency))
         return report_run(context, outcome, before, strict=strict, as_json=as_json)

@@ -9,8 +9,8 @@ from newsletter.cli.send.shared import (
     open_send_context,
     pluralize,
     refuse_copied_database,
+    run_and_notify,
     strict_option,
-    terminal_observer,
 )
 
 
@@ -53,5 +53,5 @@ def retry_command(issue: str, *, yes: bool, concurrency: int, strict: bool, as_j
         )
         retried = context._replace(send=find_send(context.ledger, context.send.issue))
         before = count_recipients(retried)
-        outcome = resume(retried, terminal_observer(retried), concurrency)
+        outcome = run_and_notify(retried, lambda observe: resume(retried, observe, concurrency))
         return report_run(retried, outcome, before, strict=strict, as_json=as_json)

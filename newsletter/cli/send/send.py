@@ -1,5 +1,6 @@
 """``newsletter send``: send, schedule or dry-run an issue."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -20,9 +21,10 @@ from newsletter.cli.send.run_result import count_recipients, report_run
 from newsletter.cli.send.shared import (
     back_up_before_send,
     concurrency_option,
+    open_notifier,
     refuse_copied_database,
+    run_and_notify,
     strict_option,
-    terminal_observer,
 )
 
 if TYPE_CHECKING:
@@ -241,7 +243,9 @@ def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
         if context.send.is_scheduled_locally:
             return print_scheduled(context, as_json=as_json)
         before = count_recipients(context)
-        outcome = service.deliver(context, client, terminal_observer(context), concurrency)
+        outcome = run_and_notify(
+            context, lambda observe: service.deliver(context, client, observe, concurrency)
+        )
     return report_run(context, outcome, before, strict=strict, as_json=as_json)
 
 
@@ -262,8 +266,10 @@ def _start_due_sends(
     """Start every send that is due; one that fails doesn't keep the others from starting."""
     from newsletter.errors import NewsletterError, Problem
     from newsletter.sending.ledger.find_sends import iter_due_sends
+    from newsletter.sending.notifications.periodic_check import notify_overdue
     from newsletter.sending.service import SendContext, resume
 
+    notify_overdue(open_notifier(project, ledger))
     refuse_copied_database(ledger)  # all that was due in it is held
     exit_code, problems = 0, list[Problem]()
     for send in iter_due_sends(ledger):
@@ -272,7 +278,9 @@ def _start_due_sends(
             echo(f"{send.slug} is due.")
         try:
             before = count_recipients(context)
-            outcome = resume(context, terminal_observer(context), concurrency)
+            outcome = run_and_notify(
+                context, partial(resume, context, concurrency=concurrency), is_due=True
+            )
             run_code = report_run(context, outcome, before, strict=strict, as_json=as_json)
             exit_code = max(exit_code, run_code)
         except NewsletterError as error:

@@ -1,5 +1,6 @@
-"""Shared by the send commands: labels, options, observer, unknown batches."""
+"""Shared by the send commands: options, observer, notifications, labels."""
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from newsletter.cli.database.backup import print_orphan_rows
 from newsletter.cli.output import echo_err
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import sqlalchemy as sa
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from newsletter.sending.delivery.observer import SendObserver
     from newsletter.sending.ledger.record import Ledger
     from newsletter.sending.ledger.status import SendStatus
+    from newsletter.sending.notifications.notifier import Notifier
+    from newsletter.sending.providers.provider import Outcome
     from newsletter.sending.service import ObserverFactory, SendContext
 
 # Labels, for editors, of the states of recipients.
@@ -138,6 +141,60 @@ def terminal_observer(context: "SendContext") -> "ObserverFactory":
             raise
 
     return open_observer
+
+
+def run_and_notify(
+    context: "SendContext",
+    run: "Callable[[ObserverFactory], Outcome | None]",
+    *,
+    is_due: bool = False,
+) -> "Outcome | None":
+    """Run the sender, and notify the editor of its start and end.
+
+    Of a run that the editor has started, only what needs them is told, and only if it has no
+    terminal: on a terminal they see it.
+
+    Args:
+        context: the send.
+        run: runs the sender with an observer.
+        is_due: whether it was scheduled, so that nobody has started it.
+
+    Returns:
+        The outcome that made the sender stop the send, if one did.
+
+    Raises:
+        NewsletterError: whatever ``run`` raises.
+    """
+    from newsletter.config.notify import NOTIFICATION_KINDS, NotificationKind
+
+    notifier = open_notifier(context.project, context.ledger)
+    open_terminal = terminal_observer(context)
+    told_kinds: tuple[NotificationKind, ...] = ()
+    if is_due:
+        told_kinds = NOTIFICATION_KINDS
+    elif not sys.stderr.isatty():
+        told_kinds = ("blocked", "needs_decision")
+
+    @contextmanager
+    def open_observer(pending: int) -> "Iterator[SendObserver]":
+        with open_terminal(pending) as observer:
+            notifier.notify_start(context.send, is_told="started" in told_kinds)
+            yield observer
+
+    try:
+        outcome = run(open_observer)
+    except Exception as error:
+        notifier.notify_end(context.send, told_kinds, error=str(error) or type(error).__name__)
+        raise
+    notifier.notify_end(context.send, told_kinds, outcome=outcome)
+    return outcome
+
+
+def open_notifier(project: "Project", ledger: "Ledger") -> "Notifier":
+    """Return what notifies the editor; failures are printed."""
+    from newsletter.sending.notifications.notifier import Notifier
+
+    return Notifier(project, ledger, lambda text: echo_err(text, color="yellow"))
 
 
 def print_unknown_batches(status: "SendStatus") -> None:

@@ -1,0 +1,1 @@
+"""Notifications: tell the editor about a send that nobody watches."""

@@ -1,0 +1,161 @@
+"""Send a notification by email and by the editor's command."""
+
+import datetime
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import orjson
+
+from newsletter.config import Config
+from newsletter.errors import NewsletterError, ProviderError
+from newsletter.project import Project
+from newsletter.project.editor_command import describe_exit, kill_group, withhold_secrets
+from newsletter.sending.notifications.notification import Notification, clean_line
+from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
+from newsletter.sending.providers.sendgrid.outcomes import classify_response
+
+COMMAND_TIMEOUT_SECONDS = 30.0
+# Of the end of a failed command's error output.
+MAX_ERROR_BYTES = 2_000
+
+
+class ChannelResult(NamedTuple):
+    """Whether a notification was sent by one channel.
+
+    Attributes:
+        channel: ``by email`` or ``by notify.command``.
+        failure: why it was not; empty if it was.
+    """
+
+    channel: str
+    failure: str
+
+
+def send_notification(
+    project: Project,
+    notification: Notification,
+    environment: Mapping[str, str],
+    timeout: float = COMMAND_TIMEOUT_SECONDS,
+) -> list[ChannelResult]:
+    """Send a notification by every channel that is set; no failure of one is raised.
+
+    Args:
+        project: the editor's folder.
+        notification: what to tell.
+        environment: holds the API key.
+        timeout: seconds after which the command is killed, and a request is given up.
+    """
+    settings = project.config.notify
+    channels: dict[str, Callable[[], None]] = {}
+    if settings.command:
+        channels["by notify.command"] = lambda: _run_command(
+            project, notification, environment, timeout
+        )
+    if settings.email:
+        channels["by email"] = lambda: _send_emails(
+            project.config, notification, environment, timeout
+        )
+    return [ChannelResult(channel, _find_failure(send)) for channel, send in channels.items()]
+
+
+def build_email_body(config: Config, notification: Notification, address: str) -> bytes:
+    """Return the JSON of a request that mails a notification to one address."""
+    body = {
+        "from": {"email": config.sender.address, "name": config.sender.name},
+        "personalizations": [{"to": [{"email": address}]}],
+        "subject": notification.subject,
+        "content": [{"type": "text/plain", "value": notification.text}],
+        # RFC 3834: no vacation message answers it.
+        "headers": {"Auto-Submitted": "auto-generated"},
+        "tracking_settings": {
+            "click_tracking": {"enable": False, "enable_text": False},
+            "open_tracking": {"enable": False},
+            "subscription_tracking": {"enable": False},
+            "ganalytics": {"enable": False},
+        },
+    }
+    if config.sendgrid.sandbox:
+        body["mail_settings"] = {"sandbox_mode": {"enable": True}}
+    return orjson.dumps(body)
+
+
+def _find_failure(send: Callable[[], None]) -> str:
+    try:
+        send()
+    except (NewsletterError, OSError) as error:
+        return clean_line(str(error))
+    except Exception as error:  # noqa: BLE001 - a send must not fail because of its notification
+        return clean_line(f"{type(error).__name__}: {error}")
+    return ""
+
+
+def _send_emails(
+    config: Config, notification: Notification, environment: Mapping[str, str], timeout: float
+) -> None:
+    options = config.sendgrid.model_copy(
+        update={
+            "connect_timeout": min(config.sendgrid.connect_timeout, timeout),
+            "read_timeout": min(config.sendgrid.read_timeout, timeout),
+        }
+    )
+    client = SendGridClient(read_api_key(environment), options)
+    try:
+        # One request each: a wrong address must not keep the others from being notified.
+        messages = {
+            _post_email(client, build_email_body(config, notification, address), config)
+            for address in config.notify.email
+        }
+    finally:
+        client.close()
+    if failures := sorted(filter(None, messages)):
+        raise ProviderError("; ".join(failures))
+
+
+def _post_email(client: SendGridClient, body: bytes, config: Config) -> str:
+    """POST one email; return why it was not accepted, or an empty text."""
+    outcome = classify_response(
+        client.post_mail(body), datetime.datetime.now(datetime.UTC), sandbox=config.sendgrid.sandbox
+    )
+    if outcome.kind == "accepted":
+        return ""
+    return f"SendGrid: {outcome.message}" if outcome.status else outcome.message
+
+
+def _run_command(
+    project: Project, notification: Notification, environment: Mapping[str, str], timeout: float
+) -> None:
+    """Run the editor's command, and kill it with what it has started if it takes too long.
+
+    Raises:
+        NewsletterError: it can't be started, failed, or took too long.
+    """
+    command = [*project.config.notify.command, notification.subject]
+    # Files and not pipes: nothing waits for a program that doesn't read, or for what it leaves
+    # behind.
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
+        stdin.write(json.dumps(notification.as_data()).encode() + b"\n")
+        stdin.seek(0)
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the editor's own, without a shell
+                command, cwd=project.root, env=withhold_secrets(environment), stdin=stdin,
+                stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise NewsletterError(f"{command[0]} can't be started: {error.strerror}") from None
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise NewsletterError(f"{command[0]} did not end within {timeout:g} s") from None
+        finally:
+            if process.poll() is None:
+                kill_group(process)
+                process.wait()
+        if code:
+            stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - MAX_ERROR_BYTES))
+            last_lines = stderr.read().decode(errors="replace").strip().splitlines()
+            output = f": {last_lines[-1]}" if last_lines else ""
+            raise NewsletterError(f"{command[0]} {describe_exit(code)}{output}")

@@ -1,0 +1,50 @@
+"""Claim a notification, so that of several processes only one sends it."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from newsletter.db.schema import setting
+
+# Followed by the id of the send. The value is the kind of the last notification.
+_RUN_PREFIX = "notified.send."
+_NO_EVENTS_PREFIX = "notified.no_events."
+
+
+def claim_run_notification(connection: sa.Connection, send_id: int, kind: str) -> bool:
+    """Record the state of a send's run; return whether it is new, for one caller only.
+
+    Args:
+        connection: in a transaction that writes.
+        send_id: the send.
+        kind: what its run is notified as.
+    """
+    return _claim(connection, f"{_RUN_PREFIX}{send_id}", kind)
+
+
+def claim_no_events_notification(connection: sa.Connection, send_id: int) -> bool:
+    """Record that a send has no events; return whether that is new, for one caller only."""
+    return _claim(connection, f"{_NO_EVENTS_PREFIX}{send_id}", "no_events")
+
+
+def select_run_kind(send_id: sa.ColumnElement[int]) -> sa.ScalarSelect[str]:
+    """Return a subquery: the kind of the last notification about the run of a send."""
+    key = sa.literal(_RUN_PREFIX).concat(sa.cast(send_id, sa.Text))
+    return sa.select(setting.c.value).where(setting.c.key == key).scalar_subquery()
+
+
+def no_events_claimed(send_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Return a condition: the notification that a send has no events was claimed."""
+    key = sa.literal(_NO_EVENTS_PREFIX).concat(sa.cast(send_id, sa.Text))
+    return sa.exists().where(setting.c.key == key)
+
+
+def _claim(connection: sa.Connection, key: str, value: str) -> bool:
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(setting).values(key=key, value=value)
+    # One statement, which waits for another transaction's claim and then sees it.
+    claim = statement.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"value": statement.excluded.value},
+        where=setting.c.value != statement.excluded.value,
+    )
+    return connection.scalar(claim.returning(setting.c.key)) is not None

@@ -1,0 +1,145 @@
+"""Notify the editor about a send, once, whatever goes wrong with it."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from newsletter.config.notify import NotificationKind
+from newsletter.db import read_transaction
+from newsletter.errors import NewsletterError
+from newsletter.project import Project
+from newsletter.render.personalization import get_default_subject
+from newsletter.sending.ledger.recipient_status import count_rejection_reasons
+from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.sending.ledger.status import get_send_status
+from newsletter.sending.notifications.channels import send_notification
+from newsletter.sending.notifications.claims import claim_run_notification
+from newsletter.sending.notifications.notification import (
+    Notification,
+    SendFacts,
+    choose_kind,
+    clean_line,
+    describe_send,
+)
+from newsletter.sending.planning.frozen_content import load_frozen_email
+from newsletter.sending.planning.preflight import FINAL_STATES
+from newsletter.sending.providers.provider import Outcome
+
+MAX_REFUSALS_SHOWN = 3
+_DATABASE_ERRORS = (NewsletterError, sa.exc.SQLAlchemyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Notifier:
+    """Notifies the editor about sends, as newsletter.yml says.
+
+    Nothing that fails here is raised: no send may fail because of its notification.
+
+    Attributes:
+        project: the editor's folder.
+        ledger: the ledger.
+        on_failure: called with a sentence if the editor could not be notified.
+    """
+
+    project: Project
+    ledger: Ledger
+    on_failure: Callable[[str], None]
+
+    def notify_start(self, send: Send, *, is_told: bool = True) -> None:
+        """Notify that the run of a send starts; without ``is_told``, only record it."""
+        self._attempt("started", lambda: self._notify_start(send, is_told=is_told))
+
+    def notify_end(
+        self,
+        send: Send,
+        told_kinds: tuple[NotificationKind, ...],
+        *,
+        outcome: Outcome | None = None,
+        error: str = "",
+    ) -> None:
+        """Notify how the run of a send has ended.
+
+        Args:
+            send: the send.
+            told_kinds: the kinds that are told; the others are only recorded.
+            outcome: the outcome that stopped it, if one did.
+            error: the error that ended it, if one did.
+        """
+        remedy = outcome.remedy if outcome else ""
+        self._attempt(
+            "ended", lambda: self._notify_end(send, told_kinds, remedy=remedy, error=error)
+        )
+
+    def tell(self, notification: Notification) -> None:
+        """Send a notification if newsletter.yml wants its kind; report failures."""
+        if notification.kind not in self.project.config.notify.on:
+            return
+        for channel, failure in send_notification(self.project, notification, os.environ):
+            if failure:
+                self.on_failure(f"The editor could not be notified {channel}: {failure}")
+
+    def load_facts(self, send: Send, *, remedy: str = "", error: str = "") -> SendFacts:
+        """Return what is known of a send.
+
+        Raises:
+            DatabaseError: the database can't be read.
+        """
+        name = self.project.config.name
+        try:
+            status = get_send_status(self.ledger, send)
+        except _DATABASE_ERRORS:
+            if not error:
+                raise
+            # The error is that of the database: it must be told all the same.
+            return SendFacts(name, send, "", {}, error=error)
+        refusals = self._load_refusals(send) if status.recipients_by_state.get("rejected") else ()
+        return SendFacts(
+            name, status.send, self._load_title(send), status.recipients_by_state, refusals,
+            error, remedy,
+        )  # fmt: skip
+
+    def _attempt(self, event: str, notify: Callable[[], None]) -> None:
+        if not self.project.config.notify.is_set:
+            return
+        try:
+            notify()
+        except Exception as error:  # noqa: BLE001 - a send must not fail because of it
+            reason = clean_line(str(error))
+            self.on_failure(f"The editor could not be notified that a send has {event}: {reason}")
+
+    def _notify_start(self, send: Send, *, is_told: bool) -> None:
+        facts = self.load_facts(send)
+        # Another process may have sent it meanwhile.
+        if facts.send.state not in FINAL_STATES and self._claim(send, "started") and is_told:
+            self.tell(describe_send("started", facts))
+
+    def _notify_end(
+        self, send: Send, told_kinds: tuple[NotificationKind, ...], *, remedy: str, error: str
+    ) -> None:
+        facts = self.load_facts(send, remedy=remedy, error=error)
+        kind = choose_kind(facts)
+        is_new = self._claim(send, kind or facts.send.state, if_unavailable=bool(error))
+        if is_new and kind in told_kinds:
+            self.tell(describe_send(kind, facts))
+
+    def _claim(self, send: Send, kind: str, *, if_unavailable: bool = False) -> bool:
+        try:
+            with self.ledger.engine.begin() as connection:
+                return claim_run_notification(connection, send.id, kind)
+        except _DATABASE_ERRORS:
+            if not if_unavailable:
+                raise
+            return True
+
+    def _load_title(self, send: Send) -> str:
+        try:
+            return get_default_subject(load_frozen_email(self.ledger, send), self.project.config)
+        except NewsletterError:
+            return ""
+
+    def _load_refusals(self, send: Send) -> tuple[str, ...]:
+        with read_transaction(self.ledger.engine) as connection:
+            reasons = count_rejection_reasons(connection, send)
+        return tuple(reason for reason, _ in reasons[:MAX_REFUSALS_SHOWN])
