@@ -17,7 +17,7 @@ from newsletter.sending.providers.sendgrid.payload import (
 from newsletter.sending.providers.sendgrid.scheduled_sends import cancel_scheduled, create_batch_id
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.rehearsal.fake_sendgrid.endpoints import MAX_CANCELLED
+from newsletter.sending.rehearsal.fake_sendgrid.endpoints import MAX_CANCELLED, ScheduledSends
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 from newsletter.subscribers import Recipient
 
@@ -91,3 +91,33 @@ def test_request_holds_send_at_and_batch_id(
     assert isinstance(response, Response)
     assert (response.status, b"batch_id" in response.body) == (400, True)
     assert len(double.accepted) == 2
+
+
+ODD_ANSWERS = [
+    (201, {"batch_id": "another", "status": "cancel"}),
+    (201, {"status": "cancel"}),
+    (201, {"batch_id": "{id}", "status": "pause"}),
+    (201, [{"batch_id": "{id}", "status": "cancel"}]),
+    (200, {"batch_id": "{id}", "status": "cancel"}),
+    (202, {}),
+    (201, "cancel"),
+]
+
+
+@pytest.mark.parametrize(("status", "answer"), ODD_ANSWERS)
+def test_odd_answer_confirms_nothing(
+    mailer: SendGridClient, double: FakeSendGrid, status: int, answer: object
+) -> None:
+    batch_id = create_batch_id(mailer)
+
+    class OddScheduledSends(ScheduledSends):
+        """A SendGrid that answers a cancellation oddly, and does not list it."""
+
+        def respond(self, method: str, path: str, body: bytes) -> tuple[int, object]:
+            del path, body
+            text = json.dumps(answer).replace("{id}", batch_id)
+            return (200, {"batches": []}) if method == "GET" else (status, json.loads(text))
+
+    double.scheduled = OddScheduledSends()
+    with pytest.raises(ProviderError, match="may still go out"):
+        cancel_scheduled(mailer, batch_id)
