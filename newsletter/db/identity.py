@@ -35,6 +35,8 @@ _HIGH_WATER_KEY = "database_high_water"
 _OWNER_KEY = "newsletter_id"
 # Present while a database that was recognized as a copy has not been adopted.
 COPIED_KEY = "database_copied"
+# Of records of what runs where the database is; a copy forgets them.
+HEARTBEAT_PREFIX = "heartbeat."
 IDENTITY_KEYS = (_IDENTITY_KEY, _HIGH_WATER_KEY, COPIED_KEY)
 
 # ``missing``: it was never sent from. ``partial``: it is the same, as far as is noted.

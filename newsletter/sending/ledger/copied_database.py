@@ -16,6 +16,7 @@ from newsletter.db import read_transaction
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.identity import (
     COPIED_KEY,
+    HEARTBEAT_PREFIX,
     compare_identity,
     load_mark,
     lock_identity,
@@ -134,6 +135,10 @@ def _hold(connection: sa.Connection, now: datetime.datetime) -> CopiedDatabase:
         sa.update(transactional_email)
         .where(transactional_email.c.state.in_(("ready", "in_flight")))
         .values(state="unknown", ended_at=now, retry_at=None, error=reason)
+    )
+    # What starts the original's sends does not start those of the copy.
+    connection.execute(
+        sa.delete(setting).where(setting.c.key.startswith(HEARTBEAT_PREFIX, autoescape=True))
     )
     as_of = copied.as_of.isoformat() if copied.as_of else None
     values = {"key": COPIED_KEY, "value": json.dumps({"as_of": as_of})}

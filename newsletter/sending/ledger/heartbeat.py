@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.bulk import insert_or_ignore
+from newsletter.db.identity import HEARTBEAT_PREFIX
 from newsletter.db.schema import setting
 from newsletter.sending.ledger.record import Ledger
 
@@ -27,7 +28,6 @@ STARTER_NAMES: Mapping[Starter, str] = {
     "serve": "newsletter serve",
     "due": "newsletter send --due",
 }
-_KEY_PREFIX = "heartbeat."
 
 
 class Heartbeat(NamedTuple):
@@ -46,7 +46,7 @@ class Heartbeat(NamedTuple):
 
 def record_heartbeat(ledger: Ledger, starter: Starter) -> None:
     """Record that a program which starts waiting sends runs here, at most once a minute."""
-    key = _KEY_PREFIX + starter
+    key = HEARTBEAT_PREFIX + starter
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
         seen_at = _parse(connection.scalar(sa.select(setting.c.value).where(setting.c.key == key)))
@@ -63,7 +63,7 @@ def record_heartbeat(ledger: Ledger, starter: Starter) -> None:
 
 def load_heartbeats(ledger: Ledger) -> tuple[Heartbeat, ...]:
     """Return the heartbeats on record, those of ``newsletter serve`` first."""
-    keys = {_KEY_PREFIX + starter: starter for starter in RECENT}
+    keys = {HEARTBEAT_PREFIX + starter: starter for starter in RECENT}
     query = sa.select(setting.c.key, setting.c.value).where(setting.c.key.in_(keys))
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
@@ -73,7 +73,7 @@ def load_heartbeats(ledger: Ledger) -> tuple[Heartbeat, ...]:
 
 def _iter_heartbeats(values: Mapping[str, str], now: datetime.datetime) -> Iterator[Heartbeat]:
     for starter, longest in RECENT.items():
-        seen_at = _parse(values.get(_KEY_PREFIX + starter))
+        seen_at = _parse(values.get(HEARTBEAT_PREFIX + starter))
         if seen_at:
             yield Heartbeat(starter, seen_at, -MIN_INTERVAL <= now - seen_at <= longest)
 

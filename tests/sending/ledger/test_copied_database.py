@@ -19,6 +19,7 @@ from newsletter.db.sqlite_copy import back_up
 from newsletter.errors import DatabaseError, SendRefusedError
 from newsletter.sending.ledger import pause_cancel_retry
 from newsletter.sending.ledger.copied_database import adopt, find_copy, hold_if_copied
+from newsletter.sending.ledger.heartbeat import load_heartbeats, record_heartbeat
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
 from newsletter.sending.providers.sendgrid.client import SendGridClient
@@ -73,6 +74,15 @@ def test_copy_sends_nothing_that_the_original_may_have_sent(
         copy.deliver()
     assert len(double.accepted) == TOTAL
     assert original.states() == {"accepted": TOTAL}
+
+
+def test_copy_forgets_what_starts_sends_where_the_original_is(
+    original: Home, make_copy: MakeCopy
+) -> None:
+    record_heartbeat(original.ledger, "serve")
+    copy = make_copy(original)
+    assert not load_heartbeats(copy.ledger)
+    assert [seen.starter for seen in load_heartbeats(original.ledger)] == ["serve"]
 
 
 def test_events_of_the_original_resolve_what_the_copy_holds(
