@@ -75,7 +75,7 @@ class SenderProject:
         """Create another issue."""
         folder = self.folder / "issues" / name
         folder.mkdir(parents=True)
-        (folder / "post.md").write_text(f"---\ntitle: {name}\n---\n\nThe ice let go.\n")
+        (folder / "post.md").write_text(f"---\ntitle: {name}\n---\n\nThe ice let go of {name}.\n")
 
     def let_leases_end(self) -> None:
         """Let all leases expire, as after a sender was killed."""
