@@ -21,7 +21,6 @@ from newsletter.checks.load_context import (
     load_check_context,
     load_longest_values,
 )
-from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
 from newsletter.checks.runner import check_with_exceptions
 from newsletter.config import Config
 from newsletter.db import read_transaction
@@ -36,6 +35,7 @@ from newsletter.preview.views.color_scheme import ColorScheme, apply_color_schem
 from newsletter.preview.views.diff import compare_emails
 from newsletter.preview.views.inbox_snippet import extract_snippet
 from newsletter.preview.views.local_images import block_images, use_local_images
+from newsletter.render.clip_size import GMAIL_CLIP_BYTES
 from newsletter.render.email import Email
 from newsletter.render.personalization import personalize_for_recipient
 from newsletter.sending.sample import make_sample_recipient

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from newsletter.config.urls import FALLBACK_PUBLIC_URL
 from newsletter.errors import Location, Problem
+from newsletter.posts.issue import Issue
 from newsletter.render.email import Email
 
 _SHOWN_IMAGES = 3
@@ -46,6 +47,12 @@ def find_fallback_urls(email: Email, headers: Mapping[str, str] | None = None) -
     images = [match["file"] for url in urls if (match := _IMAGE_PATH.fullmatch(url))]
     links = (url for url in urls if not _IMAGE_PATH.fullmatch(url))
     return FallbackUrls(tuple(map(unquote, images)), tuple(links))
+
+
+def find_unpublished_images(email: Email, issue: Issue) -> tuple[str, ...]:
+    """Return the path in the issue's folder of each image that has no public address, sorted."""
+    names = {image.name for image in issue.post.images.values()}
+    return tuple(sorted(names.intersection(find_fallback_urls(email).images)))
 
 
 def find_fallback_problems(

@@ -8,10 +8,8 @@ from pathlib import PurePosixPath
 from newsletter.config.models import Config
 from newsletter.config.urls import build_image_url
 from newsletter.posts.images import IMAGE_TYPES
-from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, TokenTarget
 from newsletter.render.email import Email
-from newsletter.render.fallback_host import find_fallback_urls
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.message_body import InlineImage
 from newsletter.sending.providers.sendgrid.payload import (
@@ -39,12 +37,6 @@ def make_sample_recipient(address: str, config: Config, number: int = 0) -> Reci
     """
     attributes = {**config.attributes, "name": SAMPLE_NAME, "email": address}
     return Recipient(number, address, address.casefold(), SAMPLE_TOKEN, attributes)
-
-
-def find_unpublished_images(email: Email, issue: Issue) -> tuple[str, ...]:
-    """Return the path in the issue's folder of each image that has no public address, sorted."""
-    names = {image.name for image in issue.post.images.values()}
-    return tuple(sorted(names.intersection(find_fallback_urls(email).images)))
 
 
 def embed_images(

@@ -13,7 +13,7 @@ from newsletter.config import Config
 from newsletter.errors import Location, PostError, ProviderError, SendRefusedError, display_path
 from newsletter.posts.issue import Issue
 from newsletter.render.email import Email
-from newsletter.render.fallback_host import find_fallback_problems
+from newsletter.render.fallback_host import find_fallback_problems, find_unpublished_images
 from newsletter.render.personalization import get_default_subject
 from newsletter.sending.planning.tested_issues import mark_issue_tested
 from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
@@ -22,7 +22,6 @@ from newsletter.sending.sample import (
     TEST_SUBJECT_PREFIX,
     build_test_requests,
     embed_images,
-    find_unpublished_images,
     replace_personal_links,
 )
 from newsletter.subscribers.address import parse_address

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
+from newsletter.render.clip_size import GMAIL_CLIP_BYTES, NEARLY_CLIPPED
 
 rule = Topic("HTML").rule
 
-# Where Gmail clips a message; not documented, but measured for years.
-GMAIL_CLIP_BYTES = 102 * 1024
-NEARLY = 0.9
 # What the provider adds per link for click tracking, and once for open tracking.
 _CLICK_TRACKING_BYTES, _OPEN_TRACKING_BYTES = 300, 450
 
@@ -36,7 +34,7 @@ def clipped(context: CheckContext) -> Iterator[Match]:
 def nearly_clipped(context: CheckContext) -> Iterator[Match]:
     """The HTML is within a tenth of the 102 KB that Gmail shows."""
     size = estimate_sent_bytes(context)
-    if NEARLY * GMAIL_CLIP_BYTES < size <= GMAIL_CLIP_BYTES:
+    if NEARLY_CLIPPED * GMAIL_CLIP_BYTES < size <= GMAIL_CLIP_BYTES:
         yield Match(
             f"{size / 1024:,.0f} KB of the 102 KB that Gmail shows", context.source_map.file
         )

@@ -109,7 +109,7 @@ def _summarize_build(
 ) -> dict[str, Any]:
     import re
 
-    from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
+    from newsletter.render.clip_size import GMAIL_CLIP_BYTES
 
     return {
         "issue": issue.name,
@@ -128,7 +128,7 @@ def _summarize_build(
 def _iter_notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[str]":
     import html
 
-    from newsletter.sending.sample import find_unpublished_images
+    from newsletter.render.fallback_host import find_unpublished_images
 
     if issue.draft:
         yield "this is a draft: it can be tested, not sent"
@@ -143,8 +143,8 @@ def _iter_notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[
 
 
 def _print_summary(summary: dict[str, Any], files: "tuple[Path, ...]") -> None:
-    from newsletter.checks.rules.size import NEARLY
     from newsletter.project import display_path
+    from newsletter.render.clip_size import NEARLY_CLIPPED
 
     for path in files:
         echo(display_path(path), color="green")
@@ -162,7 +162,7 @@ def _print_summary(summary: dict[str, Any], files: "tuple[Path, ...]") -> None:
     echo(format_fields([*rows, *(("note", note) for note in summary["notes"])]))
     if summary["bytes"] > summary["limit"]:
         echo("Gmail will cut the end off, and the footer with it. Shorten it.", color="red")
-    elif summary["bytes"] >= NEARLY * summary["limit"]:
+    elif summary["bytes"] >= NEARLY_CLIPPED * summary["limit"]:
         echo("Gmail may soon cut the end off.", color="yellow")
     echo(f"Next: newsletter send {summary['issue'][11:]} --dry-run")
 

@@ -19,7 +19,7 @@ from newsletter.checks.analysis.css_parser import (
     parse_rules,
     rewrite_styles,
 )
-from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
+from newsletter.render.clip_size import GMAIL_CLIP_BYTES
 
 _OFFICE_XML = re.compile(r"<noscript>\s*<xml>.*?</xml>\s*</noscript>|<xml>.*?</xml>", re.DOTALL)
 _OUTLOOK_VERSION = 16  # of Outlook 2016 and every later one

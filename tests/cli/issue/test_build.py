@@ -3,6 +3,8 @@ import email.policy
 import json
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,13 @@ import pytest
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 
 Cli = Callable[..., tuple[int, str, str]]
+
+IMPORTS = """
+import sys
+from newsletter.cli.main import run_cli
+assert run_cli(["build"]) == 0
+print(*sys.modules, file=sys.stderr)
+"""
 
 POST = """---
 title: The first boat
@@ -186,3 +195,13 @@ def test_open_shows_the_html_in_the_browser(
 
     page = folder / "build" / "2026-11-22-the-first-boat" / "email.html"
     assert opened_url.read_text() == page.as_uri()
+
+
+def test_build_imports_neither_checks_nor_database_nor_provider(folder: Path) -> None:
+    """They would take as long to import as everything else that a build does."""
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORTS], cwd=folder, capture_output=True, text=True, check=True
+    )
+    imported = set(run.stderr.split())
+    assert "newsletter.render.issue" in imported
+    assert not imported & {"newsletter.checks.rules", "newsletter.db", "sqlalchemy", "sendgrid"}

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from newsletter.checks.analysis.client_support import CLIENTS
 from newsletter.checks.analysis.css_parser import parse_declarations, parse_rules
-from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
 from newsletter.preview.views.client_simulation import simulate_client
+from newsletter.render.clip_size import GMAIL_CLIP_BYTES
 
 EMAIL = """<!DOCTYPE html><html><head><style>
 @media (prefers-color-scheme: dark) { .a { color: #fff } }
