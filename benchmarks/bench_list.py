@@ -8,14 +8,12 @@ import csv
 import datetime
 import json
 import secrets
-import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ import sqlalchemy as sa
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "plugins"))
 
-from postgres_server import Server, account, programs
+from postgres_server import Server, running_server
 
 from newsletter.config.load import load_config
 from newsletter.db import open_database, read_transaction
@@ -252,25 +250,12 @@ def run_benchmark(base: Sqlite | Postgresql, count: int) -> None:
         print(f"  {'count ' + query:<34}{milliseconds:8.1f} ms{'':16}goal {MAX_COUNT_MS:.0f} ms")
 
 
-@contextmanager
-def postgresql() -> Iterator[Server]:
-    server = Server(programs(), Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp")), account())
-    try:
-        if server.account:
-            shutil.chown(server.folder, server.account)
-        server.start()
-        yield server
-        server.stop()
-    finally:
-        shutil.rmtree(server.folder)
-
-
 def main(count: int, databases: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if "sqlite" in databases:
             run_benchmark(Sqlite(Path(folder)), count)
         if "postgresql" in databases:
-            with postgresql() as server:
+            with running_server() as server:
                 run_benchmark(Postgresql(Path(folder), server), count)
 
 

@@ -7,20 +7,17 @@ type, address and time of the send's events with the bare driver, and does nothi
 
 import datetime
 import json
-import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "plugins"))
 
 from made_up_send import AT, SampleSend, make_send
-from postgres_server import Server, account, programs
+from postgres_server import running_server
 
 from newsletter.config.load import load_config
 from newsletter.db import open_database, read_transaction
@@ -85,25 +82,12 @@ def run_benchmark(name: str, url: str, folder: Path, readers: int) -> None:
     print(f"    {'bare SELECT':<32}{baseline_seconds:8.2f} s{'':10}{baseline_peak:>5} MB")
 
 
-@contextmanager
-def postgresql() -> Iterator[Server]:
-    server = Server(programs(), Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp")), account())
-    try:
-        if server.account:
-            shutil.chown(server.folder, server.account)
-        server.start()
-        yield server
-        server.stop()
-    finally:
-        shutil.rmtree(server.folder)
-
-
 def main(readers: int, databases: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if "sqlite" in databases:
             run_benchmark("SQLite", "sqlite:///report.db", Path(folder), readers)
         if "postgresql" in databases:
-            with postgresql() as server:
+            with running_server() as server:
                 run_benchmark(
                     "PostgreSQL", server.url(server.new_database()), Path(folder), readers
                 )

@@ -120,13 +120,19 @@ def server_in_new_folder() -> Iterator[Server]:
         shutil.rmtree(server.folder)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Server]:
+@contextmanager
+def running_server() -> Iterator[Server]:
     with server_in_new_folder() as server:
         server.create()
         server.start()
         yield server
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture
