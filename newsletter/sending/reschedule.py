@@ -17,10 +17,10 @@ from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
 from newsletter.render.fallback_host import find_fallback_problems
-from newsletter.sending.ledger.recall_record import changed_meanwhile_error
 from newsletter.sending.ledger.record import (
     Ledger,
     Send,
+    changed_meanwhile_error,
     count_recipients_by_state,
     get_ledger_time,
     may_have_been_sent,

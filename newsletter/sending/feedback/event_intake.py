@@ -21,7 +21,10 @@ from newsletter.events.store import RecordedEvent, record_events
 from newsletter.events.unreadable_item import UnreadableItem
 from newsletter.events.unreadable_store import record_unreadable
 from newsletter.sending.feedback.breaker import pause_harmful_sends
-from newsletter.sending.ledger.recall_record import withdraw_disproved_recalls
+from newsletter.sending.ledger.recall_record import (
+    pause_replacing_sends,
+    withdraw_disproved_recalls,
+)
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, get_send, stop_send_in_transaction
 from newsletter.subscribers.consent.delivery_feedback import AppliedReport
@@ -48,8 +51,9 @@ class IntakeResult:
         new_count: how many were not stored yet.
         known_count: how many were stored already, or were duplicates.
         applied_reports: the changes of subscribers' statuses.
-        paused_issues: issues whose sends were paused, since SendGrid has changed the account, or
-            too many emails bounced or were reported as spam.
+        paused_issues: issues whose sends were paused, since SendGrid has changed the account, too
+            many emails bounced or were reported as spam, or SendGrid has delivered a recalled send
+            that they replaced.
     """
 
     new_count: int
@@ -91,7 +95,7 @@ def ingest_events(
         )
         paused = _pause_running_sends(connection, new_events)
         send_ids = {item.send_id for item, _ in new_events if item.send_id is not None}
-        _withdraw_disproved_recalls(connection, new_events)
+        paused += _withdraw_disproved_recalls(connection, new_events)
         paused += pause_harmful_sends(connection, send_ids, config.limits)
         if unreadable:
             record_unreadable(connection, unreadable, ledger.clock(connection))
@@ -134,15 +138,21 @@ def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, 
 
 def _withdraw_disproved_recalls(
     connection: sa.Connection, recorded: Sequence[RecordedEvent]
-) -> None:
-    """Forget the recall of sends of which an email has left SendGrid all the same."""
+) -> tuple[str, ...]:
+    """Forget the recall of sends of which an email has left SendGrid all the same.
+
+    Returns:
+        The issues of the sends that have replaced them, and are paused.
+    """
     delivered = {
         item.send_id
         for item, _ in recorded
         if item.type in _DELIVERY_ATTEMPTS and item.send_id is not None
     }
-    for issue in withdraw_disproved_recalls(connection, delivered):
-        _log.warning("%s was recalled, but SendGrid has delivered it to some readers", issue)
+    names = withdraw_disproved_recalls(connection, delivered)
+    for name in names:
+        _log.warning("%s was recalled, but SendGrid has delivered it to some readers", name)
+    return tuple(pause_replacing_sends(connection, names))
 
 
 def _pause_running_sends(

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from newsletter.db.schema import batch, send, send_recipient
-from newsletter.errors import NothingToDoError, SendRefusedError
+from newsletter.errors import NothingToDoError
 from newsletter.sending.ledger.copied_database import require_adopted
-from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_error
 from newsletter.sending.ledger.state_machine import SendCommand, next_state
 
 MANUAL_STOP_REASON = "stopped by hand"
@@ -108,10 +108,7 @@ def _change_send_state(
         .values(state=state, reason=MANUAL_STOP_REASON)
     )
     if updated.rowcount != 1:
-        raise SendRefusedError(
-            f"{send_record.issue} was changed by another command meanwhile",
-            remedy=f"See: newsletter status {send_record.slug}",
-        )
+        raise changed_meanwhile_error(send_record)
 
 
 def _insert_retry_batch(

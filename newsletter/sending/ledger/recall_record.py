@@ -10,13 +10,19 @@ import sqlalchemy as sa
 
 from newsletter.db.bulk import column_in
 from newsletter.db.schema import attempt, batch, send
-from newsletter.errors import SendRefusedError
-from newsletter.sending.ledger.record import Ledger, Send, get_send
+from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_error, get_send
 from newsletter.sending.ledger.send_phase import was_recalled
-from newsletter.subscribers.recalled_sends import RECALLED_MARK, make_recalled_name
+from newsletter.subscribers.recalled_sends import (
+    RECALLED_MARK,
+    get_original_issue,
+    make_recalled_name,
+)
 from newsletter.subscribers.tracking_record import delete_tracking
 
 DISPROVED_REASON = "SendGrid delivered it, although it had confirmed the cancellation"
+REPLACED_REASON = (
+    "SendGrid delivered the earlier send of this issue, although it had confirmed its cancellation"
+)
 
 
 def count_live_requests(ledger: Ledger, send_record: Send) -> int:
@@ -81,6 +87,27 @@ def withdraw_disproved_recalls(
     ).all()
 
 
+def pause_replacing_sends(connection: sa.Connection, names: Collection[str]) -> Sequence[str]:
+    """Pause the sends that have replaced recalled ones which were delivered all the same.
+
+    Args:
+        connection: the transaction in which the recalls were withdrawn.
+        names: from ``withdraw_disproved_recalls``.
+
+    Returns:
+        The issues of the paused sends; the editor decides about them.
+    """
+    replaced = {get_original_issue(name) for name in names}.difference(names)
+    if not replaced:
+        return ()
+    return connection.scalars(
+        sa.update(send)
+        .where(send.c.issue.in_(replaced), send.c.state.in_(("frozen", "running")))
+        .values(state="paused", reason=REPLACED_REASON)
+        .returning(send.c.issue)
+    ).all()
+
+
 def set_recalled_send_aside(connection: sa.Connection, send_record: Send) -> None:
     """Rename a recalled send, so that its issue can be planned again.
 
@@ -107,14 +134,6 @@ def set_recalled_send_aside(connection: sa.Connection, send_record: Send) -> Non
     if not was_recalled(send_record) or renamed.rowcount != 1:
         raise changed_meanwhile_error(send_record)
     delete_tracking(connection, send_record.issue)
-
-
-def changed_meanwhile_error(send_record: Send) -> SendRefusedError:
-    """Return the error for a send that is no longer as it was read."""
-    return SendRefusedError(
-        f"{send_record.issue} was changed by another command meanwhile",
-        remedy=f"See: newsletter status {send_record.slug}",
-    )
 
 
 def _load(ledger: Ledger, send_record: Send) -> Send:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from newsletter.config.models import TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, send, send_recipient
+from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.provider_pause import select_paused_until
 from newsletter.subscribers.tracking_record import insert_tracking
@@ -129,9 +130,12 @@ def start_send(ledger: Ledger, send_record: Send) -> None:
     """Start or resume a send, so that senders can claim batches with all their attempts again.
 
     Raises:
-        SendRefusedError: the database is a copy that has not been adopted.
+        SendRefusedError: the database is a copy that has not been adopted; or another command has
+            changed when the send goes, since it was read.
     """
-    is_stopped = send.c.state.in_(("frozen", "paused", "blocked"))
+    is_stopped = sa.and_(
+        send.c.state.in_(("frozen", "paused", "blocked")), schedule_unchanged(send_record)
+    )
     with ledger.engine.begin() as connection:
         require_adopted(connection)
         started = connection.execute(
@@ -145,6 +149,31 @@ def start_send(ledger: Ledger, send_record: Send) -> None:
                 .where(batch.c.send_id == send_record.id, batch.c.state == "ready")
                 .values(attempts=0, retry_at=None)
             )
+        is_moved = sa.exists().where(send.c.id == send_record.id, send.c.state == "frozen")
+        if not started.rowcount and connection.scalar(sa.select(is_moved)):
+            raise changed_meanwhile_error(send_record)
+
+
+def schedule_unchanged(send_record: Send) -> sa.ColumnElement[bool]:
+    """Return the condition that a send which has not started goes when it did as it was read.
+
+    Otherwise two editors could move it at the same time, or a sender start what was moved away.
+    """
+    return sa.or_(
+        send.c.state != "frozen",
+        sa.and_(
+            send.c.scheduled_at.is_not_distinct_from(send_record.scheduled_at),
+            send.c.provider_batch_id == send_record.provider_batch_id,
+        ),
+    )
+
+
+def changed_meanwhile_error(send_record: Send) -> SendRefusedError:
+    """Return the error for a send that is no longer as it was read."""
+    return SendRefusedError(
+        f"{send_record.issue} was changed by another command meanwhile",
+        remedy=f"See: newsletter status {send_record.slug}",
+    )
 
 
 def record_tracking(ledger: Ledger, send_record: Send, tracking: TrackingOptions) -> None:

@@ -6,8 +6,8 @@ from newsletter.db.bulk import insert_rows
 from newsletter.db.schema import batch, send, send_recipient
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.copied_database import require_adopted
-from newsletter.sending.ledger.recall_record import changed_meanwhile_error, set_recalled_send_aside
-from newsletter.sending.ledger.record import Ledger, Send, get_send
+from newsletter.sending.ledger.recall_record import set_recalled_send_aside
+from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_error, get_send
 from newsletter.sending.planning.frozen_content import (
     SendSchedule,
     load_frozen_email,

@@ -16,7 +16,14 @@ from newsletter.db.schema import batch, send, send_content
 from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.render.email import Email, NamedAddress
-from newsletter.sending.ledger.record import OPEN_BATCH_STATES, Ledger, Send, get_send
+from newsletter.sending.ledger.record import (
+    OPEN_BATCH_STATES,
+    Ledger,
+    Send,
+    changed_meanwhile_error,
+    get_send,
+    schedule_unchanged,
+)
 from newsletter.sending.providers.sendgrid.message_body import ScheduledDelivery
 from newsletter.sending.providers.sendgrid.payload import (
     PLANNED_FOR_SUBSTITUTIONS,
@@ -49,8 +56,8 @@ def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> 
     """Record when and how fast a send goes; return the send with its schedule.
 
     Raises:
-        SendRefusedError: its state has changed meanwhile, it has started and can't be scheduled any
-            more, or a batch is larger than the hourly limit.
+        SendRefusedError: its state or its time has changed meanwhile, it has started and can't be
+            scheduled any more, or a batch is larger than the hourly limit.
     """
     values: dict[str, Any] = {}
     if schedule.limit_per_hour is not None:
@@ -84,14 +91,15 @@ def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> 
             )
         updated = connection.execute(
             sa.update(send)
-            .where(send.c.id == send_record.id, send.c.state == send_record.state)
+            .where(
+                send.c.id == send_record.id,
+                send.c.state == send_record.state,
+                schedule_unchanged(send_record),
+            )
             .values(values)
         )
         if updated.rowcount != 1:
-            raise SendRefusedError(
-                f"{send_record.issue} was changed by another command meanwhile",
-                remedy=f"See: newsletter status {send_record.slug}",
-            )
+            raise changed_meanwhile_error(send_record)
     scheduled = get_send(ledger, send_record.issue)
     assert scheduled is not None
     return scheduled

@@ -10,7 +10,7 @@ from ready_to_send import ISSUE, READERS, Cli
 
 from newsletter.db import database_engine
 from newsletter.db.schema import send
-from newsletter.sending.rehearsal import FakeSendGrid
+from newsletter.sending.rehearsal import AcceptedRecipient, FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
@@ -191,3 +191,36 @@ def test_plan_for_several_readers_per_request_is_not_recalled_in_vain(
     code, _, err = newsletter("reschedule", "ice", "--now", "--yes")
     assert (code, "per_request" in err) == (1, True)
     assert fake_sendgrid.scheduled.statuses == {}
+
+
+def import_delivery(newsletter: Cli, email: AcceptedRecipient) -> str:
+    event = {"timestamp": 1796000000, "event": "delivered", "sg_event_id": "late"}
+    data = json.dumps({**event, "email": email.address, **email.custom_args})
+    Path("events.jsonl").write_text(data)
+    code, out, err = newsletter("events", "import", "events.jsonl")
+    assert code == 0, err
+    return flat(out + err)
+
+
+@pytest.mark.parametrize("is_rescheduled", [True, False])
+def test_send_is_paused_if_the_one_that_it_replaces_was_delivered(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path, *, is_rescheduled: bool
+) -> None:
+    hold(newsletter)
+    at = ("--yes", "--at", time_ahead(hours=6), "--local")
+    if is_rescheduled:
+        assert newsletter("reschedule", "ice", *at)[0] == 0
+    else:
+        assert newsletter("cancel", "ice")[0] == 0
+        assert newsletter("send", "ice", *at)[0] == 0
+    told = import_delivery(newsletter, fake_sendgrid.accepted[0])
+    assert "was paused. See why: newsletter status the-ice" in told
+    set_time(project_folder, hours=-1)
+    assert newsletter("send", "--due") == (0, "", "")
+    assert len(fake_sendgrid.accepted) == READERS
+    status = flat(newsletter("status")[1])
+    assert status.startswith("the-ice paused")
+    assert "SendGrid delivered the earlier send of this issue, although" in status
+    # Whoever knows better decides.
+    assert newsletter("resume", "ice")[0] == 0
+    assert len(fake_sendgrid.accepted) == 2 * READERS

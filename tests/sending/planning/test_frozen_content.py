@@ -1,5 +1,6 @@
 """The frozen email is loaded unchanged; a plan that was changed in the database is refused."""
 
+import datetime
 from dataclasses import replace
 
 import pytest
@@ -141,3 +142,21 @@ def test_send_that_has_started_cannot_be_scheduled(
     pause_cancel_retry.pause_send(ledger, reload(ledger, frozen))
     limited = save_schedule(ledger, reload(ledger, frozen), SendSchedule(limit_per_hour=10))
     assert (limited.limit_per_hour, limited.scheduled_at) == (10, None)
+
+
+def test_send_that_was_moved_meanwhile_is_neither_moved_nor_started(
+    ledger: Ledger, frozen: Send, observer: FakeObserver
+) -> None:
+    hour = datetime.timedelta(hours=1)
+    waiting = save_schedule(ledger, frozen, SendSchedule(observer.now + hour))
+    held = save_schedule(ledger, waiting, SendSchedule(observer.now + hour, 0, "b"))
+    # A sender and two editors have read what it was before.
+    for stale in (frozen, waiting):
+        with pytest.raises(SendRefusedError, match="was changed by another command"):
+            save_schedule(ledger, stale, SendSchedule(observer.now + 2 * hour))
+        with pytest.raises(SendRefusedError, match="was changed by another command"):
+            start_send(ledger, stale)
+        assert reload(ledger, frozen) == held
+    start_send(ledger, held)
+    start_send(ledger, waiting)  # it has started already
+    assert reload(ledger, frozen).state == "running"
