@@ -43,7 +43,7 @@ from newsletter.sending.providers.sendgrid.payload import (
 from newsletter.sending.recall import cancel_locally, recall_send
 from newsletter.sending.service import SendContext, request_schedule
 from newsletter.subscribers import count_subscribers
-from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN
+from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN, get_original_issue
 
 # ``move``: nothing was handed to SendGrid; ``recall``: it holds something; ``copy``: it was
 # recalled before.
@@ -137,6 +137,11 @@ def perform_reschedule(
 
 
 def _choose_kind(ledger: Ledger, send: Send, config: Config) -> RescheduleKind:
+    if (issue := get_original_issue(send.issue)) != send.issue:
+        raise SendRefusedError(
+            f"{send.issue} was recalled, and its issue was planned again since",
+            remedy=f"See: newsletter status {issue[11:]}",
+        )
     now = get_ledger_time(ledger)
     phase = get_send_phase(send, now)
     if send.state == "frozen" and send.scheduled_at:

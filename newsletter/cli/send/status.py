@@ -147,6 +147,7 @@ def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> "Iterator[st
 
     from newsletter.sending.ledger.send_phase import is_recallable
     from newsletter.sending.planning.schedule_text import describe_schedule
+    from newsletter.subscribers.recalled_sends import get_original_issue
 
     send, slug = status.send, status.send.slug
     is_planned_there = bool(send.provider_batch_id) and send.state not in {"frozen", "cancelled"}
@@ -161,6 +162,8 @@ def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> "Iterator[st
         yield f"  cancel it with: newsletter cancel {slug}"
     elif status.phase == "uncertain" and is_recallable(send, status.now):
         yield f"  ask SendGrid again with: newsletter cancel {slug}"
+    elif get_original_issue(send.issue) != send.issue:
+        yield f"  its issue was planned again: newsletter status {get_original_issue(slug)}"
     elif status.phase == "planned":
         yield f"  nothing goes out until you run: newsletter send {slug}"
     elif status.phase == "recalled" or (

@@ -42,7 +42,11 @@ def count_live_requests(ledger: Ledger, send_record: Send) -> int:
 def record_recall(ledger: Ledger, send_record: Send) -> Send:
     """Record that SendGrid has confirmed the cancellation now; return the send.
 
-    After a clock that was set back, the time is never before that of the last request.
+    After a clock that was set back, the time is never before that of the last request. An earlier
+    confirmation stays: of two commands at the same time, the second may come too late.
+
+    Raises:
+        SendRefusedError: another command has recalled it meanwhile and planned its issue again.
     """
     last_request = sa.select(sa.func.max(attempt.c.started_at)).where(
         attempt.c.batch_id.in_(sa.select(batch.c.id).where(batch.c.send_id == send_record.id))
@@ -52,10 +56,17 @@ def record_recall(ledger: Ledger, send_record: Send) -> Send:
         latest = max(now, connection.scalar(last_request) or now)
         connection.execute(
             sa.update(send)
-            .where(send.c.id == send_record.id, send.c.state == "cancelled")
+            .where(
+                send.c.id == send_record.id,
+                send.c.state == "cancelled",
+                send.c.recalled_at.is_(None),
+            )
             .values(recalled_at=latest)
         )
-    return _load(ledger, send_record)
+    current = get_send(ledger, send_record.issue)
+    if current is None or current.id != send_record.id:
+        raise changed_meanwhile_error(send_record)
+    return current
 
 
 def record_unconfirmed_recall(ledger: Ledger, send_record: Send, reason: str) -> None:
@@ -134,9 +145,3 @@ def set_recalled_send_aside(connection: sa.Connection, send_record: Send) -> Non
     if not was_recalled(send_record) or renamed.rowcount != 1:
         raise changed_meanwhile_error(send_record)
     delete_tracking(connection, send_record.issue)
-
-
-def _load(ledger: Ledger, send_record: Send) -> Send:
-    current = get_send(ledger, send_record.issue)
-    assert current is not None
-    return current

@@ -87,7 +87,12 @@ def test_recalled_issue_is_changed_and_scheduled_again(
     # The recalled send is on record, under a name that nobody meets unasked.
     assert newsletter("status")[1].count("the-ice") == newsletter("status", "ice")[1].count("the-")
     assert "the-ice~recalled-1  recalled" in newsletter("status", "the-ice~recalled-1")[1]
-    assert "held by" not in newsletter("status", "the-ice~recalled-1")[1]
+    status = newsletter("status", "the-ice~recalled-1")[1]
+    assert "held by" not in status
+    assert "its issue was planned again: newsletter status the-ice\n" in status
+    assert "newsletter send" not in status
+    code, _, err = newsletter("reschedule", "the-ice~recalled-1", "--now", "--yes")
+    assert (code, "its issue was planned again since" in err) == (1, True)
     profile = newsletter("subscribers", "show", "reader1@example.com")[1]
     assert f"{ISSUE}: cancelled at SendGrid" in profile
     assert "~recalled" not in profile

@@ -1,6 +1,7 @@
 """A recalled send is frozen once more: same email, recipients and batches, whatever they became."""
 
 import datetime
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 from newsletter.db.schema import batch, send, send_recipient
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.find_sends import find_send, list_sends
+from newsletter.sending.ledger.recall_record import record_recall
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
 from newsletter.sending.planning import copy_send
 from newsletter.sending.planning.copy_send import copy_recalled_send
@@ -122,3 +124,22 @@ def test_recipients_that_are_not_the_planned_ones_are_not_copied(
     with pytest.raises(SendRefusedError, match="are not those of its plan"):
         copy_recalled_send(ledger, recalled, SendSchedule())
     assert get_send(ledger, recalled.issue) == recalled
+
+
+def test_confirmation_of_a_second_command_changes_nothing(
+    ledger: Ledger,
+    prepared: PreparedEmail,
+    make_readers: MakeReaders,
+    subscribe: Subscribe,
+    observer: FakeObserver,
+) -> None:
+    subscribe(make_readers(TOTAL))
+    first = recall(ledger, freeze_send(ledger, prepared), observer.now)
+    stale = replace(first, recalled_at=None)
+    # Too late for a recall, if it were the first.
+    observer.now += datetime.timedelta(minutes=5)
+    assert record_recall(ledger, stale) == first
+    copied = copy_recalled_send(ledger, first, SendSchedule(observer.now))
+    with pytest.raises(SendRefusedError, match="was changed by another command"):
+        record_recall(ledger, stale)
+    assert get_send(ledger, first.issue) == copied
