@@ -17,6 +17,7 @@ from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
 from newsletter.render.fallback_host import find_fallback_problems
+from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.record import (
     Ledger,
     Send,
@@ -72,9 +73,12 @@ def propose_reschedule(context: SendContext) -> RescheduleProposal:
 
     Raises:
         SendRefusedError: it has no time, may have gone out, or can't be recalled any more; or a
-            setting or the API key is missing.
+            setting or the API key is missing; or the database is a copy that has not been adopted.
     """
     ledger, send, config = context.ledger, context.send, context.project.config
+    # First of all: what the original has handed to SendGrid must not be recalled in vain.
+    with read_transaction(ledger.engine) as connection:
+        require_adopted(connection)
     kind = _choose_kind(ledger, send, config)
     email = load_frozen_email(ledger, send)
     problems = [*find_resume_problems(config, os.environ), *find_fallback_problems(email)]

@@ -116,7 +116,7 @@ def _check_place(place: WaitingPlace, ahead: datetime.timedelta, *, is_starter_s
         raise UsageError(
             f"SendGrid holds emails for 72 hours at most, and that is in "
             f"{format_rough_duration(ahead)}",
-            remedy="Leave out --hold-at-sendgrid to let it wait here.",
+            remedy="To let it wait here, use --local and not --hold-at-sendgrid.",
         )
     if place == "here" and not is_starter_seen:
         raise UsageError(

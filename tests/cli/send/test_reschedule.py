@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ready_to_send import ISSUE, READERS, Cli
 
 from newsletter.db import database_engine
 from newsletter.db.schema import send
+from newsletter.db.sqlite_copy import back_up
 from newsletter.sending.rehearsal import AcceptedRecipient, FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
@@ -224,3 +226,32 @@ def test_send_is_paused_if_the_one_that_it_replaces_was_delivered(
     # Whoever knows better decides.
     assert newsletter("resume", "ice")[0] == 0
     assert len(fake_sendgrid.accepted) == 2 * READERS
+
+
+def test_copy_of_the_database_recalls_nothing(
+    newsletter: Cli,
+    fake_sendgrid: FakeSendGrid,
+    project_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hold(newsletter)
+    copy = tmp_path / "copy"
+    ignored = shutil.ignore_patterns("newsletter.db*")
+    shutil.copytree(project_folder, copy, ignore=ignored)
+    back_up(project_folder / "newsletter.db", copy / "newsletter.db")
+    monkeypatch.chdir(copy)
+    code, _, err = newsletter("reschedule", "ice", "--now", "--yes")
+    assert (code, "this database is a copy" in err) == (1, True)
+    assert fake_sendgrid.scheduled.statuses == {}
+    assert newsletter("status")[1].startswith("the-ice  scheduled")
+
+
+def test_held_send_beyond_three_days_is_refused_with_the_way_to_let_it_wait_here(
+    newsletter: Cli,
+) -> None:
+    hold(newsletter)
+    at = ("--at", time_ahead(days=5), "--yes")
+    code, _, err = newsletter("reschedule", "ice", *at)
+    assert (code, "use --local" in err) == (2, True)
+    assert newsletter("reschedule", "ice", *at, "--local")[0] == 0
