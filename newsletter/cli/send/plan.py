@@ -113,4 +113,7 @@ def _print_plan(proposal: "SendProposal", send: "Send", *, as_json: bool) -> Non
         echo(f"It was planned before, for {reader_count}, and has not changed since.")
     else:
         echo("Planned. Nothing was sent.", color="green")
-    echo_err(f"Next: newsletter send {send.slug}")
+    if send.is_scheduled_locally:
+        echo_err(f"It waits here until then. Cancel with: newsletter cancel {send.slug}")
+    else:
+        echo_err(f"Next: newsletter send {send.slug}")

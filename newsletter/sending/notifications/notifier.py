@@ -11,11 +11,11 @@ from newsletter.db import read_transaction
 from newsletter.errors import NewsletterError
 from newsletter.project import Project
 from newsletter.render.personalization import get_default_subject
+from newsletter.sending.ledger.notification_claims import claim_run_notification
 from newsletter.sending.ledger.recipient_status import count_rejection_reasons
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.status import get_send_status
 from newsletter.sending.notifications.channels import send_notification
-from newsletter.sending.notifications.claims import claim_run_notification
 from newsletter.sending.notifications.notification import (
     Notification,
     SendFacts,

@@ -7,13 +7,13 @@ import sqlalchemy as sa
 from newsletter.db import read_transaction
 from newsletter.db.schema import event, send, send_recipient
 from newsletter.sending.ledger.copied_database import find_copy
-from newsletter.sending.ledger.record import Send
-from newsletter.sending.notifications.claims import (
+from newsletter.sending.ledger.notification_claims import (
     claim_no_events_notification,
     claim_run_notification,
     no_events_claimed,
     select_run_kind,
 )
+from newsletter.sending.ledger.record import Send
 from newsletter.sending.notifications.notification import (
     choose_kind,
     clean_line,

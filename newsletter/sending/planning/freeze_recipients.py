@@ -15,6 +15,7 @@ from newsletter.db.schema import BigIntKey, attempt, batch, send, send_recipient
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
 from newsletter.sending.ledger.copied_database import require_adopted
+from newsletter.sending.ledger.notification_claims import delete_notification_claims
 from newsletter.sending.ledger.recall_record import set_recalled_send_aside
 from newsletter.sending.ledger.record import Ledger, Send, get_send, sent_condition
 from newsletter.sending.planning.frozen_content import save_frozen_email
@@ -101,6 +102,7 @@ def discard_send(ledger: Ledger, send_record: Send) -> None:
         )
         connection.execute(sa.delete(batch).where(batch.c.send_id == send_record.id))
         connection.execute(sa.delete(send).where(send.c.id == send_record.id))
+        delete_notification_claims(connection, send_record.id)
         delete_tracking(connection, send_record.issue)
 
 

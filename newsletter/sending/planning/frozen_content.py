@@ -16,6 +16,7 @@ from newsletter.db.schema import batch, send, send_content
 from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.render.email import Email, NamedAddress
+from newsletter.sending.ledger.notification_claims import delete_notification_claims
 from newsletter.sending.ledger.record import (
     OPEN_BATCH_STATES,
     Ledger,
@@ -100,6 +101,8 @@ def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> 
         )
         if updated.rowcount != 1:
             raise changed_meanwhile_error(send_record)
+        if schedule.scheduled_at:
+            delete_notification_claims(connection, send_record.id)
     scheduled = get_send(ledger, send_record.issue)
     assert scheduled is not None
     return scheduled

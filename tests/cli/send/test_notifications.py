@@ -45,7 +45,7 @@ def configure(newsletter: Cli, project_folder: Path) -> Configure:
 
 
 @pytest.fixture
-def due(newsletter: Cli, project_folder: Path) -> Callable[[], None]:
+def due(newsletter: Cli) -> Callable[[], None]:
     """Schedule the issue, and let its time come."""
 
     def schedule() -> None:
@@ -53,14 +53,18 @@ def due(newsletter: Cli, project_folder: Path) -> Callable[[], None]:
         at = (now + datetime.timedelta(hours=5)).isoformat(timespec="minutes")
         code, _, err = newsletter("send", "--yes", "--at", at, "--local")
         assert code == 0, err
-        with (
-            database_engine("sqlite:///newsletter.db", project_folder) as engine,
-            engine.begin() as connection,
-        ):
-            hour_ago = now - datetime.timedelta(hours=1)
-            connection.execute(sa.update(send).values(scheduled_at=hour_ago))
+        make_due()
 
     return schedule
+
+
+def make_due() -> None:
+    hour_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+    with (
+        database_engine("sqlite:///newsletter.db", Path.cwd()) as engine,
+        engine.begin() as connection,
+    ):
+        connection.execute(sa.update(send).values(scheduled_at=hour_ago))
 
 
 def test_started_and_finished_are_told_by_command_and_email(
@@ -133,6 +137,32 @@ def test_missing_key_is_told_once_and_the_send_starts_later(
     monkeypatch.setenv("SENDGRID_API_KEY", key)
     assert newsletter(*DUE)[0] == 0
     assert recorder.kinds == ["blocked", "started", "finished"]
+
+
+@pytest.mark.parametrize("command", ["reschedule", "cancel"])
+def test_block_of_a_send_that_got_another_time_is_told_again(  # noqa: PLR0917 - fixtures
+    newsletter: Cli,
+    configure: Configure,
+    due: Callable[[], None],
+    recorder: NotifyRecorder,
+    fake_sendgrid: FakeSendGrid,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    configure(command=recorder.command)
+    due()
+    monkeypatch.delenv("SENDGRID_API_KEY")
+    assert newsletter(*DUE)[0] == 1
+    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
+    if command == "cancel":
+        assert newsletter("cancel", "ice")[0] == 0
+        due()
+    else:
+        assert newsletter("reschedule", "ice", "--yes", "--at", "2099-12-01 09:00")[0] == 0
+        make_due()
+    monkeypatch.delenv("SENDGRID_API_KEY")
+    assert newsletter(*DUE)[0] == 1
+    assert recorder.kinds == ["blocked", "blocked"]
 
 
 def test_unknown_batch_needs_a_decision(

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import sqlalchemy as sa
 
-from newsletter.sending.notifications.claims import (
+from newsletter.sending.ledger.notification_claims import (
     claim_no_events_notification,
     claim_run_notification,
 )

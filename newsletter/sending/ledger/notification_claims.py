@@ -26,6 +26,15 @@ def claim_no_events_notification(connection: sa.Connection, send_id: int) -> boo
     return _claim(connection, f"{_NO_EVENTS_PREFIX}{send_id}", "no_events")
 
 
+def delete_notification_claims(connection: sa.Connection, send_id: int) -> None:
+    """Forget what was notified of a send that gets another time, or is deleted.
+
+    SQLite gives the id of a deleted send to the next one.
+    """
+    keys = [f"{prefix}{send_id}" for prefix in (_RUN_PREFIX, _NO_EVENTS_PREFIX)]
+    connection.execute(sa.delete(setting).where(setting.c.key.in_(keys)))
+
+
 def select_run_kind(send_id: sa.ColumnElement[int]) -> sa.ScalarSelect[str]:
     """Return a subquery: the kind of the last notification about the run of a send."""
     key = sa.literal(_RUN_PREFIX).concat(sa.cast(send_id, sa.Text))
