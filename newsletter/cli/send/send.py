@@ -263,14 +263,24 @@ def _leave_heartbeat(ledger: "Ledger", project: "Project") -> None:
 def _start_due_sends(
     project: "Project", ledger: "Ledger", concurrency: int, *, strict: bool, as_json: bool
 ) -> int:
-    """Start every send that is due; one that fails doesn't keep the others from starting."""
+    """Start every send that is due, then notify the editor about those that have stopped."""
+    from newsletter.sending.notifications.periodic_check import notify_overdue
+
+    try:
+        refuse_copied_database(ledger)  # all that was due in it is held
+        return _run_due_sends(project, ledger, concurrency, strict=strict, as_json=as_json)
+    finally:
+        notify_overdue(open_notifier(project, ledger))
+
+
+def _run_due_sends(
+    project: "Project", ledger: "Ledger", concurrency: int, *, strict: bool, as_json: bool
+) -> int:
+    """Run every send that is due; one that fails doesn't keep the others from starting."""
     from newsletter.errors import NewsletterError, Problem
     from newsletter.sending.ledger.find_sends import iter_due_sends
-    from newsletter.sending.notifications.periodic_check import notify_overdue
     from newsletter.sending.service import SendContext, resume
 
-    notify_overdue(open_notifier(project, ledger))
-    refuse_copied_database(ledger)  # all that was due in it is held
     exit_code, problems = 0, list[Problem]()
     for send in iter_due_sends(ledger):
         context = SendContext(project, ledger, send)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -47,7 +48,8 @@ def send_notification(
         project: the editor's folder.
         notification: what to tell.
         environment: holds the API key.
-        timeout: seconds after which the command is killed, and a request is given up.
+        timeout: seconds after which the command is killed, a request is given up, and no further
+            address is notified.
     """
     settings = project.config.notify
     channels: dict[str, Callable[[], None]] = {}
@@ -103,12 +105,16 @@ def _send_emails(
         }
     )
     client = SendGridClient(read_api_key(environment), options)
+    give_up_at = time.monotonic() + timeout
+    messages = set()
     try:
         # One request each: a wrong address must not keep the others from being notified.
-        messages = {
-            _post_email(client, build_email_body(config, notification, address), config)
-            for address in config.notify.email
-        }
+        for address in config.notify.email:
+            if time.monotonic() > give_up_at:
+                messages.add(f"not all addresses within {timeout:g} s")
+                break
+            body = build_email_body(config, notification, address)
+            messages.add(_post_email(client, body, config))
     finally:
         client.close()
     if failures := sorted(filter(None, messages)):

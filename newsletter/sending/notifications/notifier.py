@@ -1,8 +1,9 @@
 """Notify the editor about a send, once, whatever goes wrong with it."""
 
 import os
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -28,6 +29,8 @@ from newsletter.sending.planning.preflight import FINAL_STATES
 from newsletter.sending.providers.provider import Outcome
 
 MAX_REFUSALS_SHOWN = 3
+# How long the end of a send waits for the notification of its start.
+MAX_WAIT_SECONDS = 60.0
 _DATABASE_ERRORS = (NewsletterError, sa.exc.SQLAlchemyError)
 
 
@@ -41,15 +44,30 @@ class Notifier:
         project: the editor's folder.
         ledger: the ledger.
         on_failure: called with a sentence if the editor could not be notified.
+        running: the threads that notify while the send goes on, with what has failed in them.
     """
 
     project: Project
     ledger: Ledger
     on_failure: Callable[[str], None]
+    running: list[tuple[threading.Thread, list[str]]] = field(default_factory=list)
 
     def notify_start(self, send: Send, *, is_told: bool = True) -> None:
-        """Notify that the run of a send starts; without ``is_told``, only record it."""
+        """Notify that the run of a send starts; without ``is_told``, only record it.
+
+        The send doesn't wait for it; ``wait`` does.
+        """
         self._attempt("started", lambda: self._notify_start(send, is_told=is_told))
+
+    def wait(self, timeout: float = MAX_WAIT_SECONDS) -> None:
+        """Wait for the notification of the start, but not for ever; report its failures."""
+        while self.running:
+            thread, failures = self.running.pop()
+            thread.join(timeout)
+            if thread.is_alive():
+                failures = ["The notification that a send has started took too long."]
+            for failure in failures:
+                self.on_failure(failure)
 
     def notify_end(
         self,
@@ -67,6 +85,7 @@ class Notifier:
             outcome: the outcome that stopped it, if one did.
             error: the error that ended it, if one did.
         """
+        self.wait()
         remedy = outcome.remedy if outcome else ""
         self._attempt(
             "ended", lambda: self._notify_end(send, told_kinds, remedy=remedy, error=error)
@@ -74,11 +93,28 @@ class Notifier:
 
     def tell(self, notification: Notification) -> None:
         """Send a notification if newsletter.yml wants its kind; report failures."""
+        for failure in self._send(notification):
+            self.on_failure(failure)
+
+    def _send(self, notification: Notification) -> list[str]:
+        """Send a notification if newsletter.yml wants its kind; return what failed."""
         if notification.kind not in self.project.config.notify.on:
-            return
-        for channel, failure in send_notification(self.project, notification, os.environ):
-            if failure:
-                self.on_failure(f"The editor could not be notified {channel}: {failure}")
+            return []
+        return [
+            f"The editor could not be notified {channel}: {failure}"
+            for channel, failure in send_notification(self.project, notification, os.environ)
+            if failure
+        ]
+
+    def _send_in_background(self, notification: Notification) -> None:
+        failures: list[str] = []
+        thread = threading.Thread(
+            target=lambda: failures.extend(self._send(notification)),
+            name="notification",
+            daemon=True,
+        )
+        thread.start()
+        self.running.append((thread, failures))
 
     def load_facts(self, send: Send, *, remedy: str = "", error: str = "") -> SendFacts:
         """Return what is known of a send.
@@ -113,7 +149,7 @@ class Notifier:
         facts = self.load_facts(send)
         # Another process may have sent it meanwhile.
         if facts.send.state not in FINAL_STATES and self._claim(send, "started") and is_told:
-            self.tell(describe_send("started", facts))
+            self._send_in_background(describe_send("started", facts))
 
     def _notify_end(
         self, send: Send, told_kinds: tuple[NotificationKind, ...], *, remedy: str, error: str

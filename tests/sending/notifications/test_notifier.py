@@ -1,5 +1,7 @@
 """The start and the end of a run are told once, and a database that fails is told, too."""
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +56,7 @@ def test_two_senders_of_one_send_tell_its_start_and_end_once(
 ) -> None:
     notifier.notify_start(frozen)
     notifier.notify_start(frozen)
+    notifier.wait()
     assert recorder.kinds == ["started"]
     set_state("done")
     notifier.notify_end(frozen, NOTIFICATION_KINDS)
@@ -90,6 +93,7 @@ def test_send_that_was_cancelled_and_planned_again_is_told_again(
     notifier.notify_end(frozen, NOTIFICATION_KINDS)
     set_state("frozen")
     notifier.notify_start(frozen)
+    notifier.wait()
     assert recorder.kinds == ["started", "started"]
 
 
@@ -105,3 +109,39 @@ def test_end_by_an_unavailable_database_is_told_without_it(
     notifier.notify_end(frozen, NOTIFICATION_KINDS, error="the database is gone")
     assert recorder.kinds == ["blocked"]
     assert "the database is gone" in recorder.calls[0].data["text"]
+
+
+def test_send_does_not_wait_for_the_notification_of_its_start(
+    ledger: Ledger, frozen: Send, set_state: SetState, tmp_path: Path, failures: list[str]
+) -> None:
+    # The command ends only after the send has gone on, or is killed.
+    ready = tmp_path / "ready"
+    os.mkfifo(ready)
+    code = f"open({str(ready)!r}).read(); raise SystemExit(3)"
+    config = configured(notify={"command": [sys.executable, "-c", code], "on": "started"})
+    notifier = Notifier(Project(tmp_path, config), ledger, failures.append)
+    notifier.notify_start(frozen)
+    assert failures == []
+    ready.write_text("")
+    set_state("done")
+    notifier.notify_end(frozen, NOTIFICATION_KINDS)
+    [failure] = failures
+    assert "by notify.command: " in failure
+    assert failure.endswith("failed with exit code 3")
+
+
+def test_notification_of_a_start_that_hangs_is_left(
+    ledger: Ledger, frozen: Send, tmp_path: Path, failures: list[str]
+) -> None:
+    ready = tmp_path / "ready"
+    os.mkfifo(ready)
+    config = configured(notify={"command": ["cat", str(ready)]})
+    notifier = Notifier(Project(tmp_path, config), ledger, failures.append)
+    notifier.notify_start(frozen)
+    [(thread, _)] = notifier.running
+    notifier.wait(timeout=0.0)
+    assert failures == ["The notification that a send has started took too long."]
+    assert notifier.running == []
+    ready.write_text("")
+    thread.join(60)
+    assert not thread.is_alive()
