@@ -17,6 +17,7 @@ from newsletter.sending.ledger.recipient_status import count_rejection_reasons
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.status import get_send_status
 from newsletter.sending.notifications.channels import send_notification
+from newsletter.sending.notifications.local_claim import claim_locally
 from newsletter.sending.notifications.notification import (
     Notification,
     SendFacts,
@@ -167,7 +168,7 @@ class Notifier:
         except _DATABASE_ERRORS:
             if not if_unavailable:
                 raise
-            return True
+            return claim_locally(f"{self.project.root.resolve()} {send.issue} {kind}")
 
     def _load_title(self, send: Send) -> str:
         try:

@@ -36,8 +36,13 @@ def failures() -> list[str]:
 
 @pytest.fixture
 def notifier(
-    ledger: Ledger, recorder: NotifyRecorder, tmp_path: Path, failures: list[str]
+    ledger: Ledger,
+    recorder: NotifyRecorder,
+    tmp_path: Path,
+    failures: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Notifier:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     config = configured(notify={"command": recorder.command})
     return Notifier(Project(tmp_path, config), ledger, failures.append)
 
@@ -109,6 +114,9 @@ def test_end_by_an_unavailable_database_is_told_without_it(
     notifier.notify_end(frozen, NOTIFICATION_KINDS, error="the database is gone")
     assert recorder.kinds == ["blocked"]
     assert "the database is gone" in recorder.calls[0].data["text"]
+    # newsletter serve tries again every few seconds.
+    notifier.notify_end(frozen, NOTIFICATION_KINDS, error="the database is gone")
+    assert recorder.kinds == ["blocked"]
 
 
 def test_send_does_not_wait_for_the_notification_of_its_start(
