@@ -3,13 +3,16 @@
 import os
 import signal
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     import subprocess
 
 # A command has no use for them; its own secrets it takes from the environment.
 WITHHELD_VARIABLES = frozenset({"SENDGRID_API_KEY", "NEWSLETTER_DATABASE", "PGPASSWORD"})
+
+# Of the end of a program's output.
+MAX_OUTPUT_BYTES = 2_000
 
 
 def withhold_secrets(environment: Mapping[str, str]) -> dict[str, str]:
@@ -22,6 +25,13 @@ def describe_exit(code: int) -> str:
     if code >= 0:
         return f"failed with exit code {code}"
     return f"was ended by signal {-code}"
+
+
+def read_last_line(file: BinaryIO) -> str:
+    """Return the last line that a program has written to a file, or an empty text."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_OUTPUT_BYTES))
+    lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 def kill_group(process: "subprocess.Popen[Any]") -> None:

@@ -3,13 +3,17 @@
 import logging
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from contextlib import ExitStack
+from typing import BinaryIO, NamedTuple, cast
 
 from newsletter.events.unreadable_store import purge_unreadable
+from newsletter.project.editor_command import read_last_line
 from newsletter.sending.ledger.find_sends import has_due_sends, open_ledger
 from newsletter.sending.ledger.heartbeat import record_heartbeat
+from newsletter.sending.notifications.notification import clean_line
 from newsletter.sending.notifications.notifier import Notifier
 from newsletter.sending.notifications.periodic_check import notify_overdue
 from newsletter.sending.providers.sendgrid.client import SendGridClient
@@ -84,20 +88,34 @@ def start_due_sends(site: Site) -> int | None:
     if not has_due_sends(open_ledger(site.engine, site.config)):
         return None
     command = [sys.executable, "-m", "newsletter", "send", "--due", "--by-server", "--json"]
-    completed = subprocess.run(  # noqa: S603 - a fixed command, no shell
-        command,
-        cwd=site.project.root,
-        stdin=subprocess.DEVNULL,
-        # Pipes would break, and with them the send, when the server exits first.
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # Ctrl-C in the server's terminal must not stop the send.
-        start_new_session=True,
-        check=False,
-    )
-    level = logging.WARNING if completed.returncode else logging.INFO
-    _log.log(level, "due sends: exit code %d; see newsletter status", completed.returncode)
-    return completed.returncode
+    with ExitStack() as stack:
+        stderr = _open_output(stack)
+        completed = subprocess.run(  # noqa: S603 - a fixed command, no shell
+            command,
+            cwd=site.project.root,
+            stdin=subprocess.DEVNULL,
+            # Pipes would break, and with them the send, when the server exits first.
+            stdout=subprocess.DEVNULL,
+            stderr=stderr or subprocess.DEVNULL,
+            # Ctrl-C in the server's terminal must not stop the send.
+            start_new_session=True,
+            check=False,
+        )
+        code = completed.returncode
+        message = clean_line(read_last_line(stderr)) if stderr and code else ""
+    if code:
+        _log.warning("due sends: exit code %d; see newsletter status. %s", code, message)
+    else:
+        _log.info("due sends: exit code 0")
+    return code
+
+
+def _open_output(stack: ExitStack) -> BinaryIO | None:
+    """Open a temporary file; ``None`` if there is no place for one, which must stop no send."""
+    try:
+        return cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
+    except OSError:
+        return None
 
 
 class JobRunner:

@@ -68,6 +68,35 @@ def test_due_send_is_run_in_its_own_process(
     assert "newsletter serve was seen 1 minute ago" in err
 
 
+@pytest.mark.parametrize("has_temporary_folder", [True, False])
+def test_failure_of_a_due_send_is_logged_with_its_cause(
+    newsletter: Cli,
+    fake_sendgrid: FakeSendGrid,
+    project_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    has_temporary_folder: bool,
+) -> None:
+    assert newsletter("send", "--yes", "--at", "2099-12-01 09:00", "--local")[0] == 0
+    monkeypatch.delenv("SENDGRID_API_KEY")
+    if not has_temporary_folder:
+        monkeypatch.setattr("tempfile.tempdir", str(project_folder / "missing"))
+    project = open_project(project_folder)
+    with (
+        database_engine(project.config.database, project.root) as engine,
+        closing(SendGridClient(fake_sendgrid.key, project.config.sendgrid)) as mailer,
+    ):
+        with engine.begin() as connection:
+            hour_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+            connection.execute(sa.update(send).values(scheduled_at=hour_ago))
+        jobs = make_background_jobs(open_site(project, engine), mailer)
+        [due_sends] = [job for job in jobs if job.name == "due sends"]
+        assert due_sends.run() == 1
+    [message] = [text for text in caplog.messages if text.startswith("due sends: exit code 1")]
+    assert ("no API key: SENDGRID_API_KEY is not set" in message) == has_temporary_folder
+
+
 def test_email_queued_in_the_original_is_not_sent_by_a_copy(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path, tmp_path: Path
 ) -> None:

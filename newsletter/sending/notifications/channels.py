@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import os
 import subprocess
 import tempfile
 import time
@@ -14,14 +13,17 @@ import orjson
 from newsletter.config import Config
 from newsletter.errors import NewsletterError, ProviderError
 from newsletter.project import Project
-from newsletter.project.editor_command import describe_exit, kill_group, withhold_secrets
+from newsletter.project.editor_command import (
+    describe_exit,
+    kill_group,
+    read_last_line,
+    withhold_secrets,
+)
 from newsletter.sending.notifications.notification import Notification, clean_line
 from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
 from newsletter.sending.providers.sendgrid.outcomes import classify_response
 
 COMMAND_TIMEOUT_SECONDS = 30.0
-# Of the end of a failed command's error output.
-MAX_ERROR_BYTES = 2_000
 
 
 class ChannelResult(NamedTuple):
@@ -161,7 +163,6 @@ def _run_command(
                 kill_group(process)
                 process.wait()
         if code:
-            stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - MAX_ERROR_BYTES))
-            last_lines = stderr.read().decode(errors="replace").strip().splitlines()
-            output = f": {last_lines[-1]}" if last_lines else ""
-            raise NewsletterError(f"{command[0]} {describe_exit(code)}{output}")
+            output = read_last_line(stderr)
+            message = f"{command[0]} {describe_exit(code)}"
+            raise NewsletterError(f"{message}: {output}" if output else message)
