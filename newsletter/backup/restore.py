@@ -44,7 +44,7 @@ from newsletter.db.sqlite_copy import (
 )
 from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.subscribers import count_by_status
-from newsletter.subscribers.recalled_sends import RECALLED_MARK
+from newsletter.subscribers.send_names import RECALLED_MARK
 from newsletter.subscribers.tracking_record import TRACKING_KEY_PREFIX
 
 REPLACED_SUFFIX = ".before-restore"

@@ -202,6 +202,8 @@ send = sa.Table(
     # Checksum of the plan; and the version of newsletter that created it.
     sa.Column("plan_sha", sa.Text, nullable=False, server_default=""),
     sa.Column("app_version", sa.Text, nullable=False, server_default=""),
+    # Of a catch-up, the send of the same issue that it adds to.
+    sa.Column("parent_id", BigIntKey, sa.ForeignKey("send.id")),
     check_one_of("state", SEND_STATES),
 )
 
@@ -252,7 +254,9 @@ send_recipient = sa.Table(
     sa.Column("state", sa.Text, nullable=False, server_default="pending"),
     sa.Column("variant", sa.Text, nullable=False, server_default=""),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
-    sa.UniqueConstraint("send_id", "address_key"),
+    # The send itself or, of a catch-up, its parent: nobody may be a recipient of an issue twice.
+    sa.Column("root_id", BigIntKey, nullable=False),
+    sa.UniqueConstraint("root_id", "address_key"),
     check_one_of("state", RECIPIENT_STATES),
 )
 # In the order in which the recipients of a batch are read, which avoids a sort.

@@ -44,7 +44,8 @@ from newsletter.sending.providers.sendgrid.payload import (
 from newsletter.sending.recall import cancel_locally, recall_send
 from newsletter.sending.service import SendContext, request_schedule
 from newsletter.subscribers import count_subscribers
-from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN, get_original_issue
+from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN
+from newsletter.subscribers.send_names import get_original_issue
 
 # ``move``: nothing was handed to SendGrid; ``recall``: it holds something; ``copy``: it was
 # recalled before.

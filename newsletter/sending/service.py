@@ -34,6 +34,7 @@ from newsletter.sending.delivery.sender import CONCURRENCY, BatchSender
 from newsletter.sending.delivery.worker_pool import MailTransport
 from newsletter.sending.ledger.pause_cancel_retry import cancel_send
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
+from newsletter.sending.planning.catch_up import propose_catch_up
 from newsletter.sending.planning.frozen_content import (
     SendSchedule,
     load_frozen_email,
@@ -76,8 +77,11 @@ def propose(
 
     Raises:
         NewsletterError: there is no such issue, it can't be rendered, the segment can't be read,
-            or the plan that would be resumed doesn't match the options.
+            or the plan that would be resumed doesn't match the options; or, for a catch-up, nobody
+            has joined since.
     """
+    if options and options.catch_up:
+        return propose_catch_up(project, issue, engine, options)
     return propose_send(project, find_issue(project, issue), engine, options)
 
 

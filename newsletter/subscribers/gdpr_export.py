@@ -29,7 +29,8 @@ from newsletter.subscribers.consent.former_addresses import (
 from newsletter.subscribers.consent.journal import JournalEntry
 from newsletter.subscribers.consent.suppressions import SuppressionEntry, load_suppressions
 from newsletter.subscribers.consent.unreadable_events import UnreadableMention, load_mentions
-from newsletter.subscribers.recalled_sends import get_original_issue, is_recalled
+from newsletter.subscribers.recalled_sends import is_recalled
+from newsletter.subscribers.send_names import get_original_issue
 
 _PROFILE_COLUMNS = (
     "id",
@@ -222,7 +223,10 @@ def _load_events(connection: sa.Connection, key: str) -> tuple[ProviderEvent, ..
         .where(event.c.address_key == key)
         .order_by(event.c.at.desc())
     )
-    return tuple(ProviderEvent(*row) for row in connection.execute(query))
+    return tuple(
+        ProviderEvent(type_, at, get_original_issue(issue))
+        for type_, at, issue in connection.execute(query)
+    )
 
 
 def _load_emails(connection: sa.Connection, key: str, id_: int) -> tuple[SentEmail, ...]:

@@ -106,7 +106,12 @@ class MailingList:
             for name, state in states.items():
                 key = f"{name}@example.com"
                 subscriber_id = connection.scalar(ids.where(subscriber.c.address_key == key))
-                row = {"send_id": id_, "subscriber_id": subscriber_id, "batch_id": id_ * 10}
+                row = {
+                    "send_id": id_,
+                    "subscriber_id": subscriber_id,
+                    "batch_id": id_ * 10,
+                    "root_id": id_,
+                }
                 connection.execute(
                     sa.insert(send_recipient).values(address_key=key, state=state, **row)
                 )

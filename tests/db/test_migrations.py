@@ -6,7 +6,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.engine.interfaces import ReflectedIndex
+from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint, ReflectedIndex
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import metadata
@@ -58,6 +58,11 @@ def index_options(index: ReflectedIndex) -> dict[str, str]:
     return {name: str(option) for name, option in index.get("dialect_options", {}).items()}
 
 
+def without_added_name(key: ReflectedForeignKeyConstraint) -> dict[str, object]:
+    """Leave the name out if SQLite has added the key with its column: then SQLAlchemy misses it."""
+    return {**key, "name": "" if key["constrained_columns"] == ["parent_id"] else key["name"]}
+
+
 def reflect_tables(engine: sa.Engine) -> dict[str, list[str]]:
     with read_transaction(engine) as connection:
         inspector = sa.inspect(connection)
@@ -68,7 +73,7 @@ def reflect_tables(engine: sa.Engine) -> dict[str, list[str]]:
                     *inspector.get_columns(table),
                     *inspector.get_check_constraints(table),
                     *inspector.get_unique_constraints(table),
-                    *inspector.get_foreign_keys(table),
+                    *map(without_added_name, inspector.get_foreign_keys(table)),
                     *(
                         {**index, "dialect_options": index_options(index)}
                         for index in inspector.get_indexes(table)

@@ -77,7 +77,7 @@ def make_send(engine: sa.Engine, sample: SampleSend) -> int:
         batch_id = connection.scalar(sa.select(batch.c.id).where(batch.c.send_id == send_id))
         rows = (
             {"send_id": send_id, "subscriber_id": number, "address_key": address(number),
-             "batch_id": batch_id, "state": "accepted"}
+             "batch_id": batch_id, "state": "accepted", "root_id": send_id}
             for number in range(1, sample.readers + 1)
         )  # fmt: skip
         _insert(connection, send_recipient, rows)

@@ -1,14 +1,10 @@
-"""What counts as a recall, and the names of recalled sends."""
+"""What counts as a recall."""
 
 import datetime
 
 import pytest
 
-from newsletter.subscribers.recalled_sends import (
-    get_original_issue,
-    is_recalled,
-    make_recalled_name,
-)
+from newsletter.subscribers.recalled_sends import is_recalled
 
 AT = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
 SECOND = datetime.timedelta(seconds=1)
@@ -30,9 +26,3 @@ def test_confirmation_counts_until_ten_minutes_before(
     scheduled_at: datetime.datetime | None, recalled_at: datetime.datetime | None, *, expected: bool
 ) -> None:
     assert is_recalled(scheduled_at, recalled_at) is expected
-
-
-@pytest.mark.parametrize("issue", ["2026-12-01-ice", "2026-12-01-ice~recalled"])
-def test_name_of_a_recalled_send_leads_back_to_its_issue(issue: str) -> None:
-    assert get_original_issue(issue) == issue
-    assert get_original_issue(make_recalled_name(issue, 12)) == issue

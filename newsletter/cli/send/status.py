@@ -147,7 +147,7 @@ def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> "Iterator[st
 
     from newsletter.sending.ledger.send_phase import is_recallable
     from newsletter.sending.planning.schedule_text import describe_schedule
-    from newsletter.subscribers.recalled_sends import get_original_issue
+    from newsletter.subscribers.send_names import get_original_issue
 
     send, slug = status.send, status.send.slug
     is_planned_there = bool(send.provider_batch_id) and send.state not in {"frozen", "cancelled"}

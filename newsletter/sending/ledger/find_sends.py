@@ -15,7 +15,11 @@ from newsletter.sending.ledger.copied_database import CopiedDatabase, hold_if_co
 from newsletter.sending.ledger.leases import lease_length
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger, Send, get_send
-from newsletter.subscribers.recalled_sends import RECALLED_MARK
+from newsletter.subscribers.send_names import (
+    RECALLED_MARK,
+    is_catch_up_name,
+    is_set_aside_name,
+)
 
 MAX_LISTED = 5
 TEXT_WIDTH = 79
@@ -44,7 +48,7 @@ def list_sends(ledger: Ledger, *, with_set_aside: bool = False) -> list[Send]:
     query = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
     with read_transaction(ledger.engine) as connection:
         sends = [Send(*row) for row in connection.execute(query)]
-    return [found for found in sends if with_set_aside or RECALLED_MARK not in found.issue]
+    return [found for found in sends if with_set_aside or not is_set_aside_name(found.issue)]
 
 
 def find_send(ledger: Ledger, name: str | None) -> Send:
@@ -53,7 +57,8 @@ def find_send(ledger: Ledger, name: str | None) -> Send:
     Args:
         ledger: the ledger.
         name: the issue's name, a part of it that matches one send, or ``None`` for the latest. A
-            recalled send whose issue was planned again is found by its own name.
+            recalled send whose issue was planned again is found by its own name, and so is a
+            catch-up, or by a part that no issue's name has.
 
     Raises:
         ProjectError: no send matches, or several do.
@@ -65,9 +70,9 @@ def find_send(ledger: Ledger, name: str | None) -> Send:
         return sends[0]
     issue = name.rstrip("/").rpartition("/")[2]
     exact = [candidate for candidate in sends if candidate.issue == issue]
-    matches = exact or [
-        candidate for candidate in sends if issue.casefold() in candidate.issue.casefold()
-    ]
+    partial = [candidate for candidate in sends if issue.casefold() in candidate.issue.casefold()]
+    firsts = [candidate for candidate in partial if not is_catch_up_name(candidate.issue)]
+    matches = exact or firsts or partial
     if len(matches) == 1:
         return matches[0]
     issues = ", ".join(candidate.issue for candidate in (matches or sends)[:MAX_LISTED])

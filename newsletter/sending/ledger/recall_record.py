@@ -9,12 +9,13 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 
 from newsletter.db.bulk import column_in
-from newsletter.db.schema import attempt, batch, send
+from newsletter.db.schema import attempt, batch, send, send_recipient
 from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_error, get_send
 from newsletter.sending.ledger.send_phase import was_recalled
-from newsletter.subscribers.recalled_sends import (
+from newsletter.subscribers.send_names import (
     RECALLED_MARK,
     get_original_issue,
+    is_set_aside_name,
     make_recalled_name,
 )
 from newsletter.subscribers.tracking_record import delete_tracking
@@ -108,12 +109,14 @@ def pause_replacing_sends(connection: sa.Connection, names: Collection[str]) -> 
     Returns:
         The issues of the paused sends; the editor decides about them.
     """
-    replaced = {get_original_issue(name) for name in names}.difference(names)
+    replaced = {get_original_issue(name) for name in names if is_set_aside_name(name)}
     if not replaced:
         return ()
+    root_ids = connection.scalars(sa.select(send.c.id).where(send.c.issue.in_(replaced))).all()
+    is_replacement = sa.or_(send.c.id.in_(root_ids), send.c.parent_id.in_(root_ids))
     return connection.scalars(
         sa.update(send)
-        .where(send.c.issue.in_(replaced), send.c.state.in_(("frozen", "running")))
+        .where(is_replacement, send.c.state.in_(("frozen", "running")))
         .values(state="paused", reason=REPLACED_REASON)
         .returning(send.c.issue)
     ).all()
@@ -140,8 +143,14 @@ def set_recalled_send_aside(connection: sa.Connection, send_record: Send) -> Non
             send.c.state == "cancelled",
             send.c.recalled_at == send_record.recalled_at,
         )
-        .values(issue=name)
+        .values(issue=name, parent_id=None)
     )
     if not was_recalled(send_record) or renamed.rowcount != 1:
         raise changed_meanwhile_error(send_record)
+    if send_record.parent_id is not None:  # nobody has it: its readers may be caught up
+        connection.execute(
+            sa.update(send_recipient)
+            .where(send_recipient.c.send_id == send_record.id)
+            .values(root_id=send_record.id)
+        )
     delete_tracking(connection, send_record.issue)

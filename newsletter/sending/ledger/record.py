@@ -72,6 +72,7 @@ class Send:
         app_version: the version of the newsletter that made the plan.
         segment: the query that selected its recipients, ``""`` for the whole list.
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
+        parent_id: of a catch-up, the send of the same issue that it adds to.
     """
 
     id: int
@@ -92,11 +93,17 @@ class Send:
     app_version: str
     segment: str
     allowed: Mapping[str, str] = field(default_factory=dict)
+    parent_id: int | None = None
 
     @property
     def slug(self) -> str:
         """The issue's name without its date: what an editor types."""
         return self.issue[11:]
+
+    @property
+    def root_id(self) -> int:
+        """The send among whose recipients, and those of its catch-ups, nobody is twice."""
+        return self.parent_id or self.id
 
     @property
     def is_scheduled_locally(self) -> bool:
@@ -131,7 +138,7 @@ def start_send(ledger: Ledger, send_record: Send) -> None:
 
     Raises:
         SendRefusedError: the database is a copy that has not been adopted; or another command has
-            changed when the send goes, since it was read.
+            replaced the plan, or changed when it goes, since it was read.
     """
     is_stopped = sa.and_(
         send.c.state.in_(("frozen", "paused", "blocked")), schedule_unchanged(send_record)
@@ -149,9 +156,12 @@ def start_send(ledger: Ledger, send_record: Send) -> None:
                 .where(batch.c.send_id == send_record.id, batch.c.state == "ready")
                 .values(attempts=0, retry_at=None)
             )
-        is_moved = sa.exists().where(send.c.id == send_record.id, send.c.state == "frozen")
-        if not started.rowcount and connection.scalar(sa.select(is_moved)):
-            raise changed_meanwhile_error(send_record)
+        if not started.rowcount:
+            state = connection.scalar(sa.select(send.c.state).where(send.c.id == send_record.id))
+            if state is None:
+                raise replaced_error(send_record)
+            if state == "frozen":
+                raise changed_meanwhile_error(send_record)
 
 
 def schedule_unchanged(send_record: Send) -> sa.ColumnElement[bool]:
@@ -173,6 +183,14 @@ def changed_meanwhile_error(send_record: Send) -> SendRefusedError:
     return SendRefusedError(
         f"{send_record.issue} was changed by another command meanwhile",
         remedy=f"See: newsletter status {send_record.slug}",
+    )
+
+
+def replaced_error(send_record: Send) -> SendRefusedError:
+    """Return the error for a plan that another command has replaced before anything was sent."""
+    return SendRefusedError(
+        f"another command has planned {send_record.issue} again",
+        remedy=f"Nothing of this plan was sent. See: newsletter status {send_record.slug}",
     )
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, provider_pause, send, send_recipient
-from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.sending.ledger.record import Ledger, Send, replaced_error
 from newsletter.sending.ledger.send_phase import SendPhase, get_send_phase, is_held
 
 
@@ -20,6 +20,16 @@ class UnknownBatchSummary:
     number: int
     recipient_count: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUpSummary:
+    """A catch-up of a send: its name, its state, and how many recipients have it, of how many."""
+
+    issue: str
+    state: str
+    total: int
+    accepted_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,7 @@ class SendStatus:
         next_claim_time: no batch is claimed before then, because of the provider's pause, the
             hourly limit, or a backoff.
         now: the moment.
+        catch_ups: its catch-ups, the earliest first.
     """
 
     send: Send
@@ -46,6 +57,7 @@ class SendStatus:
     lease_until: datetime.datetime | None
     next_claim_time: datetime.datetime | None
     now: datetime.datetime
+    catch_ups: tuple[CatchUpSummary, ...] = ()
 
     @property
     def missing_recipients(self) -> int:
@@ -88,6 +100,15 @@ class SendStatus:
             "recalled_at": _format_time(send.recalled_at),
             "finished_at": _format_time(send.finished_at),
             "waits_until": _format_time(self.next_claim_time),
+            "catch_ups": [
+                {
+                    "issue": catch_up.issue,
+                    "state": catch_up.state,
+                    "total": catch_up.total,
+                    "accepted": catch_up.accepted_count,
+                }
+                for catch_up in self.catch_ups
+            ],
         }
 
 
@@ -99,7 +120,11 @@ def list_issues_with_sends(ledger: Ledger) -> list[str]:
 
 
 def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
-    """Return the status of a send; change nothing."""
+    """Return the status of a send; change nothing.
+
+    Raises:
+        SendRefusedError: another command has replaced the plan, of which nothing was sent.
+    """
     in_send = batch.c.send_id == send_record.id
     columns = [send.c[name] for name in Send.__slots__]
     earliest_retry = sa.func.min(sa.func.coalesce(batch.c.retry_at, batch.c.available_at)).filter(
@@ -108,9 +133,12 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
     is_in_flight = batch.c.state == "in_flight"
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
-        current = Send(
-            *connection.execute(sa.select(*columns).where(send.c.id == send_record.id)).one()
-        )
+        row = connection.execute(
+            sa.select(*columns).where(send.c.id == send_record.id)
+        ).one_or_none()
+        if row is None:
+            raise replaced_error(send_record)
+        current = Send(*row)
         state = send_recipient.c.state
         by_state = sa.select(state, sa.func.count()).where(
             send_recipient.c.send_id == send_record.id
@@ -133,6 +161,7 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
             .order_by(batch.c.number)
         ).all()
         paused_until = connection.scalar(sa.select(provider_pause.c.paused_until))
+        catch_ups = load_catch_ups(connection, send_record.id)
     future = [time for time in (retry_at, paused_until) if time and time > now]
     return SendStatus(
         send=current,
@@ -143,7 +172,24 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
         lease_until=lease_until,
         next_claim_time=max(future, default=None) if batches.get("ready") else None,
         now=now,
+        catch_ups=catch_ups,
     )
+
+
+def load_catch_ups(connection: sa.Connection, send_id: int) -> tuple[CatchUpSummary, ...]:
+    """Return the catch-ups of a send, the earliest first."""
+    accepted = (
+        sa.select(sa.func.count())
+        .where(send_recipient.c.send_id == send.c.id, send_recipient.c.state == "accepted")
+        .correlate(send)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(send.c.issue, send.c.state, send.c.total, accepted)
+        .where(send.c.parent_id == send_id)
+        .order_by(send.c.id)
+    )
+    return tuple(CatchUpSummary(*row) for row in connection.execute(query))
 
 
 def _format_time(time: datetime.datetime | None) -> str | None:

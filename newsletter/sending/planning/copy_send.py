@@ -13,6 +13,7 @@ from newsletter.sending.planning.frozen_content import (
     load_frozen_email,
     save_frozen_email,
 )
+from newsletter.subscribers.send_names import is_set_aside_name
 
 # Recipients that are copied at once.
 PAGE_SIZE = 50_000
@@ -31,7 +32,7 @@ def copy_recalled_send(ledger: Ledger, recalled: Send, schedule: SendSchedule) -
         SendRefusedError: the send is not recalled any more, or was changed in the database; or
             the database is a copy that has not been adopted.
     """
-    if get_send(ledger, recalled.issue) != recalled:
+    if get_send(ledger, recalled.issue) != recalled or is_set_aside_name(recalled.issue):
         raise changed_meanwhile_error(recalled)
     email = load_frozen_email(ledger, recalled)
     with ledger.engine.begin() as connection:
@@ -64,6 +65,7 @@ def _insert_send(
     limit = schedule.limit_per_hour
     values = {
         **original.mappings().one(),
+        "parent_id": recalled.parent_id,
         "issue": recalled.issue,
         "state": "frozen",
         "frozen_at": ledger.clock(connection),
@@ -83,6 +85,7 @@ def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> No
 
     In a plan, recipients are in the order of their ids, and so are the batches.
     """
+    root_id = recalled.parent_id or send_id
     sizes = list_planned_sizes(connection, recalled)
     insert = sa.insert(batch).returning(batch.c.id, sort_by_parameter_order=True)
     rows = [
@@ -105,13 +108,13 @@ def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> No
         ids = remaining[count : count + len(page)]
         if len(ids) < len(page):
             break
-        columns = ("send_id", "subscriber_id", "address_key", "batch_id")
+        columns = ("send_id", "subscriber_id", "address_key", "batch_id", "root_id")
         insert_rows(
             connection,
             send_recipient,
             columns,
             [
-                (send_id, row.subscriber_id, row.address_key, batch_id)
+                (send_id, row.subscriber_id, row.address_key, batch_id, root_id)
                 for row, batch_id in zip(page, ids, strict=True)
             ],
         )

@@ -6,6 +6,7 @@ The list is queried once; later changes of the list add nobody to the send.
 import datetime
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,11 +19,16 @@ from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.notification_claims import delete_notification_claims
 from newsletter.sending.ledger.recall_record import set_recalled_send_aside
 from newsletter.sending.ledger.record import Ledger, Send, get_send, sent_condition
+from newsletter.sending.planning.catch_up_audience import (
+    count_catch_up_exclusions,
+    exclude_earlier_recipients,
+)
 from newsletter.sending.planning.frozen_content import save_frozen_email
 from newsletter.sending.planning.preflight import no_recipients_problem
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, split_into_batches
 from newsletter.subscribers import ALL_SUBSCRIBERS, MAILABLE, count_exclusions, iter_audience
 from newsletter.subscribers.segments import Segment
+from newsletter.subscribers.send_names import CATCH_UP_MARK, make_catch_up_name
 from newsletter.subscribers.tracking_record import delete_tracking
 
 # Selected at once: a segment can take as long to evaluate for one batch as for the whole list
@@ -38,6 +44,7 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
     allowed: Mapping[str, str] | None = None,
     *,
     recalled: Send | None = None,
+    parent: Send | None = None,
 ) -> Send:
     """Record who gets the issue, in which batches, and the email, in one transaction.
 
@@ -48,6 +55,8 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
         segment: the segment that it is sent to, if not to the whole list.
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
         recalled: an earlier send of the issue which was recalled; it is set aside.
+        parent: the send that a catch-up adds to: its recipients, and those of its earlier
+            catch-ups, are left out.
 
     Raises:
         SendRefusedError: there is a send of this issue already, there are no recipients, their
@@ -56,25 +65,44 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
     """
     condition = segment.condition if segment else ALL_SUBSCRIBERS
     query = segment.text if segment else ""
+    issue = name = prepared_email.email.issue
     try:
         with snapshot_write_transaction(ledger.engine) as connection:
             require_adopted(connection)
             now = ledger.clock(connection)
             if recalled:
                 set_recalled_send_aside(connection, recalled)
-            send_id = _insert_send(connection, now, prepared_email.email, query)
-            total = _insert_batches(connection, send_id, prepared_email, condition, now)
+            # Those of a catch-up before its recipients are inserted: then they have it already.
+            excluded = (
+                count_catch_up_exclusions(connection, parent, condition, now)
+                if parent
+                else dict(count_exclusions(connection, condition, at=now))
+            )
+            if parent:
+                name = _choose_catch_up_name(connection, issue)
+                condition = exclude_earlier_recipients(condition, parent)
+            send_id = _insert_send(
+                connection,
+                prepared_email.email,
+                name,
+                parent=parent,
+                frozen_at=now,
+                segment=query,
+            )
+            send_ids = (send_id, parent.id if parent else send_id)
+            total = _insert_batches(connection, send_ids, prepared_email, condition, now)
+            if parent and not total:
+                raise _already_caught_up_error(parent)
             _check_total(total, expected_total, segment)
-            excluded = dict(count_exclusions(connection, condition, at=now))
             values = {"total": total, "excluded": excluded, "allowed": dict(allowed or {})}
             connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
             save_frozen_email(connection, send_id, prepared_email.email)
     except sa.exc.IntegrityError:
         raise SendRefusedError(
-            f"another sender has started to send {prepared_email.email.issue}",
-            remedy="Wait until it has finished.",
+            f"another sender has started to send {name}",
+            remedy="Nothing was sent. Wait until it has finished.",
         ) from None
-    frozen = get_send(ledger, prepared_email.email.issue)
+    frozen = get_send(ledger, name)
     assert frozen is not None
     return frozen
 
@@ -88,10 +116,14 @@ def discard_send(ledger: Ledger, send_record: Send) -> None:
     batch_ids = sa.select(batch.c.id).where(batch.c.send_id == send_record.id)
     with ledger.engine.begin() as connection:
         # From here on no batch of it can be claimed: a claim requires the state 'running'.
-        connection.execute(
-            sa.update(send).where(send.c.id == send_record.id).values(state="cancelled")
+        cancelled = connection.execute(
+            sa.update(send)
+            .where(send.c.id == send_record.id, send.c.state == send_record.state)
+            .values(state="cancelled")
         )
-        if connection.scalar(sa.select(sent_condition(send_record.id, ledger.clock(connection)))):
+        if not cancelled.rowcount or connection.scalar(
+            sa.select(sent_condition(send_record.id, ledger.clock(connection)))
+        ):
             raise SendRefusedError(f"{send_record.issue} is being sent by another command")
         connection.execute(sa.delete(attempt).where(attempt.c.batch_id.in_(batch_ids)))
         connection.execute(
@@ -106,6 +138,13 @@ def discard_send(ledger: Ledger, send_record: Send) -> None:
         delete_tracking(connection, send_record.issue)
 
 
+def _already_caught_up_error(parent: Send) -> SendRefusedError:
+    return SendRefusedError(
+        f"another command has begun to send {parent.issue} to the readers who joined since",
+        remedy=f"Nothing was sent. See: newsletter status {parent.slug}",
+    )
+
+
 def _check_total(total: int, expected_total: int | None, segment: Segment | None) -> None:
     if not total:
         raise SendRefusedError.from_problems([no_recipients_problem(segment)])
@@ -116,18 +155,24 @@ def _check_total(total: int, expected_total: int | None, segment: Segment | None
         )
 
 
+def _choose_catch_up_name(connection: sa.Connection, issue: str) -> str:
+    is_derived = send.c.issue.startswith(issue + CATCH_UP_MARK, autoescape=True)
+    taken = connection.scalars(sa.select(send.c.issue).where(is_derived)).all()
+    return make_catch_up_name(issue, taken)
+
+
 def _insert_send(
-    connection: sa.Connection, frozen_at: datetime.datetime, email: Email, segment_query: str
+    connection: sa.Connection, email: Email, name: str, *, parent: Send | None, **columns: Any
 ) -> int:
-    values = {
-        "issue": email.issue,
+    values: dict[str, Any] = {
+        **columns,
+        "issue": name,
+        "parent_id": parent.id if parent else None,
         "state": "frozen",
         "content_sha": email.content_sha,
         "subject": email.subject,
-        "frozen_at": frozen_at,
         "total": 0,
         "excluded": {},
-        "segment": segment_query,
     }
     send_id: int = connection.execute(
         sa.insert(send).values(values).returning(send.c.id)
@@ -137,12 +182,16 @@ def _insert_send(
 
 def _insert_batches(
     connection: sa.Connection,
-    send_id: int,
+    send_ids: tuple[int, int],
     prepared_email: PreparedEmail,
     segment_condition: sa.ColumnElement[bool],
     now: datetime.datetime,
 ) -> int:
-    """Insert the batches and their recipients; return how many recipients there are."""
+    """Insert the batches and their recipients; return how many recipients there are.
+
+    ``send_ids`` are that of the send and that of the root.
+    """
+    send_id, root_id = send_ids
     number, total = 0, 0
     insert_batches = sa.insert(batch).returning(batch.c.id, sort_by_parameter_order=True)
     insert_recipients = _build_recipient_insert(connection)
@@ -156,7 +205,12 @@ def _insert_batches(
         connection.execute(
             insert_recipients,
             [
-                {"to_send": send_id, "to_batch": batch_id, "subscriber_ids": subscriber_ids}
+                {
+                    "to_send": send_id,
+                    "to_batch": batch_id,
+                    "to_root": root_id,
+                    "subscriber_ids": subscriber_ids,
+                }
                 for batch_id, subscriber_ids in zip(batch_ids, page, strict=True)
             ],
         )
@@ -211,9 +265,10 @@ def _build_recipient_insert(connection: sa.Connection) -> sa.Insert:
             subscriber.c.id,
             subscriber.c.address_key,
             sa.bindparam("to_batch", type_=BigIntKey),
+            sa.bindparam("to_root", type_=BigIntKey),
         )
         .where(column_in_parameter(connection, subscriber.c.id, "subscriber_ids"))
         .order_by(subscriber.c.id)
     )
-    columns = ("send_id", "subscriber_id", "address_key", "batch_id")
+    columns = ("send_id", "subscriber_id", "address_key", "batch_id", "root_id")
     return sa.insert(send_recipient).from_select(columns, recipients)

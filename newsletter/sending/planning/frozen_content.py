@@ -32,6 +32,7 @@ from newsletter.sending.providers.sendgrid.payload import (
     PreparedEmail,
     prepare_email,
 )
+from newsletter.subscribers.send_names import get_original_issue
 
 MAX_DIFF_LINES = 20
 MAX_LINE_LENGTH = 200
@@ -146,7 +147,11 @@ def load_frozen_email(ledger: Ledger, send_record: Send) -> Email:
             row is not None
             and _compute_stored_checksum(connection, send_record.id) == send_record.plan_sha
         )
-    email = _email_from_row(send_record.issue, dict(row)) if row and is_intact else None
+    email = (
+        _email_from_row(get_original_issue(send_record.issue), dict(row))
+        if row and is_intact
+        else None
+    )
     if email is None or email.content_sha != send_record.content_sha:
         raise SendRefusedError(
             f"the plan of {send_record.issue} was changed in the database after it was made",

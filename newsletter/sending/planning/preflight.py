@@ -183,6 +183,8 @@ def finished_send_problem(
 
 def nobody_accepted_remedy(send_record: Send) -> str:
     """Return what to do about a send of which the provider has accepted nothing."""
+    if send_record.parent_id is not None:
+        return f"Send it again with: newsletter retry {send_record.slug}"
     return (
         f"Send it as it is with: newsletter retry {send_record.slug} "
         f"(or, to change it first: newsletter plan {send_record.slug} --again)"

@@ -53,6 +53,21 @@ from newsletter.subscribers.segments import Segment, find_segment, find_segment_
 
 
 @dataclass(frozen=True, slots=True)
+class CatchUp:
+    """What a catch-up adds to.
+
+    Attributes:
+        parent: the send whose frozen email is sent to readers who joined since.
+        has_changed: whether the issue's files have changed since, or can't be rendered.
+        refused: the send and those of its catch-ups of which SendGrid has refused readers.
+    """
+
+    parent: Send
+    has_changed: bool
+    refused: tuple[Send, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SendProposal:
     """What a send would do.
 
@@ -77,6 +92,7 @@ class SendProposal:
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
         problems: every problem that a real send would be refused for.
         schedule_problem: that the plan waits for its time, until ``reschedule`` sends it now.
+        catch_up: what it adds to, if it is a catch-up.
     """
 
     project: Project
@@ -96,6 +112,7 @@ class SendProposal:
     allowed: Mapping[str, str]
     problems: tuple[Problem, ...]
     schedule_problem: Problem | None = None
+    catch_up: CatchUp | None = None
 
     @property
     def replaces_recalled(self) -> bool:
@@ -120,6 +137,7 @@ class SendOptions:
         replace_plan: whether to replace a plan of which nothing was sent.
         needs_api_key: whether a missing API key is a problem.
         repeat_article: whether the article may go to readers who got it as another issue.
+        catch_up: whether to send what was sent to readers who joined since.
     """
 
     segment: str = ""
@@ -128,6 +146,7 @@ class SendOptions:
     replace_plan: bool = False
     needs_api_key: bool = True
     repeat_article: bool = False
+    catch_up: bool = False
 
 
 def propose_send(
@@ -147,7 +166,7 @@ def propose_send(
             its checksum doesn't match.
     """
     options = options or SendOptions()
-    config = _limit_batch_size(project.config, options)
+    config = limit_batch_size(project.config, options)
     issue, email = render_issue_folder(project, folder)
     ledger = open_ledger(engine, config)
     earlier = find_earlier_send(ledger, email, config, replace_plan=options.replace_plan)
@@ -227,11 +246,13 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
     """
     if proposal.blocking_problem:
         raise SendRefusedError.from_problems([proposal.blocking_problem])
-    _, email = render_issue_folder(proposal.project, proposal.folder)
-    if email.content_sha != proposal.prepared_email.email.content_sha:
-        raise SendRefusedError(
-            "the issue has changed since it was shown", remedy="Nothing was sent. Run it again."
-        )
+    if not proposal.catch_up:
+        _, email = render_issue_folder(proposal.project, proposal.folder)
+        if email.content_sha != proposal.prepared_email.email.content_sha:
+            raise SendRefusedError(
+                "the issue has changed since it was shown",
+                remedy="Nothing was sent. Run it again.",
+            )
     if proposal.earlier_send and proposal.is_resumed:
         return save_schedule(proposal.ledger, proposal.earlier_send, schedule or SendSchedule())
     if proposal.earlier_send and not proposal.replaces_recalled:
@@ -244,6 +265,7 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
         proposal.segment,
         proposal.allowed,
         recalled=proposal.earlier_send if proposal.replaces_recalled else None,
+        parent=proposal.catch_up.parent if proposal.catch_up else None,
     )
     return save_schedule(proposal.ledger, frozen, schedule or SendSchedule())
 
@@ -276,8 +298,8 @@ def _select_recipients(
         condition = ALL_SUBSCRIBERS
         if resumed:
             # Its query is not evaluated again: by now it may count this very send.
-            _check_same_options(resumed, config, options)
-            condition = _pending_condition(resumed)
+            check_same_options(resumed, config, options)
+            condition = pending_condition(resumed)
         elif name_or_query:
             segment = find_segment(connection, name_or_query, config, now)
             condition = segment.condition
@@ -317,7 +339,12 @@ def _inherit_schedule(replaced: Send) -> SendSchedule | None:
     )
 
 
-def _check_same_options(earlier: Send, config: Config, options: SendOptions) -> None:
+def check_same_options(earlier: Send, config: Config, options: SendOptions) -> None:
+    """Reject options that a plan which is resumed does not have.
+
+    Raises:
+        SendRefusedError: the plan has another segment, or its batches are to have another size.
+    """
     replan = f"or, if nothing was sent yet, plan it again: newsletter plan {earlier.slug} --again"
     if options.segment and find_segment_text(options.segment, config)[1] != earlier.segment:
         planned = f"the segment '{earlier.segment}'" if earlier.segment else "the whole list"
@@ -332,7 +359,8 @@ def _check_same_options(earlier: Send, config: Config, options: SendOptions) -> 
         )
 
 
-def _pending_condition(send_record: Send) -> sa.ColumnElement[bool]:
+def pending_condition(send_record: Send) -> sa.ColumnElement[bool]:
+    """Return the condition that a subscriber is a recipient of a send who is still pending."""
     return (
         sa.exists()
         .where(
@@ -344,7 +372,8 @@ def _pending_condition(send_record: Send) -> sa.ColumnElement[bool]:
     )
 
 
-def _limit_batch_size(config: Config, options: SendOptions) -> Config:
+def limit_batch_size(config: Config, options: SendOptions) -> Config:
+    """Return the settings with the batch size that the options ask for."""
     size = options.batch_size or config.limits.batch_size
     size = min(size, options.limit_per_hour or size)
     limits = config.limits.model_copy(update={"batch_size": size})

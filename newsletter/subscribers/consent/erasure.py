@@ -7,7 +7,7 @@ enough to mail it.
 import datetime
 import hmac
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -195,8 +195,34 @@ def _pseudonymize_sends(
         )
         .values(error="")
     )
-    update = sa.update(send_recipient).where(is_theirs).values(address_key=pseudonym, error="")
-    return connection.execute(update).rowcount
+    update = sa.update(send_recipient).where(is_theirs)
+    # Erased before, joined again, and sent the same issue in a catch-up: the pseudonym is taken.
+    repeated = _find_sends_with_pseudonym(connection, id_, pseudonym)
+    for send_id in repeated:
+        distinct = {"address_key": f"{pseudonym}:{send_id}"}
+        is_repeated = send_recipient.c.send_id == send_id
+        connection.execute(update.where(is_repeated).values(distinct | {"error": ""}))
+        is_theirs_there = sa.and_(event.c.send_id == send_id, event.c.address_key == pseudonym)
+        connection.execute(sa.update(event).where(is_theirs_there).values(distinct))
+    is_first = send_recipient.c.send_id.not_in(repeated)
+    first = connection.execute(
+        update.where(is_first).values(address_key=pseudonym, error="")
+    ).rowcount
+    return first + len(repeated)
+
+
+def _find_sends_with_pseudonym(
+    connection: sa.Connection, id_: int, pseudonym: str
+) -> Sequence[int]:
+    """Return a subscriber's sends of whose issue another recipient has the pseudonym."""
+    other = send_recipient.alias()
+    is_taken = sa.exists().where(
+        other.c.root_id == send_recipient.c.root_id,
+        other.c.address_key == pseudonym,
+        other.c.subscriber_id != id_,
+    )
+    query = sa.select(send_recipient.c.send_id)
+    return connection.scalars(query.where(send_recipient.c.subscriber_id == id_, is_taken)).all()
 
 
 def _load_salt(connection: sa.Connection) -> bytes:

@@ -17,7 +17,8 @@ from newsletter.errors import NewsletterError, display_path
 from newsletter.posts.read_issue import read_issue
 from newsletter.project import ISSUE_NAME_PATTERN, Project
 from newsletter.sending.planning.tested_issues import list_tested_issues
-from newsletter.subscribers.recalled_sends import RECALLED_MARK, is_recalled
+from newsletter.subscribers.recalled_sends import is_recalled
+from newsletter.subscribers.send_names import get_original_issue
 from newsletter.web.archive.archived_issue import ArchivedIssue, make_archived_issue
 
 MAX_CACHED_ISSUES = 2_000
@@ -116,7 +117,7 @@ class ArchiveRepository:
                 else None,
             )
             for name, due, recalled_at, started_at in rows
-            if RECALLED_MARK not in name
+            if get_original_issue(name) == name
         ]
         return sorted(sends, key=_sent_at_sort_key, reverse=True)
 

@@ -10,12 +10,12 @@ Cli = Callable[..., tuple[int, str, str]]
 
 @pytest.mark.usefixtures("project_folder")
 def test_upgrade_creates_the_database_once(cli: Cli) -> None:
-    created = "sqlite:///newsletter.db was created, at version 0004.\n"
-    unchanged = "sqlite:///newsletter.db is at version 0004: nothing to do.\n"
+    created = "sqlite:///newsletter.db was created, at version 0005.\n"
+    unchanged = "sqlite:///newsletter.db is at version 0005: nothing to do.\n"
     assert cli("db", "upgrade") == (0, created, "")
     assert cli("db", "upgrade") == (0, unchanged, "")
     data = json.loads(cli("db", "upgrade", "--json")[1])
-    assert data == {"database": "sqlite:///newsletter.db", "before": "0004", "version": "0004"}
+    assert data == {"database": "sqlite:///newsletter.db", "before": "0005", "version": "0005"}
 
 
 def test_upgrade_rejects_a_newer_database(cli: Cli, project_folder: Path) -> None:
@@ -38,5 +38,5 @@ def test_postgresql_url_is_printed_without_password_and_query(
     code, out, _ = cli("db", "upgrade")
     assert code == 0
     assert out.startswith("postgresql://postgres@/test_")
-    assert out.endswith(" was created, at version 0004.\n")
+    assert out.endswith(" was created, at version 0005.\n")
     assert "?" not in out

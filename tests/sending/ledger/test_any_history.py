@@ -3,6 +3,7 @@
 import datetime
 from collections import Counter
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -27,6 +28,7 @@ from newsletter.sending.providers.sendgrid.payload import prepare_email
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
+from newsletter.subscribers import Recipient
 
 TOTAL = 17
 BATCH_SIZE = 4
@@ -60,7 +62,7 @@ class Killed(BaseException):
 
 
 class SendMachine(RuleBasedStateMachine):
-    """One send to seventeen recipients, and a model of what may have happened to them.
+    """One send to seventeen recipients, its catch-ups, and a model of what may have happened.
 
     Attributes:
         may_be_duplicated: addresses in unknown batches that the editor resolved to be sent again:
@@ -71,6 +73,8 @@ class SendMachine(RuleBasedStateMachine):
             may have accepted them.
         unsubscribed: addresses that unsubscribed before their email was accepted.
         plan: what happens to the next requests, in order.
+        catch_up: the latest catch-up, to readers who joined later.
+        joined: how many readers are in the list or were.
     """
 
     ledger: Ledger
@@ -87,25 +91,27 @@ class SendMachine(RuleBasedStateMachine):
         self.declared_dropped: set[str] = set()
         self.unsubscribed: set[str] = set()
         self.plan: list[str | InjectedFault] = []
+        self.catch_up: Send | None = None
+        self.joined = TOTAL
         self.double.accepted.clear()
         self.prepared = prepare_email(self.email, configured(limits={"batch_size": BATCH_SIZE}))
         self._subscribe()
         self.frozen_send = freeze_send(self.ledger, self.prepared)
 
     def _subscribe(self) -> None:
-        now = self.observer.now
-        rows = [
-            {
-                "id": reader.id, "address": reader.address, "address_key": reader.address_key,
-                "name": "", "status": "active", "attributes": {}, "token": reader.token,
-                "joined_at": now, "updated_at": now,
-            }
-            for reader in self.make_readers(TOTAL)
-        ]  # fmt: skip
+        rows = [self._subscriber(reader) for reader in self.make_readers(TOTAL)]
         with self.ledger.engine.begin() as connection:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(sa.delete(table))
             connection.execute(sa.insert(subscriber), rows)
+
+    def _subscriber(self, reader: Recipient) -> dict[str, Any]:
+        now = self.observer.now
+        return {
+            "id": reader.id, "address": reader.address, "address_key": reader.address_key,
+            "name": "", "status": "active", "attributes": {}, "token": reader.token,
+            "joined_at": now, "updated_at": now,
+        }  # fmt: skip
 
     @property
     def send(self) -> Send:
@@ -113,10 +119,10 @@ class SendMachine(RuleBasedStateMachine):
         assert current is not None
         return current
 
-    def sender(self, concurrency: int = 1) -> BatchSender:
+    def sender(self, concurrency: int = 1, *, of_catch_up: bool = False) -> BatchSender:
         return BatchSender(
             self.ledger,
-            self.frozen_send,
+            (of_catch_up and self.catch_up) or self.frozen_send,
             self.prepared,
             self,
             self.observer,
@@ -146,6 +152,36 @@ class SendMachine(RuleBasedStateMachine):
         self.plan = list(plan)
         with suppress(Killed, NewsletterError):
             self.sender(concurrency).run()
+
+    @rule(count=st.integers(1, 6), moved=st.none() | st.integers(1, TOTAL))
+    def join(self, count: int, moved: int | None) -> None:
+        """Let readers join; perhaps one who has the old address of another, who has moved."""
+        readers = self.make_readers(self.joined + count)[self.joined :]
+        with self.ledger.engine.begin() as connection:
+            if moved is not None:
+                key = {"address": f"moved{moved}@example.com"}
+                update = sa.update(subscriber).where(subscriber.c.id == moved)
+                connection.execute(update.values(key | {"address_key": key["address"]}))
+            connection.execute(sa.insert(subscriber), [self._subscriber(r) for r in readers])
+        self.joined += count
+
+    @rule()
+    def plan_catch_up(self) -> None:
+        """Plan one, as the command does: while no other one is unfinished."""
+        if self.catch_up:
+            current = get_send(self.ledger, self.catch_up.issue)
+            assert current is not None
+            if current.state in {"frozen", "running", "paused", "blocked"}:
+                return
+        with suppress(NewsletterError):
+            self.catch_up = freeze_send(self.ledger, self.prepared, parent=self.frozen_send)
+
+    @rule(plan=st.lists(request_events, max_size=6), concurrency=st.integers(1, 3))
+    def run_catch_up(self, plan: list[str | InjectedFault], concurrency: int) -> None:
+        self.plan = list(plan)
+        if self.catch_up:
+            with suppress(Killed, NewsletterError):
+                self.sender(concurrency, of_catch_up=True).run()
 
     @rule(minutes=st.sampled_from([-300, -3, 1, 10, 4000]))
     def move_clock(self, minutes: int) -> None:
@@ -196,7 +232,8 @@ class SendMachine(RuleBasedStateMachine):
             {
                 "sg_event_id": f"{email.address} {email.message_id}", "type": "processed",
                 "at": self.observer.now, "address_key": email.address,
-                "send_id": self.frozen_send.id, "batch_id": int(email.custom_args["nl_batch"]),
+                "send_id": int(email.custom_args["nl_send"]),
+                "batch_id": int(email.custom_args["nl_batch"]),
                 "attempt_number": int(email.custom_args["nl_attempt"]), "raw": {},
             }
             for email in emails
@@ -224,8 +261,17 @@ class SendMachine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_gets_it_twice_unless_the_editor_resent_it(self) -> None:
-        counts = Counter(email.address for email in self.double.accepted)
+        # A reader who has moved is the same one.
+        addresses = (email.address.replace("moved", "reader") for email in self.double.accepted)
+        counts = Counter(addresses)
         assert {address for address, count in counts.items() if count > 1} <= self.may_be_duplicated
+
+    @invariant()
+    def nobody_is_a_recipient_twice(self) -> None:
+        columns = send_recipient.c.subscriber_id, send_recipient.c.address_key
+        with self.ledger.engine.connect() as connection:
+            rows = connection.execute(sa.select(*columns)).all()
+        assert len({id_ for id_, _ in rows}) == len({key for _, key in rows}) == len(rows)
 
     @invariant()
     def nobody_gets_it_after_unsubscribing(self) -> None:

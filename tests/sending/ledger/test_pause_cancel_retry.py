@@ -384,7 +384,7 @@ def test_status_counts_add_up_to_the_total(scenario: SendScenario) -> None:
         "batches": {"accepted": 1, "unknown": 1, "ready": 1},
         "left_out": {}, "allowed": {}, "lost": 0, "in_flight": 0, "unknown": None,
         "frozen_at": None, "scheduled_at": None, "held_by_sendgrid": False, "recalled_at": None,
-        "finished_at": None, "waits_until": None,
+        "finished_at": None, "waits_until": None, "catch_ups": [],
     }  # fmt: skip
     assert [(unknown.number, unknown.recipient_count) for unknown in status.unknown_batches] == [
         (2, 10)

@@ -65,10 +65,10 @@ def _insert_earlier_send(connection: sa.Connection) -> None:
     connection.execute(sa.insert(send).values(row))
     row = {"id": 100, "send_id": 100, "number": 1, "size": SUBSCRIBERS, "state": "accepted"}
     connection.execute(sa.insert(batch).values(row))
-    columns = ("send_id", "subscriber_id", "address_key", "batch_id", "state")
+    columns = ("send_id", "subscriber_id", "address_key", "batch_id", "state", "root_id")
     recipients = sa.select(
         sa.literal(100), subscriber.c.id, subscriber.c.address_key, sa.literal(100),
-        sa.literal("accepted"),
+        sa.literal("accepted"), sa.literal(100),
     )  # fmt: skip
     connection.execute(sa.insert(send_recipient).from_select(columns, recipients))
     row = {"sg_event_id": "e1", "type": "open", "at": at, "raw": {}, "send_id": 100}

@@ -96,7 +96,9 @@ def moved(engine: sa.Engine, token: str) -> None:
     with engine.begin() as connection:
         connection.execute(sa.insert(send).values(sent))
         connection.execute(sa.insert(batch).values(sent_batch | {"error": error}))
-        connection.execute(sa.insert(send_recipient).values(recipient | {"state": "accepted"}))
+        connection.execute(
+            sa.insert(send_recipient).values(recipient | {"state": "accepted", "root_id": 1})
+        )
     insert_email(engine, ADA, -2, "confirm")
     insert_email(engine, ADA, -1, "move_from")
     insert_email(engine, NEW, -1, "move_to")

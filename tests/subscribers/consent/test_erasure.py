@@ -60,7 +60,7 @@ def sent_issue(engine: sa.Engine, import_text: ImportText) -> None:
     for id_, address in ((1, ADA), (2, BO)):
         insert(
             engine, send_recipient, send_id=1, subscriber_id=id_, address_key=address.key,
-            batch_id=1, state="accepted", error=f"{address.key} is slow",
+            batch_id=1, state="accepted", error=f"{address.key} is slow", root_id=1,
         )  # fmt: skip
         insert(
             engine, event, sg_event_id=str(id_), type="delivered", at=NOW, send_id=1,

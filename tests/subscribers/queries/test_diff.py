@@ -38,7 +38,9 @@ def freeze(engine: sa.Engine, segment: str = "") -> PastSend:
         connection.execute(sa.insert(batch).values(row))
         for id_, key in active:
             row = {"send_id": 1, "subscriber_id": id_, "address_key": key, "batch_id": 1}
-            connection.execute(sa.insert(send_recipient).values(row | {"state": "accepted"}))
+            connection.execute(
+                sa.insert(send_recipient).values(row | {"state": "accepted", "root_id": 1})
+            )
         past_send = find_past_send(connection, "ice")
     assert past_send
     return past_send

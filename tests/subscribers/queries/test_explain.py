@@ -87,7 +87,9 @@ def freeze(engine: sa.Engine, state: str | None, error: str = "") -> None:
         if state:
             row = {"send_id": 1, "subscriber_id": 1, "address_key": "ada@b.com", "batch_id": 1}
             connection.execute(
-                sa.insert(send_recipient).values(row | {"state": state, "error": error})
+                sa.insert(send_recipient).values(
+                    row | {"state": state, "error": error, "root_id": 1}
+                )
             )
 
 

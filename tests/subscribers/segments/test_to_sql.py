@@ -327,7 +327,7 @@ def insert_list(connection: sa.Connection, people: list[Person], sent: int) -> l
             if issue in person.copies:
                 row = {
                     "send_id": index + 1, "subscriber_id": person.id, "address_key": person.key,
-                    "batch_id": index + 1, "state": person.copies[issue],
+                    "batch_id": index + 1, "state": person.copies[issue], "root_id": index + 1,
                 }  # fmt: skip
                 connection.execute(sa.insert(send_recipient).values(row))
             types = sorted(type_ for event_issue, type_ in person.events if event_issue == issue)

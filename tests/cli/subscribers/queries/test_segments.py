@@ -52,7 +52,9 @@ def sent(newsletter: Cli, project_folder: Path) -> Cli:
             sa.select(subscriber.c.id).where(subscriber.c.address == "bo@example.com")
         ).scalar_one()
         row = {"send_id": 1, "subscriber_id": bo, "address_key": "bo@example.com", "batch_id": 1}
-        connection.execute(sa.insert(send_recipient).values(row | {"state": "accepted"}))
+        connection.execute(
+            sa.insert(send_recipient).values(row | {"state": "accepted", "root_id": 1})
+        )
     return newsletter
 
 

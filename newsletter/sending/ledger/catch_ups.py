@@ -1,0 +1,84 @@
+"""Find the catch-ups of a send, and who is a recipient of any of them.
+
+A catch-up sends an issue to readers who joined after its first send, its parent. The unique key of
+``send_recipient`` keeps anybody from being a recipient of an issue twice.
+"""
+
+import sqlalchemy as sa
+
+from newsletter.db import read_transaction
+from newsletter.db.schema import send, send_recipient, subscriber
+from newsletter.sending.ledger.record import Ledger, Send
+
+
+def list_catch_ups(ledger: Ledger, parent: Send) -> list[Send]:
+    """Return the catch-ups of a send, the latest first; not those that were set aside."""
+    columns = [send.c[name] for name in Send.__slots__]
+    query = sa.select(*columns).where(send.c.parent_id == parent.id).order_by(send.c.id.desc())
+    with read_transaction(ledger.engine) as connection:
+        return [Send(*row) for row in connection.execute(query)]
+
+
+def load_parent(ledger: Ledger, send_record: Send) -> Send:
+    """Return the send that a catch-up adds to; of any other send, itself."""
+    if send_record.parent_id is None:
+        return send_record
+    columns = [send.c[name] for name in Send.__slots__]
+    query = sa.select(*columns).where(send.c.id == send_record.parent_id)
+    with read_transaction(ledger.engine) as connection:
+        return Send(*connection.execute(query).one())
+
+
+def recipient_condition(
+    parent_id: int, *states: str, besides: Send | None = None
+) -> sa.ColumnElement[bool]:
+    """Return the condition that a subscriber is a recipient of a send or of its catch-ups.
+
+    By the address, and by the subscriber's id: who has changed the address has the issue already.
+
+    Args:
+        parent_id: the send.
+        states: of a recipient; without any, all.
+        besides: a catch-up that doesn't count, since it is to be replaced.
+    """
+    by_address, by_id = send_recipient.alias(), send_recipient.alias()
+
+    def counts(table: sa.FromClause) -> sa.ColumnElement[bool]:
+        in_state = table.c.state.in_(states) if states else sa.true()
+        return sa.and_(in_state, table.c.send_id != besides.id) if besides else in_state
+
+    has_address = sa.exists().where(
+        by_address.c.root_id == parent_id,
+        by_address.c.address_key == subscriber.c.address_key,
+        counts(by_address),
+    )
+    has_id = sa.exists().where(
+        by_id.c.send_id.in_(_select_sends(parent_id)),
+        by_id.c.subscriber_id == subscriber.c.id,
+        counts(by_id),
+    )
+    return sa.or_(has_address.correlate(subscriber), has_id.correlate(subscriber))
+
+
+def listed_recipient_condition(
+    parent_id: int, *states: str, besides: Send | None = None
+) -> sa.ColumnElement[bool]:
+    """Return the same condition in a form that is fast if few recipients are in the states.
+
+    The arguments are those of ``recipient_condition``.
+    """
+    is_listed: sa.ColumnElement[bool] = send_recipient.c.state.in_(states)
+    if besides:
+        is_listed = sa.and_(is_listed, send_recipient.c.send_id != besides.id)
+    ids = sa.select(send_recipient.c.subscriber_id).where(
+        send_recipient.c.send_id.in_(_select_sends(parent_id)), is_listed
+    )
+    keys = sa.select(send_recipient.c.address_key).where(
+        send_recipient.c.root_id == parent_id, is_listed
+    )
+    return sa.or_(subscriber.c.id.in_(ids), subscriber.c.address_key.in_(keys))
+
+
+def _select_sends(parent_id: int) -> sa.Select[int]:
+    is_family = sa.or_(send.c.id == parent_id, send.c.parent_id == parent_id)
+    return sa.select(send.c.id).where(is_family).correlate(None)

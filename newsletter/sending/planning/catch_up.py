@@ -1,0 +1,248 @@
+"""Propose a catch-up: send what was sent to readers who joined since."""
+
+import os
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from newsletter.config import Config
+from newsletter.db import read_transaction
+from newsletter.errors import NewsletterError, NothingToDoError, Problem, SendRefusedError
+from newsletter.project import Project
+from newsletter.render.fallback_host import find_fallback_problems
+from newsletter.sending.ledger.catch_ups import list_catch_ups, load_parent
+from newsletter.sending.ledger.copied_database import find_copy
+from newsletter.sending.ledger.find_sends import find_send, open_ledger
+from newsletter.sending.ledger.record import (
+    Ledger,
+    Send,
+    count_recipients_by_state,
+    get_ledger_time,
+    may_have_been_sent,
+)
+from newsletter.sending.ledger.send_phase import get_send_phase, was_recalled
+from newsletter.sending.planning.catch_up_audience import (
+    REFUSED,
+    count_catch_up_exclusions,
+    exclude_earlier_recipients,
+)
+from newsletter.sending.planning.frozen_content import load_frozen_email, load_prepared_email
+from newsletter.sending.planning.preflight import (
+    find_resume_problems,
+    find_settings_problems,
+    finished_send_problem,
+    no_recipients_left_problem,
+    scheduled_send_problem,
+)
+from newsletter.sending.planning.proposal import (
+    CatchUp,
+    SendOptions,
+    SendProposal,
+    check_same_options,
+    limit_batch_size,
+    pending_condition,
+    render_issue_folder,
+)
+from newsletter.sending.planning.schedule_text import describe_schedule
+from newsletter.sending.providers.sendgrid.payload import prepare_email
+from newsletter.subscribers import ALL_SUBSCRIBERS, count_subscribers
+from newsletter.subscribers.segments import find_segment
+
+# A catch-up in one of these states is resumed before there is another one.
+_STOPPED_STATES = ("running", "paused", "blocked")
+
+
+def propose_catch_up(
+    project: Project, name: str | None, engine: sa.Engine, options: SendOptions
+) -> SendProposal:
+    """Return what a catch-up would do: the frozen email, and readers who joined since; no write.
+
+    Args:
+        project: the editor's folder; the issue's own folder may be gone.
+        name: of a send, or a part of it; ``None`` for the latest.
+        engine: the database of list and ledger.
+        options: the editor's options.
+
+    Raises:
+        NothingToDoError: nobody has joined since.
+        SendRefusedError: the send has not finished, or nobody has it; or its checksum doesn't
+            match.
+        NewsletterError: there is no such send, or its segment can't be evaluated.
+    """
+    config = project.config
+    ledger = open_ledger(engine, config)
+    parent = load_parent(ledger, find_send(ledger, name))
+    if problem := _find_parent_problem(ledger, parent, config):
+        raise SendRefusedError.from_problems([problem])
+    earlier = _find_unfinished(ledger, parent)
+    if earlier and earlier.state in _STOPPED_STATES:
+        return _propose_resumption(project, ledger, parent, earlier, options)
+    return _propose_new(project, ledger, parent, earlier, options)
+
+
+def _propose_new(
+    project: Project,
+    ledger: Ledger,
+    parent: Send,
+    earlier: Send | None,
+    options: SendOptions,
+) -> SendProposal:
+    config = limit_batch_size(project.config, options)
+    segment, condition = None, ALL_SUBSCRIBERS
+    with read_transaction(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        if parent.segment:
+            segment = find_segment(connection, parent.segment, config, now, besides=parent.issue)
+            condition = segment.condition
+        audience = exclude_earlier_recipients(condition, parent, besides=earlier)
+        excluded = count_catch_up_exclusions(connection, parent, condition, now, besides=earlier)
+        count = count_subscribers(connection, audience, mailable_only=True, at=now)
+    refused = _find_refused(ledger, parent)
+    if not count:
+        raise _nobody_joined_error(parent, config, excluded.get(REFUSED, 0), refused)
+    email = load_frozen_email(ledger, parent)
+    scheduled = earlier if earlier and earlier.is_scheduled_locally else None
+    return SendProposal(
+        project=project,
+        folder=project.issues_dir / parent.issue,
+        prepared_email=prepare_email(email, config),
+        ledger=ledger,
+        earlier_send=earlier,
+        is_resumed=False,
+        recipient_count=count,
+        unsubscribed_count=0,
+        excluded=excluded,
+        segment=segment,
+        recipient_condition=audience,
+        blocking_problem=None,
+        finished_counts={},
+        diff_lines=(),
+        allowed=parent.allowed,
+        problems=(
+            *_find_problems(ledger, config, options),
+            *find_fallback_problems(email),
+        ),
+        schedule_problem=scheduled_send_problem(scheduled, config, now) if scheduled else None,
+        catch_up=CatchUp(parent, _has_changed(project, parent), refused),
+    )
+
+
+def _propose_resumption(
+    project: Project, ledger: Ledger, parent: Send, resumed: Send, options: SendOptions
+) -> SendProposal:
+    config = project.config
+    check_same_options(resumed, config, options)
+    condition = pending_condition(resumed)
+    with read_transaction(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        count = count_subscribers(connection, condition, mailable_only=True, at=now)
+    pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
+    left_problem = no_recipients_left_problem(resumed) if pending and not count else None
+    return SendProposal(
+        project=project,
+        folder=project.issues_dir / parent.issue,
+        prepared_email=load_prepared_email(ledger, resumed, config),
+        ledger=ledger,
+        earlier_send=resumed,
+        is_resumed=True,
+        recipient_count=count,
+        unsubscribed_count=max(pending - count, 0),
+        excluded=resumed.excluded,
+        segment=None,
+        recipient_condition=condition,
+        blocking_problem=None,
+        finished_counts={},
+        diff_lines=(),
+        allowed=resumed.allowed,
+        problems=(
+            *_find_problems(ledger, config, options),
+            *((left_problem,) if left_problem else ()),
+        ),
+        catch_up=CatchUp(parent, _has_changed(project, parent), _find_refused(ledger, parent)),
+    )
+
+
+def _find_problems(ledger: Ledger, config: Config, options: SendOptions) -> tuple[Problem, ...]:
+    copied = find_copy(ledger.engine)
+    problems = (
+        find_resume_problems(config, os.environ)
+        if options.needs_api_key
+        else find_settings_problems(config)
+    )
+    return (*((copied.as_problem(),) if copied else ()), *problems)
+
+
+def _find_unfinished(ledger: Ledger, parent: Send) -> Send | None:
+    """Return the catch-up that is to be resumed, or that a new one replaces; else ``None``."""
+    for catch_up in list_catch_ups(ledger, parent):
+        if catch_up.state in {"frozen", *_STOPPED_STATES} or was_recalled(catch_up):
+            return catch_up
+        if catch_up.state == "cancelled" and not may_have_been_sent(ledger, catch_up):
+            return catch_up
+    return None
+
+
+def _find_parent_problem(ledger: Ledger, parent: Send, config: Config) -> Problem | None:
+    """Return why a send can't be caught up on; ``None`` if it has finished and somebody has it."""
+    now = get_ledger_time(ledger)
+    phase = get_send_phase(parent, now)
+    if phase == "done":
+        counts = count_recipients_by_state(ledger, parent)
+        has_any = counts.get("accepted") or counts.get("unknown")
+        return None if has_any else finished_send_problem(parent, config, counts)
+    words = describe_schedule(parent, now, ZoneInfo(config.timezone))
+    if phase == "needs_review":
+        words = words or "has readers who may or may not have it"
+        remedy = f"Resolve that first. See: newsletter status {parent.slug}"
+    elif phase == "held":
+        remedy = "Run it again after that time."
+    elif phase in _STOPPED_STATES:
+        words = "has not finished"
+        remedy = f"Finish it first with: newsletter resume {parent.slug}"
+    else:
+        words = words or ("was cancelled" if phase == "cancelled" else "has not been sent yet")
+        remedy = (
+            "Only a send that has finished can be caught up on. See: "
+            f"newsletter status {parent.slug}"
+        )
+    return Problem(f"{parent.issue} {words}", remedy=remedy)
+
+
+def _find_refused(ledger: Ledger, parent: Send) -> tuple[Send, ...]:
+    """Return which of a send and its catch-ups have readers whom SendGrid has refused."""
+    family = (parent, *reversed(list_catch_ups(ledger, parent)))
+    return tuple(part for part in family if count_recipients_by_state(ledger, part).get("rejected"))
+
+
+def format_retry_commands(refused: Sequence[Send]) -> str:
+    """Format the commands that send again to readers whom SendGrid has refused."""
+    return "; ".join(f"newsletter retry {part.slug}" for part in refused)
+
+
+def _nobody_joined_error(
+    parent: Send, config: Config, refused_count: int, refused: Sequence[Send]
+) -> NothingToDoError:
+    remedy = ""
+    if refused_count:
+        commands = format_retry_commands(refused)
+        remedy = f"SendGrid refused {refused_count:,}. Retry the refused with: {commands}"
+    return NothingToDoError(
+        f"nobody has joined since {parent.issue} was sent on {format_sent_day(parent, config)}",
+        remedy=remedy,
+    )
+
+
+def format_sent_day(parent: Send, config: Config) -> str:
+    """Format the day on which a send's recipients were frozen: ``24 Nov 2026``."""
+    local = parent.frozen_at.astimezone(ZoneInfo(config.timezone))
+    return f"{local.day} {local:%b %Y}"
+
+
+def _has_changed(project: Project, parent: Send) -> bool:
+    """Return whether the issue's files would give another email than the one that was sent."""
+    try:
+        _, email = render_issue_folder(project, project.issues_dir / parent.issue)
+    except (NewsletterError, OSError):
+        return True
+    return email.content_sha != parent.content_sha

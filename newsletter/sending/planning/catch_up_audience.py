@@ -1,0 +1,75 @@
+"""Select the audience of a catch-up: who joined since, and why not others."""
+
+import datetime
+
+import sqlalchemy as sa
+
+from newsletter.sending.ledger.catch_ups import (
+    listed_recipient_condition,
+    recipient_condition,
+)
+from newsletter.sending.ledger.record import Send
+from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
+from newsletter.subscribers.audience import OUTSIDE_SEGMENT
+
+HAVE_IT = "have it already"
+REFUSED = "refused by SendGrid"
+PLANNED_BEFORE = "planned before and left out"
+# Of an unknown recipient nobody knows, so they count as having it; a pending one will get it.
+_HAVING_STATES = ("accepted", "unknown", "pending")
+_LEFT_OUT_STATES = ("skipped_late", "dropped")
+
+
+def exclude_earlier_recipients(
+    condition: sa.ColumnElement[bool], parent: Send, *, besides: Send | None = None
+) -> sa.ColumnElement[bool]:
+    """Return the condition without the recipients of a send and of its catch-ups.
+
+    Args:
+        condition: the condition of the segment, as it is today.
+        parent: the send that the catch-up adds to.
+        besides: a catch-up that doesn't count, since it is to be replaced.
+    """
+    return sa.and_(condition, sa.not_(recipient_condition(parent.id, besides=besides)))
+
+
+def count_catch_up_exclusions(
+    connection: sa.Connection,
+    parent: Send,
+    condition: sa.ColumnElement[bool],
+    at: datetime.datetime,
+    *,
+    besides: Send | None = None,
+) -> dict[str, int]:
+    """Return the number of excluded subscribers by reason; only reasons that occur.
+
+    Together with the audience they add up to the whole list.
+
+    Args:
+        connection: in a transaction.
+        parent: the send that the catch-up adds to.
+        condition: the condition of its segment, as it is today.
+        at: the moment at which pauses are evaluated.
+        besides: as for ``exclude_earlier_recipients``.
+    """
+
+    def count(is_counted: sa.ColumnElement[bool]) -> int:
+        return count_subscribers(connection, is_counted, mailable_only=True, at=at)
+
+    have_it = recipient_condition(parent.id, *_HAVING_STATES, besides=besides)
+    refused = listed_recipient_condition(parent.id, "rejected", besides=besides)
+    left_out = listed_recipient_condition(parent.id, *_LEFT_OUT_STATES, besides=besides)
+    not_recipient = sa.not_(recipient_condition(parent.id, besides=besides))
+    counts = {
+        REFUSED: count(sa.and_(refused, sa.not_(have_it))),
+        PLANNED_BEFORE: count(sa.and_(left_out, sa.not_(refused), sa.not_(have_it))),
+    }
+    # All other recipients: on a large list, faster than to look for each one.
+    recipient_count = count(ALL_SUBSCRIBERS) - count(not_recipient)
+    counts = {HAVE_IT: recipient_count - sum(counts.values()), **counts}
+    if condition is not ALL_SUBSCRIBERS:
+        counts[OUTSIDE_SEGMENT] = count(sa.and_(sa.not_(condition), not_recipient))
+    return {
+        **count_exclusions(connection, at=at),
+        **{reason: number for reason, number in counts.items() if number},
+    }
