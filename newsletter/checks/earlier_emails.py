@@ -25,7 +25,7 @@ def load_earlier_emails(connection: sa.Connection, issue_name: str) -> tuple[Ear
             send_content.c.text,
         )
         .join(send_content, send_content.c.send_id == send.c.id)
-        .where(send.c.issue != issue_name, has_recipients)
+        .where(send.c.issue != issue_name, send.c.parent_id.is_(None), has_recipients)
         .order_by(send.c.frozen_at.desc(), send.c.id.desc())
     )
     return tuple(
@@ -36,18 +36,24 @@ def load_earlier_emails(connection: sa.Connection, issue_name: str) -> tuple[Ear
 
 
 def getting_condition(send_id: sa.ColumnElement[int] | int) -> sa.ColumnElement[bool]:
-    """Return the condition on ``send_recipient`` that a recipient of a send has or will get it.
+    """Return the condition on ``send_recipient`` that a recipient of an issue has or will get it.
 
-    Of a cancelled send only those will get it whose request is in flight.
+    Recipients of catch-ups count. Of a cancelled send only those will get it whose request is in
+    flight.
+
+    Args:
+        send_id: the issue's send, not a catch-up.
     """
     cancelled = send.alias()
-    is_cancelled = sa.exists().where(cancelled.c.id == send_id, cancelled.c.state == "cancelled")
+    is_cancelled = sa.exists().where(
+        cancelled.c.id == send_recipient.c.send_id, cancelled.c.state == "cancelled"
+    )
     in_flight = sa.exists().where(
         batch.c.id == send_recipient.c.batch_id, batch.c.state == "in_flight"
     )
     recipients = send_recipient.c
     will_get = sa.and_(recipients.state == "pending", sa.or_(~is_cancelled, in_flight))
     return sa.and_(
-        recipients.send_id == send_id,
+        recipients.root_id == send_id,
         sa.or_(recipients.state.in_(("accepted", "unknown")), will_get),
     )

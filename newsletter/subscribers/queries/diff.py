@@ -49,7 +49,7 @@ def iter_added(
     was_recipient = (
         sa.exists()
         .where(
-            send_recipient.c.send_id == past_send.id,
+            send_recipient.c.send_id.in_(past_send.ids),
             send_recipient.c.subscriber_id == subscriber.c.id,
         )
         .correlate(subscriber)
@@ -108,7 +108,7 @@ def iter_removed(
             ).outerjoin(journal, first_entry)
         )
         .where(
-            send_recipient.c.send_id == past_send.id,
+            send_recipient.c.send_id.in_(past_send.ids),
             sa.or_(subscriber.c.id.is_(None), sa.not_(in_audience)),
         )
         .order_by(send_recipient.c.subscriber_id)

@@ -191,7 +191,7 @@ def _load_delivery(
     connection: sa.Connection, past_send: PastSend, id_: int, key: str
 ) -> DeliveryDetails | None:
     query = sa.select(send_recipient).where(
-        send_recipient.c.send_id == past_send.id, send_recipient.c.subscriber_id == id_
+        send_recipient.c.send_id.in_(past_send.ids), send_recipient.c.subscriber_id == id_
     )
     row: Any = connection.execute(query).first()
     if row is None:
@@ -201,7 +201,7 @@ def _load_delivery(
     )
     events = (
         sa.select(event.c.type, event.c.at)
-        .where(event.c.address_key == key, event.c.send_id == past_send.id)
+        .where(event.c.address_key == key, event.c.send_id == row.send_id)
         .order_by(event.c.at)
     )
     return DeliveryDetails(

@@ -18,8 +18,9 @@ class PastSend(NamedTuple):
         id: the send's id in the ledger.
         issue: the name of the issue.
         frozen_at: when its audience was frozen.
-        total: the number of recipients.
+        total: the number of recipients, with those of its catch-ups.
         segment: the query that selected them, ``""`` for the whole list.
+        catch_up_ids: the ids of its catch-ups, whose recipients have the issue too.
     """
 
     id: int
@@ -27,6 +28,12 @@ class PastSend(NamedTuple):
     frozen_at: datetime.datetime
     total: int
     segment: str
+    catch_up_ids: tuple[int, ...] = ()
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Its id and those of its catch-ups."""
+        return (self.id, *self.catch_up_ids)
 
 
 def find_past_send(connection: sa.Connection, name: str) -> PastSend | None:
@@ -50,12 +57,20 @@ def find_past_send(connection: sa.Connection, name: str) -> PastSend | None:
 
 
 def _load_past_sends(connection: sa.Connection) -> Sequence[PastSend]:
-    """Return all sends but the recalled ones, the newest first."""
-    columns = [send.c[name] for name in PastSend._fields]
-    query = sa.select(send.c.scheduled_at, send.c.recalled_at, *columns)
+    """Return the sends of all issues but the recalled ones, the newest first."""
+    names = ("id", "issue", "frozen_at", "total", "segment")
+    columns = [send.c[name] for name in names]
+    query = sa.select(send.c.parent_id, send.c.scheduled_at, send.c.recalled_at, *columns)
     query = query.order_by(send.c.frozen_at.desc(), send.c.id.desc())
+    firsts, catch_ups = list[PastSend](), dict[int, list[PastSend]]()
+    for parent_id, scheduled_at, recalled_at, *values in connection.execute(query):
+        if not is_recalled(scheduled_at, recalled_at):
+            group = firsts if parent_id is None else catch_ups.setdefault(parent_id, [])
+            group.append(PastSend(*values))
     return [
-        PastSend(*values)
-        for scheduled_at, recalled_at, *values in connection.execute(query)
-        if not is_recalled(scheduled_at, recalled_at)
+        past_send._replace(
+            total=past_send.total + sum(part.total for part in catch_ups.get(past_send.id, ())),
+            catch_up_ids=tuple(part.id for part in catch_ups.get(past_send.id, ())),
+        )
+        for past_send in firsts
     ]

@@ -199,7 +199,7 @@ class QueryBuilder:
         problem = engagement_problem(kind, selected, is_range=isinstance(sends, int))
         if problem:
             raise _TokenError(problem.message, token, problem.remedy)
-        return HasEngagement(kind, sends, tuple(known.id for known in selected))
+        return HasEngagement(kind, sends, tuple(id_ for known in selected for id_ in known.ids))
 
     def _parse_sends(self, token: "Token", text: str) -> int | str:
         issues = [known.issue for known in self._known.sends]

@@ -55,6 +55,7 @@ class KnownSend:
         has_events: whether any event of it was received.
         opens: whether its opens were tracked.
         clicks: whether its clicks were tracked.
+        catch_up_ids: the ids of its catch-ups, which count as it.
     """
 
     id: int
@@ -62,6 +63,12 @@ class KnownSend:
     has_events: bool = True
     opens: TrackingEvidence = "on"
     clicks: TrackingEvidence = "on"
+    catch_up_ids: tuple[int, ...] = ()
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Its id and those of its catch-ups."""
+        return (self.id, *self.catch_up_ids)
 
 
 def load_known_sends(connection: sa.Connection, besides: str = "") -> tuple[KnownSend, ...]:
@@ -82,10 +89,11 @@ def load_known_sends(connection: sa.Connection, besides: str = "") -> tuple[Know
             has_event,
             has_event.where(event.c.type == "open"),
             has_event.where(event.c.type == "click"),
+            send.c.parent_id,
             send.c.scheduled_at,
             send.c.recalled_at,
         )
-        .where(was_started, send.c.issue != besides)
+        .where(was_started)
         .order_by(send.c.frozen_at.desc(), send.c.id.desc())
     )
     requested = load_tracking(connection)
@@ -95,16 +103,40 @@ def load_known_sends(connection: sa.Connection, besides: str = "") -> tuple[Know
             requested.get((issue, action), frozenset()), was_reported=was_reported
         )
 
-    return tuple(
-        KnownSend(
+    found, catch_ups = list[KnownSend](), dict[int, list[KnownSend]]()
+    for row in connection.execute(query):
+        id_, issue, has_events, has_opens, has_clicks, parent_id, *times = row
+        if is_recalled(*times):
+            continue
+        known = KnownSend(
             id_,
             issue,
             bool(has_events),
             evidence(issue, "opens", was_reported=bool(has_opens)),
             evidence(issue, "clicks", was_reported=bool(has_clicks)),
         )
-        for id_, issue, has_events, has_opens, has_clicks, *times in connection.execute(query)
-        if not is_recalled(*times)
+        if parent_id is None:
+            found.append(known)
+        else:
+            catch_ups.setdefault(parent_id, []).append(known)
+    return tuple(
+        _add_catch_ups(known, catch_ups.get(known.id, ()))
+        for known in found
+        if known.issue != besides
+    )
+
+
+def _add_catch_ups(known: KnownSend, catch_ups: Sequence[KnownSend]) -> KnownSend:
+    """Return a send together with its catch-ups: what is known of only a part isn't known of it."""
+    family = (known, *catch_ups)
+    opens, clicks = ({getattr(part, name) for part in family} for name in ("opens", "clicks"))
+    return KnownSend(
+        known.id,
+        known.issue,
+        any(part.has_events for part in family),
+        known.opens if len(opens) == 1 else "part",
+        known.clicks if len(clicks) == 1 else "part",
+        tuple(part.id for part in catch_ups),
     )
 
 

@@ -21,6 +21,7 @@ from newsletter.subscribers.segments.known_sends import (
     judge_tracking,
     load_known_sends,
 )
+from newsletter.subscribers.send_names import make_catch_up_name
 from newsletter.subscribers.tracking_record import RequestedTracking, insert_tracking
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
@@ -64,7 +65,7 @@ def insert_send(
         connection.execute(sa.insert(batch).values(row))
         for person, state in (states or {}).items():
             row = {"send_id": id_, "subscriber_id": person, "batch_id": id_, "state": state}
-            row["address_key"] = key_in_send(person)
+            row |= {"address_key": key_in_send(person), "root_id": id_}
             connection.execute(sa.insert(send_recipient).values(row))
         for number, (person, type_, *is_bot) in enumerate(events):
             row = {
@@ -335,3 +336,37 @@ def test_condition_of_every_known_send_fits_in_one_statement(readers: sa.Engine)
         ]
         connection.execute(sa.insert(batch), rows)
     assert find_ids(readers, " or ".join(["sent:last-999"] * 110)) == []
+
+
+def insert_catch_up(engine: sa.Engine, options: TrackingOptions) -> None:
+    """Insert a catch-up of the issue for the newcomer, who has not opened it."""
+    name = make_catch_up_name(ICE, [])
+    events = [(NEWCOMER, "delivered")]
+    insert_send(
+        engine, 3, name, states={NEWCOMER: "accepted"}, events=events, tracking=(options,)
+    )  # fmt: skip
+    with engine.begin() as connection:
+        child = sa.update(send).where(send.c.id == 3)
+        connection.execute(child.values(parent_id=1, frozen_at=NOW))
+        connection.execute(
+            sa.update(send_recipient).where(send_recipient.c.send_id == 3).values(root_id=1)
+        )
+
+
+def test_catch_up_counts_as_its_issue(two_tracked_sends: sa.Engine) -> None:
+    queries = ("sent:ice", "not opened:ice", "sent:last-1", "delivered:last-1")
+    before = [find_ids(two_tracked_sends, query) for query in queries]
+    insert_catch_up(two_tracked_sends, BOTH)
+    after = [find_ids(two_tracked_sends, query) for query in queries]
+    assert after == [sorted({*ids, NEWCOMER}) for ids in before]
+    assert NEWCOMER not in find_ids(two_tracked_sends, "opened:ice")
+    with read_transaction(two_tracked_sends) as connection:
+        assert [known.issue for known in load_known_sends(connection)] == [ICE, FOG]
+        assert [known.issue for known in load_known_sends(connection, besides=ICE)] == [FOG]
+
+
+def test_untracked_catch_up_makes_the_opens_of_its_issue_unknown(
+    two_tracked_sends: sa.Engine,
+) -> None:
+    insert_catch_up(two_tracked_sends, NEITHER)
+    assert "to a part of the readers only" in refusal(two_tracked_sends, "not opened:ice")
