@@ -28,11 +28,13 @@ class StartedSend(NamedTuple):
         id: its id in the ledger.
         issue: the issue's name.
         sent_at: when the first request was sent, or when SendGrid was to deliver it.
+        parent_id: of a catch-up, the send that it adds to.
     """
 
     id: int
     issue: str
     sent_at: datetime.datetime
+    parent_id: int | None = None
 
 
 def list_started_sends(connection: sa.Connection, now: datetime.datetime) -> list[StartedSend]:
@@ -47,7 +49,9 @@ def list_started_sends(connection: sa.Connection, now: datetime.datetime) -> lis
     """
     is_cancelled_there = sa.and_(send.c.state == "cancelled", send.c.provider_batch_id != "")
     has_event = sa.exists().where(event.c.send_id == send.c.id, event.c.type.in_(_DELIVERY_EVENTS))
-    columns = (send.c.id, send.c.issue, send.c.scheduled_at, send.c.recalled_at)
+    columns = (
+        send.c.id, send.c.issue, send.c.parent_id, send.c.scheduled_at, send.c.recalled_at,
+    )  # fmt: skip
     rows = connection.execute(
         sa.select(
             *columns,
@@ -62,7 +66,9 @@ def list_started_sends(connection: sa.Connection, now: datetime.datetime) -> lis
         .group_by(*columns)
     )
     sends = [
-        StartedSend(row.id, row.issue, max(row.scheduled_at or row.started, row.started))
+        StartedSend(
+            row.id, row.issue, max(row.scheduled_at or row.started, row.started), row.parent_id
+        )
         for row in rows
         if not is_recalled(row.scheduled_at, row.recalled_at)
         and (row.scheduled_at is None or row.scheduled_at <= now)
@@ -73,9 +79,13 @@ def list_started_sends(connection: sa.Connection, now: datetime.datetime) -> lis
 def attribution_window(sends: Sequence[StartedSend], current: StartedSend) -> TimeWindow:
     """Return the period in which events without a send's id are attributed to this send.
 
-    It lasts seven days, or until the next send.
+    It lasts seven days, or until the next send of another issue: a catch-up has other recipients.
     """
-    later = (started.sent_at for started in sends[sends.index(current) + 1 :])
+    later = (
+        started.sent_at
+        for started in sends[sends.index(current) + 1 :]
+        if started.parent_id is None
+    )
     return current.sent_at, min(
         current.sent_at + ATTRIBUTION_PERIOD, next(later, current.sent_at + ATTRIBUTION_PERIOD)
     )
@@ -108,7 +118,7 @@ def compute_medians(
     Args:
         connection: in a read transaction with one snapshot.
         sends: from ``list_started_sends``.
-        current: the send to compare.
+        current: the send to compare; catch-ups are not compared with.
         current_rates: its rates; rates that it lacks are not computed, since that takes long.
         personal_url_prefixes: as for ``count_clicks``.
 
@@ -116,7 +126,12 @@ def compute_medians(
         The medians, each over the sends that have that rate, and how many sends were compared.
     """
     earlier_rates = []
-    for started in sends[: sends.index(current)][-MAX_COMPARED:]:
+    earlier = [
+        started
+        for started in sends[: sends.index(current)]
+        if started.parent_id is None and started.id != current.parent_id
+    ]
+    for started in earlier[-MAX_COMPARED:]:
         counts = count_send_results(
             connection, started.id, started.sent_at, attribution_window(sends, started)
         )

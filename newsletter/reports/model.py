@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # Hours in a curve; what happens after them is counted as later.
 CURVE_HOURS = 72
@@ -154,6 +154,7 @@ class SendReport:
         rates: the rates of this send.
         medians: the median rates of the sends before it.
         compared: the number of those sends.
+        catch_ups: its catch-ups: name -> recipients whom SendGrid has accepted.
     """
 
     issue: str
@@ -171,6 +172,7 @@ class SendReport:
     rates: SendRates
     medians: SendRates
     compared: int
+    catch_ups: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:

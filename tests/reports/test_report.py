@@ -1,7 +1,7 @@
 """The whole report of a generated send, on both databases."""
 
 import datetime
-from dataclasses import fields
+from dataclasses import fields, replace
 from statistics import median
 
 import pytest
@@ -127,3 +127,29 @@ def test_clicks_of_an_email_without_links_are_other_links(engine: sa.Engine) -> 
     make_send(engine, SampleSend(readers=50, html=HTML[:0]))
     (other_links,) = latest(engine).links
     assert (other_links.url, other_links.text) == ("", "")
+
+
+def test_catch_up_changes_no_report_of_another_send(engine: sa.Engine) -> None:
+    hour = datetime.timedelta(hours=1)
+    make_send(engine, earlier(1, readers=40))
+    make_send(engine, SampleSend(readers=40))
+    with read_transaction(engine) as connection:
+        sends = list_started_sends(connection, AT + WEEK)
+        before = build_send_report(connection, sends[-1], configured(), AT + WEEK)
+    make_send(engine, SampleSend(issue="2026-11-24-x~catch-up-1", at=AT + hour, readers=3, seed=9))
+    with engine.begin() as connection:
+        connection.execute(sa.update(send).where(send.c.id == 3).values(parent_id=2))
+        sends = list_started_sends(connection, AT + WEEK)
+        after = build_send_report(connection, sends[1], configured(), AT + WEEK)
+        child = build_send_report(connection, sends[2], configured(), AT + WEEK)
+    assert after.catch_ups == {"2026-11-24-x~catch-up-1": 3}
+    assert replace(after, catch_ups={}) == before
+    assert attribution_window(sends, sends[1]) == (AT, AT + WEEK)
+    # It is compared with the issue before, not with its own parent.
+    assert (child.compared, child.medians.opened) == (1, before.medians.opened)
+    make_send(engine, SampleSend(issue="2026-11-25-next", at=AT + 2 * hour, readers=2))
+    with read_transaction(engine) as connection:
+        sends = list_started_sends(connection, AT + WEEK)
+        next_report = build_send_report(connection, sends[-1], configured(), AT + WEEK)
+    assert next_report.compared == 2
+    assert attribution_window(sends, sends[2]) == (AT + hour, AT + 2 * hour)

@@ -83,7 +83,7 @@ def _select_send(
             raise ProjectError(
                 "nothing has been sent yet", remedy="Send an issue with: newsletter send"
             )
-        return sends[-1]
+        return next(send for send in reversed(sends) if send.parent_id is None)
     try:
         send = find_send(ledger, name)
     except ProjectError as error:
@@ -140,6 +140,8 @@ def _print_report(report: "SendReport", zone: "ZoneInfo") -> None:
 
 
 def _print_next_steps(report: "SendReport") -> None:
+    for name, sent in report.catch_ups.items():
+        echo(f"{sent:,} more who joined later got it. Their report: newsletter report {name[11:]}")
     if report.has_no_feedback:
         echo_err(
             "SendGrid has not reported any events for it yet. newsletter serve receives them;\n"

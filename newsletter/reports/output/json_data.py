@@ -26,6 +26,7 @@ def report_to_dict(report: SendReport) -> dict[str, Any]:
         **asdict(delivery),
         "adds_up": report.sent == delivery.total,
         "not_sent": dict(report.not_accepted),
+        "catch_ups": dict(report.catch_ups),
         "bounces": dict(counts.bounces),
         "drops": dict(counts.drops),
         "deferred": counts.deferred,
