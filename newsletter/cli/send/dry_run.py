@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.output import echo, format_fields, print_json
 from newsletter.cli.progress import progress_bar
-from newsletter.cli.send.proposal import exclusion_rows, sender_rows
+from newsletter.cli.send.proposal import catch_up_rows, exclusion_rows, sender_rows
 from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
         "unfit": totals.rejected_count,
         "left_out": dict(proposal.excluded),
         "segment": segment,
+        "catch_up": proposal.catch_up is not None,
         "files": {
             "requests": str(result.bodies_path),
             "samples": [str(path) for path in result.sample_paths],
@@ -114,6 +115,7 @@ def _print_result(
             "bytes",
             f"{totals.total_bytes:,} in all, {totals.largest_bytes:,} in the largest request",
         ),
+        *catch_up_rows(proposal),
         *exclusion_rows(proposal),
         *schedule_rows,
     ]
@@ -144,7 +146,8 @@ def _print_result(
         elif schedule_rows:
             action = "ask for the count and schedule it"
         echo(f"Nothing was sent. A real send would {action}.")
-        echo(f"Next: newsletter send {proposal.folder.name[11:]}")
+        option = " --catch-up" if proposal.catch_up else ""
+        echo(f"Next: newsletter send {proposal.folder.name[11:]}{option}")
 
 
 def _list_problems(proposal: "SendProposal") -> "list[Problem]":

@@ -68,7 +68,7 @@ def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, st
         recipients += f"; resumes the stopped send to {earlier.total:,}"
     elif earlier:
         recipients += ", as planned"
-    rows = [*sender_rows(proposal), ("to", recipients)]
+    rows = [*sender_rows(proposal), ("to", recipients), *catch_up_rows(proposal)]
     if proposal.unsubscribed_count:
         rows.append(
             ("gone", f"{proposal.unsubscribed_count:,} more were planned and left the list since")
@@ -83,6 +83,26 @@ def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, st
         rows.append(("sandbox", "SendGrid will only validate it; it counts as sent"))
     echo(get_default_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(rows))
+
+
+def catch_up_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
+    """Return the rows that say what a catch-up adds to; none for another send."""
+    from newsletter.sending.planning.catch_up import format_retry_commands, format_sent_day
+    from newsletter.sending.planning.catch_up_audience import REFUSED
+
+    if not proposal.catch_up:
+        return []
+    parent = proposal.catch_up.parent
+    day = format_sent_day(parent, proposal.project.config)
+    joined = pluralize(proposal.recipient_count, "reader")
+    words = f"{joined} joined since {day}, when {parent.issue} was sent to {parent.total:,}"
+    rows = [("catch-up", words)]
+    if proposal.catch_up.has_changed:
+        rows.append(("content", f"its files have changed since; what was sent on {day} is sent"))
+    if proposal.excluded.get(REFUSED):
+        commands = format_retry_commands(proposal.catch_up.refused)
+        rows.append(("refused", f"retry them with: {commands}"))
+    return rows
 
 
 def sender_rows(proposal: "SendProposal") -> list[tuple[str, str]]:

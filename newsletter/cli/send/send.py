@@ -75,6 +75,11 @@ if TYPE_CHECKING:
 @click.option(
     "--repeat-article", is_flag=True, help="Send it to readers who got it as another issue, too."
 )
+@click.option(
+    "--catch-up",
+    is_flag=True,
+    help="Send what was sent to readers who joined since, and to nobody else.",
+)
 @concurrency_option
 @strict_option
 @click.option(
@@ -104,6 +109,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     limit_per_hour: int | None,
     batch_size: int | None,
     repeat_article: bool,
+    catch_up: bool,
     concurrency: int,
     strict: bool,
     no_image_check: bool,
@@ -126,6 +132,10 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     unsubscribes meanwhile still gets one then, and SendGrid guarantees a cancellation only
     until 10 minutes before the scheduled time.
 
+    With --catch-up the email of an issue that was sent goes out again, as it was then, to
+    those readers only who have joined since. Nobody gets an issue twice; if nobody has
+    joined, the exit code is 3. What was stopped of a catch-up is resumed.
+
     With --dry-run nothing is sent and no key is needed: every request, as it would be sent,
     and the first readers' copies are written to build/<issue>/dry-run/.
 
@@ -136,6 +146,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
       newsletter send building-trust --at 'Tue 09:00'
       newsletter send building-trust --undo-window 20m
       newsletter send building-trust --segment 'tag:vip and not opened:last-3'
+      newsletter send building-trust --catch-up
     """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.cli.send.dry_run import perform_dry_run
     from newsletter.db import database_engine
@@ -147,6 +158,11 @@ def send_command(  # noqa: PLR0913 - one parameter per option
 
     if due:
         _check_due_options()
+    if catch_up and (segment or repeat_article):
+        raise click.UsageError(
+            "--catch-up sends what was sent, to the segment that it was sent to; it can't be used "
+            f"with {'--segment' if segment else '--repeat-article'}"
+        )
     project = open_project()
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         if due:
@@ -163,7 +179,11 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             limit_per_hour=limit_per_hour,
         )
         options = SendOptions(
-            segment or "", batch_size, limit_per_hour, repeat_article=repeat_article
+            segment or "",
+            batch_size,
+            limit_per_hour,
+            repeat_article=repeat_article,
+            catch_up=catch_up,
         )
         proposal = propose(project, issue, engine, options)
         if dry_run:

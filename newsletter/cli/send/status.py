@@ -119,6 +119,12 @@ def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
     ]
     if rest:
         yield f"  {', '.join(rest)}"
+    for catch_up in status.catch_ups:
+        label = PHASE_LABELS.get(catch_up.state, catch_up.state.replace("_", " "))
+        yield (
+            f"  {catch_up.issue[11:]}, to readers who joined later: {label}, "
+            f"{catch_up.accepted_count:,} of {catch_up.total:,} accepted"
+        )
     yield from _iter_schedule_lines(status, zone)
     if status.phase == "recalled":
         return
