@@ -350,7 +350,7 @@ class Config(StrictModel):
         default=PublishSettings(), description="How exported files get to your web host."
     )
     notify: NotifySettings = Field(
-        default=NotifySettings(), description="Who is told about a send that nobody watches."
+        default=NotifySettings(), description="Who is notified about a send that nobody watches."
     )
     database: Annotated[str, AfterValidator(value_types.parse_database_url)] = Field(
         default="sqlite:///newsletter.db",

@@ -1,4 +1,4 @@
-"""Settings of notifications: who is told about a send, and how."""
+"""Settings of notifications: who is notified about a send, and how."""
 
 from typing import Annotated, Literal
 
@@ -21,7 +21,7 @@ def _wrap_single_value(value: object) -> object:
 
 
 class NotifySettings(StrictModel):
-    """Who is told about a send that nobody watches."""
+    """Who is notified about a send that nobody watches."""
 
     email: Annotated[
         tuple[EditorAddress, ...],

@@ -55,7 +55,7 @@ def cancel_locally(ledger: Ledger, send_record: Send, config: Config) -> LocalCa
         words = describe_schedule(send_record, now, ZoneInfo(config.timezone))
         raise SendRefusedError(
             f"{send_record.issue} {words}",
-            remedy="SendGrid can't be asked again. Its events will tell: newsletter status "
+            remedy="SendGrid can't be asked again. Its events show who got it: newsletter status "
             f"{send_record.slug}",
         )
     if phase == "recalled":
@@ -96,7 +96,7 @@ def recall_send(ledger: Ledger, send_record: Send, client: SendGridClient) -> Se
         raise ProviderError(
             "SendGrid has confirmed the cancellation, but less than 10 minutes before the "
             "scheduled time, when it guarantees nothing",
-            remedy="Some readers may get it. Its events will tell: newsletter status "
+            remedy="Some readers may get it. Its events show who got it: newsletter status "
             f"{send_record.slug}",
         )
     return recalled

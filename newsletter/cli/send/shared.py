@@ -151,7 +151,7 @@ def run_and_notify(
 ) -> "Outcome | None":
     """Run the sender, and notify the editor of its start and end.
 
-    Of a run that the editor has started, only what needs them is told, and only if it has no
+    Of a run that the editor has started, only what needs them is notified, and only if it has no
     terminal: on a terminal they see it.
 
     Args:
@@ -169,24 +169,24 @@ def run_and_notify(
 
     notifier = open_notifier(context.project, context.ledger)
     open_terminal = terminal_observer(context)
-    told_kinds: tuple[NotificationKind, ...] = ()
+    notified_kinds: tuple[NotificationKind, ...] = ()
     if is_due:
-        told_kinds = NOTIFICATION_KINDS
+        notified_kinds = NOTIFICATION_KINDS
     elif not sys.stderr.isatty():
-        told_kinds = ("blocked", "needs_decision")
+        notified_kinds = ("blocked", "needs_decision")
 
     @contextmanager
     def open_observer(pending: int) -> "Iterator[SendObserver]":
         with open_terminal(pending) as observer:
-            notifier.notify_start(context.send, is_told="started" in told_kinds)
+            notifier.notify_start(context.send, is_notified="started" in notified_kinds)
             yield observer
 
     try:
         outcome = run(open_observer)
     except Exception as error:
-        notifier.notify_end(context.send, told_kinds, error=str(error) or type(error).__name__)
+        notifier.notify_end(context.send, notified_kinds, error=str(error) or type(error).__name__)
         raise
-    notifier.notify_end(context.send, told_kinds, outcome=outcome)
+    notifier.notify_end(context.send, notified_kinds, outcome=outcome)
     return outcome
 
 

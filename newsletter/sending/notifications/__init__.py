@@ -1,1 +1,1 @@
-"""Notifications: tell the editor about a send that nobody watches."""
+"""Notify the editor about a send that nobody watches."""

@@ -48,7 +48,7 @@ def send_notification(
 
     Args:
         project: the editor's folder.
-        notification: what to tell.
+        notification: the notification.
         environment: holds the API key.
         timeout: seconds after which the command is killed, a request is given up, and no further
             address is notified.

@@ -1,4 +1,4 @@
-"""Write what the editor is told about a send. Pure."""
+"""Compose a notification about a send. Pure."""
 
 import re
 import shlex
@@ -42,7 +42,7 @@ COMMANDS: Mapping[tuple[NotificationKind, str], tuple[tuple[str, str], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What the editor is told.
+    """A notification of the editor.
 
     Attributes:
         kind: one of ``newsletter.config.notify.NOTIFICATION_KINDS``, or ``test``.
@@ -80,7 +80,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class SendFacts:
-    """What is known of a send when its editor is notified.
+    """The facts about a send that its notification contains.
 
     Attributes:
         newsletter: the newsletter's name.
@@ -113,7 +113,7 @@ def clean_line(text: str) -> str:
 
 
 def choose_kind(facts: SendFacts) -> NotificationKind | None:
-    """Return what a run that has ended is notified as; ``None`` if there is nothing to tell."""
+    """Return the kind of notification for a run that has ended; ``None`` for none."""
     match facts.send.state:
         case "done" if facts.count("accepted") or not facts.count("rejected"):
             return "finished"

@@ -53,12 +53,12 @@ class Notifier:
     on_failure: Callable[[str], None]
     running: list[tuple[threading.Thread, list[str]]] = field(default_factory=list)
 
-    def notify_start(self, send: Send, *, is_told: bool = True) -> None:
-        """Notify that the run of a send starts; without ``is_told``, only record it.
+    def notify_start(self, send: Send, *, is_notified: bool = True) -> None:
+        """Notify that the run of a send starts; without ``is_notified``, only record it.
 
         The send doesn't wait for it; ``wait`` does.
         """
-        self._attempt("started", lambda: self._notify_start(send, is_told=is_told))
+        self._attempt("started", lambda: self._notify_start(send, is_notified=is_notified))
 
     def wait(self, timeout: float = MAX_WAIT_SECONDS) -> None:
         """Wait for the notification of the start, but not for ever; report its failures."""
@@ -73,7 +73,7 @@ class Notifier:
     def notify_end(
         self,
         send: Send,
-        told_kinds: tuple[NotificationKind, ...],
+        notified_kinds: tuple[NotificationKind, ...],
         *,
         outcome: Outcome | None = None,
         error: str = "",
@@ -82,17 +82,17 @@ class Notifier:
 
         Args:
             send: the send.
-            told_kinds: the kinds that are told; the others are only recorded.
+            notified_kinds: the kinds that are notified; the others are only recorded.
             outcome: the outcome that stopped it, if one did.
             error: the error that ended it, if one did.
         """
         self.wait()
         remedy = outcome.remedy if outcome else ""
         self._attempt(
-            "ended", lambda: self._notify_end(send, told_kinds, remedy=remedy, error=error)
+            "ended", lambda: self._notify_end(send, notified_kinds, remedy=remedy, error=error)
         )
 
-    def tell(self, notification: Notification) -> None:
+    def notify(self, notification: Notification) -> None:
         """Send a notification if newsletter.yml wants its kind; report failures."""
         for failure in self._send(notification):
             self.on_failure(failure)
@@ -129,7 +129,7 @@ class Notifier:
         except _DATABASE_ERRORS:
             if not error:
                 raise
-            # The error is that of the database: it must be told all the same.
+            # The error is that of the database: the editor must know all the same.
             return SendFacts(name, send, "", {}, error=error)
         refusals = self._load_refusals(send) if status.recipients_by_state.get("rejected") else ()
         return SendFacts(
@@ -146,20 +146,20 @@ class Notifier:
             reason = clean_line(str(error))
             self.on_failure(f"The editor could not be notified that a send has {event}: {reason}")
 
-    def _notify_start(self, send: Send, *, is_told: bool) -> None:
+    def _notify_start(self, send: Send, *, is_notified: bool) -> None:
         facts = self.load_facts(send)
         # Another process may have sent it meanwhile.
-        if facts.send.state not in FINAL_STATES and self._claim(send, "started") and is_told:
+        if facts.send.state not in FINAL_STATES and self._claim(send, "started") and is_notified:
             self._send_in_background(describe_send("started", facts))
 
     def _notify_end(
-        self, send: Send, told_kinds: tuple[NotificationKind, ...], *, remedy: str, error: str
+        self, send: Send, notified_kinds: tuple[NotificationKind, ...], *, remedy: str, error: str
     ) -> None:
         facts = self.load_facts(send, remedy=remedy, error=error)
         kind = choose_kind(facts)
         is_new = self._claim(send, kind or facts.send.state, if_unavailable=bool(error))
-        if is_new and kind in told_kinds:
-            self.tell(describe_send(kind, facts))
+        if is_new and kind in notified_kinds:
+            self.notify(describe_send(kind, facts))
 
     def _claim(self, send: Send, kind: str, *, if_unavailable: bool = False) -> bool:
         try:

@@ -60,7 +60,7 @@ def _notify_stopped(notifier: Notifier) -> None:
         with notifier.ledger.engine.begin() as connection:
             is_claimed = claim_run_notification(connection, facts.send.id, kind)
         if is_claimed:
-            notifier.tell(describe_send(kind, facts))
+            notifier.notify(describe_send(kind, facts))
 
 
 def _notify_without_events(notifier: Notifier) -> None:
@@ -75,7 +75,7 @@ def _notify_without_events(notifier: Notifier) -> None:
         with notifier.ledger.engine.begin() as connection:
             is_claimed = claim_no_events_notification(connection, found.id)
         if is_claimed:
-            notifier.tell(describe_send("no_events", notifier.load_facts(found), hours))
+            notifier.notify(describe_send("no_events", notifier.load_facts(found), hours))
 
 
 def _find_sends_without_events(notifier: Notifier, length: datetime.timedelta) -> list[Send]:

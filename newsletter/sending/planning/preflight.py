@@ -137,7 +137,7 @@ def scheduled_send_problem(send_record: Send, config: Config, now: datetime.date
         remedy = (
             f"Ask SendGrid again with: newsletter cancel {slug}"
             if is_recallable(send_record, now)
-            else f"See what its events tell with: newsletter status {slug}"
+            else f"See what its events show with: newsletter status {slug}"
         )
     elif send_record.is_scheduled_locally and (send_record.scheduled_at or now) <= now:
         remedy = "Start it with: newsletter send --due"

@@ -75,7 +75,7 @@ def test_each_block_of_a_send_is_told(
 ) -> None:
     for _ in range(2):
         set_state("running")
-        notifier.notify_start(frozen, is_told=False)
+        notifier.notify_start(frozen, is_notified=False)
         set_state("blocked")
         notifier.notify_end(frozen, NOTIFICATION_KINDS)
     assert recorder.kinds == ["blocked", "blocked"]
