@@ -30,8 +30,21 @@ def describe_exit(code: int) -> str:
 def read_last_line(file: BinaryIO) -> str:
     """Return the last line that a program has written to a file, or an empty text."""
     file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_OUTPUT_BYTES))
-    lines = file.read().decode(errors="replace").strip().splitlines()
+    return get_last_line(file.read())
+
+
+def get_last_line(output: bytes) -> str:
+    """Return the last line of a program's output, or an empty text."""
+    lines = output.decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else ""
+
+
+def read_end(pipe: BinaryIO, end: bytearray) -> None:
+    """Read a pipe until it is closed, and keep the end of what was written, however much it is."""
+    with pipe:
+        while chunk := os.read(pipe.fileno(), 65_536):
+            end += chunk
+            del end[:-MAX_OUTPUT_BYTES]
 
 
 def kill_group(process: "subprocess.Popen[Any]") -> None:

@@ -4,6 +4,7 @@ import datetime
 import json
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -15,8 +16,9 @@ from newsletter.errors import NewsletterError, ProviderError
 from newsletter.project import Project
 from newsletter.project.editor_command import (
     describe_exit,
+    get_last_line,
     kill_group,
-    read_last_line,
+    read_end,
     withhold_secrets,
 )
 from newsletter.sending.notifications.notification import Notification, clean_line
@@ -24,6 +26,8 @@ from newsletter.sending.providers.sendgrid.client import SendGridClient, read_ap
 from newsletter.sending.providers.sendgrid.outcomes import classify_response
 
 COMMAND_TIMEOUT_SECONDS = 30.0
+# How long the output of a command that has failed is waited for.
+MAX_OUTPUT_WAIT_SECONDS = 1.0
 
 
 class ChannelResult(NamedTuple):
@@ -142,18 +146,22 @@ def _run_command(
         NewsletterError: it can't be started, failed, or took too long.
     """
     command = [*project.config.notify.command, notification.subject]
-    # Files and not pipes: nothing waits for a program that doesn't read, or for what it leaves
-    # behind.
-    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
+    # A file and not a pipe: nothing waits for a program that doesn't read.
+    with tempfile.TemporaryFile() as stdin:
         stdin.write(json.dumps(notification.as_data()).encode() + b"\n")
         stdin.seek(0)
         try:
             process = subprocess.Popen(  # noqa: S603 - the editor's own, without a shell
                 command, cwd=project.root, env=withhold_secrets(environment), stdin=stdin,
-                stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True,
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0,
+                start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise NewsletterError(f"{command[0]} can't be started: {error.strerror}") from None
+        # Not a file: a program that writes without end must not fill the disk.
+        output = bytearray()
+        reader = threading.Thread(target=read_end, args=(process.stderr, output), daemon=True)
+        reader.start()
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -163,6 +171,7 @@ def _run_command(
                 kill_group(process)
                 process.wait()
         if code:
-            output = read_last_line(stderr)
-            message = f"{command[0]} {describe_exit(code)}"
-            raise NewsletterError(f"{message}: {output}" if output else message)
+            # What it has left behind may never close the pipe.
+            reader.join(MAX_OUTPUT_WAIT_SECONDS)
+            message, line = f"{command[0]} {describe_exit(code)}", get_last_line(bytes(output))
+            raise NewsletterError(f"{message}: {line}" if line else message)

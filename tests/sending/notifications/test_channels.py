@@ -82,6 +82,8 @@ def test_command_has_no_secret_of_ours(
         ("import os; os.kill(os.getpid(), 9)", f"{sys.executable} was ended by signal 9"),
         ("pass", ""),
         ("import os; os.close(0); print('x' * 1000000)", ""),
+        ("import sys; print('x\\n' * 1000000, 'why', file=sys.stderr); sys.exit(5)",
+         f"{sys.executable} failed with exit code 5: why"),
     ],
 )  # fmt: skip
 def test_failing_command_is_described(tmp_path: Path, code: str, failure: str) -> None:
@@ -119,6 +121,19 @@ def test_program_left_in_the_background_is_not_waited_for(tmp_path: Path) -> Non
         "sys.stdin.read(1); import signal; signal.alarm(20); signal.pause()'])"
     )
     assert run_python(tmp_path, code, timeout=15.0) == ""
+
+
+def test_output_without_end_is_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    # The largest file that the command may write; a pipe has no such limit.
+    code = (
+        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));\n"
+        "for _ in range(100): os.write(2, b'x' * 4096)\n"
+        "os.write(2, b'\\nat its end'); sys.exit(3)"
+    )
+    assert run_python(tmp_path, code) == f"{sys.executable} failed with exit code 3: at its end"
 
 
 def test_each_address_gets_a_plain_email_of_its_own(
