@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from newsletter.db.bulk import column_in
 from newsletter.db.schema import attempt, batch, send, send_recipient
 from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_error, get_send
-from newsletter.sending.ledger.send_phase import was_recalled
+from newsletter.sending.ledger.send_phase import DISPROVED_REASON, was_recalled
 from newsletter.subscribers.send_names import (
     RECALLED_MARK,
     get_original_issue,
@@ -20,7 +20,6 @@ from newsletter.subscribers.send_names import (
 )
 from newsletter.subscribers.tracking_record import delete_tracking
 
-DISPROVED_REASON = "SendGrid delivered it, although it had confirmed the cancellation"
 REPLACED_REASON = (
     "SendGrid delivered the earlier send of this issue, although it had confirmed its cancellation"
 )

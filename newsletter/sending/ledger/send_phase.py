@@ -11,6 +11,9 @@ from newsletter.subscribers.recalled_sends import is_recalled
 # Besides these, a phase is one of ``newsletter.db.schema.SEND_STATES``.
 SendPhase = str
 
+# Of a send that was recalled, until an event proved that a reader's server has got it.
+DISPROVED_REASON = "SendGrid delivered it, although it had confirmed the cancellation"
+
 
 def get_send_phase(send_record: Send, now: datetime.datetime) -> SendPhase:
     """Return what a send's record means at a moment.
@@ -58,6 +61,7 @@ def is_recallable(send_record: Send, now: datetime.datetime) -> bool:
         send_record.state != "frozen"
         and bool(send_record.provider_batch_id)
         and send_record.recalled_at is None
+        and send_record.reason != DISPROVED_REASON
         and send_record.scheduled_at is not None
         and send_record.scheduled_at > now
     )
