@@ -191,6 +191,8 @@ def format_schedule_rows(
 
 def print_scheduled(context: "SendContext", *, as_json: bool, verb: str = "Scheduled") -> int:
     """Print that a send waits here for its time, and what starts it; return the exit code."""
+    import textwrap
+
     from newsletter.sending.ledger.status import get_send_status
 
     if as_json:
@@ -202,7 +204,7 @@ def print_scheduled(context: "SendContext", *, as_json: bool, verb: str = "Sched
     if is_seen:
         echo_err(f"It waits here: {text}.")
     else:
-        echo_err(f"Nothing would start it yet: {text}.", color="yellow")
+        echo_err(textwrap.fill(f"Nothing would start it yet: {text}.", 79), color="yellow")
         echo_err(
             "Start newsletter serve, or let cron run this at that time or later:\n"
             f"  cd {context.project.root} && newsletter send --due"
