@@ -160,7 +160,7 @@ def _choose_kind(ledger: Ledger, send: Send, config: Config) -> RescheduleKind:
         raise SendRefusedError(
             f"{send.issue} was stopped before anything of it was handed to SendGrid",
             remedy=f"Cancel it with: newsletter cancel {send.slug}. Then schedule it with: "
-            f"newsletter send {send.slug} --at TIME",
+            f"{send.send_command} --at TIME",
         )
     if phase == "uncertain":
         counts = count_recipients_by_state(ledger, send)

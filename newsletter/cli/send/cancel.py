@@ -83,5 +83,5 @@ def _print_recalled(context: "SendContext") -> None:
         color="green",
     )
     echo(f"SendGrid has cancelled what it held for {pluralize(held, 'reader')}.")
-    echo(f"Send it as it is now: newsletter send {send.slug}")
+    echo(f"Send it as it is now: {send.send_command}")
     echo(f"The same at another time: newsletter reschedule {send.slug} --at TIME")

@@ -145,7 +145,7 @@ def _print_reschedule(
     if _has_changed(context):
         echo_err(
             "The issue's files have changed since. This sends what was frozen; to send them as\n"
-            f"they are now: newsletter cancel {send.slug}, then newsletter send {send.slug}",
+            f"they are now: newsletter cancel {send.slug}, then {send.send_command}",
             color="yellow",
         )
 

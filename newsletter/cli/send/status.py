@@ -171,11 +171,11 @@ def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> "Iterator[st
     elif get_original_issue(send.issue) != send.issue:
         yield f"  its issue was planned again: newsletter status {get_original_issue(slug)}"
     elif status.phase == "planned":
-        yield f"  nothing goes out until you run: newsletter send {slug}"
+        yield f"  nothing goes out until you run: {send.send_command}"
     elif status.phase == "recalled" or (
         send.state == "cancelled" and set(status.recipients_by_state) <= NEVER_SENT_STATES
     ):
-        yield f"  send it as it is now with: newsletter send {slug}"
+        yield f"  send it as it is now with: {send.send_command}"
         if status.phase == "recalled":
             yield f"  the same at another time: newsletter reschedule {slug} --at TIME"
 

@@ -16,6 +16,7 @@ from newsletter.db.schema import batch, send, send_recipient
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.provider_pause import select_paused_until
+from newsletter.subscribers.send_names import get_original_issue
 from newsletter.subscribers.tracking_record import insert_tracking
 
 Clock = Callable[[sa.Connection], datetime.datetime]
@@ -101,9 +102,18 @@ class Send:
         return self.issue[11:]
 
     @property
-    def root_id(self) -> int:
-        """The send among whose recipients, and those of its catch-ups, nobody is twice."""
-        return self.parent_id or self.id
+    def send_command(self) -> str:
+        """The command that plans it anew as it is now, or starts it."""
+        if self.parent_id is None:
+            return f"newsletter send {self.slug}"
+        return f"newsletter send {get_original_issue(self.issue)[11:]} --catch-up"
+
+    @property
+    def replan_command(self) -> str:
+        """The command that replaces a plan of which nothing was sent."""
+        if self.parent_id is None:
+            return f"newsletter plan {self.slug} --again"
+        return self.send_command
 
     @property
     def is_scheduled_locally(self) -> bool:

@@ -43,12 +43,12 @@ STATE_PHRASES: Mapping[str, str] = {
 }
 COMMAND_REMEDIES: Mapping[tuple[SendCommand, str], str] = {
     ("pause", "frozen"): "There is nothing to pause. Discard the plan with: newsletter cancel {}",
-    ("resume", "frozen"): "Start it with: newsletter send {}",
+    ("resume", "frozen"): "Start it with: {send_command}",
     ("resume", "needs_review"): "See what is unknown with: newsletter status {}",
     ("resume", "cancelled"): "See who has it, and what can be done, with: newsletter status {}",
     ("cancel", "needs_review"): "See what is unknown with: newsletter status {}",
     ("retry", "running"): "Wait until it has ended, or: newsletter pause {}",
-    ("retry", "frozen"): "Start it with: newsletter send {}",
+    ("retry", "frozen"): "Start it with: {send_command}",
 }
 
 
@@ -80,7 +80,8 @@ def next_state(command: SendCommand, send_record: Send, now: datetime.datetime) 
         return state
     if (command, send_record.state) in WITHOUT_EFFECT:
         raise NothingToDoError(f"{send_record.issue} {STATE_PHRASES[send_record.state]} already")
-    remedy = COMMAND_REMEDIES.get((command, send_record.state), "").format(send_record.slug)
+    template = COMMAND_REMEDIES.get((command, send_record.state), "")
+    remedy = template.format(send_record.slug, send_command=send_record.send_command)
     raise SendRefusedError(f"{send_record.issue} {STATE_PHRASES[send_record.state]}", remedy=remedy)
 
 

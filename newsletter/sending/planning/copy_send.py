@@ -123,5 +123,5 @@ def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> No
     if count != len(remaining) or page:
         raise SendRefusedError(
             f"the recipients of {recalled.issue} are not those of its plan",
-            remedy=f"Plan it again with: newsletter send {recalled.slug} --at TIME",
+            remedy=f"Plan it again with: {recalled.send_command} --at TIME",
         )

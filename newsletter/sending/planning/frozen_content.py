@@ -88,7 +88,7 @@ def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> 
                 f"{send_record.issue} is planned in batches of more than "
                 f"{schedule.limit_per_hour:,}",
                 remedy="Plan smaller ones with: "
-                f"newsletter plan {send_record.slug} --again --batch-size "
+                f"{send_record.replan_command} --batch-size "
                 f"{schedule.limit_per_hour}",
             )
         updated = connection.execute(
@@ -156,7 +156,7 @@ def load_frozen_email(ledger: Ledger, send_record: Send) -> Email:
         raise SendRefusedError(
             f"the plan of {send_record.issue} was changed in the database after it was made",
             remedy=f"Restore the database from a backup; if nothing was sent, make a new plan: "
-            f"newsletter plan {send_record.slug} --again",
+            f"{send_record.replan_command}",
         )
     return email
 

@@ -345,7 +345,7 @@ def check_same_options(earlier: Send, config: Config, options: SendOptions) -> N
     Raises:
         SendRefusedError: the plan has another segment, or its batches are to have another size.
     """
-    replan = f"or, if nothing was sent yet, plan it again: newsletter plan {earlier.slug} --again"
+    replan = f"or, if nothing was sent yet, plan it again: {earlier.replan_command}"
     if options.segment and find_segment_text(options.segment, config)[1] != earlier.segment:
         planned = f"the segment '{earlier.segment}'" if earlier.segment else "the whole list"
         raise SendRefusedError(

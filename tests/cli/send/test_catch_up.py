@@ -226,6 +226,17 @@ def test_stopped_catch_up_is_resumed_by_the_same_command(
     assert len(fake_sendgrid.accepted) == READERS + 13
 
 
+def test_batches_of_a_stopped_catch_up_stay_as_planned(
+    sent: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
+    join(sent, *(f"new{number}" for number in range(12)))
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.error_response(401))
+    assert sent(*CATCH_UP, "--concurrency", "1", "--batch-size", "5")[0] == 1
+    code, _, err = sent(*CATCH_UP, "--batch-size", "7")
+    assert (code, "Leave --batch-size out to resume it" in flat(err)) == (1, True)
+    assert "newsletter send the-ice --catch-up" in flat(err)
+
+
 def test_plan_that_was_never_begun_is_replaced(sent: Cli, fake_sendgrid: FakeSendGrid) -> None:
     join(sent, "ada")
     assert sent(*CATCH_UP, "--at", "2099-01-01 09:00", "--local")[0] == 0
@@ -242,6 +253,10 @@ def test_plan_that_was_never_begun_is_replaced(sent: Cli, fake_sendgrid: FakeSen
     join(sent, "cy")
     assert sent(*CATCH_UP, "--at", "2099-01-01 09:00", "--local")[0] == 0
     execute(sa.update(send).where(send.c.state == "frozen").values(scheduled_at=None))
+    for command in ("status", "resume"):
+        assert "newsletter send the-ice --catch-up" in flat(
+            "".join(map(str, sent(command, "up-2")))
+        )
     join(sent, "di")
     assert sent(*CATCH_UP)[0] == 0
     assert set(addresses(fake_sendgrid).values()) == {1}
