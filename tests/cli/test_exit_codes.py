@@ -117,6 +117,18 @@ CASES = {
         [HOLD, "cancel ice", SEND], UNCONFIRMED
     ),
     ("send --at", "nothing that would start it was seen lately"): Case([f"{SEND} --at {TIME}"]),
+    ("send --catch-up", "everybody who joined since was accepted"): Case(
+        [SEND, "subscribers add new@example.com", f"{SEND} --catch-up"]
+    ),
+    ("send --catch-up", "nobody has joined since, also with `--dry-run`"): Case(
+        [SEND, "send --catch-up --dry-run"]
+    ),
+    ("send --catch-up", "the issue's send has not finished, is held or was cancelled"): Case(
+        [HOLD, f"{SEND} --catch-up"]
+    ),
+    ("send --catch-up", "with `--segment`, `--repeat-article` or `--due`"): Case(
+        ["send --catch-up --repeat-article"]
+    ),
     ("send --due", "nothing is due"): Case(["send --due"]),
     ("send --due", "with an option that only a new send has"): Case(["send --due --dry-run"]),
     ("send --due", "the database is a copy and was not adopted"): Case(
