@@ -45,7 +45,7 @@ from newsletter.sending.recall import cancel_locally, recall_send
 from newsletter.sending.service import SendContext, request_schedule
 from newsletter.subscribers import count_subscribers
 from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN
-from newsletter.subscribers.send_names import get_original_issue
+from newsletter.subscribers.send_names import get_original_issue, is_set_aside_name
 
 # ``move``: nothing was handed to SendGrid; ``recall``: it holds something; ``copy``: it was
 # recalled before.
@@ -142,10 +142,10 @@ def perform_reschedule(
 
 
 def _choose_kind(ledger: Ledger, send: Send, config: Config) -> RescheduleKind:
-    if (issue := get_original_issue(send.issue)) != send.issue:
+    if is_set_aside_name(send.issue):
         raise SendRefusedError(
             f"{send.issue} was recalled, and its issue was planned again since",
-            remedy=f"See: newsletter status {issue[11:]}",
+            remedy=f"See: newsletter status {get_original_issue(send.slug)}",
         )
     now = get_ledger_time(ledger)
     phase = get_send_phase(send, now)

@@ -153,7 +153,7 @@ def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> "Iterator[st
 
     from newsletter.sending.ledger.send_phase import is_recallable
     from newsletter.sending.planning.schedule_text import describe_schedule
-    from newsletter.subscribers.send_names import get_original_issue
+    from newsletter.subscribers.send_names import get_original_issue, is_set_aside_name
 
     send, slug = status.send, status.send.slug
     is_planned_there = bool(send.provider_batch_id) and send.state not in {"frozen", "cancelled"}
@@ -168,7 +168,7 @@ def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> "Iterator[st
         yield f"  cancel it with: newsletter cancel {slug}"
     elif status.phase == "uncertain" and is_recallable(send, status.now):
         yield f"  ask SendGrid again with: newsletter cancel {slug}"
-    elif get_original_issue(send.issue) != send.issue:
+    elif is_set_aside_name(send.issue):
         yield f"  its issue was planned again: newsletter status {get_original_issue(slug)}"
     elif status.phase == "planned":
         yield f"  nothing goes out until you run: {send.send_command}"
