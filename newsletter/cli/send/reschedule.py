@@ -134,10 +134,11 @@ def _print_reschedule(
     send, config = context.send, context.project.config
     zone = ZoneInfo(config.timezone)
     readers = pluralize(proposal.recipient_count, "reader")
+    earlier_time = describe_schedule(send, get_ledger_time(context.ledger), zone)
     rows = [
         ("from", f"{proposal.email.sender.name} <{proposal.email.sender.address}>"),
         ("to", f"{readers}, as planned"),
-        ("so far", describe_schedule(send, get_ledger_time(context.ledger), zone)),
+        ("so far", earlier_time.removeprefix("is ")),
         *(format_schedule_rows(scheduled_time, config) or [("when", "now")]),
     ]
     echo(get_default_subject(proposal.email, config))
