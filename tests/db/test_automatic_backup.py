@@ -179,6 +179,6 @@ def test_backups_are_beside_the_file_that_a_link_leads_to(database: Path) -> Non
 def test_file_behind_a_dangling_link_is_created_private(tmp_path: Path) -> None:
     release = tmp_path / "release"
     release.mkdir()
-    (release / "newsletter.db").symlink_to("../shared.db")
+    (release / "newsletter.db").symlink_to("../kept.db")
     open_database("sqlite:///newsletter.db", release).dispose()
-    assert (tmp_path / "shared.db").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "kept.db").stat().st_mode & 0o777 == 0o600

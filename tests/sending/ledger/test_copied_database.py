@@ -394,12 +394,12 @@ def test_whoever_may_use_the_database_may_use_its_mark(original: Home) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_database_that_each_release_links_to_is_no_copy(original: Home, tmp_path: Path) -> None:
     original.engine.dispose()
-    original.file.rename(tmp_path / "shared.db")
-    mark_path(original.file).rename(tmp_path / "shared.db.mark")
+    original.file.rename(tmp_path / "kept.db")
+    mark_path(original.file).rename(tmp_path / "kept.db.mark")
     for number in (1, 2):
         release = tmp_path / f"release-{number}"
         release.mkdir()
-        (release / "newsletter.db").symlink_to("../shared.db")
+        (release / "newsletter.db").symlink_to("../kept.db")
         home = original.at(open_database("sqlite:///newsletter.db", release))
         home.deliver(1)
         home.engine.dispose()
