@@ -127,11 +127,12 @@ def test_output_without_end_is_not_stored(tmp_path: Path, monkeypatch: pytest.Mo
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    # The largest file that the command may write; a pipe has no such limit.
+    # The largest file that the command may write; a pipe has no such limit. It ends at once, since
+    # a measurement of coverage would write a file.
     code = (
-        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));\n"
+        "import os, resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));\n"
         "for _ in range(100): os.write(2, b'x' * 4096)\n"
-        "os.write(2, b'\\nat its end'); sys.exit(3)"
+        "os.write(2, b'\\nat its end'); os._exit(3)"
     )
     assert run_python(tmp_path, code) == f"{sys.executable} failed with exit code 3: at its end"
 
