@@ -22,6 +22,20 @@ def multipart(headers: str = PART, value: str = "One-Click", parts: int = 1) -> 
         (f"{FORM}; charset=utf-8", b"List-Unsubscribe=One-Click"),
         ("Multipart/Form-Data; boundary=b", multipart()),
         ('multipart/form-data; boundary="b"', multipart()),
+        ("multipart/form-data;charset=utf-8;BOUNDARY=b", multipart()),
+        ("multipart/form-data; boundary=b; charset=utf-8", multipart()),
+        ("multipart/form-data; boundary=b", multipart().replace(b"\r\n", b"\n")),
+        ("multipart/form-data; boundary=b", b"\r\n" + multipart()),
+        (
+            "multipart/form-data; boundary=b",
+            multipart(headers=PART.lower().replace("list-unsubscribe", "List-Unsubscribe")),
+        ),
+        ("multipart/form-data; boundary=b", multipart(headers=PART.replace('"', ""))),
+        (
+            "multipart/form-data; boundary=b",
+            multipart(headers=f"{PART}\r\nContent-Type: text/plain"),
+        ),
+        ('multipart/form-data; boundary="a.b(c)"', multipart().replace(b"--b", b"--a.b(c)")),
     ],
 )
 def test_bodies_of_the_standard_are_accepted(content_type: str, body: bytes) -> None:
@@ -49,6 +63,13 @@ def test_bodies_of_the_standard_are_accepted(content_type: str, body: bytes) -> 
         ("multipart/form-data; boundary=b", b"before\r\n" + multipart()),
         ("multipart/form-data; boundary=b", multipart()[:-6]),
         ("multipart/form-data; boundary=\u00df", multipart()),
+        ("multipart/form-data; boundary=.", multipart()),
+        ("multipart/form-data; 0*", multipart()),
+        ("multipart/form-data; boundary*0=b; boundary*=b", multipart()),
+        ("multipart/form-data; boundary=b", multipart(headers=f"{PART}\r\n{PART}")),
+        ("multipart/form-data; boundary=b", multipart(headers="Content-Type: text/plain")),
+        ("multipart/form-data; boundary=b", multipart(headers="no colon")),
+        ("multipart/form-data; boundary=b", b""),
     ],
 )  # fmt: skip
 def test_other_bodies_are_rejected(content_type: str, body: bytes) -> None:
