@@ -74,7 +74,7 @@ def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, st
             ("gone", f"{proposal.unsubscribed_count:,} more were planned and left the list since")
         )
     rows += [*exclusion_rows(proposal), *extra_rows]
-    if proposal.replaces_recalled:
+    if proposal.recalled_sends:
         rows.append(("earlier", "cancelled at SendGrid in time; nobody has it"))
     if proposal.allowed:
         reasons = (f"{rule}: {reason}" for rule, reason in proposal.allowed.items())

@@ -4,6 +4,8 @@ A catch-up sends an issue to readers who joined after its first send, its parent
 ``send_recipient`` keeps anybody from being a recipient of an issue twice.
 """
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
@@ -30,7 +32,7 @@ def load_parent(ledger: Ledger, send_record: Send) -> Send:
 
 
 def recipient_condition(
-    parent_id: int, *states: str, besides: Send | None = None
+    parent_id: int, *states: str, besides: Sequence[Send] = ()
 ) -> sa.ColumnElement[bool]:
     """Return the condition that a subscriber is a recipient of a send or of its catch-ups.
 
@@ -39,13 +41,13 @@ def recipient_condition(
     Args:
         parent_id: the send.
         states: of a recipient; without any, all.
-        besides: a catch-up that doesn't count, since it is to be replaced.
+        besides: catch-ups that don't count, since they are to be replaced.
     """
     by_address, by_id = send_recipient.alias(), send_recipient.alias()
 
     def counts(table: sa.FromClause) -> sa.ColumnElement[bool]:
         in_state = table.c.state.in_(states) if states else sa.true()
-        return sa.and_(in_state, table.c.send_id != besides.id) if besides else in_state
+        return sa.and_(in_state, _is_not_in(table, besides)) if besides else in_state
 
     has_address = sa.exists().where(
         by_address.c.root_id == parent_id,
@@ -61,7 +63,7 @@ def recipient_condition(
 
 
 def listed_recipient_condition(
-    parent_id: int, *states: str, besides: Send | None = None
+    parent_id: int, *states: str, besides: Sequence[Send] = ()
 ) -> sa.ColumnElement[bool]:
     """Return the same condition in a form that is fast if few recipients are in the states.
 
@@ -69,7 +71,7 @@ def listed_recipient_condition(
     """
     is_listed: sa.ColumnElement[bool] = send_recipient.c.state.in_(states)
     if besides:
-        is_listed = sa.and_(is_listed, send_recipient.c.send_id != besides.id)
+        is_listed = sa.and_(is_listed, _is_not_in(send_recipient, besides))
     ids = sa.select(send_recipient.c.subscriber_id).where(
         send_recipient.c.send_id.in_(_select_sends(parent_id)), is_listed
     )
@@ -77,6 +79,10 @@ def listed_recipient_condition(
         send_recipient.c.root_id == parent_id, is_listed
     )
     return sa.or_(subscriber.c.id.in_(ids), subscriber.c.address_key.in_(keys))
+
+
+def _is_not_in(recipients: sa.FromClause, besides: Sequence[Send]) -> sa.ColumnElement[bool]:
+    return recipients.c.send_id.not_in([replaced.id for replaced in besides])
 
 
 def _select_sends(parent_id: int) -> sa.Select[int]:

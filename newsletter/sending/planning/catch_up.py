@@ -75,17 +75,19 @@ def propose_catch_up(
     parent = load_parent(ledger, find_send(ledger, name))
     if problem := _find_parent_problem(ledger, parent, config):
         raise SendRefusedError.from_problems([problem])
-    earlier = _find_unfinished(ledger, parent)
-    if earlier and earlier.state in _STOPPED_STATES:
-        return _propose_resumption(project, ledger, parent, earlier, options)
-    return _propose_new(project, ledger, parent, earlier, options)
+    catch_ups = list_catch_ups(ledger, parent)
+    for stopped in catch_ups:
+        if stopped.state in _STOPPED_STATES:
+            return _propose_resumption(project, ledger, parent, stopped, options)
+    replaced = tuple(part for part in catch_ups if _is_replaceable(ledger, part))
+    return _propose_new(project, ledger, parent, replaced, options)
 
 
 def _propose_new(
     project: Project,
     ledger: Ledger,
     parent: Send,
-    earlier: Send | None,
+    replaced: tuple[Send, ...],
     options: SendOptions,
 ) -> SendProposal:
     config = limit_batch_size(project.config, options)
@@ -95,20 +97,20 @@ def _propose_new(
         if parent.segment:
             segment = find_segment(connection, parent.segment, config, now, besides=parent.issue)
             condition = segment.condition
-        audience = exclude_earlier_recipients(condition, parent, besides=earlier)
-        excluded = count_catch_up_exclusions(connection, parent, condition, now, besides=earlier)
+        audience = exclude_earlier_recipients(condition, parent, besides=replaced)
+        excluded = count_catch_up_exclusions(connection, parent, condition, now, besides=replaced)
         count = count_subscribers(connection, audience, mailable_only=True, at=now)
     refused = _find_refused(ledger, parent)
     if not count:
         raise _nobody_joined_error(parent, config, excluded.get(REFUSED, 0), refused)
     email = load_frozen_email(ledger, parent)
-    scheduled = earlier if earlier and earlier.is_scheduled_locally else None
+    scheduled = next((part for part in replaced if part.is_scheduled_locally), None)
     return SendProposal(
         project=project,
         folder=project.issues_dir / parent.issue,
         prepared_email=prepare_email(email, config),
         ledger=ledger,
-        earlier_send=earlier,
+        earlier_send=next(iter(replaced), None),
         is_resumed=False,
         recipient_count=count,
         unsubscribed_count=0,
@@ -124,7 +126,7 @@ def _propose_new(
             *find_fallback_problems(email),
         ),
         schedule_problem=scheduled_send_problem(scheduled, config, now) if scheduled else None,
-        catch_up=CatchUp(parent, _has_changed(project, parent), refused),
+        catch_up=CatchUp(parent, _has_changed(project, parent), refused, replaced),
     )
 
 
@@ -173,14 +175,11 @@ def _find_problems(ledger: Ledger, config: Config, options: SendOptions) -> tupl
     return (*((copied.as_problem(),) if copied else ()), *problems)
 
 
-def _find_unfinished(ledger: Ledger, parent: Send) -> Send | None:
-    """Return the catch-up that is to be resumed, or that a new one replaces; else ``None``."""
-    for catch_up in list_catch_ups(ledger, parent):
-        if catch_up.state in {"frozen", *_STOPPED_STATES} or was_recalled(catch_up):
-            return catch_up
-        if catch_up.state == "cancelled" and not may_have_been_sent(ledger, catch_up):
-            return catch_up
-    return None
+def _is_replaceable(ledger: Ledger, catch_up: Send) -> bool:
+    """Return whether nobody has anything of a catch-up, so that a new one replaces it."""
+    if catch_up.state == "cancelled":
+        return was_recalled(catch_up) or not may_have_been_sent(ledger, catch_up)
+    return catch_up.state == "frozen"
 
 
 def _find_parent_problem(ledger: Ledger, parent: Send, config: Config) -> Problem | None:

@@ -1,6 +1,7 @@
 """Select the audience of a catch-up: who joined since, and why not others."""
 
 import datetime
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -21,14 +22,14 @@ _LEFT_OUT_STATES = ("skipped_late", "dropped")
 
 
 def exclude_earlier_recipients(
-    condition: sa.ColumnElement[bool], parent: Send, *, besides: Send | None = None
+    condition: sa.ColumnElement[bool], parent: Send, *, besides: Sequence[Send] = ()
 ) -> sa.ColumnElement[bool]:
     """Return the condition without the recipients of a send and of its catch-ups.
 
     Args:
         condition: the condition of the segment, as it is today.
         parent: the send that the catch-up adds to.
-        besides: a catch-up that doesn't count, since it is to be replaced.
+        besides: catch-ups that don't count, since they are to be replaced.
     """
     return sa.and_(condition, sa.not_(recipient_condition(parent.id, besides=besides)))
 
@@ -39,7 +40,7 @@ def count_catch_up_exclusions(
     condition: sa.ColumnElement[bool],
     at: datetime.datetime,
     *,
-    besides: Send | None = None,
+    besides: Sequence[Send] = (),
 ) -> dict[str, int]:
     """Return the number of excluded subscribers by reason; only reasons that occur.
 

@@ -43,7 +43,7 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
     segment: Segment | None = None,
     allowed: Mapping[str, str] | None = None,
     *,
-    recalled: Send | None = None,
+    recalled: Sequence[Send] = (),
     parent: Send | None = None,
 ) -> Send:
     """Record who gets the issue, in which batches, and the email, in one transaction.
@@ -54,7 +54,7 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
         expected_total: how many recipients the editor has confirmed.
         segment: the segment that it is sent to, if not to the whole list.
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
-        recalled: an earlier send of the issue which was recalled; it is set aside.
+        recalled: earlier sends of the issue which were recalled; they are set aside.
         parent: the send that a catch-up adds to: its recipients, and those of its earlier
             catch-ups, are left out.
 
@@ -70,8 +70,8 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
         with snapshot_write_transaction(ledger.engine) as connection:
             require_adopted(connection)
             now = ledger.clock(connection)
-            if recalled:
-                set_recalled_send_aside(connection, recalled)
+            for recalled_send in recalled:
+                set_recalled_send_aside(connection, recalled_send)
             # Those of a catch-up before its recipients are inserted: then they have it already.
             excluded = (
                 count_catch_up_exclusions(connection, parent, condition, now)

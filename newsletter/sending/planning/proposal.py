@@ -60,11 +60,13 @@ class CatchUp:
         parent: the send whose frozen email is sent to readers who joined since.
         has_changed: whether the issue's files have changed since, or can't be rendered.
         refused: the send and those of its catch-ups of which SendGrid has refused readers.
+        replaced: its catch-ups of which nobody has anything, which a new one replaces.
     """
 
     parent: Send
     has_changed: bool
     refused: tuple[Send, ...] = ()
+    replaced: tuple[Send, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,16 @@ class SendProposal:
     catch_up: CatchUp | None = None
 
     @property
-    def replaces_recalled(self) -> bool:
-        """Whether the earlier send was recalled: nobody has it, and it stays on record."""
-        return self.earlier_send is not None and was_recalled(self.earlier_send)
+    def replaced_sends(self) -> tuple[Send, ...]:
+        """The earlier sends that a new plan replaces: nobody has anything of them."""
+        if self.is_resumed or self.earlier_send is None:
+            return ()
+        return self.catch_up.replaced if self.catch_up else (self.earlier_send,)
+
+    @property
+    def recalled_sends(self) -> tuple[Send, ...]:
+        """Those of them that were recalled: they stay on record."""
+        return tuple(filter(was_recalled, self.replaced_sends))
 
     @property
     def request_count(self) -> int:
@@ -255,16 +264,17 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
             )
     if proposal.earlier_send and proposal.is_resumed:
         return save_schedule(proposal.ledger, proposal.earlier_send, schedule or SendSchedule())
-    if proposal.earlier_send and not proposal.replaces_recalled:
-        discard_send(proposal.ledger, proposal.earlier_send)
-        schedule = schedule or _inherit_schedule(proposal.earlier_send)
+    for replaced in proposal.replaced_sends:
+        if not was_recalled(replaced):
+            discard_send(proposal.ledger, replaced)
+            schedule = schedule or _inherit_schedule(replaced)
     frozen = freeze_send(
         proposal.ledger,
         proposal.prepared_email,
         proposal.recipient_count,
         proposal.segment,
         proposal.allowed,
-        recalled=proposal.earlier_send if proposal.replaces_recalled else None,
+        recalled=proposal.recalled_sends,
         parent=proposal.catch_up.parent if proposal.catch_up else None,
     )
     return save_schedule(proposal.ledger, frozen, schedule or SendSchedule())

@@ -282,6 +282,36 @@ def test_recalled_catch_up_is_made_again(sent: Cli, fake_sendgrid: FakeSendGrid)
     assert sent("reschedule", f"{CHILD}~recalled-1", "--now", "--yes")[0] != 0
 
 
+def test_all_recalled_catch_ups_are_made_again_at_once(
+    sent: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
+    held = ("--undo-window", "5h")
+    join(sent, "ada", "bo")
+    assert sent(*CATCH_UP, *held)[0] == 0
+    join(sent, "cy")
+    assert sent(*CATCH_UP, *held)[0] == 0
+    join(sent, "di")
+    assert sent(*CATCH_UP, "--at", "2099-01-01 09:00", "--local")[0] == 0
+    for number in (1, 2, 3):
+        assert sent("cancel", f"the-ice~catch-up-{number}")[0] == 0
+    assert sent("subscribers", "remove", "cy@example.com")[0] == 0
+    code, out, err = sent(*CATCH_UP)
+    assert code == 0, err
+    assert f"left out  1 unsubscribed, {READERS} have it already" in out
+    assert "earlier   cancelled at SendGrid in time; nobody has it" in out
+    assert "Sent to 3 of 3 readers." in out
+    assert sent(*CATCH_UP)[0] == 3
+    names = {str(name) for (name,) in load_rows(send.c.issue)}
+    assert names == {
+        ISSUE,
+        f"{ISSUE}~catch-up-1",
+        f"{ISSUE}~catch-up-1~recalled-1",
+        f"{ISSUE}~catch-up-2~recalled-1",
+    }
+    # The first ones were discarded by SendGrid.
+    assert [addresses(fake_sendgrid)[name] for name in ("ada", "bo", "cy", "di")] == [2, 2, 1, 1]
+
+
 def test_recalled_catch_up_is_rescheduled(sent: Cli, fake_sendgrid: FakeSendGrid) -> None:
     join(sent, "ada")
     assert sent(*CATCH_UP, "--undo-window", "5h")[0] == 0
@@ -290,6 +320,22 @@ def test_recalled_catch_up_is_rescheduled(sent: Cli, fake_sendgrid: FakeSendGrid
     assert code == 0, err
     assert addresses(fake_sendgrid)["ada"] == 2  # the first was discarded
     assert sent(*CATCH_UP)[0] == 3
+
+
+def test_stopped_catch_up_is_resumed_before_a_later_one_goes(
+    sent: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
+    join(sent, "ada")
+    fake_sendgrid.inject_faults(faults.error_response(400, "bad", "personalizations.0.to.0.email"))
+    assert sent(*CATCH_UP)[0] == 1
+    join(sent, "bo")
+    assert sent(*CATCH_UP, "--at", "2099-01-01 09:00", "--local")[0] == 0
+    fake_sendgrid.inject_faults(faults.error_response(401))
+    assert sent("retry", CHILD, "--yes")[0] == 1
+    assert sent(*CATCH_UP)[0] == 0
+    assert (addresses(fake_sendgrid)["ada"], addresses(fake_sendgrid)["bo"]) == (1, 0)
+    code, _, err = sent(*CATCH_UP)
+    assert (code, "newsletter reschedule the-ice~catch-up-2" in flat(err)) == (1, True)
 
 
 def test_unfinished_send_is_finished_first(ready: Cli, fake_sendgrid: FakeSendGrid) -> None:

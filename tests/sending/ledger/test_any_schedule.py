@@ -162,7 +162,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         earlier = self.send
         with suppress(NewsletterError):
             if was_recalled(earlier):
-                freeze_send(self.ledger, self.prepared, recalled=earlier)
+                freeze_send(self.ledger, self.prepared, recalled=[earlier])
             elif earlier.state == "cancelled" and not may_have_been_sent(self.ledger, earlier):
                 discard_send(self.ledger, earlier)
                 freeze_send(self.ledger, self.prepared)
