@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from newsletter.db import read_transaction
 from newsletter.db.schema import send, send_recipient, subscriber
 from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.subscribers.send_names import RECALLED_MARK
 
 
 def list_catch_ups(ledger: Ledger, parent: Send) -> list[Send]:
@@ -29,6 +30,40 @@ def load_parent(ledger: Ledger, send_record: Send) -> Send:
     query = sa.select(*columns).where(send.c.id == send_record.parent_id)
     with read_transaction(ledger.engine) as connection:
         return Send(*connection.execute(query).one())
+
+
+def load_delivered_recalls(connection: sa.Connection, parent: Send) -> Sequence[int]:
+    """Return the ids of the sends that were set aside as recalled, and delivered all the same.
+
+    By their names: they have the issue's, and no ``root_id`` tells of them.
+    """
+    query = sa.select(send.c.id).where(
+        send.c.issue.startswith(f"{parent.issue}~", autoescape=True),
+        send.c.issue.contains(RECALLED_MARK, autoescape=True),
+        send.c.recalled_at.is_(None),
+    )
+    return connection.scalars(query).all()
+
+
+def delivered_recipient_condition(send_ids: Sequence[int]) -> sa.ColumnElement[bool]:
+    """Return the condition that a subscriber may have got it by one of these sends.
+
+    Args:
+        send_ids: from ``load_delivered_recalls``.
+    """
+    recipients = send_recipient.alias()
+    may_have_it = recipients.c.state.in_(("accepted", "unknown"))
+    has_address = sa.exists().where(
+        recipients.c.root_id.in_(send_ids),
+        recipients.c.address_key == subscriber.c.address_key,
+        may_have_it,
+    )
+    has_id = sa.exists().where(
+        recipients.c.send_id.in_(send_ids),
+        recipients.c.subscriber_id == subscriber.c.id,
+        may_have_it,
+    )
+    return sa.or_(has_address.correlate(subscriber), has_id.correlate(subscriber))
 
 
 def recipient_condition(

@@ -97,7 +97,7 @@ def _propose_new(
         if parent.segment:
             segment = find_segment(connection, parent.segment, config, now, besides=parent.issue)
             condition = segment.condition
-        audience = exclude_earlier_recipients(condition, parent, besides=replaced)
+        audience = exclude_earlier_recipients(connection, condition, parent, besides=replaced)
         excluded = count_catch_up_exclusions(connection, parent, condition, now, besides=replaced)
         count = count_subscribers(connection, audience, mailable_only=True, at=now)
     refused = _find_refused(ledger, parent)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from newsletter.sending.ledger.catch_ups import (
+    delivered_recipient_condition,
     listed_recipient_condition,
+    load_delivered_recalls,
     recipient_condition,
 )
 from newsletter.sending.ledger.record import Send
@@ -22,16 +24,21 @@ _LEFT_OUT_STATES = ("skipped_late", "dropped")
 
 
 def exclude_earlier_recipients(
-    condition: sa.ColumnElement[bool], parent: Send, *, besides: Sequence[Send] = ()
+    connection: sa.Connection,
+    condition: sa.ColumnElement[bool],
+    parent: Send,
+    *,
+    besides: Sequence[Send] = (),
 ) -> sa.ColumnElement[bool]:
     """Return the condition without the recipients of a send and of its catch-ups.
 
     Args:
+        connection: in a transaction.
         condition: the condition of the segment, as it is today.
         parent: the send that the catch-up adds to.
         besides: catch-ups that don't count, since they are to be replaced.
     """
-    return sa.and_(condition, sa.not_(recipient_condition(parent.id, besides=besides)))
+    return sa.and_(condition, sa.not_(_is_recipient(connection, parent, besides)))
 
 
 def count_catch_up_exclusions(
@@ -60,7 +67,7 @@ def count_catch_up_exclusions(
     have_it = recipient_condition(parent.id, *_HAVING_STATES, besides=besides)
     refused = listed_recipient_condition(parent.id, "rejected", besides=besides)
     left_out = listed_recipient_condition(parent.id, *_LEFT_OUT_STATES, besides=besides)
-    not_recipient = sa.not_(recipient_condition(parent.id, besides=besides))
+    not_recipient = sa.not_(_is_recipient(connection, parent, besides))
     counts = {
         REFUSED: count(sa.and_(refused, sa.not_(have_it))),
         PLANNED_BEFORE: count(sa.and_(left_out, sa.not_(refused), sa.not_(have_it))),
@@ -74,3 +81,14 @@ def count_catch_up_exclusions(
         **count_exclusions(connection, at=at),
         **{reason: number for reason, number in counts.items() if number},
     }
+
+
+def _is_recipient(
+    connection: sa.Connection, parent: Send, besides: Sequence[Send]
+) -> sa.ColumnElement[bool]:
+    """Return the condition that a subscriber is a recipient, or has got it by a recalled send."""
+    is_recipient = recipient_condition(parent.id, besides=besides)
+    delivered_ids = load_delivered_recalls(connection, parent)
+    if not delivered_ids:
+        return is_recipient
+    return sa.or_(is_recipient, delivered_recipient_condition(delivered_ids))

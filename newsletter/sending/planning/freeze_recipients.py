@@ -80,7 +80,7 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
             )
             if parent:
                 name = _choose_catch_up_name(connection, issue)
-                condition = exclude_earlier_recipients(condition, parent)
+                condition = exclude_earlier_recipients(connection, condition, parent)
             send_id = _insert_send(
                 connection,
                 prepared_email.email,

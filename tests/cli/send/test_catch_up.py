@@ -282,6 +282,33 @@ def test_recalled_catch_up_is_made_again(sent: Cli, fake_sendgrid: FakeSendGrid)
     assert sent("reschedule", f"{CHILD}~recalled-1", "--now", "--yes")[0] != 0
 
 
+def test_reader_whom_a_recalled_send_has_reached_has_it_already(
+    sent: Cli, fake_sendgrid: FakeSendGrid, tmp_path: Path
+) -> None:
+    join(sent, "ada", "bo")
+    assert sent(*CATCH_UP, "--undo-window", "5h")[0] == 0
+    assert sent("cancel", CHILD)[0] == 0
+    assert sent(*CATCH_UP, "--at", "2099-01-01 09:00", "--local")[0] == 0
+    assert sent("cancel", CHILD)[0] == 0
+    held = next(email for email in fake_sendgrid.accepted if email.address == "ada@example.com")
+    delivered = {
+        "email": held.address,
+        "event": "delivered",
+        "timestamp": 1796000000,
+        "sg_event_id": "late",
+        "sg_message_id": f"{held.message_id}.recvd",
+        **held.custom_args,
+    }
+    events = tmp_path / "events.jsonl"
+    events.write_text(json.dumps(delivered) + "\n")
+    assert sent("events", "import", str(events))[0] == 0
+    assert sent(*CATCH_UP)[0] == 3
+    join(sent, "cy")
+    code, out, _ = sent(*CATCH_UP)
+    assert (code, f"left out  {READERS + 2} have it already" in out) == (0, True)
+    assert addresses(fake_sendgrid)["ada"] == 1
+
+
 def test_all_recalled_catch_ups_are_made_again_at_once(
     sent: Cli, fake_sendgrid: FakeSendGrid
 ) -> None:
