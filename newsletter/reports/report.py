@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from newsletter.config.models import Config
 from newsletter.config.urls import build_preferences_url, build_unsubscribe_url
-from newsletter.db.schema import send, send_content, send_recipient
+from newsletter.db.schema import send_content, send_recipient
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.reports.comparison import (
     StartedSend,
@@ -64,31 +64,17 @@ def build_send_report(
         rates=rates,
         medians=medians,
         compared=compared,
-        catch_ups=_count_catch_ups(connection, started_send.id),
+        catch_ups={
+            started.issue: _count_by_state(connection, started.id).get("accepted", 0)
+            for started in sends
+            if started.parent_id == started_send.id
+        },
     )
 
 
 def _load_content(connection: sa.Connection, send_id: int) -> dict[str, Any]:
     query = sa.select(send_content).where(send_content.c.send_id == send_id)
     return dict(connection.execute(query).mappings().one())
-
-
-def _count_catch_ups(connection: sa.Connection, send_id: int) -> dict[str, int]:
-    query = (
-        sa.select(send.c.issue, sa.func.count(send_recipient.c.subscriber_id))
-        .select_from(
-            send.outerjoin(
-                send_recipient,
-                sa.and_(
-                    send_recipient.c.send_id == send.c.id, send_recipient.c.state == "accepted"
-                ),
-            )
-        )
-        .where(send.c.parent_id == send_id)
-        .group_by(send.c.id, send.c.issue)
-        .order_by(send.c.id)
-    )
-    return dict(connection.execute(query).all())
 
 
 def _count_by_state(connection: sa.Connection, send_id: int) -> dict[str, int]:

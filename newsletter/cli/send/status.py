@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 2.0
 # A state that is not listed is its own label.
 PHASE_LABELS = {
-    "frozen": "planned",
     "waiting": "scheduled",
     "held": "scheduled",
     "uncertain": "cancelled, not confirmed",
@@ -98,12 +97,16 @@ def format_status_line(status: "SendStatus") -> str:
     send = status.send
     parts = [
         send.slug,
-        PHASE_LABELS.get(status.phase, status.phase.replace("_", " ")),
+        _label(status.phase),
         f"{status.recipients_by_state.get('accepted', 0):,} of {send.total:,} accepted",
         f"{pluralize(len(status.unknown_batches), 'batch')} unknown",
         f"{status.missing_recipients:,} lost",
     ]
     return "  ".join(parts)
+
+
+def _label(phase: str) -> str:
+    return PHASE_LABELS.get(phase, phase.replace("_", " "))
 
 
 def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
@@ -120,10 +123,9 @@ def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
     if rest:
         yield f"  {', '.join(rest)}"
     for catch_up in status.catch_ups:
-        label = PHASE_LABELS.get(catch_up.state, catch_up.state.replace("_", " "))
         yield (
-            f"  {catch_up.issue[11:]}, to readers who joined later: {label}, "
-            f"{catch_up.accepted_count:,} of {catch_up.total:,} accepted"
+            f"  {catch_up.send.slug}, to readers who joined later: {_label(catch_up.phase)}, "
+            f"{catch_up.accepted_count:,} of {catch_up.send.total:,} accepted"
         )
     yield from _iter_schedule_lines(status, zone)
     if status.phase == "recalled":

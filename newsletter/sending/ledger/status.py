@@ -24,11 +24,10 @@ class UnknownBatchSummary:
 
 @dataclass(frozen=True, slots=True)
 class CatchUpSummary:
-    """A catch-up of a send: its name, its state, and how many recipients have it, of how many."""
+    """A catch-up of a send: it, its phase, and how many of its recipients were accepted."""
 
-    issue: str
-    state: str
-    total: int
+    send: Send
+    phase: SendPhase
     accepted_count: int
 
 
@@ -102,9 +101,10 @@ class SendStatus:
             "waits_until": _format_time(self.next_claim_time),
             "catch_ups": [
                 {
-                    "issue": catch_up.issue,
-                    "state": catch_up.state,
-                    "total": catch_up.total,
+                    "issue": catch_up.send.issue,
+                    "state": catch_up.send.state,
+                    "phase": catch_up.phase,
+                    "total": catch_up.send.total,
                     "accepted": catch_up.accepted_count,
                 }
                 for catch_up in self.catch_ups
@@ -161,7 +161,7 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
             .order_by(batch.c.number)
         ).all()
         paused_until = connection.scalar(sa.select(provider_pause.c.paused_until))
-        catch_ups = load_catch_ups(connection, send_record.id)
+        catch_ups = _load_catch_ups(connection, send_record.id, now)
     future = [time for time in (retry_at, paused_until) if time and time > now]
     return SendStatus(
         send=current,
@@ -176,8 +176,9 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
     )
 
 
-def load_catch_ups(connection: sa.Connection, send_id: int) -> tuple[CatchUpSummary, ...]:
-    """Return the catch-ups of a send, the earliest first."""
+def _load_catch_ups(
+    connection: sa.Connection, send_id: int, now: datetime.datetime
+) -> tuple[CatchUpSummary, ...]:
     accepted = (
         sa.select(sa.func.count())
         .where(send_recipient.c.send_id == send.c.id, send_recipient.c.state == "accepted")
@@ -185,11 +186,12 @@ def load_catch_ups(connection: sa.Connection, send_id: int) -> tuple[CatchUpSumm
         .scalar_subquery()
     )
     query = (
-        sa.select(send.c.issue, send.c.state, send.c.total, accepted)
+        sa.select(*(send.c[name] for name in Send.__slots__), accepted)
         .where(send.c.parent_id == send_id)
         .order_by(send.c.id)
     )
-    return tuple(CatchUpSummary(*row) for row in connection.execute(query))
+    found = [(Send(*row[:-1]), row[-1]) for row in connection.execute(query)]
+    return tuple(CatchUpSummary(part, get_send_phase(part, now), count) for part, count in found)
 
 
 def _format_time(time: datetime.datetime | None) -> str | None:

@@ -126,7 +126,13 @@ def test_json_tells_of_catch_ups(sent: Cli) -> None:
     assert data["left_out"] == {"have it already": READERS}
     status = json.loads(sent("status", "ice", "--json")[1])
     assert status["catch_ups"] == [
-        {"issue": f"{ISSUE}~catch-up-1", "state": "done", "total": 1, "accepted": 1}
+        {
+            "issue": f"{ISSUE}~catch-up-1",
+            "state": "done",
+            "phase": "done",
+            "total": 1,
+            "accepted": 1,
+        }
     ]
     report = json.loads(sent("report", "ice", "--json")[1])
     assert report["catch_ups"] == {f"{ISSUE}~catch-up-1": 1}
@@ -393,6 +399,25 @@ def test_held_and_recalled_sends_are_not_caught_up_on(ready: Cli) -> None:
     assert ready("cancel", "ice")[0] == 0
     code, _, err = ready(*CATCH_UP)
     assert (code, "nobody has it" in flat(err)) == (1, True)
+
+
+def test_scheduled_and_recalled_catch_ups_are_not_told_of_as_sent(sent: Cli) -> None:
+    def tell() -> str:
+        return sent("status", "ice")[1] + sent("report", "ice")[1]
+
+    join(sent, "ada")
+    assert sent(*CATCH_UP, "--at", "2099-01-01 09:00", "--local")[0] == 0
+    waiting = tell()
+    assert f"{CHILD}, to readers who joined later: scheduled, 0 of 1 accepted" in waiting
+    assert sent("cancel", CHILD)[0] == 0
+    assert sent(*CATCH_UP, "--undo-window", "5h")[0] == 0
+    held = tell()
+    assert f"{CHILD}, to readers who joined later: scheduled, 1 of 1 accepted" in held
+    assert sent("cancel", CHILD)[0] == 0
+    recalled = tell()
+    assert f"{CHILD}, to readers who joined later: recalled, 1 of 1 accepted" in recalled
+    assert "got it" not in waiting + held + recalled
+    assert json.loads(sent("report", "ice", "--json")[1])["catch_ups"] == {}
 
 
 def test_segment_is_evaluated_anew(ready: Cli, fake_sendgrid: FakeSendGrid) -> None:
