@@ -168,8 +168,8 @@ def _choose_kind(ledger: Ledger, send: Send, config: Config) -> RescheduleKind:
         raise SendRefusedError.from_problems([problem])
     raise SendRefusedError(
         f"{send.issue} is not scheduled",
-        remedy=f"See what it is with: newsletter status {send.slug}. To schedule it: newsletter "
-        f"send {send.slug} --at TIME",
+        remedy=f"See what it is with: newsletter status {send.slug}. To schedule it: "
+        f"{send.send_command} --at TIME",
     )
 
 

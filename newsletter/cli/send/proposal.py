@@ -87,18 +87,20 @@ def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, st
 
 def catch_up_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
     """Return the rows that say what a catch-up adds to; none for another send."""
-    from newsletter.sending.planning.catch_up import format_retry_commands, format_sent_day
+    from newsletter.sending.planning.catch_up import describe_freezing, format_retry_commands
     from newsletter.sending.planning.catch_up_audience import REFUSED
 
     if not proposal.catch_up:
         return []
     parent = proposal.catch_up.parent
-    day = format_sent_day(parent, proposal.project.config)
+    verb, day = describe_freezing(parent, proposal.project.config)
     joined = pluralize(proposal.recipient_count, "reader")
-    words = f"{joined} joined since {day}, when {parent.issue} was sent to {parent.total:,}"
-    rows = [("catch-up", words)]
+    preposition = "to" if verb == "sent" else "for"
+    words = f"when {parent.issue} was {verb} {preposition} {parent.total:,}"
+    rows = [("catch-up", f"{joined} joined since {day}, {words}")]
     if proposal.catch_up.has_changed:
-        rows.append(("content", f"its files have changed since; what was sent on {day} is sent"))
+        words = f"what was {verb} on {day} is sent"
+        rows.append(("content", f"files, templates or settings have changed since; {words}"))
     if proposal.excluded.get(REFUSED):
         commands = format_retry_commands(proposal.catch_up.refused)
         rows.append(("refused", f"retry them with: {commands}"))

@@ -1,7 +1,7 @@
 """Propose a catch-up: send what was sent to readers who joined since."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -23,6 +23,7 @@ from newsletter.sending.ledger.record import (
 )
 from newsletter.sending.ledger.send_phase import get_send_phase, was_recalled
 from newsletter.sending.planning.catch_up_audience import (
+    PLANNED_BEFORE,
     REFUSED,
     count_catch_up_exclusions,
     exclude_earlier_recipients,
@@ -102,7 +103,7 @@ def _propose_new(
         count = count_subscribers(connection, audience, mailable_only=True, at=now)
     refused = _find_refused(ledger, parent)
     if not count:
-        raise _nobody_joined_error(parent, config, excluded.get(REFUSED, 0), refused)
+        raise _nobody_joined_error(parent, config, excluded, refused)
     email = load_frozen_email(ledger, parent)
     scheduled = next((part for part in replaced if part.is_scheduled_locally), None)
     return SendProposal(
@@ -220,22 +221,35 @@ def format_retry_commands(refused: Sequence[Send]) -> str:
 
 
 def _nobody_joined_error(
-    parent: Send, config: Config, refused_count: int, refused: Sequence[Send]
+    parent: Send, config: Config, excluded: Mapping[str, int], refused: Sequence[Send]
 ) -> NothingToDoError:
-    remedy = ""
-    if refused_count:
+    remedies = []
+    if left_out := excluded.get(PLANNED_BEFORE):
+        remedies.append(
+            f"Planned before and left out: {left_out:,}, who had left the list when it was their "
+            "turn, or whose send was cancelled. They are not sent it again."
+        )
+    if refused_count := excluded.get(REFUSED):
         commands = format_retry_commands(refused)
-        remedy = f"SendGrid refused {refused_count:,}. Retry the refused with: {commands}"
+        remedies.append(f"SendGrid refused {refused_count:,}. Retry the refused with: {commands}")
+    nobody = "nobody else" if left_out else "nobody"
+    verb, day = describe_freezing(parent, config)
     return NothingToDoError(
-        f"nobody has joined since {parent.issue} was sent on {format_sent_day(parent, config)}",
-        remedy=remedy,
+        f"{nobody} has joined since {parent.issue} was {verb} on {day}", remedy=" ".join(remedies)
     )
 
 
-def format_sent_day(parent: Send, config: Config) -> str:
-    """Format the day on which a send's recipients were frozen: ``24 Nov 2026``."""
-    local = parent.frozen_at.astimezone(ZoneInfo(config.timezone))
-    return f"{local.day} {local:%b %Y}"
+def describe_freezing(parent: Send, config: Config) -> tuple[str, str]:
+    """Return what was done when a send's recipients were frozen, and the day: ``24 Nov 2026``.
+
+    ``sent``, or ``planned`` if it went out on a later day.
+    """
+    zone = ZoneInfo(config.timezone)
+    local = parent.frozen_at.astimezone(zone)
+    times = (parent.finished_at, parent.scheduled_at)
+    sent_at = max((time for time in times if time), default=parent.frozen_at)
+    is_same_day = sent_at.astimezone(zone).date() == local.date()
+    return "sent" if is_same_day else "planned", f"{local.day} {local:%b %Y}"
 
 
 def _has_changed(project: Project, parent: Send) -> bool:

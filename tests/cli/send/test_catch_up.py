@@ -1,5 +1,6 @@
 """``newsletter send --catch-up``: to readers who joined since, and to nobody else."""
 
+import datetime
 import json
 from collections import Counter
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_readers_who_joined_since_get_what_was_sent_and_nobody_else(
     assert "2 readers joined since" in out
     assert "2 readers in 1 request" in out
     assert "25 have it already" in out
-    assert "its files have changed since; what was sent" in flat(out)
+    assert "files, templates or settings have changed since; what was sent" in flat(out)
     assert "newsletter send the-ice --catch-up" in out
     requests = project_folder / "build" / ISSUE / "dry-run" / "requests.jsonl"
     assert requests.read_text().count("ada@example.com") == 1
@@ -418,6 +419,40 @@ def test_scheduled_and_recalled_catch_ups_are_not_told_of_as_sent(sent: Cli) -> 
     assert f"{CHILD}, to readers who joined later: recalled, 1 of 1 accepted" in recalled
     assert "got it" not in waiting + held + recalled
     assert json.loads(sent("report", "ice", "--json")[1])["catch_ups"] == {}
+
+
+def test_readers_of_a_cancelled_catch_up_are_mentioned(
+    sent: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
+    join(sent, *(f"new{number}" for number in range(12)))
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.error_response(401))
+    assert sent(*CATCH_UP, "--concurrency", "1")[0] == 1
+    assert sent("cancel", CHILD)[0] == 0
+    code, _, err = sent(*CATCH_UP)
+    assert (code, f"nobody else has joined since {ISSUE} was sent on" in flat(err)) == (3, True)
+    assert "Planned before and left out: 2, who had left" in flat(err)
+    code, _, err = sent("reschedule", CHILD, "--now", "--yes")
+    assert (code, "newsletter send the-ice --catch-up --at TIME" in flat(err)) == (1, True)
+
+
+def test_day_of_a_send_that_was_planned_before_is_named(ready: Cli) -> None:
+    assert ready("send", "ice", "--yes", "--at", "2099-01-01 09:00", "--local")[0] == 0
+    execute(
+        sa.update(send).values(
+            frozen_at=datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC),
+            scheduled_at=datetime.datetime(2026, 11, 4, tzinfo=datetime.UTC),
+        )
+    )
+    assert ready("send", "--due")[0] == 0
+    code, _, err = ready(*CATCH_UP)
+    assert (code, f"since {ISSUE} was planned on 1 Nov 2026" in flat(err)) == (3, True)
+    join(ready, "ada")
+    settings = Path("newsletter.yml")
+    settings.write_text(settings.read_text().replace("1 Quay Street", "2 Quay Street"))
+    code, out, _ = ready(*CATCH_UP)
+    assert code == 0
+    assert f"1 reader joined since 1 Nov 2026, when {ISSUE} was planned for 25" in flat(out)
+    assert "settings have changed since; what was planned on 1 Nov 2026 is sent" in flat(out)
 
 
 def test_segment_is_evaluated_anew(ready: Cli, fake_sendgrid: FakeSendGrid) -> None:
