@@ -18,6 +18,7 @@ from newsletter.sending.ledger.send_phase import get_send_phase, is_held, is_rec
 from newsletter.sending.planning.schedule_text import describe_schedule
 from newsletter.sending.providers.sendgrid.client import read_api_key
 from newsletter.subscribers.segments import Segment
+from newsletter.subscribers.send_names import get_original_issue
 
 SETTINGS_LOCATION = Location("newsletter.yml")
 FINAL_STATES = ("done", "needs_review", "cancelled")
@@ -66,6 +67,7 @@ def find_send_problems(  # noqa: PLR0913 - all that a send is refused for
     """
     return [
         *((ledger_problem,) if ledger_problem else ()),
+        *_find_name_problems(issue),
         *_find_draft_problems(issue),
         *find_settings_problems(config),
         *find_fallback_problems(email),
@@ -194,6 +196,18 @@ def nobody_accepted_remedy(send_record: Send) -> str:
 def _format_time(time: datetime.datetime, config: Config) -> str:
     local = time.astimezone(ZoneInfo(config.timezone))
     return f"{local:%a} {local.day} {local:%b %Y %H:%M}"
+
+
+def _find_name_problems(issue: Issue) -> Iterator[Problem]:
+    """Yield the problem that the ledger gives such a name to another send of an issue."""
+    original = get_original_issue(issue.name)
+    if original != issue.name:
+        yield Problem(
+            f"'{issue.name.removeprefix(original)}' at the end of a name marks a catch-up or a "
+            "recalled send",
+            Location(display_path(issue.source_path)),
+            "Rename the issue's folder.",
+        )
 
 
 def _find_draft_problems(issue: Issue) -> Iterator[Problem]:

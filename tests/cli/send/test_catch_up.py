@@ -455,6 +455,19 @@ def test_day_of_a_send_that_was_planned_before_is_named(ready: Cli) -> None:
     assert "settings have changed since; what was planned on 1 Nov 2026 is sent" in flat(out)
 
 
+@pytest.mark.parametrize("mark", ["~catch-up-1", "~recalled-2"])
+def test_issue_with_the_name_of_a_catch_up_is_refused(
+    sent: Cli, project_folder: Path, mark: str
+) -> None:
+    folder = project_folder / "issues" / f"{ISSUE}{mark}"
+    folder.mkdir()
+    (folder / "post.md").write_text("---\ntitle: Other\n---\nOf boats, nets and gulls.\n")
+    for command in (("send", "--yes"), ("plan",)):
+        code, _, err = sent(command[0], folder.name, *command[1:])
+        assert (code, f"'{mark}' at the end of a name" in flat(err)) == (1, True)
+    assert len(load_rows(send.c.id)) == 1
+
+
 def test_segment_is_evaluated_anew(ready: Cli, fake_sendgrid: FakeSendGrid) -> None:
     assert ready("subscribers", "tag", "vip", "--query", "email = reader1@example.com")[0] == 0
     assert ready("send", "ice", "--yes", "--segment", "tag:vip")[0] == 0
