@@ -131,7 +131,8 @@ def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
     if status.phase == "recalled":
         return
     if send.state in {"blocked", "paused"}:
-        yield f"  {send.reason}"
+        if send.reason:
+            yield f"  {send.reason}"
         yield f"  resume with: newsletter resume {slug}"
     if send.state == "running" and status.next_claim_time:
         wait = format_rough_duration(status.next_claim_time - status.now)

@@ -101,9 +101,10 @@ def _propose_new(
         audience = exclude_earlier_recipients(connection, condition, parent, besides=replaced)
         excluded = count_catch_up_exclusions(connection, parent, condition, now, besides=replaced)
         count = count_subscribers(connection, audience, mailable_only=True, at=now)
-    refused = _find_refused(ledger, parent)
+    refused = _find_parts(ledger, parent, "rejected")
     if not count:
-        raise _nobody_joined_error(parent, config, excluded, refused)
+        uncertain = _find_parts(ledger, parent, "unknown")
+        raise _nobody_joined_error(parent, config, excluded, refused, uncertain)
     email = load_frozen_email(ledger, parent)
     scheduled = next((part for part in replaced if part.is_scheduled_locally), None)
     return SendProposal(
@@ -162,7 +163,9 @@ def _propose_resumption(
             *_find_problems(ledger, config, options),
             *((left_problem,) if left_problem else ()),
         ),
-        catch_up=CatchUp(parent, _has_changed(project, parent), _find_refused(ledger, parent)),
+        catch_up=CatchUp(
+            parent, _has_changed(project, parent), _find_parts(ledger, parent, "rejected")
+        ),
     )
 
 
@@ -209,10 +212,10 @@ def _find_parent_problem(ledger: Ledger, parent: Send, config: Config) -> Proble
     return Problem(f"{parent.issue} {words}", remedy=remedy)
 
 
-def _find_refused(ledger: Ledger, parent: Send) -> tuple[Send, ...]:
-    """Return which of a send and its catch-ups have readers whom SendGrid has refused."""
+def _find_parts(ledger: Ledger, parent: Send, state: str) -> tuple[Send, ...]:
+    """Return which of a send and its catch-ups have recipients in a state."""
     family = (parent, *reversed(list_catch_ups(ledger, parent)))
-    return tuple(part for part in family if count_recipients_by_state(ledger, part).get("rejected"))
+    return tuple(part for part in family if count_recipients_by_state(ledger, part).get(state))
 
 
 def format_retry_commands(refused: Sequence[Send]) -> str:
@@ -221,21 +224,28 @@ def format_retry_commands(refused: Sequence[Send]) -> str:
 
 
 def _nobody_joined_error(
-    parent: Send, config: Config, excluded: Mapping[str, int], refused: Sequence[Send]
+    parent: Send,
+    config: Config,
+    excluded: Mapping[str, int],
+    refused: Sequence[Send],
+    uncertain: Sequence[Send],
 ) -> NothingToDoError:
     remedies = []
     if left_out := excluded.get(PLANNED_BEFORE):
         remedies.append(
             f"Planned before and left out: {left_out:,}, who had left the list when it was their "
-            "turn, or whose send was cancelled. They are not sent it again."
+            "turn, or whose send was cancelled. They are not sent it again"
         )
     if refused_count := excluded.get(REFUSED):
         commands = format_retry_commands(refused)
         remedies.append(f"SendGrid refused {refused_count:,}. Retry the refused with: {commands}")
-    nobody = "nobody else" if left_out else "nobody"
+    if uncertain:
+        commands = "; ".join(f"newsletter status {part.slug}" for part in uncertain)
+        remedies.append(f"Some may or may not have it, see: {commands}")
+    nobody = "nobody else" if left_out or uncertain else "nobody"
     verb, day = describe_freezing(parent, config)
     return NothingToDoError(
-        f"{nobody} has joined since {parent.issue} was {verb} on {day}", remedy=" ".join(remedies)
+        f"{nobody} has joined since {parent.issue} was {verb} on {day}", remedy=". ".join(remedies)
     )
 
 
