@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,8 @@ IMAGE_CACHE_CONTROL = "public, max-age=86400"
 # How long the database and the folders are not read again; browsers cache pages longer anyway.
 SNAPSHOT_LIFETIME = datetime.timedelta(seconds=1)
 MAX_CACHED_RESPONSES = 500
+# Python's int(), with which Starlette converts path parameters, fails at 5,000 digits.
+_PAGE_NUMBER = re.compile("[0-9]{1,9}")
 
 FEEDS: dict[str, tuple[Callable[[Config, Sequence[ArchivedIssue]], bytes], str]] = {
     "/feed.atom": (feeds.build_atom_feed, "application/atom+xml"),
@@ -45,7 +48,7 @@ def routes(site: Site) -> list[BaseRoute]:
     archive = _ArchiveEndpoints(site)
     endpoints: dict[str, Callable[[Request], Response]] = {
         "/": archive.index,
-        "/page/{number:int}": archive.numbered_index,
+        "/page/{number}": archive.numbered_index,
         "/issues/{slug}": archive.article,
         "/issues/{slug}/{file:path}": archive.image,
         "/robots.txt": archive.robots,
@@ -88,7 +91,10 @@ class _ArchiveEndpoints:
         return self._get_index_response(request, 1)
 
     def numbered_index(self, request: Request) -> Response:
-        number = request.path_params["number"]
+        text = request.path_params["number"]
+        if not _PAGE_NUMBER.fullmatch(text):
+            raise RequestRefusedError(404)
+        number = int(text)
         if not 1 < number <= count_index_pages(filter_listed_issues(self._get_snapshot().issues)):
             raise RequestRefusedError(404)
         return self._get_index_response(request, number)

@@ -65,6 +65,8 @@ _SELECT_BY_TOKEN = sa.select(
 
 def find_visitor(connection: sa.Connection, token: str) -> Visitor | None:
     """Return the subscriber with this token; ``None`` if it is unknown or they were erased."""
+    if "\0" in token:  # PostgreSQL accepts no NUL, not even to compare with
+        return None
     row = connection.execute(_SELECT_BY_TOKEN, {"token": token}).one_or_none()
     return Visitor(*row) if row else None
 

@@ -172,12 +172,12 @@ def _set_pause(site: Site, connection: sa.Connection, visitor: Visitor, fields: 
 
 
 def _parse_local_midnight(site: Site, day: str) -> datetime.datetime:
+    zone = ZoneInfo(site.config.timezone)
     try:
         date = datetime.date.fromisoformat(day)
-    except ValueError:
+        return datetime.datetime.combine(date, datetime.time.min, zone).astimezone(datetime.UTC)
+    except (ValueError, OverflowError):  # east of Greenwich, the year 1 begins in the year 0
         raise _InvalidFieldError("preferences_date") from None
-    zone = ZoneInfo(site.config.timezone)
-    return datetime.datetime.combine(date, datetime.time.min, zone).astimezone(datetime.UTC)
 
 
 def _request_move(

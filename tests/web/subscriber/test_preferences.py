@@ -4,6 +4,7 @@ import datetime
 import html
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,6 +142,20 @@ def test_invalid_fields_are_rejected(
     assert response.status == 422
     assert b'role="alert"' in response.data
     assert load_rows(site) == before
+
+
+@pytest.fixture
+def eastern_zone(project_folder: Path) -> None:
+    """Midnight of the configured zone is before midnight UTC."""
+    with (project_folder / "newsletter.yml").open("a") as config:
+        config.write("timezone: Pacific/Auckland\n")
+
+
+@pytest.mark.usefixtures("eastern_zone")
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_first_and_last_day_of_all_are_rejected(server: Any, token: str, day: str) -> None:
+    response = submit(server, token, "pause", until=day, **{"for": "date"})
+    assert response.status == 422
 
 
 def test_forged_forms_are_refused(site: Site, server: Any, token: str) -> None:
