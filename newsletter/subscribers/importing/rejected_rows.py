@@ -72,12 +72,12 @@ class RejectedRowsFile:
             cells = [escape(cell) for cell in self._strip_notes(row.cells)]
             csv.writer(self._file).writerow([row.line, reason, *cells])
         else:
-            data = {
-                REJECTED_ROW_COLUMN: row.line,
-                REJECTED_REASON_COLUMN: reason,
-                **_parse_object(row.cells[0]),
-            }
-            self._file.write(orjson.dumps(data).decode() + "\n")
+            notes = {REJECTED_ROW_COLUMN: row.line, REJECTED_REASON_COLUMN: reason}
+            try:
+                data = orjson.dumps(notes | _parse_object(row.cells[0]))
+            except TypeError:  # nested too deeply to be written
+                data = orjson.dumps(notes | {"line": row.cells[0]})
+            self._file.write(data.decode() + "\n")
 
     def _open_temporary(self) -> TextIO:
         descriptor, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)

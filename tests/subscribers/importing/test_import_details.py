@@ -314,6 +314,11 @@ def test_rejected_json_lines_can_be_corrected(
         ('{"email": "a@b.com", "tags": "x"}', "'tags' must be a list of strings"),
         ('{"email": "a@b.com", "token": "short"}', "the token is not valid"),
         ('{"email": "a@b.com", "soft_bounces": -1}', "'-1' is not a valid number of soft bounces"),
+        (
+            '{"email": "a@b.com", "soft_bounces": "' + "0" * 5_000 + '"}',
+            "'" + "0" * 60 + "' is not a valid number of soft bounces",
+        ),
+        ('{"email": "a@b.com", "x": ' + "[" * 300 + "]" * 300 + "}", "'x' is not a known field"),
         ('{"email": "a@b.com", "joined_at": "now"}', "'now' is not a valid date"),
         ('{"email": "a@b.com", "attributes": {"a b": 1}}', "'a b' is not an attribute with a str"),
         ('{"email": "a@b.com", "attributes": {"x": [1]}}', "'x' is not an attribute with a str"),
@@ -342,6 +347,24 @@ def test_json_lines_without_a_valid_header_are_rejected(
 def test_json_lines_with_an_invalid_attribute_type_are_rejected(import_text: ImportText) -> None:
     with pytest.raises(SubscriberListError, match="'colour' is not an attribute type"):
         import_text('{"newsletter":1,"attributes":{"hair":"colour"}}\n', name="readers.jsonl")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\\u0000b", "a\\nb"])
+def test_json_lines_with_an_odd_attribute_name_are_rejected(
+    engine: sa.Engine, import_text: ImportText, name: str
+) -> None:
+    header = f'{{"newsletter":1,"attributes":{{"{name}":"text"}}}}\n'
+    with pytest.raises(SubscriberListError, match="is not an attribute's name"):
+        import_text(header, name="readers.jsonl")
+    assert load_types(engine) == {}
+
+
+def test_odd_attribute_name_in_an_exported_header_is_cleaned(
+    engine: sa.Engine, import_text: ImportText
+) -> None:
+    columns = "email,name,status,tags,joined_at,confirmed_at,source,soft_bounces,token"
+    import_text(f"{columns},a\0b:text\na@b.com,,active,,,,,0,,x\n")
+    assert load_types(engine) == {"a_b_text": "text"}
 
 
 def test_json_line_that_is_too_long_is_rejected(engine: sa.Engine, import_text: ImportText) -> None:

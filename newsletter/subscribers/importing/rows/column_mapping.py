@@ -226,7 +226,7 @@ def _typed_attributes(cells: Sequence[str]) -> dict[int, tuple[str, AttributeTyp
     for index, cell in enumerate(cells):
         name, _, suffix = cell.rpartition(":")
         for type_ in get_args(AttributeType):
-            if name and suffix == type_:
+            if name.isidentifier() and suffix == type_:
                 typed[index] = name, type_
     return typed
 

@@ -66,6 +66,9 @@ def parse_header(line: str, where: Location) -> dict[str, AttributeType]:
     )
     if invalid is not None:
         raise SubscriberListError(f"'{invalid}' is not an attribute type", where=where)
+    odd_name = next((name for name in types if not name.isidentifier()), None)
+    if odd_name is not None:
+        raise SubscriberListError(f"'{odd_name[:60]}' is not an attribute's name", where=where)
     return types
 
 

@@ -32,6 +32,7 @@ TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
 MAX_NAME_LENGTH = 200  # characters
 MAX_TAG_LENGTH = 100  # characters
 MAX_TAGS = 100
+_SOFT_BOUNCES = re.compile("[0-9]{1,9}")
 _MAX_SOFT_BOUNCES = 1_000
 _LINE_ENDS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _REPLACEMENT_CHARACTER = "\ufffd"  # what undecodable bytes are decoded to
@@ -182,7 +183,10 @@ def _flatten_value(key: str, value: Any) -> Iterator[tuple[str, AttributeValue]]
     if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
         value = ", ".join(format_value(item) for item in value)
     elif isinstance(value, list | dict):
-        value = orjson.dumps(value).decode()
+        try:
+            value = orjson.dumps(value).decode()
+        except TypeError:  # it reads more levels than it writes
+            raise SubscriberListError(f"'{key}' is nested too deeply") from None
     if isinstance(value, str):
         value = clean_text(value.strip(), key)
     if value is not None and value != "":
@@ -237,7 +241,7 @@ def clean_soft_bounces(text: str) -> int:
     Raises:
         SubscriberListError: ``text`` is not a number or is too large.
     """
-    if not (text.isascii() and text.isdigit() and int(text[:9]) <= _MAX_SOFT_BOUNCES):
+    if not _SOFT_BOUNCES.fullmatch(text) or int(text) > _MAX_SOFT_BOUNCES:
         raise SubscriberListError(f"'{text[:60]}' is not a valid number of soft bounces")
     return int(text)
 
@@ -253,7 +257,10 @@ def _split_tags(cell: str) -> Sequence[str]:
         if isinstance(data, list) and all(isinstance(tag, str) for tag in data):
             return data
     if '"' in cell:
-        return next(csv.reader([cell], skipinitialspace=True), [])
+        try:
+            return next(csv.reader([cell], skipinitialspace=True), [])
+        except csv.Error:  # a line break outside quotes, or too long: no valid tag either
+            return [cell]
     return re.split("," if "," in cell else "[;|]", cell)
 
 

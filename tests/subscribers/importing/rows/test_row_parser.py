@@ -3,7 +3,11 @@ import pytest
 from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.importing.files.csv_reader import FileRow
 from newsletter.subscribers.importing.rows.column_mapping import map_columns
-from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber, parse_subscriber_row
+from newsletter.subscribers.importing.rows.row_parser import (
+    ParsedSubscriber,
+    clean_soft_bounces,
+    parse_subscriber_row,
+)
 
 
 def parse(**cells: str) -> ParsedSubscriber:
@@ -79,12 +83,32 @@ def test_most_cautious_status_of_a_row_counts(cells: dict[str, str], status: str
         ({"name": "x" * 201}, "the name is longer than 200 characters"),
         ({"city": "Os\0lo"}, "'city' contains a control character (U+0000)"),
         ({"city": "x" * 10_001}, "'city' is longer than 10,000 characters"),
+        ({"tags": 'readers "old"\nnew'}, "a tag contains a line break"),
+        ({"tags": 'readers "old"\rnew'}, "a tag contains a line break"),
+        ({"tags": '"' + "x" * 140_000}, "a tag is longer than 100 characters"),
     ],
 )
 def test_invalid_row_is_rejected_with_the_reason(cells: dict[str, str], reason: str) -> None:
     with pytest.raises(SubscriberListError) as caught:
         parse(**cells)
     assert reason in caught.value.problems[0].message
+
+
+@pytest.mark.parametrize("depth", [255, 900, 100_000])
+def test_json_attribute_that_is_nested_too_deeply_is_rejected(depth: int) -> None:
+    header = ["email", "creation_date", "metadata"]
+    columns = map_columns(header, {}, Location("readers.csv", 1))
+    metadata = '{"notes": ' + "[" * depth + "]" * depth + "}"
+    with pytest.raises(SubscriberListError):
+        parse_subscriber_row(FileRow(3, ["a@b.com", "2026-11-24", metadata]), columns)
+
+
+@pytest.mark.parametrize(
+    "text", ["1001", "0" * 5_000, "0" * 9 + "9" * 20, "-1", "\xb2", "\u0663", ""]
+)
+def test_odd_number_of_soft_bounces_is_rejected(text: str) -> None:
+    with pytest.raises(SubscriberListError, match="is not a valid number of soft bounces"):
+        clean_soft_bounces(text)
 
 
 def test_problem_of_a_broken_row_is_the_reason() -> None:
