@@ -1,5 +1,8 @@
 """Unpack the CSV files of a ZIP safely: path traversal, ZIP bombs."""
 
+import errno
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,6 +21,12 @@ METADATA_REASON = "metadata of macOS"
 _ENCRYPTED_FLAG = 0x1
 _UTF8_FLAG = 0x800
 _BLOCK_SIZE = 1 << 20
+# The module and its decompressors raise all of these on damaged bytes: names that are not UTF-8, an
+# offset before the beginning of the file (EINVAL), bzip2 (OSError without a number), LZMA.
+_DAMAGED_ERRORS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, EOFError,
+    OverflowError, RuntimeError, ValueError, OSError,
+)  # fmt: skip
 
 
 class UnpackedFile(NamedTuple):
@@ -67,24 +76,34 @@ def unpack_lists(path: Path, max_bytes: int) -> Iterator[UnpackedArchive]:
             names that lead outside the folder, nested archives, files that are too large.
         OSError: the ZIP can't be read.
     """
+    with TemporaryDirectory() as folder:
+        try:
+            archive = _unpack_to(Path(folder), path, max_bytes)
+        except _DAMAGED_ERRORS as error:
+            if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+                raise
+            raise SubscriberListError(
+                f"the ZIP is damaged: {error}",
+                where=Location(str(path)),
+                remedy="Export it again, or unpack it.",
+            ) from error
+        yield archive
+
+
+def _unpack_to(folder: Path, path: Path, max_bytes: int) -> UnpackedArchive:
     where = Location(str(path))
-    try:
-        with zipfile.ZipFile(path) as archive, TemporaryDirectory() as folder:
-            infos, ignored = _find_list_members(archive, where)
-            _check_declared_size(infos, max_bytes, where)
-            size, files = 0, []
-            for number, info in enumerate(infos):
-                target = Path(folder) / f"{number}.csv"  # never a name from the ZIP
-                for block_size in _unpack_file(archive, info, target):
-                    size += block_size
-                    if size > max_bytes:  # the sizes declared in the ZIP may be wrong
-                        raise _too_large_error(max_bytes, where)
-                files.append(UnpackedFile(_decode_name(info), target))
-            yield UnpackedArchive(files, ignored)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
-        raise SubscriberListError(
-            f"the ZIP is damaged: {error}", where=where, remedy="Export it again, or unpack it."
-        ) from error
+    with zipfile.ZipFile(path) as archive:
+        infos, ignored = _find_list_members(archive, where)
+        _check_declared_size(infos, max_bytes, where)
+        size, files = 0, []
+        for number, info in enumerate(infos):
+            target = folder / f"{number}.csv"  # never a name from the ZIP
+            for block_size in _unpack_file(archive, info, target):
+                size += block_size
+                if size > max_bytes:  # the sizes declared in the ZIP may be wrong
+                    raise _too_large_error(max_bytes, where)
+            files.append(UnpackedFile(_decode_name(info), target))
+    return UnpackedArchive(files, ignored)
 
 
 def _find_list_members(
