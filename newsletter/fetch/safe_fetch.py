@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from http.client import responses
@@ -247,10 +247,27 @@ class SafeFetcher:
         except _FetchStoppedError:
             return rules
         if response.status < _FIRST_REDIRECT_STATUS:
-            rules.parse(response.body.decode(errors="replace").splitlines())
+            rules.parse(_keep_valid_rules(response.body.decode(errors="replace").splitlines()))
         elif response.status >= _FIRST_SERVER_ERROR_STATUS:
             return None
         return rules
+
+
+def _keep_valid_rules(lines: Iterable[str]) -> list[str]:
+    """Return the lines of a robots.txt at which Python's parser does not fail.
+
+    It fails at a superscript digit in ``Crawl-delay`` and at ``Disallow: //[``. The other lines
+    still count (RFC 9309 2.3.1.5).
+    """
+    return [line for line in lines if _is_valid_rule(line)]
+
+
+def _is_valid_rule(line: str) -> bool:
+    try:
+        RobotFileParser().parse(["User-agent: *", line])
+    except ValueError:
+        return False
+    return True
 
 
 def is_public_address(address: str) -> bool:

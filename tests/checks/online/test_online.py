@@ -184,6 +184,21 @@ def test_robots_txt_is_respected(make_site: Callable[..., Site], fetcher: SafeFe
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "Crawl-delay: \xb2", "Crawl-delay: " + "9" * 5_000, "Request-rate: \xb2/\xb2", "Allow: //[",
+        "Request-rate: 1/0", "Sitemap: //[", "\0", ":",
+    ],
+)  # fmt: skip
+def test_odd_line_of_robots_txt_is_ignored(
+    make_site: Callable[..., Site], fetcher: SafeFetcher, line: str
+) -> None:
+    site = make_site(robots=f"User-agent: *\n{line}\nDisallow: /404/\n")
+    assert fetcher.fetch(f"{site.url}/200/a").kind == "fine"
+    assert fetcher.fetch(f"{site.url}/404/a").kind == "not asked"
+
+
+@pytest.mark.parametrize(
     ("status", "kind"),
     [(500, "robots failing"), (503, "robots failing"), (404, "fine"), (403, "fine"), (429, "fine")],
 )
