@@ -95,8 +95,8 @@ def _decode_as_declared(data: bytes) -> str | None:
         # A page that was saved again as UTF-8 often still declares its old encoding.
         return _decode_utf8(data) or data.decode("cp1252", "replace")
     try:
-        return codecs.decode(data, encoding)
-    except (UnicodeError, TypeError, ValueError, AttributeError, LookupError):
+        return data.decode(encoding)
+    except (ValueError, LookupError):  # a LookupError for base64, zlib and other codecs of bytes
         return None
 
 

@@ -313,6 +313,12 @@ def test_invalid_merge_tags_are_rejected(
     assert problem.where.line == 6
 
 
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "a/" * 3_000 + "a.png"])
+def test_image_with_a_name_that_is_too_long_is_missing(read_post: ReadPost, name: str) -> None:
+    with pytest.raises(PostError, match="is missing"):
+        read_post(f"# Boats\n\n![A boat]({name})\n")
+
+
 def test_invalid_merge_tags_and_missing_images_are_reported_at_once(read_post: ReadPost) -> None:
     with pytest.raises(PostError) as caught:
         read_post(

@@ -51,7 +51,10 @@ def test_utf_8_wins_over_an_outdated_latin_1_declaration() -> None:
 
 
 def test_unknown_or_wrong_declaration_is_ignored() -> None:
-    for charset in ("no-such", "utf-16", "rot13", "hex", "idna"):
+    for charset in (
+        "no-such", "utf-16", "rot13", "hex", "idna", "base64", "quopri", "uu", "zlib", "bz2",
+        "undefined", "mbcs", "x" * 1_000, "..",
+    ):  # fmt: skip
         page = f'<meta charset="{charset}"><p>{NORWEGIAN}</p>'
         assert decode_text(page.encode(), "post.html") == page
 

@@ -141,10 +141,17 @@ def _find_author(root: HtmlElement, json_ld: dict[str, Any]) -> str:
     author = _get_first_meta(root, "author", "article:author", "dc.creator") or _clean_string(
         json_ld_author
     )
-    if author and not urlsplit(author).scheme:
+    if author and not _is_url(author):
         return author
     link = root.find(".//a[@rel='author']")
     return "" if link is None else _get_text(link)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return bool(urlsplit(text).scheme)
+    except ValueError:  # brackets that don't contain an IPv6 address
+        return True
 
 
 def _find_date(

@@ -33,7 +33,7 @@ def read_manifest(folder: Path) -> ImportManifest | None:
         return ImportManifest(
             str(data["source"]), {str(k): str(v) for k, v in data["files"].items()}
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
 
 

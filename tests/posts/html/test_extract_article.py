@@ -135,3 +135,10 @@ def test_deeply_nested_html_is_rejected_with_its_line(*, whole: bool, depth: int
 def test_external_entities_are_not_resolved() -> None:
     page = '<!DOCTYPE html [<!ENTITY a SYSTEM "file:///etc/passwd">]><html><body><p>&a;</p></body>'
     assert "root:" not in extract_article(page, "post.html").html
+
+
+@pytest.mark.parametrize("author", ["//[Ada", "http://[Ada]", "https://example.org/ada"])
+def test_author_that_is_a_url_is_not_a_name(author: str) -> None:
+    meta = f'<meta name="author" content="{author}">'
+    page = f"<html><head>{meta}</head><body><p>Text</p></body></html>"
+    assert extract_article(page, "post.html").author == ""

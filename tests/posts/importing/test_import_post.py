@@ -96,7 +96,9 @@ def test_same_post_with_another_slug_is_another_issue(project: Project) -> None:
     assert (other.state, other.post_path.parent.name) == ("new", "2026-11-22-other")
 
 
-@pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"source": 1, "files": []}', "\0"])
+@pytest.mark.parametrize(
+    "manifest", ["", "[]", "{}", '{"source": 1, "files": []}', "\0", "[" * 100_000]
+)
 def test_invalid_manifest_counts_as_missing(project: Project, manifest: str) -> None:
     source = write_source("a.md", f"# Low tide\n\n{SENTENCE}\n")
     result = import_post(project, source, NEW_IMPORT)
