@@ -31,8 +31,16 @@ def display_path(path: "Path") -> str:
     try:
         relative = os.path.relpath(path)
     except ValueError:  # on another drive (Windows)
-        return str(path)
-    return str(path) if relative.startswith(f"..{os.sep}..") else relative
+        relative = str(path)
+    return display_file_name(str(path) if relative.startswith(f"..{os.sep}..") else relative)
+
+
+def display_file_name(name: str) -> str:
+    r"""Return a file's name as text that can be printed and stored.
+
+    A name that is not UTF-8 has lone surrogates in Python, which no database takes; here ``\xff``.
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 class Problem(NamedTuple):

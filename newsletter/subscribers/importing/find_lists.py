@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from newsletter.errors import Location, SubscriberListError
+from newsletter.errors import Location, SubscriberListError, display_file_name
 from newsletter.subscribers.importing.files.csv_reader import open_csv
 from newsletter.subscribers.importing.files.zip_reader import (
     METADATA_REASON,
@@ -50,7 +50,7 @@ def open_single_source(path: Path) -> ListSource:
     Raises:
         SubscriberListError: the file's name can mean two things.
     """
-    return ListSource(path, str(path), path.name, path, _own_status(path))
+    return ListSource(path, str(path), display_file_name(path.name), path, _own_status(path))
 
 
 def find_lists(
@@ -104,7 +104,7 @@ def _create_source(file: UnpackedFile, path: Path, zip_status: str) -> ListSourc
     return ListSource(
         file.path,
         str(path / file.name),
-        f"{path.name}/{file.name}",
+        f"{display_file_name(path.name)}/{file.name}",
         rejected_rows_base,
         zip_status if status == "active" else status,
         is_archive_member=True,

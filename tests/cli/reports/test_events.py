@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,14 @@ def test_lines_that_are_not_events_are_kept_and_the_others_applied(
         "id": 1, "received_at": "", "source": "events.jsonl:2", "reason": "it is not valid JSON",
         "length": 10, "complete": True, "text": "hello \x1b[2J",
     }  # fmt: skip
+
+
+def test_file_whose_name_is_not_utf_8_is_imported(newsletter: Cli, project_folder: Path) -> None:
+    path = project_folder / os.fsdecode(b"bl\xe5.jsonl")
+    path.write_text(f"{GOOD}\nhello\n")
+    assert newsletter("events", "import", path)[0] == 0
+    (kept,) = json.loads(newsletter("events", "unreadable", "--json")[1])["events"]
+    assert kept["source"] == "bl\\xe5.jsonl:2"
 
 
 def test_file_without_any_event_is_rejected(newsletter: Cli, project_folder: Path) -> None:

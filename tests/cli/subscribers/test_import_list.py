@@ -1,4 +1,5 @@
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,18 @@ def test_doubtful_addresses_are_reported(cli: Cli, readers_file: Path) -> None:
         "    row 3: 'bo@gmial.com' may be a typo of gmail.com",
         "    row 4: 'info@b.com' is a shared mailbox",
     ]
+
+
+def test_file_whose_name_is_not_utf_8_is_imported(cli: Cli, project_folder: Path) -> None:
+    path = project_folder / os.fsdecode(b"bl\xe5.csv")
+    path.write_text("email\nada@example.com\nbo@\n")
+    code, out, _ = cli("subscribers", "import", path.name)
+    assert (code, "  new      1 active\n" in out) == (1, True)
+    assert list_by_address(cli)["ada@example.com"]["source"] == "import bl\\xe5.csv:2"
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w") as archive:
+        archive.writestr("readers.csv", "email\ncy@example.com\n")
+    assert cli("subscribers", "import", path.with_suffix(".zip").name)[0] == 0
+    assert list_by_address(cli)["cy@example.com"]["source"] == "import bl\\xe5.zip/readers.csv:2"
 
 
 def test_dry_run_counts_reasons_for_refused_rows(cli: Cli, project_folder: Path) -> None:
