@@ -17,7 +17,7 @@ UNCLEAR_ROLES = ("unclear:consent", "unclear:opt_out", "unclear:other")
 _OPT_OUT = re.compile(
     r"\b(?:do ?not|dont|don t|never|no) ?(?:(?:e ?)?mail(?:s|ing|ings)?|contact|send|market(?:ing)?"
     r"|newsletters?|disturb)\b"
-    r"|opt(?:ed|ing)? ?outs?\b|\bis ?unsub\w*|\bunsub\w*|\bsuppress\w*|\b(?:e ?mail ?)?"
+    r"|opt(?:ed|ing)? ?outs?\b|\bis ?unsub\w*|\bun ?sub\w*|\bsuppress\w*|\b(?:e ?mail ?)?"
     r"(?:black|block|deny) ?list\w*|\bblocked\b|\bdn[ce]\b|\babgemeldet\b|\babmeld\w*"
     r"|\babbestell\w*|\bausgetragen\b|\bwiderruf\w*|\bwiderspr\w*|\bgesperrt\b"
     r"|\bkeine? (?:werbung|e ?mails?|mails?|newsletter)\b"
@@ -35,13 +35,25 @@ _CONSENT = re.compile(
     r"|\b(?:e ?mail|contact|marketing) permission\b|\b(?:gdpr|dsgvo|rgpd)\b"
     r"|\baccept(?:s|ed)? (?:e ?mail )?marketing\b"
     r"|\b(?:wants?|receives?|gets?) (?:e ?mails?|newsletters?|news|marketing)\b|\bmailable\b"
-    r"|\b(?:may|can|ok to) (?:be )?(?:(?:e ?)?mail(?:ed)?|contact(?:ed)?)\b"
+    r"|\b(?:may|can|ok to) (?:(?:we|i) )?(?:be )?(?:(?:e ?)?mail(?:ed)?|contact(?:ed)?)\b"
     r"|\beinwilligung\b|\bzustimmung\b|\beinverstanden\b|\bconsentement\b|\babonne\b"
     r"|\bconsentimiento\b|\bsuscrito\b|\bconsenso\b|\biscritto\b|\bsamtykke\b|\btoestemming\b"
 )
 _INTEREST = re.compile(
     r"\bnewsletters?\b|\bmailings?\b|\bmarketing\b|\bconfirm\w*|\bverified\b|\bprivacy\b"
     r"|\bdatenschutz|\bagree|\bpermissions?\b|\bdoi\b"
+)
+# Names that are about consent in one list and about something else in another: only as a whole.
+_MAYBE_CONSENT = re.compile(
+    r"(?:is |still )?(?:active|enabled)(?: (?:member|reader|subscriber))?"
+    r"|(?:e ?)?(?:mail|mailing|contact|kontakt)s? (?:ok|okay|allowed|permitted|erlaubt)"
+    r"|(?:e ?mail )?subscription(?: status)?"
+    r"|angemeldet|eingetragen|inscrite?|pameldt|ingeschreven|(?:e ?mail )?werbung"
+)
+_MAYBE_OPT_OUT = re.compile(
+    r"(?:is )?(?:inactive|deactivated|deleted|removed|cancel(?:ed|led)|left|stop|stopped)"
+    r"(?: at| on| date)?"
+    r"|(?:hard )?bounce|(?:spam )?complaint|werbesperre|cancellat[oa]"
 )
 _FILLERS = frozenset({
     "is", "has", "have", "had", "was", "the", "a", "an", "to", "of", "from", "for", "all", "any",
@@ -85,6 +97,10 @@ def find_consent_role(column: str) -> str:
     ):  # fmt: skip
         if pattern.search(name):
             return _refine_role(role, set(pattern.sub(" ", name).split()))
+    if _MAYBE_CONSENT.fullmatch(name):
+        return "unclear:consent"
+    if _MAYBE_OPT_OUT.fullmatch(name):
+        return "unclear:opt_out"
     if _INTEREST.search(name):
         is_plain = set(name.split()) <= _FILLERS
         return "unclear:consent" if is_plain else "unclear:other"

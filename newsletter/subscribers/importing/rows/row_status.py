@@ -150,7 +150,8 @@ def _parse_unclear(cell: str, column: str, role: str) -> str:
     """
     answer = _parse_answer(cell)
     is_refusal = answer == "yes" if role == "unclear:opt_out" else answer == "no"
-    if role != "unclear:other" and (is_refusal or STATUS_WORDS.get(answer or "") == "unsubscribed"):
+    is_refusal |= answer in STATUS_PRECEDENCE and answer != "active"
+    if role != "unclear:other" and is_refusal:
         target = role.removeprefix("unclear:")
         raise SubscriberListError(
             f"'{cell[:60]}' in the column {column} may mean that they don't want emails; "

@@ -11,7 +11,7 @@ ROLES = {
         "consent", "opt_in", "optin", "OptIn", "opt-in status", "email_consent", "is_opted_in",
         "marketing_consent", "gdpr", "GDPR consent given", "Accepts Email Marketing", "emailOptIn",
         "wants_newsletter", "email_permission", "Einwilligung", "consentement", "samtykke",
-        "can_email",
+        "can_email", "May we email you?",
     ],
     "confirmation": [
         "double_opt_in", "DOUBLE_OPT-IN", "doubleOptIn", "confirmed", "email_confirmed",
@@ -21,20 +21,28 @@ ROLES = {
         "do_not_email", "DoNotEmail", "donotemail", "Don't mail", "opted_out", "email_opt_out",
         "HasOptedOutOfEmail", "unsubscribed", "isUnsubscribed", "suppressed", "no_mail",
         "Unsubscribed from all email", "blacklisted", "email_blocklisted", "abgemeldet",
-        "D\xe9sabonn\xe9", "baja",
+        "D\xe9sabonn\xe9", "baja", "un-subscribed",
     ],
     "suppressed:unsubscribed": ["opt_out_date", "Unsubscribed since", "do_not_email_at"],
     "left_reason": ["UNSUB_REASON", "opt-out reason"],
     "joined_at": ["opt_in_date", "consent_time"],
     "confirmed_at": ["double_opt_in_date"],
-    "unclear:consent": ["newsletter", "gdpr_notice_7", "consent book fair", "marketing"],
-    "unclear:opt_out": ["unsubscribed from offers"],
+    "unclear:consent": [
+        "newsletter", "gdpr_notice_7", "consent book fair", "marketing",
+        "active", "is_active", "Mail OK", "email_allowed", "Kontakt erlaubt", "subscription",
+        "email_subscription_status", "p\xe5meldt",
+    ],
+    "unclear:opt_out": [
+        "unsubscribed from offers", "inactive", "deleted_at", "left", "STOP", "hard_bounce",
+        "spam complaint", "Werbesperre",
+    ],
     "unclear:other": [
         "sms_consent", "Accepts SMS Marketing", "consent_text", "unsubscribe_url", "opt_in_ip",
         "order confirmed", "privacy policy", "permission", "DOI",
     ],
     "": ["city", "option", "adoption", "note", "plan", "", "country", "optician", "avg",
-         "avg_order", "contact no"],
+         "avg_order", "contact no", "active_subscription", "subscription_tier", "last_active",
+         "left_handed", "bounces", "contact"],
 }  # fmt: skip
 
 
