@@ -17,7 +17,10 @@ _JSON_START = re.compile(r'\{[ \t]*(?:\n|"|\})')
 _TOML_KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?([\w-]+)["']?[ \t]*[=.\]]""", re.MULTILINE)
 _TOML_ERROR_POSITION = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
 _WHITESPACE = re.compile(r"\s*")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE_MESSAGE = r"there is half of a character here (\ud800 to \udfff)"
 _TOO_DEEP_MESSAGE = "the front matter is nested too deeply"
+_TOO_LONG_NUMBER_MESSAGE = "the front matter has a number with too many digits"
 
 FrontMatterFormat = Literal["yaml", "toml", "json", "none"]
 
@@ -52,6 +55,15 @@ def split_front_matter(text: str, path: str) -> FrontMatter:
     Raises:
         PostError: the front matter is invalid; with its line in the file.
     """
+    front_matter = _split(text, path)
+    for key, value in front_matter.data.items():
+        if _contains_surrogate([key, value]):
+            line = front_matter.lines.get(key, 1)
+            _raise_invalid(_SURROGATE_MESSAGE, path, line)
+    return front_matter
+
+
+def _split(text: str, path: str) -> FrontMatter:
     first_line = text.split("\n", 1)[0].rstrip()
     if first_line == "---":
         return _parse_fenced(text, path, "yaml", ("---", "..."))
@@ -111,6 +123,9 @@ def _parse_yaml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
         _raise_invalid(str(error).split("\n", 1)[0], path, line)
     except ValueError as error:  # an invalid date
         _raise_invalid(str(error), path, line)
+    except (AttributeError, IndexError, KeyError, OverflowError):
+        # PyYAML at a tag that its value doesn't fit (!!bool x), or at a character beyond Unicode.
+        _raise_invalid("the value can't be read", path, line)
     return data, lines
 
 
@@ -133,6 +148,8 @@ def _parse_toml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
         _raise_invalid(
             f"the front matter is not valid TOML: {reason[:1].lower()}{reason[1:]}", path, line
         )
+    except ValueError:
+        _raise_invalid(_TOO_LONG_NUMBER_MESSAGE, path, 1)
     except RecursionError:
         _raise_invalid(_TOO_DEEP_MESSAGE, path, 1)
     lines: dict[str, int] = {}
@@ -168,6 +185,8 @@ def _parse_json(text: str, path: str) -> FrontMatter:
     except json.JSONDecodeError as error:
         reason = f"{error.msg[:1].lower()}{error.msg[1:]}"
         _raise_invalid(f"the front matter is not valid JSON: {reason}", path, error.lineno)
+    except ValueError:
+        _raise_invalid(_TOO_LONG_NUMBER_MESSAGE, path, 1)
     except RecursionError:
         _raise_invalid(_TOO_DEEP_MESSAGE, path, 1)
     after_json = text[end:]
@@ -176,6 +195,24 @@ def _parse_json(text: str, path: str) -> FrontMatter:
         _raise_invalid("there is text after the } that ends the front matter", path, line)
     body = after_json.split("\n", 1)[1] if "\n" in after_json else ""
     return FrontMatter(data, lines, body, text.count("\n", 0, end) + 2, "json")
+
+
+def _contains_surrogate(value: Any) -> bool:
+    """Return whether a text in a value has a lone surrogate, which can't be written as UTF-8.
+
+    Not recursive, since JSON may be nested more deeply than functions may be.
+    """
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            if _SURROGATE.search(item):
+                return True
+        elif isinstance(item, Mapping):
+            pending += [*item.keys(), *item.values()]
+        elif isinstance(item, list | tuple | set):
+            pending += item
+    return False
 
 
 def _skip_whitespace(text: str, index: int) -> int:
