@@ -85,11 +85,11 @@ def status_from_event(webhook_event: Event, asm_group: int | None) -> str | None
     if webhook_event.type == "dropped":
         return _STATUS_BY_DROP_REASON.get(str(webhook_event.raw.get("reason")))
     if webhook_event.type == "group_unsubscribe":
-        # The account may have groups for other mailings.
-        is_ours = webhook_event.send_id is not None or (
-            # As text: programs that export or relay events may write numbers in quotes.
-            asm_group is not None and str(webhook_event.raw.get("asm_group_id")) == str(asm_group)
-        )
+        # The account may have groups for other mailings. An event that names none may be of ours.
+        group = webhook_event.raw.get("asm_group_id")
+        is_ours = webhook_event.send_id is not None or group is None
+        # As text: programs that export or relay events may write numbers in quotes.
+        is_ours = is_ours or (asm_group is not None and str(group) == str(asm_group))
         return "unsubscribed" if is_ours else None
     return _STATUS_BY_EVENT_TYPE.get(webhook_event.type)
 

@@ -99,7 +99,7 @@ def count_events(engine: sa.Engine) -> int:
         ("group_unsubscribe", {"asm_group_id": 17}, "unsubscribed"),
         ("group_unsubscribe", {"asm_group_id": "17"}, "unsubscribed"),
         ("group_unsubscribe", {"asm_group_id": "18"}, "active"),
-        ("group_unsubscribe", {}, "active"),
+        ("group_unsubscribe", {}, "unsubscribed"),
         ("group_unsubscribe", {"asm_group_id": 18}, "active"),
         ("group_unsubscribe", {"asm_group_id": 18, "nl_send": "1"}, "unsubscribed"),
         ("deferred", {}, "active"),
