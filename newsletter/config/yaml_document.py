@@ -67,6 +67,10 @@ def parse_yaml_document(text: str) -> YamlDocument:
         )
     except yaml.MarkedYAMLError as error:
         document.problems.append(_explain_syntax_error(error, text))
+    except (OverflowError, ValueError):  # "\UFFFFFFFF", "\U00110000"
+        mark = loader.get_mark()
+        message = "there is no character with the number in this escape"
+        document.problems.append(YamlProblem(mark.line + 1, message))
     except RecursionError:
         document.problems.append(YamlProblem(1, "the file is nested too deeply"))
     return document

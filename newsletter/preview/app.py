@@ -220,7 +220,7 @@ class PreviewApp:
         try:
             data = json.loads(body)
             name, address = str(data["issue"]), str(data["to"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return _make_error_response("not a valid request for a test email", 400)
         return await asyncio.to_thread(self._send_test_email, name, address)
 

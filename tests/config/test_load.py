@@ -177,6 +177,8 @@ def test_invalid_value_is_explained(get_problems: Problems, more: str, message: 
         ("name: !!bool x\n", 1, "YAML tags ('!…') are not supported"),
         ("name: !!timestamp x\n", 1, "YAML tags ('!…') are not supported"),
         ("? [a, b]\n: c\n", 1, "a key must be plain text"),
+        ('name: a\nx: "\\UFFFFFFFF"\n', 2, "no character with the number"),
+        ('name: a\nx: "\\U00110000"\n', 2, "no character with the number"),
         ("x: " + "[" * 5000, 1, "the file is nested too deeply"),
         (b"name: gr\xe5\n", 1, "the file is not valid UTF-8"),
         (b"\xff\xfen\x00a\x00", 1, "the file is not valid UTF-8"),

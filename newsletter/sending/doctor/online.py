@@ -1,12 +1,12 @@
 """Check API key and sender at SendGrid, and one-click unsubscribe."""
 
 import datetime
-import json
 import secrets
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
+import orjson
 import urllib3
 
 from newsletter.config import Config
@@ -105,7 +105,7 @@ def _has_scope(required: RequiredScope, scopes: list[Any]) -> bool:
 def _check_clock(response: Response, now: datetime.datetime) -> Iterator[DoctorCheck]:
     try:
         server_time = parsedate_to_datetime(response.headers.get("date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return
     if server_time.tzinfo is None:
         return
@@ -174,7 +174,7 @@ def _parse_rows(response: Response | NoResponse) -> list[dict[str, Any]] | None:
 
 def _parse_json(response: Response) -> Any:
     try:
-        return json.loads(response.body)
+        return orjson.loads(response.body)
     except ValueError:
         return None
 
