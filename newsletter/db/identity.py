@@ -3,8 +3,9 @@
 A copy (a restored backup, a copied file, a restored dump) does not know what the original has sent
 since it was made. So each database notes where it is, once there and once outside the copied data:
 
-- SQLite: in a file beside the database, with the inode of the database file and a number that grows
-  with every group of requests. A copy has another inode, no such file, or a smaller number.
+- SQLite: in a file beside the database, the mark. It has the inode of the database file, its own
+  inode and generation, and a number that grows with every group of requests. A copy has another
+  inode, no mark, a mark that is itself a copy, or a smaller number.
 - PostgreSQL: the server's system identifier, and the ``oid`` of the database and of the table
   ``send``, which a restored dump does not keep. A physical copy of a whole server keeps all three,
   and is not recognized.
@@ -14,8 +15,10 @@ import fcntl
 import json
 import os
 import secrets
+import struct
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,6 +33,8 @@ from newsletter.db.transaction import begin_postgresql, begin_sqlite, is_read_on
 from newsletter.errors import DatabaseError, Location, display_path
 
 MARK_SUFFIX = ".mark"
+# Linux's FS_IOC_GETVERSION, _IOR('v', 1, long): the generation of an inode.
+_GET_GENERATION = 0x80007601 | struct.calcsize("l") << 16
 _IDENTITY_KEY = "database_identity"
 _HIGH_WATER_KEY = "database_high_water"
 _OWNER_KEY = "newsletter_id"
@@ -175,7 +180,8 @@ def set_identity(connection: sa.Connection) -> None:
     _write_setting(connection, _HIGH_WATER_KEY, str(high_water))
     try:
         # Before the commit, so that a process which waits for it finds both.
-        _write_mark(connection.engine, mark)
+        with _mark_lock(connection.engine):
+            _write_mark(connection.engine, mark)
     except OSError as error:
         raise database_error(
             f"could not write the file: {(error.strerror or str(error)).lower()}",
@@ -211,15 +217,10 @@ def save_high_water(engine: sa.Engine, high_water: int | None) -> None:
     if high_water is None:
         return
     # On a full disk the send goes on: only the recognition of a later copy is less exact.
-    with suppress(OSError):
-        folder = os.open(_database_file(engine).parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)  # until it is closed
-            mark = read_mark(engine)
-            if mark is not None and high_water > mark.high_water:
-                _write_mark(engine, DatabaseMark(mark.identity, mark.inode, high_water))
-        finally:
-            os.close(folder)
+    with suppress(OSError), _mark_lock(engine):
+        mark = read_mark(engine)
+        if mark is not None and high_water > mark.high_water:
+            _write_mark(engine, DatabaseMark(mark.identity, mark.inode, high_water))
 
 
 def read_mark(engine: sa.Engine) -> DatabaseMark | None:
@@ -234,6 +235,7 @@ def load_mark(engine: sa.Engine) -> DatabaseMark | None:
     """Return what is noted beside a SQLite database; ``None`` if nothing is, or no mark.
 
     A file that is empty or not a mark proves nothing about where the database is, as no file does.
+    Nor does a copy of a mark: whoever restores a whole folder restores it with the database.
     One that can't be read may be a mark, and is an error: nothing may be concluded from it.
 
     Raises:
@@ -243,7 +245,10 @@ def load_mark(engine: sa.Engine) -> DatabaseMark | None:
         return None
     path = mark_path(_database_file(engine))
     try:
-        data = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            data = json.loads(file.read())
+            if data["mark_file"] != _identify_file(file.fileno()):
+                return None
         return DatabaseMark(str(data["identity"]), int(data["inode"]), int(data["high_water"]))
     except FileNotFoundError:
         return None
@@ -254,7 +259,7 @@ def load_mark(engine: sa.Engine) -> DatabaseMark | None:
             "It belongs to the database: the user who runs newsletter must be able to read and "
             "write it. Check its permissions and the disk, and run the same command again.",
         ) from error
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 
@@ -309,6 +314,31 @@ def _inode(engine: sa.Engine) -> int:
     return _database_file(engine).stat().st_ino
 
 
+def _identify_file(descriptor: int) -> str:
+    """Return the inode of an open file and, where the file system has it, its generation.
+
+    The inode of a deleted file is soon given to a new one, often to the next; then its generation
+    is another. Not for the database: closing a descriptor of it would drop SQLite's locks.
+    """
+    inode = os.fstat(descriptor).st_ino
+    try:
+        answer = fcntl.ioctl(descriptor, _GET_GENERATION, bytes(struct.calcsize("l")))
+    except OSError:
+        return str(inode)
+    return f"{inode}.{struct.unpack_from('I', answer)[0]}"
+
+
+@contextmanager
+def _mark_lock(engine: sa.Engine) -> Iterator[None]:
+    """Keep other processes and threads from writing the mark until the ``with`` block ends."""
+    folder = os.open(_database_file(engine).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # until it is closed
+        yield
+    finally:
+        os.close(folder)
+
+
 def _write_mark(engine: sa.Engine, mark: DatabaseMark) -> None:
     """Write the mark durably: an empty one, after a power cut, would make the database a copy.
 
@@ -321,7 +351,7 @@ def _write_mark(engine: sa.Engine, mark: DatabaseMark) -> None:
     try:
         with os.fdopen(handle, "w") as file:
             _copy_permissions(database, handle)
-            json.dump(asdict(mark), file)
+            json.dump(asdict(mark) | {"mark_file": _identify_file(handle)}, file)
         move_into_place(Path(name), path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

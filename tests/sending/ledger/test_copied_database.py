@@ -3,6 +3,7 @@
 import datetime
 import os
 import shutil
+import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ TOTAL = 25
 HOUR = datetime.timedelta(hours=1)
 LATER = "2026-12-08-thaw"
 MakeCopy = Callable[[Home], Home]
+GARBAGE = ["", "{", "[]", '{"identity": "x"}', "\0" * 90, "[" * 100_000]
 
 
 @pytest.fixture
@@ -203,6 +205,54 @@ def test_older_content_in_the_same_file_is_recognized(
     assert_nobody_twice(double)
 
 
+def extract_over(folder: Path, archive: Path) -> None:
+    """Each file that is there is deleted first: the new one often gets its inode."""
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+
+
+def extract_anew(folder: Path, archive: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    extract_over(folder, archive)
+
+
+def overwrite(folder: Path, archive: Path) -> None:
+    """Each file that is there keeps its inode."""
+    kept = folder.with_name("kept")
+    kept.mkdir()
+    extract_over(kept, archive)
+    shutil.copytree(kept, folder, dirs_exist_ok=True)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("restore_folder", [extract_over, extract_anew, overwrite])
+def test_folder_that_is_restored_in_its_place_with_the_mark_is_a_copy(
+    original: Home,
+    tmp_path: Path,
+    double: FakeSendGrid,
+    restore_folder: Callable[[Path, Path], None],
+) -> None:
+    original.engine.dispose()
+    folder, archive = tmp_path / "home", tmp_path / "home.tar"
+    folder.mkdir()
+    move_with_mark(original.file, folder / "newsletter.db")
+    engine = open_database("sqlite:///newsletter.db", folder)
+    home = original.at(engine)
+    assert home.send.state == "frozen"
+    engine.dispose()
+    with tarfile.open(archive, "w") as tar:
+        tar.add(folder, ".")
+    home.deliver()
+    engine.dispose()
+    restore_folder(folder, archive)
+    with pytest.raises(SendRefusedError, match="newsletter db adopt"):
+        home.deliver()
+    assert home.states() == {"unknown": TOTAL}
+    assert len(double.accepted) == TOTAL
+    engine.dispose()
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_mark_is_private_and_beside_the_database(original: Home) -> None:
     mark = mark_path(original.file)
@@ -361,20 +411,19 @@ def test_mark_that_cannot_be_read_is_an_error_and_holds_nothing(
 ) -> None:
     original.deliver(1)
     mark = mark_path(original.file)
-    content = mark.read_bytes()
-    mark.unlink()
+    kept = mark.rename(mark.with_name("kept"))
     make_unreadable(mark)
     with pytest.raises(DatabaseError, match=r"db\.mark: could not read the file: .* Check"):
         original.deliver()
     mark.rmdir() if mark.is_dir() else mark.unlink()
-    mark.write_bytes(content)
+    kept.rename(mark)
     assert original.states() == {"accepted": 10, "pending": 15}
     original.deliver()
     assert original.states() == {"accepted": TOTAL}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": "x"}', "\0" * 90])
+@pytest.mark.parametrize("content", GARBAGE)
 def test_file_that_is_no_mark_counts_as_a_copy(original: Home, content: str) -> None:
     original.deliver(1)
     mark_path(original.file).write_text(content)
