@@ -28,8 +28,13 @@ from newsletter.backup.carry_over import (
 )
 from newsletter.db import open_database, read_transaction
 from newsletter.db.errors import primary_result_code
-from newsletter.db.identity import IDENTITY_KEYS, has_identity, mark_as_moved, read_owner
-from newsletter.db.schema import batch, event, journal, metadata, send, setting
+from newsletter.db.identity import (
+    IDENTITY_KEYS,
+    has_identity,
+    mark_as_moved,
+    read_owner,
+)
+from newsletter.db.schema import attempt, batch, event, journal, metadata, send, setting
 from newsletter.db.sqlite_copy import (
     CORRUPTION_CODES,
     copy_snapshot,
@@ -299,10 +304,15 @@ def _carry_sends(connection: sa.Connection) -> list[str]:
         ),
         present.c.frozen_at == send.c.frozen_at,
     )
-    mailed = sa.exists().where(
+    in_mailed_batch = sa.and_(
         batch.c.send_id == send.c.id, batch.c.state.in_(("in_flight", "unknown", "accepted"))
     )
-    lost = connection.scalars(sa.select(send.c.issue).where(mailed, ~sa.exists().where(same_send)))
+    is_lost = sa.or_(
+        sa.and_(sa.exists().where(in_mailed_batch), ~sa.exists().where(same_send)),
+        # The present database may know the send, and not that it has gone on: it is the older one.
+        sa.exists().where(in_mailed_batch, batch.c.id == attempt.c.batch_id, _request_lost()),
+    )
+    lost = connection.scalars(sa.select(send.c.issue).where(is_lost))
     if issues := sorted(lost):
         raise different_list_error(
             f"the latter has no record that {', '.join(issues[:3])} was sent"
@@ -316,6 +326,19 @@ def _carry_sends(connection: sa.Connection) -> list[str]:
     for table in LEDGER_TABLES:
         insert_missing_rows(connection, table)
     return list(changed)
+
+
+def _request_lost() -> sa.ColumnElement[bool]:
+    """Return the condition that the present database lacks an attempt that may be with readers."""
+    present = attached_table(attempt)
+    same_attempt = (
+        present.c[name] == attempt.c[name] for name in ("batch_id", "number", "body_sha")
+    )
+    return sa.and_(
+        attempt.c.body_sha != "",  # not of a copy that held the batch: it made no request
+        sa.or_(attempt.c.outcome.is_(None), attempt.c.outcome.in_(("accepted", "unknown"))),
+        ~sa.exists().where(*same_attempt),
+    )
 
 
 def _carry_settings(connection: sa.Connection) -> None:

@@ -15,6 +15,7 @@ from newsletter.backup import restore
 from newsletter.backup.restore import LEDGER_TABLES, RestoreResult
 from newsletter.config.models import TrackingOptions
 from newsletter.db import database_engine, read_transaction
+from newsletter.db.identity import mark_as_moved
 from newsletter.db.schema import (
     attempt,
     batch,
@@ -29,6 +30,7 @@ from newsletter.db.schema import (
 )
 from newsletter.db.sqlite_copy import back_up, find_corruption
 from newsletter.errors import DatabaseError
+from newsletter.sending.ledger.copied_database import hold_if_copied
 from newsletter.subscribers import iter_audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
@@ -375,6 +377,44 @@ def test_backup_with_an_unknown_accepted_send_is_refused(mailing_list: MailingLi
         mailing_list.restore()
     assert mailing_list.select(send.c.issue) == [("2026-11-21-thaw",)]
     assert not mailing_list.path.with_name("newsletter.db.before-restore").exists()
+
+
+@pytest.mark.parametrize("outcome", ["accepted", "unknown", None])
+def test_backup_of_a_later_state_of_a_send_is_refused(
+    mailing_list: MailingList, outcome: str | None
+) -> None:
+    """The present database is the older one, of a disk image: it would send the issue again."""
+    mailing_list.send("2026-11-20-ice", {"ada": "pending"}, at=THEN)
+    shutil.copyfile(mailing_list.path, mailing_list.folder / "image")
+    with database_engine(URL, mailing_list.folder) as engine, engine.begin() as connection:
+        state = outcome or "in_flight"
+        connection.execute(sa.update(batch).values(state=state))
+        row = {"batch_id": 10, "number": 1, "body_sha": "sha", "started_at": NOW}
+        connection.execute(sa.insert(attempt).values(outcome=outcome, **row))
+    mailing_list.back_up()
+    (mailing_list.folder / "image").replace(mailing_list.path)
+    with pytest.raises(
+        DatabaseError, match=r"not an earlier state .* no record that 2026-11-20-ice"
+    ):
+        mailing_list.restore()
+    mailing_list.path.unlink()
+    mailing_list.restore()
+    assert mailing_list.select(batch.c.state) == [(outcome or "in_flight",)]
+
+
+def test_backup_of_a_copy_that_held_a_send_does_not_replace_its_record(
+    mailing_list: MailingList,
+) -> None:
+    mailing_list.send("2026-11-20-ice", {"ada": "pending"}, at=THEN)
+    shutil.copyfile(mailing_list.path, mailing_list.folder / "original")
+    with database_engine(URL, mailing_list.folder) as engine:
+        with engine.begin() as connection:
+            mark_as_moved(connection)
+        assert hold_if_copied(engine, NOW)
+    mailing_list.back_up()
+    (mailing_list.folder / "original").replace(mailing_list.path)
+    mailing_list.restore()
+    assert mailing_list.select(batch.c.state) == [("ready",)]
 
 
 def test_backup_with_a_different_erasure_salt_is_refused(mailing_list: MailingList) -> None:
