@@ -32,6 +32,7 @@ from newsletter.db.identity import (
     IDENTITY_KEYS,
     has_identity,
     mark_as_moved,
+    other_owner_error,
     read_owner,
 )
 from newsletter.db.schema import attempt, batch, event, journal, metadata, send, setting
@@ -112,7 +113,8 @@ def open_backup(file: Path, database: Path, newsletter_id: str = "") -> Iterator
 
     Raises:
         DatabaseError: the backup is damaged, is not of a newsletter, is of another newsletter, or
-            is of a newer version of newsletter; or the present database is of a newer version.
+            is of a newer version of newsletter; or the present database is of another newsletter or
+            of a newer version.
     """
     where = Location(display_path(file))
     name = re.escape(database.name)
@@ -128,8 +130,7 @@ def open_backup(file: Path, database: Path, newsletter_id: str = "") -> Iterator
             _check_owner(engine, newsletter_id, where)
             damage = find_corruption(database) if database.exists() else []
             if database.exists() and not damage:
-                # Migrate it to the same version as the copy: only then can they be compared.
-                open_database(f"sqlite:///{database.name}", database.parent).dispose()
+                _prepare_live_database(database, newsletter_id)
             yield VerifiedBackup(copy, engine, database, damage[0] if damage else "")
         finally:
             engine.dispose()
@@ -243,6 +244,22 @@ def _check_owner(engine: sa.Engine, newsletter_id: str, where: Location) -> None
             remedy="Nothing was changed. Restore it in the folder of that newsletter; if it is "
             f"the same newsletter, set id: {owner} in newsletter.yml.",
         )
+
+
+def _prepare_live_database(database: Path, newsletter_id: str) -> None:
+    """Migrate it to the same version as the copy, to compare them; check that it may be replaced.
+
+    Raises:
+        DatabaseError: it belongs to another newsletter.
+    """
+    engine = open_database(f"sqlite:///{database.name}", database.parent)
+    try:
+        with read_transaction(engine) as connection:
+            owner = read_owner(connection)
+    finally:
+        engine.dispose()
+    if newsletter_id and owner not in {"", newsletter_id}:
+        raise other_owner_error(owner, Location(display_path(database)))
 
 
 def _copy_backup(file: Path, copy: Path) -> list[str]:

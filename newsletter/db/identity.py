@@ -68,6 +68,16 @@ def read_owner(connection: sa.Connection) -> str:
     return _read_setting(connection, _OWNER_KEY) or ""
 
 
+def other_owner_error(owner: str, where: Location) -> DatabaseError:
+    """Return the error for a database that belongs to another newsletter."""
+    return database_error(
+        f"the database belongs to another newsletter, with the id {owner}",
+        where,
+        "Set database: in newsletter.yml to a database of its own. If it is the same "
+        f"newsletter, set id: {owner} there.",
+    )
+
+
 class OwnerCheck:
     """A handler of SQLAlchemy's ``begin`` event: no newsletter writes to another one's database.
 
@@ -95,12 +105,7 @@ class OwnerCheck:
             return
         owner = self._read_or_adopt(connection)
         if owner != self._newsletter_id:
-            raise database_error(
-                f"the database belongs to another newsletter, with the id {owner}",
-                self._where,
-                "Set database: in newsletter.yml to a database of its own. If it is the same "
-                f"newsletter, set id: {owner} there.",
-            )
+            raise other_owner_error(owner, self._where)
         self._is_checked = True
 
     def _read_or_adopt(self, connection: sa.Connection) -> str:

@@ -267,3 +267,23 @@ def test_backups_of_another_newsletter_are_not_replaced(
     assert code == 1
     assert "belongs to another newsletter" in err
     assert sorted((project_folder / "backups").iterdir()) == backups
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_database_of_another_newsletter_is_not_replaced_by_a_backup(
+    original: Cli, project_folder: Path
+) -> None:
+    settings = project_folder / "newsletter.yml"
+    text = settings.read_text()
+    settings.write_text(f"id: harbour-1\n{text}")
+    assert original("send", "the-ice", "--yes")[0] == 0
+    settings.write_text(f"id: mountain-2\n{text}database: sqlite:///mountain.db\n")
+    assert original("subscribers", "import", "readers.csv")[0] == 0
+    assert original("backup", "mountain.backup")[0] == 0
+    settings.write_text(f"id: mountain-2\n{text}")
+    code, out, err = original("restore", "mountain.backup", "--yes")
+    assert (code, out) == (1, "")
+    assert "newsletter.db: the database belongs to another newsletter, with the id harb" in err
+    settings.write_text(f"id: harbour-1\n{text}")
+    assert json.loads(original("status", "the-ice", "--json")[1])["state"] == "done"
+    assert not project_folder.joinpath("newsletter.db.before-restore").exists()
