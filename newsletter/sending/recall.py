@@ -47,7 +47,8 @@ def cancel_locally(ledger: Ledger, send_record: Send, config: Config) -> LocalCa
 
     Raises:
         NothingToDoError: it was cancelled already, and nobody gets more of it.
-        SendRefusedError: it was sent; or it was cancelled, but too late.
+        SendRefusedError: it was sent; or it was cancelled, but too late; or SendGrid may hold it
+            for the original of this database, which is a copy.
     """
     now = get_ledger_time(ledger)
     phase = get_send_phase(send_record, now)

@@ -173,6 +173,9 @@ CASES = {
     ),
     ("cancel", "it was cancelled already"): Case(["plan", "cancel ice", "cancel ice"]),
     ("cancel", "everything was sent"): Case([SEND, "cancel ice"]),
+    ("cancel", "SendGrid holds it, and the database is a copy and was not adopted"): Case(
+        [HOLD, "cancel ice"], edit=copy_database
+    ),
     ("reschedule", "it waits for its new time"): Case(
         [LOCAL, "reschedule ice --yes --at '2099-12-01 09:00'"]
     ),

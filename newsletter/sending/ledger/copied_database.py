@@ -111,6 +111,23 @@ def require_adopted(connection: sa.Connection) -> None:
         raise SendRefusedError.from_problems([copied.as_problem()])
 
 
+def require_recall_allowed(connection: sa.Connection, issue: str) -> None:
+    """Refuse to cancel, from a copy, what SendGrid holds for the original.
+
+    The original would not learn of it: there the send goes on as scheduled, and no reader gets it.
+
+    Raises:
+        SendRefusedError: the database is a copy and has not been adopted.
+    """
+    if copied := _load_copy(connection):
+        raise SendRefusedError(
+            f"SendGrid may hold {issue} for the original of this database, which is a copy as of "
+            f"{copied.as_of_text}; the original would not learn that it is cancelled",
+            remedy="Cancel it there. If this is the database to send from now on, run: "
+            "newsletter db adopt",
+        )
+
+
 def adopt(engine: sa.Engine) -> None:
     """Record the editor's decision to send from this database from now on.
 

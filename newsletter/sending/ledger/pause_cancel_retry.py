@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import batch, send, send_recipient
 from newsletter.errors import NothingToDoError
-from newsletter.sending.ledger.copied_database import require_adopted
+from newsletter.sending.ledger.copied_database import require_adopted, require_recall_allowed
 from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_error
+from newsletter.sending.ledger.send_phase import is_recallable
 from newsletter.sending.ledger.state_machine import SendCommand, next_state
 
 MANUAL_STOP_REASON = "stopped by hand"
@@ -28,6 +29,10 @@ def cancel_send(ledger: Ledger, send_record: Send) -> int:
 
     Requests in flight are completed and counted. What SendGrid holds is cancelled by
     ``newsletter.sending.recall``; the id for it is kept only if SendGrid may hold anything.
+
+    Raises:
+        SendRefusedError: the send can't be cancelled in its state, or was changed meanwhile; or
+            SendGrid may hold it for the original of this database, which is a copy.
     """
     in_send = batch.c.send_id == send_record.id
     not_sent = sa.and_(in_send, batch.c.state.in_(("ready", "claimed")))
@@ -35,6 +40,8 @@ def cancel_send(ledger: Ledger, send_record: Send) -> int:
         in_send, batch.c.state == "dropped", batch.c.error == CANCELLED_REASON
     )
     with ledger.engine.begin() as connection:
+        if is_recallable(send_record, ledger.clock(connection)):
+            require_recall_allowed(connection, send_record.issue)
         _change_send_state(connection, ledger, send_record, "cancel")
         # The batches first: the new fence keeps every sender from marking one of them in flight.
         connection.execute(

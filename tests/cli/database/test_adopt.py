@@ -1,5 +1,6 @@
 """A copy of a database is not sent from until it is adopted, whatever the command."""
 
+import datetime
 import json
 import shutil
 from collections.abc import Callable
@@ -129,6 +130,25 @@ def test_unfinished_send_is_held_and_the_copy_says_so(
     assert original("send", "the-ice", "--dry-run")[0] == 0
     assert original("test", "the-ice", "--to", "me@example.com")[0] == 0
     assert [email.address for email in fake_sendgrid.accepted] == ["me@example.com"]
+
+
+def test_what_sendgrid_holds_for_the_original_is_not_cancelled_from_a_copy(
+    original: Cli, places: Places, fake_sendgrid: FakeSendGrid
+) -> None:
+    time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=5)
+    hold = ("--at", time.isoformat(timespec="minutes"), "--hold-at-sendgrid")
+    assert original("send", "the-ice", "--yes", *hold)[0] == 0
+    places.make_copy()
+    places.go_to_copy()
+    code, out, err = original("cancel", "the-ice")
+    assert (code, out) == (1, "")
+    assert "the original would not learn" in err
+    assert ADOPT in err
+    assert set(fake_sendgrid.scheduled.statuses.values()) == set()
+    assert json.loads(original("status", "the-ice", "--json")[1])["state"] == "done"
+    assert original("db", "adopt", "--yes")[0] == 0
+    assert original("cancel", "the-ice")[0] == 0
+    assert set(fake_sendgrid.scheduled.statuses.values()) == {"cancel"}
 
 
 def test_doctor_fails_for_a_copy_without_changing_it(original: Cli, places: Places) -> None:
