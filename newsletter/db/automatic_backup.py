@@ -65,7 +65,10 @@ def back_up_automatically(
     orphan_rows = back_up(database, copy, progress)
     latest = f"{now.astimezone(datetime.UTC) + _MAX_CLOCK_SKEW:{_TIME_FORMAT}}"
     # One that is dated in the future was made before, at an unknown time: it counts as the oldest.
-    by_age = sorted(_iter_backups(database), key=lambda item: (item[0] <= latest, item))
+    # This one is the newest, also if the clock was set back since the last.
+    by_age = sorted(
+        _iter_backups(database), key=lambda item: (item[1] == copy, item[0] <= latest, item)
+    )
     for _, old in by_age[:-KEPT_COUNT]:
         old.unlink(missing_ok=True)
     return AutomaticBackup(copy, orphan_rows)

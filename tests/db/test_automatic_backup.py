@@ -55,6 +55,14 @@ def test_clock_that_was_wrong_once_costs_no_later_backup(database: Path) -> None
     assert list_automatic_backups(database) == right[-KEPT_COUNT:]
 
 
+def test_backup_that_was_just_made_is_kept_though_the_clock_was_set_back(database: Path) -> None:
+    for number in range(KEPT_COUNT):
+        back_up_automatically(database, NOW + number * MINUTE)
+    copy = back_up_automatically(database, NOW - 60 * MINUTE).path
+    assert copy.exists()
+    assert len(list_automatic_backups(database)) == KEPT_COUNT
+
+
 def test_databases_in_one_folder_keep_their_own_backups(tmp_path: Path) -> None:
     names = ("list.db", "list.sqlite", "list")
     for name in names:
