@@ -290,8 +290,8 @@ def _carry_over(engine: sa.Engine, live: Path, now: datetime.datetime) -> CarryO
             result.sends = _carry_sends(connection)
             _carry_settings(connection)
         elif _has_sends(connection, send):
-            # The backup's ledger is kept, and with it its identity: the present database, as a new
-            # one on another machine, knows nothing of what was sent since.
+            # The backup's ledger is kept: the present database, as a new one on another machine,
+            # knows nothing of what was sent since.
             mark_as_moved(connection)
         elif not has_identity(connection):
             _carry_settings(connection)

@@ -160,9 +160,11 @@ def lock_identity(connection: sa.Connection) -> None:
 
 
 def mark_as_moved(connection: sa.Connection) -> None:
-    """Let a database without an identity be recognized as a copy, since it is one."""
-    values = {"key": _IDENTITY_KEY, "value": ""}
-    connection.execute(insert_or_ignore(connection, setting).values(values))
+    """Let a database be recognized as a copy, since it is one, even if a mark would fit it.
+
+    The file may get the inode of the deleted one, beside which the mark was left.
+    """
+    _write_setting(connection, _IDENTITY_KEY, "")
 
 
 def has_identity(connection: sa.Connection) -> bool:

@@ -11,6 +11,7 @@ from newsletter.db import read_transaction
 from newsletter.db.identity import (
     advance_high_water,
     compare_identity,
+    mark_as_moved,
     mark_path,
     read_mark,
     save_high_water,
@@ -57,6 +58,14 @@ def test_number_that_is_behind_does_not_make_the_database_a_copy(engine: sa.Engi
         assert advance_high_water(connection) == 1
     with read_transaction(engine) as connection:
         assert compare_identity(connection, read_mark(engine)) == "same"
+
+
+def test_restored_file_is_a_copy_even_with_the_inode_of_the_deleted_one(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        set_identity(connection)
+        mark_as_moved(connection)
+    with read_transaction(engine) as connection:
+        assert compare_identity(connection, read_mark(engine)) == "different"
 
 
 def test_nothing_is_noted_without_a_mark(engine: sa.Engine) -> None:
