@@ -50,6 +50,31 @@ def test_overlapping_senders_never_write_a_lower_number(engine: sa.Engine) -> No
         assert mark.high_water == max(numbers)
 
 
+def test_sender_does_not_write_an_old_mark_over_a_new_one(engine: sa.Engine) -> None:
+    """Otherwise the database, which another process has just recognized, would be a copy again."""
+    with engine.begin() as connection:
+        set_identity(connection)
+    for number in range(ROUNDS):
+        barrier = threading.Barrier(SENDERS + 1)
+
+        def save(high_water: int, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait(timeout=60)
+            save_high_water(engine, high_water)
+
+        with engine.begin() as connection:
+            advance_high_water(connection)
+        threads = [threading.Thread(target=save, args=(number + 1,)) for _ in range(SENDERS)]
+        for thread in threads:
+            thread.start()
+        barrier.wait(timeout=60)
+        with engine.begin() as connection:
+            set_identity(connection)
+        for thread in threads:
+            thread.join()
+        with read_transaction(engine) as connection:
+            assert compare_identity(connection, read_mark(engine)) == "same"
+
+
 def test_number_that_is_behind_does_not_make_the_database_a_copy(engine: sa.Engine) -> None:
     """As after a sender was killed between its commit and its note; it has sent nothing yet."""
     with engine.begin() as connection:
