@@ -52,6 +52,12 @@ def back_up_automatically(
     folder = database.parent / FOLDER_NAME
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError as error:
+        raise database_error(
+            "is a file, or a link that leads to no folder; backups are made there",
+            Location(display_path(folder)),
+            "Move it away, or let it link to a folder.",
+        ) from error
     except OSError as error:
         raise database_error(
             f"could not create the folder: {(error.strerror or str(error)).lower()}",

@@ -116,10 +116,17 @@ def test_folder_of_backups_is_private(database: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_file_in_the_place_of_the_folder_is_reported(database: Path) -> None:
-    (database.parent / "backups").touch()
-    with pytest.raises(DatabaseError, match="could not create the folder: file exists"):
+def test_file_or_dangling_link_in_the_place_of_the_folder_is_reported(database: Path) -> None:
+    folder = database.parent / "backups"
+    folder.touch()
+    with pytest.raises(DatabaseError, match=r"backups: is a file, or a link .* Move it away"):
         back_up_automatically(database, NOW)
+    folder.unlink()
+    folder.symlink_to("missing")
+    with pytest.raises(DatabaseError, match=r"backups: is a file, or a link .* Move it away"):
+        back_up_automatically(database, NOW)
+    (database.parent / "missing").mkdir()
+    assert back_up_automatically(database, NOW).path.exists()
 
 
 def read_revision(database: Path) -> str:
@@ -145,7 +152,7 @@ def test_upgrade_that_cannot_be_backed_up_is_refused(tmp_path: Path) -> None:
     shutil.copyfile(OLD_DATABASE, database)
     before = read_revision(database)
     (tmp_path / "backups").touch()
-    with pytest.raises(DatabaseError, match="could not create the folder"):
+    with pytest.raises(DatabaseError, match="is a file"):
         open_database("sqlite:///newsletter.db", tmp_path)
     assert read_revision(database) == before
 
