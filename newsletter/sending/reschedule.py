@@ -28,6 +28,7 @@ from newsletter.sending.ledger.record import (
 )
 from newsletter.sending.ledger.send_phase import get_send_phase, is_held, is_recallable
 from newsletter.sending.planning.copy_send import copy_recalled_send, list_planned_sizes
+from newsletter.sending.planning.frozen_article import require_new_article
 from newsletter.sending.planning.frozen_content import (
     SendSchedule,
     load_frozen_email,
@@ -69,12 +70,18 @@ class RescheduleProposal:
     recipient_count: int
 
 
-def propose_reschedule(context: SendContext) -> RescheduleProposal:
+def propose_reschedule(context: SendContext, *, repeat_article: bool = False) -> RescheduleProposal:
     """Return what rescheduling a send would do; change nothing.
+
+    Args:
+        context: the send.
+        repeat_article: whether the article may go to readers who got it as another issue since
+            the send was recalled.
 
     Raises:
         SendRefusedError: it has no time, may have gone out, or can't be recalled any more; or a
-            setting or the API key is missing; or the database is a copy that has not been adopted.
+            setting or the API key is missing; or the database is a copy that has not been adopted;
+            or readers got the article as another issue.
     """
     ledger, send, config = context.ledger, context.send, context.project.config
     # First of all: what the original has handed to SendGrid must not be recalled in vain.
@@ -106,6 +113,9 @@ def propose_reschedule(context: SendContext) -> RescheduleProposal:
             f"all readers of {send.issue} have unsubscribed",
             remedy=f"Cancel it with: newsletter cancel {send.slug}",
         )
+    # While it waits or is held, another issue with its article is refused.
+    if kind == "copy" and not repeat_article:
+        require_new_article(context.project, ledger, email, condition)
     return RescheduleProposal(context, kind, email, count)
 
 

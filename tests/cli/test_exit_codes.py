@@ -21,6 +21,12 @@ ROW = re.compile(r"^\| `([^`]+)` \| (.+?) \| (\d) \|$", re.MULTILINE)
 WORDS = "Does not contain a valid address."
 SEND = "send --yes --concurrency 1"
 
+# One article under two names.
+IMPORT_TWICE = (
+    "import boat.md --date 2026-12-02 --slug boat",
+    "import boat.md --date 2026-12-03 --slug again",
+)
+
 
 def refuse(count: int) -> InjectedFault:
     """Refuse the first readers of a request, by name."""
@@ -126,9 +132,16 @@ CASES = {
     ("send --catch-up", "the issue's send has not finished, is held or was cancelled"): Case(
         [HOLD, f"{SEND} --catch-up"]
     ),
-    ("send --catch-up", "with `--segment`, `--repeat-article` or `--due`"): Case(
-        ["send --catch-up --repeat-article"]
+    ("send --catch-up", "some who joined since got the article as another issue"): Case(
+        [
+            *IMPORT_TWICE,
+            f"{SEND} boat",
+            "subscribers add new@example.com",
+            f"{SEND} again --segment 'email = new@example.com'",
+            f"{SEND} boat --catch-up",
+        ]
     ),
+    ("send --catch-up", "with `--segment` or `--due`"): Case(["send --catch-up --segment tag:vip"]),
     ("send --due", "nothing is due"): Case(["send --due"]),
     ("send --due", "with an option that only a new send has"): Case(["send --due --dry-run"]),
     ("send --due", "the database is a copy and was not adopted"): Case(
@@ -159,6 +172,10 @@ CASES = {
         [SEND, "retry ice --yes"], [refuse(1), ACCEPT, ACCEPT, ACCEPT, refuse(1)]
     ),
     ("retry", "nobody was refused"): Case([SEND, "retry ice --yes"]),
+    ("retry", "some of them got the article as another issue"): Case(
+        [*IMPORT_TWICE, f"{SEND} boat", f"{SEND} again --repeat-article", "retry boat --yes"],
+        [refuse(1)],
+    ),
     ("retry", "the database is a copy and was not adopted"): Case(
         [SEND, "retry ice --yes"], [refuse(1)], copy_database
     ),
@@ -183,6 +200,15 @@ CASES = {
         [HOLD, "reschedule ice --yes --now"], UNCONFIRMED
     ),
     ("reschedule", "it is not scheduled, or was sent"): Case([SEND, "reschedule ice --yes --now"]),
+    ("reschedule", "since it was recalled, its readers got the article as another issue"): Case(
+        [
+            *IMPORT_TWICE,
+            f"{HOLD} boat",
+            "cancel boat",
+            f"{SEND} again",
+            "reschedule boat --yes --now",
+        ]
+    ),
     ("reschedule", "with neither `--at` nor `--now`"): Case([LOCAL, "reschedule ice --yes"]),
     ("resolve", "resolved"): Case([SEND, "resolve ice --accepted --yes"], LOSE_SECOND),
     ("resolve", "no batch is unknown"): Case([SEND, "resolve ice --accepted --yes"]),

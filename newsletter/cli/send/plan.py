@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err, print_json
-from newsletter.cli.send.shared import back_up_before_send, pluralize
+from newsletter.cli.send.shared import back_up_before_send, pluralize, repeat_article_option
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Send
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Readers in one request; limits.batch_size of newsletter.yml if not given.",
 )
-@click.option(
-    "--repeat-article", is_flag=True, help="Send it to readers who got it as another issue, too."
-)
+@repeat_article_option
 @click.option("--again", is_flag=True, help="Replace the plan, while nothing of it was sent.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")  # fmt: skip
 def plan_command(  # noqa: PLR0913 - one parameter per option

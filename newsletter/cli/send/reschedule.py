@@ -20,6 +20,7 @@ from newsletter.cli.send.shared import (
     concurrency_option,
     open_send_context,
     pluralize,
+    repeat_article_option,
     run_and_notify,
     strict_option,
 )
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--now", is_flag=True, help="Send it now.")
 @hold_option
 @local_option
+@repeat_article_option
 @concurrency_option
 @strict_option
 @click.option(
@@ -53,6 +55,7 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
     now: bool,
     hold_at_sendgrid: bool,
     local: bool,
+    repeat_article: bool,
     concurrency: int,
     strict: bool,
     no_image_check: bool,
@@ -94,7 +97,7 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
             place=_keep_place(context.send, place) if at else place,
             limit_per_hour=context.send.limit_per_hour,
         )
-        proposal = propose_reschedule(context)
+        proposal = propose_reschedule(context, repeat_article=repeat_article)
         if not no_image_check:
             urls = list_email_image_urls(proposal.email, config)
             check_published_images(context.ledger, config, context.send.issue, urls)

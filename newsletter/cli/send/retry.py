@@ -9,6 +9,7 @@ from newsletter.cli.send.shared import (
     open_send_context,
     pluralize,
     refuse_copied_database,
+    repeat_article_option,
     run_and_notify,
     strict_option,
 )
@@ -17,10 +18,19 @@ from newsletter.cli.send.shared import (
 @click.command("retry", short_help="Send again to the readers whom SendGrid refused.")
 @click.argument("issue")
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
+@repeat_article_option
 @concurrency_option
 @strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def retry_command(issue: str, *, yes: bool, concurrency: int, strict: bool, as_json: bool) -> int:
+def retry_command(  # noqa: PLR0913 - one parameter per option
+    issue: str,
+    *,
+    yes: bool,
+    repeat_article: bool,
+    concurrency: int,
+    strict: bool,
+    as_json: bool,
+) -> int:
     """Send again to the readers whom SendGrid refused, in new batches.
 
     ISSUE is an issue's name or a part of it. A refused reader has never got the email, so
@@ -35,12 +45,22 @@ def retry_command(issue: str, *, yes: bool, concurrency: int, strict: bool, as_j
     from newsletter.sending.ledger.find_sends import find_send
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.state_machine import next_state
+    from newsletter.sending.planning.frozen_article import require_new_article
+    from newsletter.sending.planning.frozen_content import load_frozen_email
+    from newsletter.sending.planning.proposal import recipient_state_condition
     from newsletter.sending.service import resume
 
     with open_send_context(issue) as context:
         refuse_copied_database(context.ledger)
         next_state("retry", context.send, get_ledger_time(context.ledger))
         rejected = count_recipients(context).get("rejected", 0)
+        if rejected and not repeat_article:
+            require_new_article(
+                context.project,
+                context.ledger,
+                load_frozen_email(context.ledger, context.send),
+                recipient_state_condition(context.send, "rejected"),
+            )
         if rejected and not as_json:
             echo(f"SendGrid refused {pluralize(rejected, 'reader')} of {context.send.slug}.")
         if rejected and not yes:

@@ -23,6 +23,7 @@ from newsletter.cli.send.shared import (
     concurrency_option,
     open_notifier,
     refuse_copied_database,
+    repeat_article_option,
     run_and_notify,
     strict_option,
 )
@@ -72,9 +73,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Readers in one request; limits.batch_size of newsletter.yml if not given.",
 )
-@click.option(
-    "--repeat-article", is_flag=True, help="Send it to readers who got it as another issue, too."
-)
+@repeat_article_option
 @click.option(
     "--catch-up",
     is_flag=True,
@@ -158,10 +157,10 @@ def send_command(  # noqa: PLR0913 - one parameter per option
 
     if due:
         _check_due_options()
-    if catch_up and (segment or repeat_article):
+    if catch_up and segment:
         raise click.UsageError(
             "--catch-up sends what was sent, to the segment that it was sent to; it can't be used "
-            f"with {'--segment' if segment else '--repeat-article'}"
+            "with --segment"
         )
     project = open_project()
     with database_engine(project.config.database, project.root, project.config.id) as engine:

@@ -44,6 +44,9 @@ concurrency_option = click.option(
     "--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N",
     help="Number of concurrent requests.",
 )  # fmt: skip
+repeat_article_option = click.option(
+    "--repeat-article", is_flag=True, help="Send it to readers who got it as another issue, too."
+)
 strict_option = click.option(
     "--strict", is_flag=True, help="Exit with 1 if SendGrid refused any reader."
 )

@@ -28,6 +28,7 @@ from newsletter.sending.planning.catch_up_audience import (
     count_catch_up_exclusions,
     exclude_earlier_recipients,
 )
+from newsletter.sending.planning.frozen_article import load_frozen_article
 from newsletter.sending.planning.frozen_content import load_frozen_email, load_prepared_email
 from newsletter.sending.planning.preflight import (
     find_resume_problems,
@@ -42,9 +43,10 @@ from newsletter.sending.planning.proposal import (
     SendProposal,
     check_same_options,
     limit_batch_size,
-    pending_condition,
+    recipient_state_condition,
     render_issue_folder,
 )
+from newsletter.sending.planning.repeated_article import find_repetition_problem
 from newsletter.sending.planning.schedule_text import describe_schedule
 from newsletter.sending.providers.sendgrid.payload import prepare_email
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_subscribers
@@ -106,6 +108,8 @@ def _propose_new(
         uncertain = _find_parts(ledger, parent, "unknown")
         raise _nobody_joined_error(parent, config, excluded, refused, uncertain)
     email = load_frozen_email(ledger, parent)
+    article = None if options.repeat_article else load_frozen_article(project, email)
+    repetition = article and find_repetition_problem(ledger, article, audience, config)
     scheduled = next((part for part in replaced if part.is_scheduled_locally), None)
     return SendProposal(
         project=project,
@@ -126,9 +130,11 @@ def _propose_new(
         problems=(
             *_find_problems(ledger, config, options),
             *find_fallback_problems(email),
+            *((repetition,) if repetition else ()),
         ),
         schedule_problem=scheduled_send_problem(scheduled, config, now) if scheduled else None,
         catch_up=CatchUp(parent, _has_changed(project, parent), refused, replaced),
+        article=article,
     )
 
 
@@ -137,7 +143,7 @@ def _propose_resumption(
 ) -> SendProposal:
     config = project.config
     check_same_options(resumed, config, options)
-    condition = pending_condition(resumed)
+    condition = recipient_state_condition(resumed, "pending")
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
         count = count_subscribers(connection, condition, mailable_only=True, at=now)

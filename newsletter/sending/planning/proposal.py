@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -46,7 +46,7 @@ from newsletter.sending.planning.preflight import (
     no_recipients_problem,
     scheduled_send_problem,
 )
-from newsletter.sending.planning.repeated_article import find_repeated_article
+from newsletter.sending.planning.repeated_article import find_repetition_problem
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
 from newsletter.subscribers.segments import Segment, find_segment, find_segment_text
@@ -95,6 +95,8 @@ class SendProposal:
         problems: every problem that a real send would be refused for.
         schedule_problem: that the plan waits for its time, until ``reschedule`` sends it now.
         catch_up: what it adds to, if it is a catch-up.
+        article: what is compared with other issues, once more when the send is confirmed;
+            ``None`` if it is resumed, or may go to readers who got it as another issue.
     """
 
     project: Project
@@ -115,6 +117,7 @@ class SendProposal:
     problems: tuple[Problem, ...]
     schedule_problem: Problem | None = None
     catch_up: CatchUp | None = None
+    article: ArticleText | None = None
 
     @property
     def replaced_sends(self) -> tuple[Send, ...]:
@@ -188,6 +191,11 @@ def propose_send(
         else check_with_exceptions(load_check_context(project, issue, email))
     )
     environment = os.environ if options.needs_api_key else None
+    is_compared = not (resumed or options.repeat_article)
+    article = make_article_text(issue, email, config) if is_compared else None
+    repetition = article and find_repetition_problem(
+        ledger, article, recipients.recipient_condition, config
+    )
     copied = find_copy(engine)
     prepared_email = (
         load_prepared_email(ledger, resumed, config) if resumed else prepare_email(email, config)
@@ -218,16 +226,7 @@ def propose_send(
                 ledger_problem=earlier.blocking_problem,
                 audience_problem=recipients.audience_problem,
             ),
-            *(
-                ()
-                if resumed or options.repeat_article
-                else _find_repetition(
-                    make_article_text(issue, email, config),
-                    ledger,
-                    config,
-                    recipients.recipient_condition,
-                )
-            ),
+            *((repetition,) if repetition else ()),
             *(
                 finding.as_problem()
                 for finding in check_result.errors
@@ -239,6 +238,7 @@ def propose_send(
             if resumed and resumed.is_scheduled_locally
             else None
         ),
+        article=article,
     )
 
 
@@ -251,7 +251,8 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
             that is replaced.
 
     Raises:
-        SendRefusedError: the issue or the list has changed since; nothing was written.
+        SendRefusedError: the issue or the list has changed since, or its article was sent or
+            planned as another issue; nothing was written.
     """
     if proposal.blocking_problem:
         raise SendRefusedError.from_problems([proposal.blocking_problem])
@@ -264,6 +265,14 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
             )
     if proposal.earlier_send and proposal.is_resumed:
         return save_schedule(proposal.ledger, proposal.earlier_send, schedule or SendSchedule())
+    repetition = proposal.article and find_repetition_problem(
+        proposal.ledger,
+        proposal.article,
+        proposal.recipient_condition,
+        proposal.project.config,
+    )
+    if repetition:
+        raise SendRefusedError.from_problems([repetition])
     for replaced in proposal.replaced_sends:
         if not was_recalled(replaced):
             discard_send(proposal.ledger, replaced)
@@ -309,7 +318,7 @@ def _select_recipients(
         if resumed:
             # Its query is not evaluated again: by now it may count this very send.
             check_same_options(resumed, config, options)
-            condition = pending_condition(resumed)
+            condition = recipient_state_condition(resumed, "pending")
         elif name_or_query:
             segment = find_segment(connection, name_or_query, config, now)
             condition = segment.condition
@@ -321,20 +330,6 @@ def _select_recipients(
     pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
     problem = no_recipients_left_problem(resumed) if pending and not count else None
     return _Recipients(count, max(pending - count, 0), excluded, segment, condition, problem)
-
-
-def _find_repetition(
-    article: ArticleText,
-    ledger: Ledger,
-    config: Config,
-    condition: sa.ColumnElement[bool],
-) -> Iterator[Problem]:
-    """Yield the problem that some recipients got the article as another issue."""
-    with read_transaction(ledger.engine) as connection:
-        now = ledger.clock(connection)
-        repeated = find_repeated_article(connection, article, condition, now)
-    if repeated:
-        yield repeated.as_problem(config)
 
 
 def _inherit_schedule(replaced: Send) -> SendSchedule | None:
@@ -369,14 +364,14 @@ def check_same_options(earlier: Send, config: Config, options: SendOptions) -> N
         )
 
 
-def pending_condition(send_record: Send) -> sa.ColumnElement[bool]:
-    """Return the condition that a subscriber is a recipient of a send who is still pending."""
+def recipient_state_condition(send_record: Send, state: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a subscriber is a recipient of a send in a state."""
     return (
         sa.exists()
         .where(
             send_recipient.c.send_id == send_record.id,
             send_recipient.c.subscriber_id == subscriber.c.id,
-            send_recipient.c.state == "pending",
+            send_recipient.c.state == state,
         )
         .correlate(subscriber)
     )

@@ -13,8 +13,10 @@ import sqlalchemy as sa
 from newsletter.checks.analysis.article_similarity import ArticleText, find_repeated_emails
 from newsletter.checks.earlier_emails import getting_condition, load_earlier_emails
 from newsletter.config import Config
+from newsletter.db import read_transaction
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import Problem
+from newsletter.sending.ledger.record import Ledger
 from newsletter.subscribers import count_subscribers
 
 
@@ -44,6 +46,23 @@ class RepeatedArticle:
             remedy="If they are to get it twice, or it is a new issue in the same words, add "
             "--repeat-article.",
         )
+
+
+def find_repetition_problem(
+    ledger: Ledger, article: ArticleText, condition: sa.ColumnElement[bool], config: Config
+) -> Problem | None:
+    """Return the problem that some recipients got an article as another issue, if so.
+
+    Args:
+        ledger: the ledger.
+        article: as for ``find_repeated_article``.
+        condition: who would be sent to.
+        config: the newsletter's settings.
+    """
+    with read_transaction(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        repeated = find_repeated_article(connection, article, condition, now)
+    return repeated.as_problem(config) if repeated else None
 
 
 def find_repeated_article(

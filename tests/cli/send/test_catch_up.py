@@ -485,7 +485,7 @@ def test_segment_is_evaluated_anew(ready: Cli, fake_sendgrid: FakeSendGrid) -> N
     assert addresses(fake_sendgrid) == {"reader1": 1, "bo": 1}
 
 
-@pytest.mark.parametrize("option", [("--segment", "tag:vip"), ("--repeat-article",), ("--due",)])
+@pytest.mark.parametrize("option", [("--segment", "tag:vip"), ("--due",)])
 def test_options_that_make_no_sense_are_refused(newsletter: Cli, option: tuple[str, ...]) -> None:
     code, _, err = newsletter(*CATCH_UP, *option)
     assert (code, option[0] in err) == (2, True)
