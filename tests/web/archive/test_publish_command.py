@@ -1,14 +1,16 @@
 """``newsletter archive --publish`` runs the editor's command, and nothing else does."""
 
 import json
+import os
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from newsletter.errors import PublishError
-from newsletter.web.archive.publish_command import run_publish_command
+from newsletter.web.archive.publish_command import MAX_LINE_LENGTH, run_publish_command
 
 Cli = Callable[..., tuple[int, str, str]]
 Run = Callable[..., list[str]]
@@ -75,6 +77,30 @@ def test_command_that_hangs_is_killed_with_its_children(run: Run) -> None:
     code = f"{child}import signal; signal.pause()'])"
     with pytest.raises(PublishError, match="did not end within"):
         run(code, timeout=1.0)
+
+
+def test_command_that_closes_its_output_and_hangs_is_killed(run: Run) -> None:
+    with pytest.raises(PublishError, match="did not end within 1 s and printed nothing"):
+        run("import os, signal; os.close(1); os.close(2); signal.pause()", timeout=1.0)
+
+
+def test_program_in_the_background_may_keep_the_output_open(run: Run, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    child = f"open({str(gate)!r}).read()"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}])"
+    assert run(f"{code}; print('copied')", timeout=20.0) == ["copied"]
+    gate.open("w").close()  # lets the child end
+
+
+def test_long_line_is_not_kept_in_memory(run: Run) -> None:
+    tracemalloc.start()
+    try:
+        code = "for _ in range(1_000): print('x' * 65_536, end='')\nprint(); print('end')"
+        assert run(code) == ["x" * MAX_LINE_LENGTH, "end"]
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_missing_program_is_reported(tmp_path: Path) -> None:
