@@ -28,7 +28,7 @@ from newsletter.render.text.article import render_article_text
 from newsletter.render.text.layout import render_text_part
 
 # SendGrid's own tags for an unsubscribe group ("Unsubscribe Groups", Twilio SendGrid docs).
-_SENDGRID_TAGS = {
+SENDGRID_TAGS = {
     UNSUBSCRIBE_TAG: "<%asm_group_unsubscribe_raw_url%>",
     PREFERENCES_TAG: "<%asm_preferences_raw_url%>",
 }
@@ -109,7 +109,7 @@ def _find_template(issue: Issue, templates: Templates, config: Config) -> str:
 
 def _use_provider_links(part: str) -> str:
     """Replace our link tokens by the provider's tags; last, as rendering would escape them."""
-    for tag, provider_tag in _SENDGRID_TAGS.items():
+    for tag, provider_tag in SENDGRID_TAGS.items():
         for target in _TARGETS:
             part = part.replace(tag.token(target), provider_tag)
     return part

@@ -34,7 +34,11 @@ from newsletter.sending.planning.frozen_content import (
     load_frozen_email,
     save_schedule,
 )
-from newsletter.sending.planning.preflight import find_resume_problems, past_send_problem
+from newsletter.sending.planning.preflight import (
+    find_own_link_problems,
+    find_resume_problems,
+    past_send_problem,
+)
 from newsletter.sending.planning.schedule import ScheduledTime
 from newsletter.sending.planning.schedule_text import describe_schedule
 from newsletter.sending.providers.sendgrid.client import SendGridClient
@@ -89,7 +93,11 @@ def propose_reschedule(context: SendContext, *, repeat_article: bool = False) ->
         require_adopted(connection)
     kind = _choose_kind(ledger, send, config)
     email = load_frozen_email(ledger, send)
-    problems = [*find_resume_problems(config, os.environ), *find_fallback_problems(email)]
+    problems = [
+        *find_resume_problems(config, os.environ),
+        *find_fallback_problems(email),
+        *find_own_link_problems(email, config),
+    ]
     if problems:
         raise SendRefusedError.from_problems(problems)
     with read_transaction(ledger.engine) as connection:

@@ -40,7 +40,7 @@ from newsletter.sending.planning.frozen_content import (
     load_frozen_email,
     load_prepared_email,
 )
-from newsletter.sending.planning.preflight import find_resume_problems
+from newsletter.sending.planning.preflight import find_own_link_problems, find_resume_problems
 from newsletter.sending.planning.proposal import (
     SendOptions,
     SendProposal,
@@ -177,12 +177,14 @@ def resume(
         SendRefusedError: a setting or the API key is missing; or as for ``deliver``.
         DatabaseError: as for ``deliver``.
     """
-    problems = find_resume_problems(context.project.config, os.environ)
+    config = context.project.config
+    email = load_frozen_email(context.ledger, context.send)
+    problems = [*find_resume_problems(config, os.environ), *find_own_link_problems(email, config)]
     if context.send.state == "frozen":
-        problems += find_fallback_problems(load_frozen_email(context.ledger, context.send))
+        problems += find_fallback_problems(email)
     if problems:
         raise SendRefusedError.from_problems(problems)
-    with open_client(context.project.config) as client:
+    with open_client(config) as client:
         return deliver(context, client, open_observer, concurrency)
 
 

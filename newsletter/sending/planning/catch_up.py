@@ -31,6 +31,7 @@ from newsletter.sending.planning.catch_up_audience import (
 from newsletter.sending.planning.frozen_article import load_frozen_article
 from newsletter.sending.planning.frozen_content import load_frozen_email, load_prepared_email
 from newsletter.sending.planning.preflight import (
+    find_own_link_problems,
     find_resume_problems,
     find_settings_problems,
     finished_send_problem,
@@ -130,6 +131,7 @@ def _propose_new(
         problems=(
             *_find_problems(ledger, config, options),
             *find_fallback_problems(email),
+            *find_own_link_problems(email, config),
             *((repetition,) if repetition else ()),
         ),
         schedule_problem=scheduled_send_problem(scheduled, config, now) if scheduled else None,
@@ -149,10 +151,11 @@ def _propose_resumption(
         count = count_subscribers(connection, condition, mailable_only=True, at=now)
     pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
     left_problem = no_recipients_left_problem(resumed) if pending and not count else None
+    prepared_email = load_prepared_email(ledger, resumed, config)
     return SendProposal(
         project=project,
         folder=project.issues_dir / parent.issue,
-        prepared_email=load_prepared_email(ledger, resumed, config),
+        prepared_email=prepared_email,
         ledger=ledger,
         earlier_send=resumed,
         is_resumed=True,
@@ -167,6 +170,7 @@ def _propose_resumption(
         allowed=resumed.allowed,
         problems=(
             *_find_problems(ledger, config, options),
+            *find_own_link_problems(prepared_email.email, config),
             *((left_problem,) if left_problem else ()),
         ),
         catch_up=CatchUp(

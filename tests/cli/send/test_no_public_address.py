@@ -1,15 +1,21 @@
 """A newsletter without a server: no email contains an address that leads nowhere."""
 
 import base64
+import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from static_host import StaticHost
 
 from newsletter.config.urls import FALLBACK_PUBLIC_URL
+from newsletter.db import database_engine
+from newsletter.db.schema import send
 from newsletter.sending.rehearsal import FakeSendGrid
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
+from newsletter.sending.rehearsal.fake_sendgrid.validation import ApiErrorEntry
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -212,3 +218,60 @@ def test_plan_is_checked_when_it_is_sent_and_dry_run_requests_nothing(
     assert with_images("send", "--dry-run")[0] == 0
     assert with_images("plan")[0] == 0
     assert "connection refused" in with_images("send", "--yes")[2]
+
+
+FROZEN_SENDS = {
+    "reschedule": (("send", "--at", "2099-12-01 09:00", "--local"), ("reschedule", "ice", "--now")),
+    "due": (("plan",), ("send", "--due")),
+    "catch-up": (("send",), ("send", "ice", "--catch-up")),
+    "retry": (("send", "--concurrency", "1"), ("retry", "ice")),
+}
+
+
+@pytest.mark.parametrize("way", FROZEN_SENDS)
+@pytest.mark.parametrize("lost", ["public_url", "sendgrid.asm_group"])
+def test_frozen_links_to_unsubscribe_need_the_setting_of_that_time(
+    newsletter: Cli,
+    fake_sendgrid: FakeSendGrid,
+    project_folder: Path,
+    lost: str,
+    way: str,
+) -> None:
+    settings = project_folder / "newsletter.yml"
+    with_pages = settings.read_text()
+    without_pages = with_pages.replace("public_url: https://news.harbour-notes.org\n", "").replace(
+        "sendgrid:\n", "sendgrid:\n  asm_group: 77\n"
+    )
+    before, after = with_pages, without_pages
+    if lost == "sendgrid.asm_group":
+        before, after = after, before
+    settings.write_text(before)
+    first, second = FROZEN_SENDS[way]
+    if way == "retry":
+        errors = (ApiErrorEntry("Unsubscribed.", "personalizations.0.to.0.email"),)
+        fake_sendgrid.inject_faults(InjectedFault(status=400, errors=errors))
+    assert newsletter(*first, *(["--yes"] if first[0] == "send" else []))[0] == 0
+    if way == "due":
+        with (
+            database_engine("sqlite:///newsletter.db", project_folder) as engine,
+            engine.begin() as connection,
+        ):
+            now = datetime.datetime.now(datetime.UTC)
+            connection.execute(sa.update(send).values(scheduled_at=now))
+    assert newsletter("subscribers", "add", "late@example.com", "--consent", "form")[0] == 0
+    settings.write_text(after)
+    sent = len(fake_sendgrid.accepted)
+    code, _, err = newsletter(*second, "--yes")
+    assert code == 1
+    assert f"{lost.rpartition('.')[2]} as it was when the email was planned" in joined(err)
+    assert len(fake_sendgrid.accepted) == sent
+    settings.write_text(before)
+    # A retry has put the refused readers into a batch that is still to go.
+    assert newsletter(*(("resume", "ice") if way == "retry" else (*second, "--yes")))[0] == 0
+    assert len(fake_sendgrid.accepted) > sent
+
+
+def test_article_may_be_about_sendgrids_tags(newsletter: Cli, project_folder: Path) -> None:
+    post = project_folder / "issues" / ISSUE / "post.md"
+    post.write_text("---\ntitle: Tags\n---\nWrite `<%asm_group_unsubscribe_raw_url%>` in it.\n")
+    assert newsletter("plan")[0] == 0
