@@ -44,9 +44,9 @@ class FetchResult:
 
     Attributes:
         kind: ``fine``; ``moved`` (permanently: 301, 308); ``dead`` (404, 410, unknown host,
-            invalid URL); ``failing`` (5xx, too many redirects, no response, not HTTP);
-            ``closed`` (any other 4xx, LinkedIn's 999); ``certificate`` (TLS failed); ``private``
-            (not a public address); ``not asked`` (disallowed by robots.txt, RFC 9309);
+            invalid URL); ``failing`` (5xx, too many redirects, one without a target, no response,
+            not HTTP); ``closed`` (any other 4xx, LinkedIn's 999); ``certificate`` (TLS failed);
+            ``private`` (not a public address); ``not asked`` (disallowed by robots.txt, RFC 9309);
             ``robots failing`` (not asked, since robots.txt itself has a 5xx error).
         detail: the reason, for a message: ``404 Not Found``, ``host boats.example not found``.
         redirect_url: the target of a permanent redirect.
@@ -314,6 +314,8 @@ def _classify_response(
         return FetchResult("failing", detail)
     if status >= _FIRST_CLIENT_ERROR_STATUS:
         return FetchResult("closed", detail)
+    if status >= _FIRST_REDIRECT_STATUS:  # one that says no new address, or is about a cache
+        return FetchResult("failing", detail)
     moved = permanent and final_url.partition("#")[0] != url.partition("#")[0]
     content_type = response.content_type.partition(";")[0].strip().lower()
     return (

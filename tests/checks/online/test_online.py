@@ -141,6 +141,8 @@ def fetcher() -> SafeFetcher:
         ("/403/a", "closed", "403 Forbidden"),
         ("/429/a", "closed", "429 Too Many Requests"),
         ("/503/a", "failing", "503 Service Unavailable"),
+        ("/302/a", "failing", "302 Found"),
+        ("/304/a", "failing", "304 Not Modified"),
         ("/head-only-fails/405", "fine", ""),
         ("/head-only-fails/403", "fine", ""),
         ("/head-only-fails/501", "fine", ""),
