@@ -214,6 +214,12 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
             "Every command that writes to it is refused.",
             "Set database: in newsletter.yml to a database of its own.",
         )  # fmt: skip
+    elif owner and not config.id:
+        yield warn(
+            "database", f"newsletter.yml has no id; the database belongs to the newsletter {owner}",
+            "Nothing keeps this newsletter from writing to another one's database.",
+            f"If it is the same newsletter, set in newsletter.yml: id: {owner}",
+        )  # fmt: skip
     else:
         yield ok("database", f"up to date; {readers} may be mailed")
     if copied:
