@@ -132,6 +132,18 @@ def mailer(double: FakeSendGrid) -> Iterator[SendGridClient]:
 
 
 @pytest.fixture
+def patient_mailer(double: FakeSendGrid) -> Iterator[SendGridClient]:
+    """A client that waits for the fake however busy the machine is.
+
+    A request that the client gave up could be accepted later, at random.
+    """
+    options = {"host": double.url, "connect_timeout": 60.0, "read_timeout": 60.0}
+    client = SendGridClient(double.key, configured(sendgrid=options).sendgrid)
+    yield client
+    client.close()
+
+
+@pytest.fixture
 def ledger(engine: sa.Engine, observer: FakeObserver) -> Ledger:
     """An empty ledger, on SQLite and on PostgreSQL."""
     return Ledger(engine, clock=lambda _: observer.now)

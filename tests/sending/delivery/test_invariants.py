@@ -1,12 +1,12 @@
 """Property test: whatever goes wrong, nobody gets the email twice and nobody is lost."""
 
 from collections import Counter
-from contextlib import suppress
 
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sending_fixtures import FakeObserver, MakeReaders, configured
+from simulated_process import Killed, SimulatedProcess
 
 from newsletter.db.schema import attempt, batch, metadata, send_recipient, subscriber
 from newsletter.render.email import Email
@@ -21,10 +21,6 @@ from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 TOTAL = 23
-
-
-class Killed(BaseException):
-    """A simulated kill of the sender's process."""
 
 
 class FaultyTransport:
@@ -89,7 +85,7 @@ def test_ledger_is_consistent_after_any_faults(  # noqa: PLR0917 - fixtures
     email: Email,
     observer: FakeObserver,
     double: FakeSendGrid,
-    mailer: SendGridClient,
+    patient_mailer: SendGridClient,
     make_readers: MakeReaders,
     plan: list[str | InjectedFault],
     unsubscribed: set[int],
@@ -101,12 +97,10 @@ def test_ledger_is_consistent_after_any_faults(  # noqa: PLR0917 - fixtures
     with ledger.engine.begin() as connection:
         update = sa.update(subscriber).where(subscriber.c.id.in_(unsubscribed))
         connection.execute(update.values(status="unsubscribed"))
-    transport = FaultyTransport(mailer, double, list(plan))
+    transport = FaultyTransport(patient_mailer, double, list(plan))
     for _ in range(len(plan) + 2):
-        with suppress(Killed):
-            BatchSender(
-                ledger, frozen, prepared, transport, observer, concurrency=concurrency
-            ).run()
+        with SimulatedProcess.running(transport.post_mail) as process:
+            BatchSender(ledger, frozen, prepared, process, observer, concurrency=concurrency).run()
         check(ledger, frozen, double)
         if current(ledger, frozen).state in {"done", "needs_review"}:
             break
@@ -120,6 +114,7 @@ def reset(
     ledger: Ledger, observer: FakeObserver, double: FakeSendGrid, make_readers: MakeReaders
 ) -> None:
     double.accepted.clear()
+    double.clear_faults()
     rows = [
         {
             "id": reader.id, "address": reader.address, "address_key": reader.address_key,

@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sending_fixtures import FakeObserver, MakeReaders, configured
+from simulated_process import Killed, SimulatedProcess
 
 from newsletter.db.schema import attempt, batch, event, metadata, send_recipient, subscriber
 from newsletter.errors import NewsletterError
@@ -57,10 +58,6 @@ request_events = st.sampled_from(
 )
 
 
-class Killed(BaseException):
-    """A simulated kill of the sender's process."""
-
-
 class SendMachine(RuleBasedStateMachine):
     """One send to seventeen recipients, its catch-ups, and a model of what may have happened.
 
@@ -94,6 +91,7 @@ class SendMachine(RuleBasedStateMachine):
         self.catch_up: Send | None = None
         self.joined = TOTAL
         self.double.accepted.clear()
+        self.double.clear_faults()
         self.prepared = prepare_email(self.email, configured(limits={"batch_size": BATCH_SIZE}))
         self._subscribe()
         self.frozen_send = freeze_send(self.ledger, self.prepared)
@@ -119,18 +117,14 @@ class SendMachine(RuleBasedStateMachine):
         assert current is not None
         return current
 
-    def sender(self, concurrency: int = 1, *, of_catch_up: bool = False) -> BatchSender:
-        return BatchSender(
-            self.ledger,
-            (of_catch_up and self.catch_up) or self.frozen_send,
-            self.prepared,
-            self,
-            self.observer,
-            concurrency=concurrency,
-        )
+    def run_sender(self, send: Send, concurrency: int = 1) -> None:
+        with suppress(NewsletterError), SimulatedProcess.running(self.post) as process:
+            BatchSender(
+                self.ledger, send, self.prepared, process, self.observer, concurrency=concurrency
+            ).run()
 
-    def post_mail(self, body: bytes) -> Response | NoResponse:
-        """POST with what is planned for this request; called by the worker threads."""
+    def post(self, body: bytes) -> Response | NoResponse:
+        """POST with what is planned for this request."""
         event = self.plan.pop(0) if self.plan else "ok"
         if event == "killed before POST":
             raise Killed
@@ -140,8 +134,7 @@ class SendMachine(RuleBasedStateMachine):
             self.double.inject_faults(event)
         if event == "lease expires":  # so slow that another sender takes over
             self.observer.now += 2 * self.ledger.lease
-            with suppress(NewsletterError, Killed):
-                self.sender().run()
+            self.run_sender(self.frozen_send)
         response = self.mailer.post_mail(body)
         if event == "killed after POST":
             raise Killed
@@ -150,8 +143,7 @@ class SendMachine(RuleBasedStateMachine):
     @rule(plan=st.lists(request_events, max_size=6), concurrency=st.integers(1, 3))
     def run(self, plan: list[str | InjectedFault], concurrency: int) -> None:
         self.plan = list(plan)
-        with suppress(Killed, NewsletterError):
-            self.sender(concurrency).run()
+        self.run_sender(self.frozen_send, concurrency)
 
     @rule(count=st.integers(1, 6), moved=st.none() | st.integers(1, TOTAL))
     def join(self, count: int, moved: int | None) -> None:
@@ -180,8 +172,7 @@ class SendMachine(RuleBasedStateMachine):
     def run_catch_up(self, plan: list[str | InjectedFault], concurrency: int) -> None:
         self.plan = list(plan)
         if self.catch_up:
-            with suppress(Killed, NewsletterError):
-                self.sender(concurrency, of_catch_up=True).run()
+            self.run_sender(self.catch_up, concurrency)
 
     @rule(minutes=st.sampled_from([-300, -3, 1, 10, 4000]))
     def move_clock(self, minutes: int) -> None:
@@ -320,13 +311,13 @@ def test_ledger_matches_the_model_under_any_history(  # noqa: PLR0917 - fixtures
     email: Email,
     observer: FakeObserver,
     double: FakeSendGrid,
-    mailer: SendGridClient,
+    patient_mailer: SendGridClient,
     make_readers: MakeReaders,
     examples: int,
 ) -> None:
     attributes = {
-        "ledger": ledger, "email": email, "observer": observer, "double": double, "mailer": mailer,
-        "make_readers": staticmethod(make_readers),
+        "ledger": ledger, "email": email, "observer": observer, "double": double,
+        "mailer": patient_mailer, "make_readers": staticmethod(make_readers),
     }  # fmt: skip
     run_state_machine_as_test(
         type("Machine", (SendMachine,), attributes),

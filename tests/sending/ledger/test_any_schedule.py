@@ -82,6 +82,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         self.send_at: dict[str, datetime.datetime] = {}
         self.plan: list[str | InjectedFault] = []
         self.double.accepted.clear()
+        self.double.clear_faults()
         self.double.scheduled.statuses.clear()
         with self.ledger.engine.begin() as connection:
             for table in reversed(metadata.sorted_tables):
@@ -249,7 +250,7 @@ def test_nobody_gets_it_twice_however_it_is_scheduled(  # noqa: PLR0917 - fixtur
     email: Email,
     observer: FakeObserver,
     double: FakeSendGrid,
-    mailer: SendGridClient,
+    patient_mailer: SendGridClient,
     make_readers: MakeReaders,
     subscribe: Subscribe,
     tmp_path: Path,
@@ -258,9 +259,9 @@ def test_nobody_gets_it_twice_however_it_is_scheduled(  # noqa: PLR0917 - fixtur
 ) -> None:
     monkeypatch.setenv("SENDGRID_API_KEY", double.key)
     attributes = {
-        "ledger": ledger, "email": email, "observer": observer, "double": double, "mailer": mailer,
-        "make_readers": staticmethod(make_readers), "subscribe": staticmethod(subscribe),
-        "root": tmp_path,
+        "ledger": ledger, "email": email, "observer": observer, "double": double,
+        "mailer": patient_mailer, "make_readers": staticmethod(make_readers),
+        "subscribe": staticmethod(subscribe), "root": tmp_path,
     }  # fmt: skip
     run_state_machine_as_test(
         type("Machine", (ScheduleMachine,), attributes),

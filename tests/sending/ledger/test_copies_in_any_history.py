@@ -87,6 +87,7 @@ class CopyMachine(RuleBasedStateMachine):
         self.adopted = False
         self.received = Counter[tuple[str, str]]()
         self.events: dict[str, list[dict[str, object]]] = {issue: [] for issue in ISSUES}
+        self.double.clear_faults()
         self.make_list()
 
     def teardown(self) -> None:
@@ -214,7 +215,7 @@ class CopyMachine(RuleBasedStateMachine):
 def test_nobody_gets_an_issue_from_two_databases(  # noqa: PLR0917 - fixtures
     engine: sa.Engine,
     prepared: PreparedEmail,
-    mailer: SendGridClient,
+    patient_mailer: SendGridClient,
     observer: FakeObserver,
     double: FakeSendGrid,
     subscribe: Subscribe,
@@ -229,7 +230,7 @@ def test_nobody_gets_an_issue_from_two_databases(  # noqa: PLR0917 - fixtures
         subscribe(make_readers(TOTAL))
         open_ledger(engine, configured())  # which gives it an identity
 
-    home = Home(engine, prepared, mailer, observer)
+    home = Home(engine, prepared, patient_mailer, observer)
     attributes = {
         "original": home, "copy_database": staticmethod(copy_database), "double": double,
         "make_list": staticmethod(make_list),
