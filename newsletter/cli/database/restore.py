@@ -129,7 +129,8 @@ def _print_result(restored: "RestoreResult") -> None:
         if parts:
             rows.append(("left since", ", ".join(parts)))
         if carried.sends:
-            rows.append(("sent since", ", ".join(carried.sends)))
+            # Planned, sent, stopped or recalled since: all are as they were.
+            rows.append(("sends kept", ", ".join(carried.sends)))
     if restored.replaced_path:
         rows.append(("kept", f"{display_path(restored.replaced_path)}, the database as it was"))
     if rows:

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import SendProposal
 
 
-def perform_dry_run(
+def perform_dry_run(  # noqa: PLR0913 - the command's options
     proposal: "SendProposal",
     schedule_rows: "Iterable[tuple[str, str]]",
     samples: int,
     *,
+    command: str,
     strict: bool,
     as_json: bool,
 ) -> int:
@@ -29,6 +30,7 @@ def perform_dry_run(
         proposal: the send to simulate.
         schedule_rows: when it would be sent, in labels and values; empty for at once.
         samples: how many recipients' emails to write as ``.eml``.
+        command: the command that sends it.
         strict: whether a single recipient who can't be sent to is a failure.
         as_json: whether to print one JSON object instead of text.
 
@@ -64,7 +66,7 @@ def perform_dry_run(
     if as_json:
         print_json(_to_dict(proposal, result))
     else:
-        _print_result(proposal, result, list(schedule_rows))
+        _print_result(proposal, result, list(schedule_rows), command)
     return int(strict and result.totals.rejected_count > 0)
 
 
@@ -97,7 +99,10 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
 
 
 def _print_result(
-    proposal: "SendProposal", result: "DryRunResult", schedule_rows: "list[tuple[str, str]]"
+    proposal: "SendProposal",
+    result: "DryRunResult",
+    schedule_rows: "list[tuple[str, str]]",
+    command: str,
 ) -> None:
     from newsletter.config.urls import FALLBACK_PUBLIC_URL
     from newsletter.project import display_path
@@ -146,8 +151,7 @@ def _print_result(
         elif schedule_rows:
             action = "ask for the count and schedule it"
         echo(f"Nothing was sent. A real send would {action}.")
-        option = " --catch-up" if proposal.catch_up else ""
-        echo(f"Next: newsletter send {proposal.folder.name[11:]}{option}")
+        echo(f"Next: {command}")
 
 
 def _list_problems(proposal: "SendProposal") -> "list[Problem]":

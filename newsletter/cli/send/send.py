@@ -187,7 +187,10 @@ def send_command(  # noqa: PLR0913 - one parameter per option
         proposal = propose(project, issue, engine, options)
         if dry_run:
             rows = _schedule_rows(proposal, scheduled_time)
-            return perform_dry_run(proposal, rows, samples, strict=strict, as_json=as_json)
+            command = _format_send_command(proposal.folder.name[11:])
+            return perform_dry_run(
+                proposal, rows, samples, command=command, strict=strict, as_json=as_json
+            )
         _check_sendable(proposal, strict=strict)
         if not no_image_check:
             _check_images(proposal)
@@ -203,6 +206,21 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             strict=strict,
             as_json=as_json,
         )
+
+
+def _format_send_command(slug: str) -> str:
+    """Return the command that does what a dry run has tried, with the options that were given."""
+    import shlex
+
+    context = click.get_current_context()
+    words = ["newsletter", "send", slug]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if is_given and name not in {"issue", "dry_run", "samples", "yes", "as_json"}:
+            is_flag = isinstance(parameter, click.Option) and parameter.is_flag
+            words += [parameter.opts[0]] if is_flag else [parameter.opts[0], context.params[name]]
+    return shlex.join(map(str, words))
 
 
 def _check_due_options() -> None:

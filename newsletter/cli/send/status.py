@@ -95,10 +95,12 @@ def format_status_line(status: "SendStatus") -> str:
     For example ``building-trust  running  1,000 of 2,481 accepted  1 batch unknown  0 lost``.
     """
     send = status.send
+    accepted = f"{status.recipients_by_state.get('accepted', 0):,} of {send.total:,} accepted"
     parts = [
         send.slug,
         _label(status.phase),
-        f"{status.recipients_by_state.get('accepted', 0):,} of {send.total:,} accepted",
+        # SendGrid had accepted it, and has discarded it.
+        "nobody has it" if status.phase == "recalled" else accepted,
         f"{pluralize(len(status.unknown_batches), 'batch')} unknown",
         f"{status.missing_recipients:,} lost",
     ]

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from newsletter.errors import NothingToDoError, SendRefusedError
 from newsletter.sending.ledger.record import Send
-from newsletter.sending.ledger.send_phase import is_recallable
+from newsletter.sending.ledger.send_phase import get_send_phase, is_recallable
 
 SendCommand = Literal["pause", "resume", "cancel", "retry"]
 Resolution = Literal["accepted", "resend", "drop"]
@@ -50,6 +50,9 @@ COMMAND_REMEDIES: Mapping[tuple[SendCommand, str], str] = {
     ("retry", "running"): "Wait until it has ended, or: newsletter pause {}",
     ("retry", "frozen"): "Start it with: {send_command}",
 }
+# Of a send that waits for its time on this machine, where ``newsletter send`` is refused.
+WAITING_REMEDY = "It starts at its time. Start it now with: newsletter reschedule {} --now"
+DUE_REMEDY = "Nothing has started it. Start it with: newsletter send --due"
 
 
 class ResolvedStates(NamedTuple):
@@ -80,9 +83,14 @@ def next_state(command: SendCommand, send_record: Send, now: datetime.datetime) 
         return state
     if (command, send_record.state) in WITHOUT_EFFECT:
         raise NothingToDoError(f"{send_record.issue} {STATE_PHRASES[send_record.state]} already")
+    phase = get_send_phase(send_record, now)
+    phrase = "is scheduled" if phase == "waiting" else STATE_PHRASES[send_record.state]
     template = COMMAND_REMEDIES.get((command, send_record.state), "")
+    if phase == "waiting" and command != "pause":
+        is_due = send_record.scheduled_at is not None and send_record.scheduled_at <= now
+        template = DUE_REMEDY if is_due else WAITING_REMEDY
     remedy = template.format(send_record.slug, send_command=send_record.send_command)
-    raise SendRefusedError(f"{send_record.issue} {STATE_PHRASES[send_record.state]}", remedy=remedy)
+    raise SendRefusedError(f"{send_record.issue} {phrase}", remedy=remedy)
 
 
 def state_after_resolution(state: str, *, has_open_batches: bool, has_unknown_batches: bool) -> str:

@@ -141,7 +141,7 @@ def test_restore_reports_what_was_carried_over(cli: Cli, backed_up: Path) -> Non
     out = cli("restore", "list.backup", "--yes")[1].splitlines()
     assert out[-4:] == [
         "  left since  1 now unsubscribed, 1 erased, 1 not in the list and kept out of it",
-        "  sent since  2026-11-20-ice",
+        "  sends kept  2026-11-20-ice",
         "  kept        newsletter.db.before-restore, the database as it was",
         "Next: newsletter subscribers stats",
     ]

@@ -64,7 +64,8 @@ def test_recalled_issue_is_changed_and_scheduled_again(
     assert "SendGrid has cancelled what it held for 25 readers." in out
     assert fake_sendgrid.scheduled.statuses == {fake_sendgrid.scheduled.batch_ids[0]: "cancel"}
     assert newsletter("status")[1].startswith("the-ice  recalled  ")
-    assert "nobody has it" in newsletter("status")[1]
+    status_line = newsletter("status")[1].splitlines()[0]
+    assert status_line == "the-ice  recalled  nobody has it  0 batches unknown  0 lost"
     missed = newsletter("who", "ice", "--missed")[1]
     assert missed.count("accepted by SendGrid, then cancelled") == READERS
     code, _, err = newsletter("cancel", "ice")

@@ -95,8 +95,16 @@ def test_send_that_waits_here_is_started_by_cron_when_due(
         assert code == (0 if dry_run else 1)
         assert "is scheduled for" in out + err
         assert "newsletter reschedule the-ice --at" in " ".join((out + err).split())
+    code, _, err = newsletter("resume")
+    assert code == 1
+    assert err == (
+        "newsletter: 2026-12-01-the-ice is scheduled. It starts at its time. "
+        "Start it now with: newsletter reschedule the-ice --now\n"
+    )
     assert fake_sendgrid.requests == []
     make_due(project_folder, hours=1)
+    for command in ("resume", "retry"):
+        assert "Start it with: newsletter send --due\n" in newsletter(command, "ice")[2]
     code, out, _ = newsletter("send", "--due")
     assert code == 0
     assert "the-ice is due." in out

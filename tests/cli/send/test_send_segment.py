@@ -52,6 +52,25 @@ def newsletter(
     return cli
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), ""),
+        (("--segment", "city = Bergen", "--yes"), " --segment 'city = Bergen'"),
+        (
+            ("--samples", "1", "--local", "--at", "2035-12-01 09:00", "--limit-per-hour", "1"),
+            " --at '2035-12-01 09:00' --local --limit-per-hour 1",
+        ),
+    ],
+)
+def test_dry_run_ends_with_the_command_that_it_tried(
+    newsletter: Cli, options: tuple[str, ...], expected: str
+) -> None:
+    code, out, _ = newsletter("send", "ice", *options, "--dry-run")
+    assert code == 0
+    assert out.endswith(f"Next: newsletter send ice{expected}\n")
+
+
 @pytest.mark.parametrize("segment", ["north", "city = bergen and not status:bounced"])
 def test_only_readers_of_the_segment_are_sent_to(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, segment: str
