@@ -134,6 +134,23 @@ def test_postgresql_session_time_zone_is_utc(postgres_url: str, tmp_path: Path) 
     engine.dispose()
 
 
+def test_vanished_postgresql_server_is_noticed_in_half_a_minute(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    url = f"{postgres_url}&keepalives_idle=7&connect_timeout=3"
+    with database_engine(url, tmp_path) as engine, engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        options = driver.info.get_parameters()
+    assert {name: options[name] for name in options if "timeout" in name or "alive" in name} == {
+        "connect_timeout": "3",
+        "keepalives_idle": "7",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "25000",
+    }
+
+
 def test_dead_pooled_connection_is_replaced(postgres_url: str, tmp_path: Path) -> None:
     with database_engine(postgres_url, tmp_path) as engine:
         with read_transaction(engine) as connection:
