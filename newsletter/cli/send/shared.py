@@ -135,12 +135,13 @@ def terminal_observer(context: "SendContext") -> "ObserverFactory":
             with observe_send(pending) as observer:
                 yield observer
         except KeyboardInterrupt:
-            stop_send(context.ledger, context.send, "paused", MANUAL_STOP_REASON)
+            # First, since the database may be what the editor does not want to wait for.
             echo_err(
                 "\nStopped immediately. A request in flight counts as unknown when its lease "
                 f"expires; nobody is sent it twice.\nSee: newsletter status {context.send.slug}\n"
                 f"Resume with: newsletter resume {context.send.slug}"
             )
+            stop_send(context.ledger, context.send, "paused", MANUAL_STOP_REASON)
             raise
 
     return open_observer

@@ -24,6 +24,7 @@ from newsletter.sending.delivery.response_recorder import ResponseRecorder
 from newsletter.sending.delivery.worker_pool import MailTransport, WorkerPool, tune_interpreter
 from newsletter.sending.ledger import record
 from newsletter.sending.ledger.leases import expire_leases, find_held_batches
+from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail
@@ -264,9 +265,11 @@ class _SendLoop:
     def pause_send(self) -> None:
         """Record that the editor has stopped the send."""
         try:
-            record.stop_send(self.sender.ledger, self.sender.send, "paused", "stopped by hand")
+            record.stop_send(self.sender.ledger, self.sender.send, "paused", MANUAL_STOP_REASON)
         except DatabaseError as error:
-            self.errors.append(error)
+            # It would say the same as the error that has stopped the run, without the next step.
+            if not any(isinstance(earlier, DatabaseError) for earlier in self.errors):
+                self.errors.append(error)
 
     def raise_errors(self) -> None:
         """Raise what went wrong, if anything did: first what could not be recorded."""

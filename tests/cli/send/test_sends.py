@@ -4,16 +4,20 @@ import datetime
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from ready_to_send import ISSUE, POST, READERS, Cli
 
+from newsletter.cli.send.shared import open_send_context, terminal_observer
 from newsletter.db import database_engine
 from newsletter.db.schema import batch
+from newsletter.errors import DatabaseError
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
@@ -346,3 +350,19 @@ def test_status_watch_ends_when_the_send_is_done(newsletter: Cli) -> None:
     newsletter("send", "--yes")
     code, out, _ = newsletter("status", "--watch")
     assert (code, out) == (0, "the-ice  done  25 of 25 accepted  0 batches unknown  0 lost\n")
+
+
+def test_second_ctrl_c_says_how_to_resume_even_if_the_database_is_locked(
+    newsletter: Cli, project_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert newsletter("plan")[0] == 0
+    with (
+        open_send_context("ice") as context,
+        closing(sqlite3.connect(project_folder / "newsletter.db", isolation_level=None)) as other,
+    ):
+        with context.ledger.engine.connect() as connection:  # the one that is used again
+            connection.exec_driver_sql("PRAGMA busy_timeout = 50")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseError, match="locked"), terminal_observer(context)(READERS):
+            raise KeyboardInterrupt
+    assert "Resume with: newsletter resume the-ice" in capsys.readouterr().err

@@ -319,9 +319,14 @@ def test_what_could_not_be_recorded_is_named_by_its_outcome(
 def test_stop_request_ends_the_wait(scenario: Scenario) -> None:
     scenario.observer.stop_at_wait = 1
     scenario.observer.waits_until_end = 99
-    with pytest.raises(DatabaseError, match="batch 1 was sent, but its outcome"):
+    with pytest.raises(DatabaseError, match="batch 1 was sent, but its outcome") as raised:
         scenario.run()
     assert scenario.observer.waits == [WAITS[0]]
+    # It could not be paused either, for the same reason, which is given once.
+    (cause,) = [
+        problem for problem in raised.value.problems if not problem.message.startswith("batch")
+    ]
+    assert cause.remedy.endswith("newsletter resume ice")
 
 
 class LostConnection:
