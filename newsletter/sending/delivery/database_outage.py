@@ -79,8 +79,8 @@ class DatabaseOutage:
             seconds = max(0, min(seconds, int(leased_until - LONGEST_TRY_SECONDS - now)))
         self.deadline = now + seconds
         plural = "s of SendGrid are" if kept_responses > 1 else " of SendGrid is"
-        kept = f" {kept_responses} response{plural} kept." if kept_responses else ""
-        problem = error.problems[0]._replace(remedy="")
+        kept = f"{kept_responses} response{plural} kept. " if kept_responses else ""
         again = "once more" if self.observer.stop_requested or not seconds else ""
         again = again or f"for {seconds} seconds"
-        self.observer.notify(f"{problem}.{kept} Trying again {again} ...")
+        remedy = f"{kept}Trying again {again} ..."
+        self.observer.notify(str(error.problems[0]._replace(remedy=remedy)))

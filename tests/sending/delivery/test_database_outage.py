@@ -13,7 +13,7 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 from newsletter.db import read_transaction
 from newsletter.db.schema import attempt, batch
 from newsletter.errors import DatabaseError, DatabaseUnavailableError
-from newsletter.sending.delivery.database_outage import LONGEST_TRY_SECONDS
+from newsletter.sending.delivery.database_outage import LONGEST_TRY_SECONDS, DatabaseOutage
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.delivery.worker_pool import MailTransport
 from newsletter.sending.ledger.leases import expire_leases
@@ -327,6 +327,13 @@ def test_stop_request_ends_the_wait(scenario: Scenario) -> None:
         problem for problem in raised.value.problems if not problem.message.startswith("batch")
     ]
     assert cause.remedy.endswith("newsletter resume ice")
+
+
+def test_outage_is_announced_in_sentences(observer: FakeObserver) -> None:
+    outage = DatabaseOutage(observer, lambda: 0.0)
+    outage.wait(DatabaseUnavailableError("is the server running?"), 2, None)
+    remark = "2 responses of SendGrid are kept. Trying again for 90 seconds ..."
+    assert observer.remarks == [f"is the server running? {remark}"]
 
 
 class LostConnection:
