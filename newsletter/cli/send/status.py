@@ -95,12 +95,10 @@ def format_status_line(status: "SendStatus") -> str:
     For example ``building-trust  running  1,000 of 2,481 accepted  1 batch unknown  0 lost``.
     """
     send = status.send
-    accepted = f"{status.recipients_by_state.get('accepted', 0):,} of {send.total:,} accepted"
     parts = [
         send.slug,
         _label(status.phase),
-        # SendGrid had accepted it, and has discarded it.
-        "nobody has it" if status.phase == "recalled" else accepted,
+        _format_accepted(status.phase, status.recipients_by_state.get("accepted", 0), send.total),
         f"{pluralize(len(status.unknown_batches), 'batch')} unknown",
         f"{status.missing_recipients:,} lost",
     ]
@@ -109,6 +107,12 @@ def format_status_line(status: "SendStatus") -> str:
 
 def _label(phase: str) -> str:
     return PHASE_LABELS.get(phase, phase.replace("_", " "))
+
+
+def _format_accepted(phase: str, accepted_count: int, total: int) -> str:
+    if phase == "recalled":  # SendGrid had accepted it, and has discarded it
+        return "nobody has it"
+    return f"{accepted_count:,} of {total:,} accepted"
 
 
 def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
@@ -127,7 +131,7 @@ def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
     for catch_up in status.catch_ups:
         yield (
             f"  {catch_up.send.slug}, to readers who joined later: {_label(catch_up.phase)}, "
-            f"{catch_up.accepted_count:,} of {catch_up.send.total:,} accepted"
+            + _format_accepted(catch_up.phase, catch_up.accepted_count, catch_up.send.total)
         )
     yield from _iter_schedule_lines(status, zone)
     if status.phase == "recalled":
