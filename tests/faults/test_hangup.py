@@ -1,6 +1,7 @@
 """SIGHUP to the real sender at random points: it records what is in flight, or goes on."""
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -54,8 +55,10 @@ def test_sender_that_gets_sighup_records_what_is_in_flight(sender_project: Sende
             left -= 1
             for _ in range(rng.choice((1, 3))):  # a shell passes on what the kernel sends as well
                 sender.send_signal(signal.SIGHUP)
-        output = sender.communicate(timeout=120)
-        assert sender.returncode in {0, 1}, output
+        out, err = sender.communicate(timeout=120)
+        # The signal may reach a sender that has printed the end of its send.
+        has_ended = sender.returncode == -signal.SIGHUP and json.loads(out)["state"] == "done"
+        assert has_ended or sender.returncode in {0, 1}, (out, err)
         states = sender_project.states(issue)
         assert states.keys() <= {"accepted", "pending"}
         assert states["accepted"] == accepted_once(sender_project, issue)
