@@ -123,8 +123,8 @@ def _parse_yaml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
         _raise_invalid(str(error).split("\n", 1)[0], path, line)
     except ValueError as error:  # an invalid date
         _raise_invalid(str(error), path, line)
-    except (AttributeError, IndexError, KeyError, OverflowError):
-        # PyYAML at a tag that its value doesn't fit (!!bool x), or at a character beyond Unicode.
+    except (AttributeError, IndexError, KeyError):
+        # PyYAML at a tag that its value doesn't fit: !!bool x
         _raise_invalid("the value can't be read", path, line)
     return data, lines
 

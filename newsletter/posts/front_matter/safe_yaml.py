@@ -44,10 +44,20 @@ def check_yaml_limits(block: str) -> None:
     Raises:
         yaml.YAMLError: the text is not YAML, or exceeds the limits.
     """
+    loader = FrontMatterLoader(block)
+    try:
+        _check_events(loader)
+    except (ValueError, OverflowError) as error:  # PyYAML at "\UFFFFFFFF"
+        raise yaml.MarkedYAMLError(
+            problem="no character has the number in this escape", problem_mark=loader.get_mark()
+        ) from error
+
+
+def _check_events(loader: FrontMatterLoader) -> None:
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []
     total = 0
-    for event in yaml.parse(block, FrontMatterLoader):
+    for event in iter(loader.get_event, None):
         if isinstance(event, yaml.CollectionEndEvent):
             anchor, before = open_nodes.pop()
             sizes[anchor or ""] = total - before
