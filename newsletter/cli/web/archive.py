@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import echo, echo_err, format_count, print_json
+from newsletter.cli.signals import interrupt_on_stop_signals
 
 if TYPE_CHECKING:
     from newsletter.config import Config
@@ -122,6 +123,8 @@ def _publish(project: "Project", folder: Path) -> None:
     from newsletter.web.archive.publish_command import run_publish_command
 
     settings = project.config.publish
+    # The command has a session of its own, which no signal to this one reaches.
+    interrupt_on_stop_signals()
     run_publish_command(
         settings.command,
         folder,

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -142,6 +144,23 @@ def test_failing_command_exits_with_1_and_its_output(
     assert "Published" not in out
     assert err.count("no space") == 2  # as it is printed, and in the error
     assert (project_folder / "mark").exists()
+
+
+@pytest.mark.usefixtures("newsletter")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_that_stops_the_export_stops_the_command(number: int, project_folder: Path) -> None:
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    (project_folder / "publish.py").write_text(code)
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write(f"publish:\n  command: [{sys.executable}, publish.py]\n")
+    arguments = [sys.executable, "-m", "newsletter", "archive", "--publish"]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+        command = next(int(line) for line in process.stderr or () if line.strip().isdecimal())
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    with pytest.raises(ProcessLookupError):
+        os.kill(command, 0)
+    assert process.returncode == 1
 
 
 def test_published_is_reported(newsletter: Cli, project_folder: Path, tmp_path: Path) -> None:
