@@ -1,11 +1,15 @@
 """Fixtures: a project with an issue and a list, and a fake SendGrid."""
 
+import datetime
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from newsletter.db import database_engine
+from newsletter.db.schema import send
 from newsletter.sending.rehearsal import FakeSendGrid
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -33,6 +37,27 @@ title: The ice, {{ subscriber.name }}
 Hello {{ subscriber.name | default("friend") }}, the ice let go on Tuesday.
 """
 READERS = 25
+
+
+def time_ahead(**length: int) -> str:
+    """Return a time so long from now, as an editor types it after ``--at``."""
+    time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**length)
+    return time.isoformat(timespec="minutes")
+
+
+def set_scheduled_time(project_folder: Path, **length: float) -> None:
+    """Let the send of ``ISSUE`` be due so long from now."""
+    time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**length)
+    with (
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
+        engine.begin() as connection,
+    ):
+        connection.execute(sa.update(send).where(send.c.issue == ISSUE).values(scheduled_at=time))
+
+
+def flatten(text: str) -> str:
+    """Return text on one line, so that it can be searched wherever the terminal wraps it."""
+    return " ".join(text.split())
 
 
 @pytest.fixture

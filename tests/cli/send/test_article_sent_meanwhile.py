@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ready_to_send import ISSUE, READERS, Cli
+from ready_to_send import ISSUE, READERS, Cli, flatten
 
 from newsletter.db import database_engine
 from newsletter.errors import SendRefusedError
@@ -33,10 +33,6 @@ def twice(newsletter: Cli, project_folder: Path) -> Cli:
     return newsletter
 
 
-def flat(text: str) -> str:
-    return " ".join(text.split())
-
-
 def refuse_everybody(fake_sendgrid: FakeSendGrid) -> None:
     """Refuse each reader by name, in the batches of a send to all of them."""
     for size in (10, 10, 5):
@@ -62,7 +58,7 @@ def test_catch_up(
     share = "100%" if is_folder_kept else "9"
     for option in ("--dry-run", "--yes"):
         _, out, err = twice(*command, option)
-        text = flat(out + err)
+        text = flatten(out + err)
         assert share in text
         assert "of this article is in 2026-12-02-thaw of" in text
         assert "which 1 of these readers have or will get" in text
@@ -79,7 +75,7 @@ def test_recalled_send_at_another_time(twice: Cli, fake_sendgrid: FakeSendGrid) 
     assert twice("send", "thaw", "--yes")[0] == 0
     handed_over = len(fake_sendgrid.accepted)
     code, _, err = twice("reschedule", "ice", "--now", "--yes")
-    assert (code, REFUSAL in flat(err)) == (1, True)
+    assert (code, REFUSAL in flatten(err)) == (1, True)
     assert len(fake_sendgrid.accepted) == handed_over
     assert twice("reschedule", "ice", "--now", "--yes", "--repeat-article")[0] == 0
 
@@ -90,7 +86,7 @@ def test_retry(twice: Cli, fake_sendgrid: FakeSendGrid) -> None:
     assert twice("send", "thaw", "--yes")[0] == 0
     assert len(fake_sendgrid.accepted) == READERS
     code, _, err = twice("retry", "ice", "--yes")
-    assert (code, REFUSAL in flat(err)) == (1, True)
+    assert (code, REFUSAL in flatten(err)) == (1, True)
     assert len(fake_sendgrid.accepted) == READERS
     assert twice("retry", "ice", "--yes", "--repeat-article")[0] == 0
     assert len(fake_sendgrid.accepted) == 2 * READERS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from ready_to_send import ISSUE, READERS, Cli
+from ready_to_send import ISSUE, READERS, Cli, flatten
 
 from newsletter.db import database_engine
 from newsletter.db.schema import send, send_recipient, subscriber
@@ -48,10 +48,6 @@ def addresses(fake_sendgrid: FakeSendGrid) -> Counter[str]:
     return Counter(email.address.partition("@")[0] for email in fake_sendgrid.accepted)
 
 
-def flat(text: str) -> str:
-    return " ".join(text.split())
-
-
 def execute(*statements: sa.Executable) -> None:
     project = open_project()
     with (
@@ -83,7 +79,7 @@ def test_readers_who_joined_since_get_what_was_sent_and_nobody_else(
     assert "2 readers joined since" in out
     assert "2 readers in 1 request" in out
     assert "25 have it already" in out
-    assert "files, templates or settings have changed since; what was sent" in flat(out)
+    assert "files, templates or settings have changed since; what was sent" in flatten(out)
     assert "newsletter send the-ice --catch-up" in out
     requests = project_folder / "build" / ISSUE / "dry-run" / "requests.jsonl"
     assert requests.read_text().count("ada@example.com") == 1
@@ -105,7 +101,7 @@ def test_readers_who_joined_since_get_what_was_sent_and_nobody_else(
     # Once more: nobody is left; then one who joins after that, with a catch-up of its own.
     code, _, err = sent(*CATCH_UP)
     assert code == 3
-    assert f"nobody has joined since {ISSUE} was sent on" in flat(err)
+    assert f"nobody has joined since {ISSUE} was sent on" in flatten(err)
     assert sent("send", "ice", "--catch-up", "--dry-run")[0] == 3
     join(sent, "cy")
     assert sent(*CATCH_UP)[0] == 0
@@ -180,11 +176,11 @@ def test_refused_readers_are_left_to_retry(ready: Cli, fake_sendgrid: FakeSendGr
     assert ready("send", "ice", "--yes", "--concurrency", "1")[0] == 0
     code, _, err = ready(*CATCH_UP)
     assert code == 3
-    assert "SendGrid refused 1. Retry the refused with: newsletter retry the-ice" in flat(err)
+    assert "SendGrid refused 1. Retry the refused with: newsletter retry the-ice" in flatten(err)
     join(ready, "ada")
     code, out, _ = ready(*CATCH_UP)
     assert code == 0
-    assert "24 have it already, 1 refused by SendGrid" in flat(out)
+    assert "24 have it already, 1 refused by SendGrid" in flatten(out)
     assert "retry them with: newsletter retry the-ice" in out
     assert ready("retry", "ice", "--yes")[0] == 0
     assert set(addresses(fake_sendgrid).values()) == {1}
@@ -197,7 +193,7 @@ def test_reader_refused_in_a_catch_up_is_retried_there(
     join(sent, "ada")
     fake_sendgrid.inject_faults(faults.error_response(400, "bad", "personalizations.0.to.0.email"))
     code, _, err = sent(*CATCH_UP)
-    assert (code, f"newsletter retry {CHILD}" in flat(err), "--again" in err) == (1, True, False)
+    assert (code, f"newsletter retry {CHILD}" in flatten(err), "--again" in err) == (1, True, False)
     code, _, err = sent(*CATCH_UP)
     assert (code, err.rstrip().endswith(f"newsletter retry {CHILD}")) == (3, True)
     assert sent("retry", CHILD, "--yes")[0] == 0
@@ -210,7 +206,7 @@ def test_unknown_readers_count_as_having_it(sent: Cli, fake_sendgrid: FakeSendGr
     assert sent(*CATCH_UP)[0] == 1
     assert sent("status", CHILD)[1].startswith(f"{CHILD}  needs review")
     code, _, err = sent(*CATCH_UP)
-    assert (code, "nobody else has joined since" in flat(err)) == (3, True)
+    assert (code, "nobody else has joined since" in flatten(err)) == (3, True)
     assert err.rstrip().endswith(f"may or may not have it, see: newsletter status {CHILD}")
     join(sent, "bo")
     assert sent(*CATCH_UP)[0] == 0
@@ -228,7 +224,7 @@ def test_stopped_catch_up_is_resumed_by_the_same_command(
     join(sent, "late")
     code, out, _ = sent(*CATCH_UP)
     assert code == 0
-    assert "2 readers in 1 request; resumes the stopped send to 12" in flat(out)
+    assert "2 readers in 1 request; resumes the stopped send to 12" in flatten(out)
     assert len(load_rows(send.c.id)) == 2
     assert addresses(fake_sendgrid)["late"] == 0
     assert sent(*CATCH_UP)[0] == 0
@@ -244,8 +240,8 @@ def test_batches_of_a_stopped_catch_up_stay_as_planned(
     fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.error_response(401))
     assert sent(*CATCH_UP, "--concurrency", "1", "--batch-size", "5")[0] == 1
     code, _, err = sent(*CATCH_UP, "--batch-size", "7")
-    assert (code, "Leave --batch-size out to resume it" in flat(err)) == (1, True)
-    assert "newsletter send the-ice --catch-up" in flat(err)
+    assert (code, "Leave --batch-size out to resume it" in flatten(err)) == (1, True)
+    assert "newsletter send the-ice --catch-up" in flatten(err)
 
 
 def test_plan_that_was_never_begun_is_replaced(sent: Cli, fake_sendgrid: FakeSendGrid) -> None:
@@ -253,7 +249,7 @@ def test_plan_that_was_never_begun_is_replaced(sent: Cli, fake_sendgrid: FakeSen
     assert sent(*CATCH_UP, "--at", "2099-01-01 09:00", "--local")[0] == 0
     code, _, err = sent(*CATCH_UP)
     assert code == 1
-    assert f"newsletter reschedule {CHILD}" in flat(err)
+    assert f"newsletter reschedule {CHILD}" in flatten(err)
     assert sent("cancel", CHILD)[0] == 0
     join(sent, "bo")
     code, out, _ = sent(*CATCH_UP)
@@ -265,7 +261,7 @@ def test_plan_that_was_never_begun_is_replaced(sent: Cli, fake_sendgrid: FakeSen
     assert sent(*CATCH_UP, "--at", "2099-01-01 09:00", "--local")[0] == 0
     execute(sa.update(send).where(send.c.state == "frozen").values(scheduled_at=None))
     for command in ("status", "resume"):
-        assert "newsletter send the-ice --catch-up" in flat(
+        assert "newsletter send the-ice --catch-up" in flatten(
             "".join(map(str, sent(command, "up-2")))
         )
     join(sent, "di")
@@ -373,7 +369,7 @@ def test_stopped_catch_up_is_resumed_before_a_later_one_goes(
     assert sent(*CATCH_UP)[0] == 0
     assert (addresses(fake_sendgrid)["ada"], addresses(fake_sendgrid)["bo"]) == (1, 0)
     code, _, err = sent(*CATCH_UP)
-    assert (code, "newsletter reschedule the-ice~catch-up-2" in flat(err)) == (1, True)
+    assert (code, "newsletter reschedule the-ice~catch-up-2" in flatten(err)) == (1, True)
 
 
 def test_unfinished_send_is_finished_first(ready: Cli, fake_sendgrid: FakeSendGrid) -> None:
@@ -381,7 +377,7 @@ def test_unfinished_send_is_finished_first(ready: Cli, fake_sendgrid: FakeSendGr
     assert (code, "nothing has been sent" in err) == (1, True)
     assert ready("plan", "ice")[0] == 0
     code, _, err = ready(*CATCH_UP)
-    assert (code, "has not been sent yet" in flat(err)) == (1, True)
+    assert (code, "has not been sent yet" in flatten(err)) == (1, True)
     fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.error_response(401))
     assert ready("send", "ice", "--yes", "--concurrency", "1")[0] == 1
     join(ready, "ada")
@@ -400,10 +396,10 @@ def test_held_and_recalled_sends_are_not_caught_up_on(ready: Cli) -> None:
     assert ready("send", "ice", "--yes", "--undo-window", "5h")[0] == 0
     join(ready, "ada")
     code, _, err = ready(*CATCH_UP)
-    assert (code, "SendGrid holds it until then" in flat(err)) == (1, True)
+    assert (code, "SendGrid holds it until then" in flatten(err)) == (1, True)
     assert ready("cancel", "ice")[0] == 0
     code, _, err = ready(*CATCH_UP)
-    assert (code, "nobody has it" in flat(err)) == (1, True)
+    assert (code, "nobody has it" in flatten(err)) == (1, True)
 
 
 def test_scheduled_and_recalled_catch_ups_are_not_told_of_as_sent(sent: Cli) -> None:
@@ -433,10 +429,10 @@ def test_readers_of_a_cancelled_catch_up_are_mentioned(
     assert sent(*CATCH_UP, "--concurrency", "1")[0] == 1
     assert sent("cancel", CHILD)[0] == 0
     code, _, err = sent(*CATCH_UP)
-    assert (code, f"nobody else has joined since {ISSUE} was sent on" in flat(err)) == (3, True)
-    assert "Planned before and left out: 2, who had left" in flat(err)
+    assert (code, f"nobody else has joined since {ISSUE} was sent on" in flatten(err)) == (3, True)
+    assert "Planned before and left out: 2, who had left" in flatten(err)
     code, _, err = sent("reschedule", CHILD, "--now", "--yes")
-    assert (code, "newsletter send the-ice --catch-up --at TIME" in flat(err)) == (1, True)
+    assert (code, "newsletter send the-ice --catch-up --at TIME" in flatten(err)) == (1, True)
 
 
 def test_day_of_a_send_that_was_planned_before_is_named(ready: Cli) -> None:
@@ -449,14 +445,14 @@ def test_day_of_a_send_that_was_planned_before_is_named(ready: Cli) -> None:
     )
     assert ready("send", "--due")[0] == 0
     code, _, err = ready(*CATCH_UP)
-    assert (code, f"since {ISSUE} was planned on 1 Nov 2026" in flat(err)) == (3, True)
+    assert (code, f"since {ISSUE} was planned on 1 Nov 2026" in flatten(err)) == (3, True)
     join(ready, "ada")
     settings = Path("newsletter.yml")
     settings.write_text(settings.read_text().replace("1 Quay Street", "2 Quay Street"))
     code, out, _ = ready(*CATCH_UP)
     assert code == 0
-    assert f"1 reader joined since 1 Nov 2026, when {ISSUE} was planned for 25" in flat(out)
-    assert "settings have changed since; what was planned on 1 Nov 2026 is sent" in flat(out)
+    assert f"1 reader joined since 1 Nov 2026, when {ISSUE} was planned for 25" in flatten(out)
+    assert "settings have changed since; what was planned on 1 Nov 2026 is sent" in flatten(out)
 
 
 @pytest.mark.parametrize("mark", ["~catch-up-1", "~recalled-2"])
@@ -468,7 +464,7 @@ def test_issue_with_the_name_of_a_catch_up_is_refused(
     (folder / "post.md").write_text("---\ntitle: Other\n---\nOf boats, nets and gulls.\n")
     for command in (("send", "--yes"), ("plan",)):
         code, _, err = sent(command[0], folder.name, *command[1:])
-        assert (code, f"'{mark}' at the end of a name" in flat(err)) == (1, True)
+        assert (code, f"'{mark}' at the end of a name" in flatten(err)) == (1, True)
     assert len(load_rows(send.c.id)) == 1
 
 
@@ -534,5 +530,5 @@ def test_repeated_article_is_found_in_the_catch_up_too(sent: Cli, project_folder
     assert sent("send", "long", "--catch-up", "--yes")[0] == 0
     code, _, err = sent("send", "again", "--yes")
     assert code == 1
-    assert "2026-12-02-long of" in flat(err)
-    assert "26 of these readers" in flat(err)
+    assert "2026-12-02-long of" in flatten(err)
+    assert "26 of these readers" in flatten(err)

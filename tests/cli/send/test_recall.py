@@ -1,12 +1,11 @@
 """A recall that SendGrid confirms in time, too late, oddly, or not at all."""
 
-import datetime
 import json
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from ready_to_send import ISSUE, READERS, Cli
+from ready_to_send import ISSUE, READERS, Cli, flatten, set_scheduled_time, time_ahead
 
 from newsletter.db import database_engine
 from newsletter.db.schema import send
@@ -25,28 +24,9 @@ ANSWERS_ODDLY = {
 }
 
 
-def time_ahead(**length: int) -> str:
-    time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**length)
-    return time.isoformat(timespec="minutes")
-
-
 def schedule(newsletter: Cli, *options: str) -> None:
     options = ("--at", time_ahead(hours=5), "--hold-at-sendgrid", *options)
     assert newsletter("send", "ice", "--yes", *options)[0] == 0
-
-
-def set_time(project_folder: Path, **length: float) -> None:
-    """Let the send be due so long from now."""
-    time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**length)
-    with (
-        database_engine("sqlite:///newsletter.db", project_folder) as engine,
-        engine.begin() as connection,
-    ):
-        connection.execute(sa.update(send).where(send.c.issue == ISSUE).values(scheduled_at=time))
-
-
-def flat(text: str) -> str:
-    return " ".join(text.split())
 
 
 def edit_post(project_folder: Path) -> None:
@@ -81,7 +61,7 @@ def test_recalled_issue_is_changed_and_scheduled_again(
         "send", "--at", time_ahead(hours=6), "--hold-at-sendgrid", typed="25\n"
     )
     assert code == 0
-    assert "cancelled at SendGrid in time; nobody has it" in flat(out)
+    assert "cancelled at SendGrid in time; nobody has it" in flatten(out)
     assert len(fake_sendgrid.accepted) == 2 * READERS
     second = {email.batch_id for email in fake_sendgrid.accepted[READERS:]}
     assert second == {fake_sendgrid.scheduled.batch_ids[1]}
@@ -117,8 +97,8 @@ def test_unconfirmed_cancellation_is_no_recall_until_it_is_repeated(
     for command in (("send", "--yes"), ("report", "ice"), ("status", "ice"), ("plan",)):
         code, out, err = newsletter(*command)
         assert code == int(command[0] != "status")
-        assert "was cancelled, but may still go out at" in flat(out + err)
-        assert "SendGrid has not confirmed" in flat(out + err)
+        assert "was cancelled, but may still go out at" in flatten(out + err)
+        assert "SendGrid has not confirmed" in flatten(out + err)
     assert "would be refused" in newsletter("send", "--dry-run")[1]
     assert newsletter("who", "ice", "--missed")[1].count("may or may not have it") == READERS
     code, out, _ = newsletter("cancel", "ice")
@@ -139,17 +119,17 @@ def test_late_confirmation_is_no_recall(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     schedule(newsletter)
-    set_time(project_folder, minutes=9, seconds=55)
+    set_scheduled_time(project_folder, minutes=9, seconds=55)
     code, _, err = newsletter("cancel", "ice")
     assert code == 1
-    assert "less than 10 minutes" in flat(err)
+    assert "less than 10 minutes" in flatten(err)
     for time, words in ((9, "but may still go out at"), (-1, "but may have gone out at")):
-        set_time(project_folder, minutes=time)
+        set_scheduled_time(project_folder, minutes=time)
         for command in (("cancel", "ice"), ("send", "--yes"), ("report", "ice"), ("status",)):
             code, out, err = newsletter(*command)
             assert code == int(command[0] != "status"), command
-            assert words in flat(out + err)
-            assert "SendGrid confirmed it less than 10 minutes before" in flat(out + err)
+            assert words in flatten(out + err)
+            assert "SendGrid confirmed it less than 10 minutes before" in flatten(out + err)
     assert len(fake_sendgrid.accepted) == READERS
 
 
@@ -176,12 +156,12 @@ def test_event_of_a_recalled_send_disproves_the_recall(
         newsletter("events", "import", "events.jsonl")
     status = newsletter("status")[1]
     assert status.startswith("the-ice  cancelled, not confirmed")
-    assert "SendGrid delivered it, although" in flat(status)
+    assert "SendGrid delivered it, although" in flatten(status)
     # Another confirmation would prove nothing.
     requests = len(fake_sendgrid.requests)
     for command in (("cancel", "ice"), ("reschedule", "ice", "--now", "--yes"), ("send", "--yes")):
         code, _, err = newsletter(*command)
-        assert (code, "SendGrid delivered it, although" in flat(err)) == (1, True)
+        assert (code, "SendGrid delivered it, although" in flatten(err)) == (1, True)
     assert len(fake_sendgrid.requests) == requests
 
 
@@ -193,7 +173,7 @@ def test_partly_handed_over_send_is_cancelled_here_and_there(
     )
     at = ("--at", time_ahead(hours=5), "--hold-at-sendgrid")
     assert newsletter("send", "--yes", "--concurrency", "1", *at)[0] == 1
-    status = flat(newsletter("status")[1])
+    status = flatten(newsletter("status")[1])
     assert "SendGrid holds it until then" in status
     assert "resume with" in status
     assert newsletter("report", "ice")[0] == 1
@@ -214,8 +194,8 @@ def test_send_that_was_never_handed_over_says_so(
         engine.begin() as connection,
     ):
         connection.execute(sa.update(send).values(provider_batch_id="lost"))
-    set_time(project_folder, hours=5)
-    status = flat(newsletter("status")[1])
+    set_scheduled_time(project_folder, hours=5)
+    status = flatten(newsletter("status")[1])
     assert status.startswith("the-ice planned")
     assert "nothing of it was handed to SendGrid" in status
     assert "nothing goes out until you run: newsletter send the-ice" in status
@@ -234,7 +214,7 @@ def test_held_send_is_not_said_to_be_sent(newsletter: Cli, fake_sendgrid: FakeSe
     for command in (("send", "--yes"), ("report", "ice"), ("send", "--dry-run")):
         code, out, err = newsletter(*command)
         assert code == {"send": 3, "report": 1}[command[0]] * ("--dry-run" not in command)
-        text = flat(out + err)
+        text = flatten(out + err)
         assert "is scheduled for" in text
         assert "SendGrid holds it until then" in text
         assert "was sent to" not in text
@@ -269,7 +249,7 @@ def test_preview_lists_what_becomes_of_a_send(newsletter: Cli, project_folder: P
     newsletter("cancel", "ice")
     assert state() == "cancelled"
     schedule(newsletter)
-    set_time(project_folder, minutes=5)
+    set_scheduled_time(project_folder, minutes=5)
     newsletter("cancel", "ice")
     assert state() == "look"
 
@@ -316,7 +296,7 @@ def test_recalled_send_counts_as_sent_nowhere(newsletter: Cli, project_folder: P
     assert newsletter("cancel", "ice")[0] == 0
     assert newsletter("send", "ice", "--yes")[0] == 0
     code, _, err = newsletter("plan", "the-same")
-    assert (code, f"is in {ISSUE} of" in flat(err)) == (1, True)
+    assert (code, f"is in {ISSUE} of" in flatten(err)) == (1, True)
     assert "~recalled" not in err
     archive = newsletter("archive", "--out", "site")
     assert archive[0] == 0

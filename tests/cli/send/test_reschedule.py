@@ -6,33 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
-from ready_to_send import ISSUE, READERS, Cli
+from ready_to_send import ISSUE, READERS, Cli, flatten, set_scheduled_time, time_ahead
 
-from newsletter.db import database_engine
-from newsletter.db.schema import send
 from newsletter.db.sqlite_copy import back_up
 from newsletter.sending.rehearsal import AcceptedRecipient, FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
-
-
-def time_ahead(**length: int) -> str:
-    time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**length)
-    return time.isoformat(timespec="minutes")
-
-
-def set_time(project_folder: Path, **length: float) -> None:
-    time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**length)
-    with (
-        database_engine("sqlite:///newsletter.db", project_folder) as engine,
-        engine.begin() as connection,
-    ):
-        connection.execute(sa.update(send).where(send.c.issue == ISSUE).values(scheduled_at=time))
-
-
-def flat(text: str) -> str:
-    return " ".join(text.split())
 
 
 def hold(newsletter: Cli, *options: str) -> None:
@@ -48,7 +27,7 @@ def test_held_send_goes_at_another_time(newsletter: Cli, fake_sendgrid: FakeSend
     at = time_ahead(hours=7)
     code, out, err = newsletter("reschedule", "ice", "--at", at, typed="24\n")
     assert code == 0, err
-    assert "SendGrid holds it until then" in flat(out)
+    assert "SendGrid holds it until then" in flatten(out)
     assert "(in 7 hours)" in out
     assert "Type 24 to reschedule" in err
     assert "The issue's files have changed since" in err
@@ -137,12 +116,12 @@ def test_send_is_not_touched_when_a_recall_would_come_too_late(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     hold(newsletter)
-    set_time(project_folder, minutes=9, seconds=55)
+    set_scheduled_time(project_folder, minutes=9, seconds=55)
     code, _, err = newsletter("reschedule", "ice", "--now", "--yes")
     assert code == 1
-    assert "less than 10 minutes before" in flat(err)
+    assert "less than 10 minutes before" in flatten(err)
     assert newsletter("status")[1].startswith("the-ice  scheduled")
-    set_time(project_folder, minutes=-1)
+    set_scheduled_time(project_folder, minutes=-1)
     code, _, err = newsletter("reschedule", "ice", "--now", "--yes")
     assert (code, "is not scheduled" in err) == (1, True)
     assert fake_sendgrid.scheduled.statuses == {}
@@ -164,7 +143,7 @@ def test_what_is_not_scheduled_is_refused_with_the_way_to_schedule_it(newsletter
     code, _, err = newsletter("reschedule", "ice", "--now", "--yes")
     assert code == 1
     assert "is not scheduled" in err
-    assert "newsletter send the-ice --at TIME" in flat(err)
+    assert "newsletter send the-ice --at TIME" in flatten(err)
 
 
 def test_images_are_checked_before_it_is_sent_now(
@@ -178,7 +157,7 @@ def test_images_are_checked_before_it_is_sent_now(
     assert newsletter("send", "--yes", "--no-image-check", *at)[0] == 0
     code, _, err = newsletter("reschedule", "ice", "--now", "--yes")
     assert code == 1
-    assert "readers could not see 1 of 1 image" in flat(err)
+    assert "readers could not see 1 of 1 image" in flatten(err)
     assert fake_sendgrid.accepted == []
     assert newsletter("reschedule", "ice", "--now", "--yes", "--no-image-check")[0] == 0
     assert len(fake_sendgrid.accepted) == READERS
@@ -201,7 +180,7 @@ def import_delivery(newsletter: Cli, email: AcceptedRecipient) -> str:
     Path("events.jsonl").write_text(data)
     code, out, err = newsletter("events", "import", "events.jsonl")
     assert code == 0, err
-    return flat(out + err)
+    return flatten(out + err)
 
 
 @pytest.mark.parametrize("is_rescheduled", [True, False])
@@ -217,10 +196,10 @@ def test_send_is_paused_if_the_one_that_it_replaces_was_delivered(
         assert newsletter("send", "ice", *at)[0] == 0
     told = import_delivery(newsletter, fake_sendgrid.accepted[0])
     assert "was paused. See why: newsletter status the-ice" in told
-    set_time(project_folder, hours=-1)
+    set_scheduled_time(project_folder, hours=-1)
     assert newsletter("send", "--due") == (0, "", "")
     assert len(fake_sendgrid.accepted) == READERS
-    status = flat(newsletter("status")[1])
+    status = flatten(newsletter("status")[1])
     assert status.startswith("the-ice paused")
     assert "SendGrid delivered the earlier send of this issue, although" in status
     # Whoever knows better decides.

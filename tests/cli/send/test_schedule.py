@@ -6,18 +6,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from ready_to_send import READERS, Cli
+from ready_to_send import READERS, Cli, time_ahead
 
 from newsletter.db import database_engine
 from newsletter.db.schema import send
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
-
-
-def time_ahead(**length: int) -> str:
-    time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**length)
-    return time.isoformat(timespec="minutes")
 
 
 def make_due(project_folder: Path, **length: int) -> None:
