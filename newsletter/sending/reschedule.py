@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-import sqlalchemy as sa
-
 from newsletter.config import Config
 from newsletter.db import read_transaction
-from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
 from newsletter.render.fallback_host import find_fallback_problems
@@ -39,6 +36,7 @@ from newsletter.sending.planning.preflight import (
     find_resume_problems,
     past_send_problem,
 )
+from newsletter.sending.planning.proposal import recipient_state_condition
 from newsletter.sending.planning.schedule import ScheduledTime
 from newsletter.sending.planning.schedule_text import describe_schedule
 from newsletter.sending.providers.sendgrid.client import SendGridClient
@@ -106,14 +104,7 @@ def propose_reschedule(context: SendContext, *, repeat_article: bool = False) ->
             raise SendRefusedError(
                 PLANNED_FOR_SUBSTITUTIONS, remedy=PLANNED_FOR_SUBSTITUTIONS_REMEDY
             )
-        condition = (
-            sa.exists()
-            .where(
-                send_recipient.c.send_id == send.id,
-                send_recipient.c.subscriber_id == subscriber.c.id,
-            )
-            .correlate(subscriber)
-        )
+        condition = recipient_state_condition(send)
         now = ledger.clock(connection)
         count = count_subscribers(connection, condition, mailable_only=True, at=now)
     if not count:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Send
     from newsletter.sending.planning.schedule import ScheduledTime, WaitingPlace
     from newsletter.sending.reschedule import RescheduleProposal
-    from newsletter.sending.service import SendContext
 
 
 @click.command("reschedule", short_help="Send a scheduled send at another time, or now.")
@@ -131,6 +130,7 @@ def _print_reschedule(
 
     from newsletter.render.personalization import get_default_subject
     from newsletter.sending.ledger.record import get_ledger_time
+    from newsletter.sending.planning.frozen_article import is_issue_changed
     from newsletter.sending.planning.schedule_text import describe_schedule
 
     context = proposal.context
@@ -146,23 +146,9 @@ def _print_reschedule(
     ]
     echo(get_default_subject(proposal.email, config))
     echo(format_fields(rows))
-    if _has_changed(context):
+    if is_issue_changed(context.project, send):
         echo_err(
             "The issue's files have changed since. This sends what was frozen; to send them as\n"
             f"they are now: newsletter cancel {send.slug}, then {send.send_command}",
             color="yellow",
         )
-
-
-def _has_changed(context: "SendContext") -> bool:
-    """Return whether the issue's files would make another email now."""
-    from newsletter.errors import NewsletterError
-    from newsletter.project import find_issue
-    from newsletter.sending.planning.proposal import render_issue_folder
-
-    try:
-        folder = find_issue(context.project, context.send.issue)
-        _, email = render_issue_folder(context.project, folder)
-    except NewsletterError:
-        return False
-    return email.content_sha != context.send.content_sha

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
+from newsletter.db import read_transaction
 from newsletter.db.bulk import column_in
 from newsletter.db.schema import attempt, batch, send, send_recipient
 from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_error, get_send
@@ -30,7 +31,7 @@ def count_live_requests(ledger: Ledger, send_record: Send) -> int:
 
     Once a send is cancelled, no sender starts another one.
     """
-    with ledger.engine.begin() as connection:
+    with read_transaction(ledger.engine) as connection:
         live = sa.select(sa.func.coalesce(sa.func.sum(batch.c.size), 0)).where(
             batch.c.send_id == send_record.id,
             batch.c.state == "in_flight",

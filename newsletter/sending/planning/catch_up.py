@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db import read_transaction
-from newsletter.errors import NewsletterError, NothingToDoError, Problem, SendRefusedError
+from newsletter.errors import NothingToDoError, Problem, SendRefusedError
 from newsletter.project import Project
 from newsletter.render.fallback_host import find_fallback_problems
 from newsletter.sending.ledger.catch_ups import list_catch_ups, load_parent
@@ -28,7 +28,7 @@ from newsletter.sending.planning.catch_up_audience import (
     count_catch_up_exclusions,
     exclude_earlier_recipients,
 )
-from newsletter.sending.planning.frozen_article import load_frozen_article
+from newsletter.sending.planning.frozen_article import is_issue_changed, load_frozen_article
 from newsletter.sending.planning.frozen_content import load_frozen_email, load_prepared_email
 from newsletter.sending.planning.preflight import (
     find_own_link_problems,
@@ -45,7 +45,6 @@ from newsletter.sending.planning.proposal import (
     check_same_options,
     limit_batch_size,
     recipient_state_condition,
-    render_issue_folder,
 )
 from newsletter.sending.planning.repeated_article import find_repetition_problem
 from newsletter.sending.planning.schedule_text import describe_schedule
@@ -135,7 +134,7 @@ def _propose_new(
             *((repetition,) if repetition else ()),
         ),
         schedule_problem=scheduled_send_problem(scheduled, config, now) if scheduled else None,
-        catch_up=CatchUp(parent, _has_changed(project, parent), refused, replaced),
+        catch_up=CatchUp(parent, is_issue_changed(project, parent) is not False, refused, replaced),
         article=article,
     )
 
@@ -174,7 +173,9 @@ def _propose_resumption(
             *((left_problem,) if left_problem else ()),
         ),
         catch_up=CatchUp(
-            parent, _has_changed(project, parent), _find_parts(ledger, parent, "rejected")
+            parent,
+            is_issue_changed(project, parent) is not False,
+            _find_parts(ledger, parent, "rejected"),
         ),
     )
 
@@ -270,12 +271,3 @@ def describe_freezing(parent: Send, config: Config) -> tuple[str, str]:
     sent_at = max((time for time in times if time), default=parent.frozen_at)
     is_same_day = sent_at.astimezone(zone).date() == local.date()
     return "sent" if is_same_day else "planned", f"{local.day} {local:%b %Y}"
-
-
-def _has_changed(project: Project, parent: Send) -> bool:
-    """Return whether the issue's files would give another email than the one that was sent."""
-    try:
-        _, email = render_issue_folder(project, project.issues_dir / parent.issue)
-    except (NewsletterError, OSError):
-        return True
-    return email.content_sha != parent.content_sha

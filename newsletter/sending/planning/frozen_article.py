@@ -1,4 +1,4 @@
-"""Compare a frozen article with other issues before it goes out later.
+"""Compare what was frozen with the issue's files and with other issues.
 
 A catch-up, a recalled send that is rescheduled and a retry send an email that was frozen earlier.
 Meanwhile its article may have been sent as another issue.
@@ -10,9 +10,10 @@ from newsletter.checks.analysis.article_similarity import ArticleText, make_arti
 from newsletter.errors import NewsletterError, SendRefusedError
 from newsletter.project import Project
 from newsletter.render.email import Email
-from newsletter.sending.ledger.record import Ledger
+from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.planning.proposal import render_issue_folder
 from newsletter.sending.planning.repeated_article import find_repetition_problem
+from newsletter.subscribers.send_names import get_original_issue
 
 
 def require_new_article(
@@ -50,3 +51,20 @@ def load_frozen_article(project: Project, email: Email) -> ArticleText:
         return ArticleText(email.issue, email.text, email.text)
     text = make_article_text(issue, rendered, project.config).text
     return ArticleText(email.issue, text, email.text)
+
+
+def is_issue_changed(project: Project, send_record: Send) -> bool | None:
+    """Return whether the issue's files would make another email than the frozen one.
+
+    ``None`` if they are gone, or can't be rendered.
+
+    Args:
+        project: the editor's folder.
+        send_record: a send of the issue, or a catch-up.
+    """
+    folder = project.issues_dir / get_original_issue(send_record.issue)
+    try:
+        _, email = render_issue_folder(project, folder)
+    except (NewsletterError, OSError):
+        return None
+    return email.content_sha != send_record.content_sha

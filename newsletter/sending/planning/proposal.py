@@ -364,17 +364,19 @@ def check_same_options(earlier: Send, config: Config, options: SendOptions) -> N
         )
 
 
-def recipient_state_condition(send_record: Send, state: str) -> sa.ColumnElement[bool]:
-    """Return the condition that a subscriber is a recipient of a send in a state."""
-    return (
-        sa.exists()
-        .where(
-            send_recipient.c.send_id == send_record.id,
-            send_recipient.c.subscriber_id == subscriber.c.id,
-            send_recipient.c.state == state,
-        )
-        .correlate(subscriber)
+def recipient_state_condition(send_record: Send, *states: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a subscriber is a recipient of a send.
+
+    Args:
+        send_record: the send.
+        states: of a recipient; without any, all.
+    """
+    is_recipient = sa.and_(
+        send_recipient.c.send_id == send_record.id,
+        send_recipient.c.subscriber_id == subscriber.c.id,
+        send_recipient.c.state.in_(states) if states else sa.true(),
     )
+    return sa.exists().where(is_recipient).correlate(subscriber)
 
 
 def limit_batch_size(config: Config, options: SendOptions) -> Config:
