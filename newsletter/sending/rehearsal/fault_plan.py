@@ -11,6 +11,8 @@ from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 READ_TIMEOUT = 2.0
 KILL_SECONDS = 1.0
 NO_FAULT = InjectedFault(accept=True)
+# Of requests that arrive between the one at which the sender is killed and its end.
+HELD_UNTIL_KILL = faults.slow_response(KILL_SECONDS)
 
 
 class FaultKind(NamedTuple):
@@ -53,6 +55,11 @@ class PlannedFault(NamedTuple):
 
     name: str = ""
     part: int = 0
+
+    @property
+    def kills_sender(self) -> bool:
+        """Whether the sender is killed at this request."""
+        return bool(self.name) and FAULT_KINDS[self.name].kills_sender
 
     def make_fault(self, now: float) -> InjectedFault:
         """Return the fault, for a request at ``now`` (seconds since the epoch)."""

@@ -150,6 +150,7 @@ class _Rehearsal:
         for _ in range(MAX_ROUNDS):
             killed = self._run_sender()
             self.server.wait_until_idle(DISCONNECT_TIMEOUT)
+            self.server.resume_plan()
             if killed:
                 force_lease_expiry(self.ledger.engine)
             elif not self._resolve_unknown():

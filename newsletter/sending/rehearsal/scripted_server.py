@@ -11,7 +11,11 @@ from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
 from newsletter.sending.rehearsal.fake_sendgrid.server import FakeSendGrid, ReceivedRequest
 from newsletter.sending.rehearsal.fake_sendgrid.validation import find_unfilled_tokens
-from newsletter.sending.rehearsal.fault_plan import FAULT_KINDS, PlannedFault
+from newsletter.sending.rehearsal.fault_plan import (
+    FAULT_KINDS,
+    HELD_UNTIL_KILL,
+    PlannedFault,
+)
 from newsletter.sending.rehearsal.link_scanner import MAX_SCANNED_RECIPIENTS, iter_recipient_texts
 
 
@@ -36,12 +40,25 @@ class ScriptedFakeSendGrid(FakeSendGrid):
         self.scanned_texts: dict[int, str] = {}
         self._delivery_log = delivery_log
         self._plan = deque(plan)
+        self._is_kill_pending = False
 
     def next_fault(self) -> InjectedFault:
-        """Return the next fault of the plan."""
+        """Return the next fault of the plan.
+
+        Between a request at which the sender is killed and ``resume_plan``, all are held: one kill
+        must not pass for two planned ones.
+        """
         with self._condition:
+            if self._is_kill_pending:
+                return HELD_UNTIL_KILL
             fault = self._plan.popleft() if self._plan else PlannedFault()
+            self._is_kill_pending = fault.kills_sender
         return fault.make_fault(self.clock())
+
+    def resume_plan(self) -> None:
+        """Go on with the plan, since the sender has ended."""
+        with self._condition:
+            self._is_kill_pending = False
 
     def accept(self, mail_send: MailSend) -> str:
         """Accept a request for delivery and return its message id."""
