@@ -4,6 +4,8 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from newsletter.posts.removed_line import RemovedLine
+
 
 @dataclass(frozen=True, slots=True)
 class LocalImage:
@@ -36,6 +38,7 @@ class Post:
         language: BCP 47 tag; the newsletter's own if the post has none.
         tags: plain text.
         images: local images in the body or the front matter, by their path as written.
+        removed: what is in the source but not in the body, on purpose (scripts, hidden text).
     """
 
     title: str
@@ -46,3 +49,4 @@ class Post:
     language: str = "en"
     tags: tuple[str, ...] = ()
     images: Mapping[str, LocalImage] = field(default_factory=dict)
+    removed: tuple[RemovedLine, ...] = ()

@@ -11,8 +11,8 @@ from newsletter.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from newsletter.posts.importing.cleanup.paragraph import RemovedLine
     from newsletter.posts.importing.import_post import ImportResult
+    from newsletter.posts.removed_line import RemovedLine
 
 _MAX_QUOTE_LENGTH = 40  # characters shown of a removed line
 

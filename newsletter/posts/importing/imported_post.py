@@ -14,12 +14,13 @@ from newsletter.posts.html.markdown import render_markdown
 from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.blocks import ArticleOutline, outline_html
-from newsletter.posts.importing.cleanup.paragraph import RemovedLine, SetAsideLine
+from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
 from newsletter.posts.importing.read_file import STDIN
 from newsletter.posts.importing.sources.draft import ParsedSource
 from newsletter.posts.importing.sources.html import parse_html_source
 from newsletter.posts.importing.sources.markdown import parse_markdown_source
 from newsletter.posts.importing.sources.plain_text import parse_plain_text_source
+from newsletter.posts.removed_line import RemovedLine
 from newsletter.posts.slug import slugify
 
 MAX_PREHEADER_LENGTH = 110  # characters

@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from newsletter.posts.importing.cleanup.boilerplate import find_boilerplate, find_content_range
-from newsletter.posts.importing.cleanup.paragraph import Passage, RemovedLine, SetAsideLine
+from newsletter.posts.importing.cleanup.paragraph import Passage, SetAsideLine
 from newsletter.posts.importing.cleanup.spam_and_comments import find_comments, find_spam
+from newsletter.posts.removed_line import RemovedLine
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,14 +41,6 @@ class Passage:
         return self.word_count >= _MIN_SENTENCE_WORDS and bool(_SENTENCE_END.search(self.text))
 
 
-class RemovedLine(NamedTuple):
-    """A line that an import removed from a post, with the kind of boilerplate."""
-
-    line: int
-    text: str
-    why: str
-
-
 class SetAsideLine(NamedTuple):
     """A line that an import set aside for the editor to check, with the reason."""
 

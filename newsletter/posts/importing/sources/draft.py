@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from newsletter.posts.importing.cleanup.boilerplate import find_content_range
 from newsletter.posts.importing.cleanup.byline import parse_byline
 from newsletter.posts.importing.cleanup.classify import PassageClassification
-from newsletter.posts.importing.cleanup.paragraph import Passage, RemovedLine, SetAsideLine
+from newsletter.posts.importing.cleanup.paragraph import Passage, SetAsideLine
+from newsletter.posts.removed_line import RemovedLine
 
 
 @dataclass(frozen=True, slots=True)
