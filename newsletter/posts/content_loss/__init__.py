@@ -1,0 +1,1 @@
+"""Find what a post's source holds and its email does not."""

@@ -1,0 +1,272 @@
+"""Mask the markup of HTML, by patterns and string searches only.
+
+This is a second reading that shares no parser with the rendering, so that it can't swallow the
+same words. What is never closed (a comment, a script, a tag) is not masked: the words that a
+parser would swallow there are counted.
+"""
+
+import html
+import re
+
+from newsletter.posts.content_loss.masked_text import (
+    BlockKind,
+    ContentReference,
+)
+from newsletter.posts.content_loss.text_masker import TextMasker
+
+_INLINE_TAGS = frozenset(
+    """
+    abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q rp rt ruby s
+    samp small span strike strong sub sup time tt u var wbr
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+_BLOCK_KINDS: dict[str, BlockKind] = {
+    **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), "heading"),
+    **dict.fromkeys(("li", "dt", "dd"), "list item"),
+    **dict.fromkeys(("td", "th"), "table cell"),
+}
+# Code, and what becomes a label or a formula in a line of text.
+_WORDLESS_TAGS = frozenset({"script", "style", "head", "svg", "math"})
+_IMAGE_TAGS = frozenset({"img", "amp-img"})
+# They end a word, not a block; where a link ends, the text part has its number.
+_SEPARATING_TAGS = _IMAGE_TAGS | {"a", "br"}
+_FALLBACK_TAGS = frozenset({"iframe", "video", "audio"})  # browsers never show their content
+_EMBED_TAGS = frozenset({"embed", "amp-video", "amp-iframe", "amp-audio"})
+_URL_ATTRIBUTES = (
+    "src", "data-src", "data-lazy-src", "data-original", "srcset", "data-srcset",
+    "data-lazy-srcset", "data-url", "poster",
+)  # fmt: skip
+_MIN_VISIBLE_SIZE = 2  # CSS pixels: a smaller image counts opens, it shows nothing
+
+_TAG = re.compile(
+    r"""<(?P<end>/?)(?P<name>[a-z][\w.-]*+)(?=[\s/>])(?:[^<>"']++|"[^"]*+"|'[^']*+')*+>""",
+    re.IGNORECASE | re.ASCII,
+)
+_ATTRIBUTE = re.compile(
+    r"""(?<=[\s"'/])(?P<name>[^\s"'<>/=]++)\s*+=\s*+"""
+    r"""(?:"(?P<double>[^"]*+)"|'(?P<single>[^']*+)'|(?P<bare>[^\s"'<>`]++))"""
+)
+_AUTOLINK = re.compile(r"<(?P<url>[a-z][a-z0-9+.-]{1,31}:[^\s<>]*+)>", re.IGNORECASE)
+_DECLARATION = re.compile(r"<(?:!doctype|\?xml)\b[^<>]*+>", re.IGNORECASE)
+_SPECIAL = re.compile(r"[<\n]|https?://|\bwww\.", re.IGNORECASE)
+_TEMPLATE_TAG = re.compile(
+    r"\{\{(?:(?!\{\{|\}\}).){0,4000}\}\}"
+    r"|\{:?[ \t]*+(?:[#.][\w-]|[\w-]++=)[^{}\n]*+\}|\{:[^{}\n]*+\}",
+    re.DOTALL,
+)
+_VISIBLE_VALUE = re.compile(
+    r"""\b(?:caption|alt|title)\s*+=\s*+(?:"(?P<double>[^"]*+)"|'(?P<single>[^']*+)')"""
+)
+_ANY_TAG = re.compile(r"<[^<>]*+>")
+
+
+class HtmlMasker(TextMasker):
+    """Masker of one text in HTML.
+
+    Args:
+        text: HTML, however malformed.
+    """
+
+    special = _SPECIAL
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._missing_ends: set[str] = set()  # searched for once: the rest of the text has none
+        self.pre_end = 0
+
+    def add_text(self, text: str) -> None:
+        """Add text with character references."""
+        self.out.encoded_text(text)
+
+    def consume(self, start: int) -> int:
+        """Add the construct that begins at a special character; return where it ends."""
+        character = self.source[start]
+        if character == "<":
+            return self._consume_angle_bracket(start)
+        if character != "\n":
+            return super().consume(start)
+        self.out.blank("\n")
+        if start < self.pre_end:
+            self.out.block(start + 1, "code line")
+        return start + 1
+
+    def _consume_angle_bracket(self, start: int) -> int:
+        if self.source.startswith("<!--", start):
+            end = self.find_end("-->", start)
+            if self.source.find("<!--", start + 1, end) > 0:
+                end = 0  # never closed: the next comment's end is not its own
+        elif tag := _TAG.match(self.source, start):
+            return self._consume_tag(tag)
+        elif link := _AUTOLINK.match(self.source, start):
+            self.out.references.append(ContentReference("link", (link["url"],), start))
+            end = link.end()
+        else:
+            found = _DECLARATION.match(self.source, start)
+            end = found.end() if found else 0
+        markup = self.source[start : end or start + 1]
+        self.out.blank(markup)
+        return start + len(markup)
+
+    def find_end(self, closing: str, start: int) -> int:
+        """Return the offset after the next ``closing``; 0 if there is none."""
+        if closing in self._missing_ends:
+            return 0
+        found = self.source.find(closing, start)
+        if found < 0:
+            self._missing_ends.add(closing)
+            return 0
+        return found + len(closing)
+
+    def _consume_tag(self, tag: re.Match[str]) -> int:
+        name = tag["name"].lower()
+        if not tag["end"] and not tag[0].endswith("/>"):
+            is_wordless = name in _WORDLESS_TAGS or name in _FALLBACK_TAGS
+            if is_wordless and (end := self._find_wordless_end(name, tag.end())):
+                markup = self.source[tag.start() : end]
+                if name in _FALLBACK_TAGS:
+                    self._note_embed(markup, tag.start())
+                self.out.blank(markup)
+                return end
+            if name == "pre":
+                self._note_code(tag.end())
+        if tag["end"]:
+            self._mask_tag(tag[0], name, tag.end())
+            return tag.end()
+        self._mask_tag_with_values(tag, name)
+        return tag.end()
+
+    def _mask_tag(self, markup: str, name: str, end: int) -> None:
+        if name in _INLINE_TAGS:
+            self.out.glue(markup)
+            return
+        self.out.blank(markup)
+        if name not in _SEPARATING_TAGS:
+            self.out.block(end, "paragraph")
+
+    def _mask_tag_with_values(self, tag: re.Match[str], name: str) -> None:
+        """Mask a start tag, except for the alternative text in it; note its URLs."""
+        values = _find_attributes(tag[0])
+        get = {key: html.unescape(_get_value(found)).strip() for key, found in values.items()}.get
+        urls = _get_urls(tag[0])
+        if name == "a" and (href := get("href", "")):
+            self.out.references.append(ContentReference("link", (href,), tag.start()))
+        elif name in _IMAGE_TAGS and urls and not _is_tracking_pixel(get("width"), get("height")):
+            self.out.references.append(ContentReference("image", urls, tag.start(), get("alt", "")))
+            if "alt" in values:
+                self._mask_around(tag[0], values["alt"])
+                return
+        elif name in _FALLBACK_TAGS or name in _EMBED_TAGS:
+            self._note_embed(tag[0], tag.start())
+        if name in _INLINE_TAGS:
+            self.out.glue(tag[0])
+            return
+        self.out.blank(tag[0])
+        if name not in _SEPARATING_TAGS:
+            self.out.block(tag.end(), _BLOCK_KINDS.get(name, "paragraph"))
+
+    def _mask_around(self, markup: str, value: re.Match[str]) -> None:
+        group = next(key for key in ("double", "single", "bare") if value[key] is not None)
+        self.out.blank(markup[: value.start(group)])
+        self.out.encoded_text(value[group])
+        self.out.blank(markup[value.end(group) :])
+
+    def _note_embed(self, markup: str, start: int) -> None:
+        """Note an embed with the URLs of its tag and of the sources in it."""
+        urls = tuple(url for tag in _TAG.finditer(markup) for url in _get_urls(tag[0]))
+        if urls:
+            self.out.references.append(ContentReference("embed", urls, start))
+
+    def _find_wordless_end(self, name: str, start: int) -> int:
+        """Return where an element ends; 0 if the next one of its kind begins before that."""
+        end = self._find_end_tag(name, start)
+        return 0 if re.search(rf"<{name}\b", self.source[start:end], re.IGNORECASE) else end
+
+    def _find_end_tag(self, name: str, start: int) -> int:
+        key = f"</{name}"
+        if key in self._missing_ends:
+            return 0
+        found = re.compile(rf"</{name}(?=[\s/>])[^>]*+>", re.IGNORECASE).search(self.source, start)
+        if found is None:
+            self._missing_ends.add(key)
+            return 0
+        return found.end()
+
+    def _note_code(self, start: int) -> None:
+        """Note the lines of a ``pre``; its content is masked as all else."""
+        end = self._find_end_tag("pre", start)
+        if not end:
+            return
+        self.pre_end = end
+        self.out.block(start, "code line")
+        for line in self.source[start:end].split("\n"):
+            self.out.code(start, html.unescape(_ANY_TAG.sub("", line)))
+            start += len(line) + 1
+
+
+class HtmlSourceMasker(HtmlMasker):
+    """Masker of a post in HTML: merge tags and the tags of other tools are no words.
+
+    Args:
+        text: HTML, however malformed.
+    """
+
+    special = re.compile(r"[<\n{]|https?://|\bwww\.", re.IGNORECASE)
+
+    def consume(self, start: int) -> int:
+        """Add the construct that begins at a special character; return where it ends."""
+        return self.consume_brace(start) if self.source[start] == "{" else super().consume(start)
+
+    def consume_brace(self, start: int) -> int:
+        """Add a merge tag, or a tag or an attribute list of another tool."""
+        if self.source.startswith("{%", start):
+            end = self.find_end("%}", start)
+        else:
+            found = _TEMPLATE_TAG.match(self.source, start)
+            end = found.end() if found else 0
+        markup = self.source[start : end or start + 1]
+        self.mask_template_tag(markup)
+        return start + len(markup)
+
+    def mask_template_tag(self, markup: str) -> None:
+        """Mask another tool's tag, except for the caption or alternative text in it."""
+        position = 0
+        for found in _VISIBLE_VALUE.finditer(markup):
+            group = "double" if found["double"] is not None else "single"
+            self.out.blank(markup[position : found.start(group)])
+            self.out.encoded_text(found[group])
+            position = found.end(group)
+        self.out.blank(markup[position:])
+
+
+def _find_attributes(tag: str) -> dict[str, re.Match[str]]:
+    """Return the attributes of a start tag by name; of two with one name, the first counts."""
+    return {found["name"].lower(): found for found in reversed(list(_ATTRIBUTE.finditer(tag)))}
+
+
+def _get_urls(tag: str) -> tuple[str, ...]:
+    """Return every URL that a start tag loads something from."""
+    values = _find_attributes(tag)
+    return tuple(
+        url
+        for key in _URL_ATTRIBUTES
+        if key in values
+        for url in _split_srcset(key, html.unescape(_get_value(values[key])).strip())
+    )
+
+
+def _get_value(found: re.Match[str]) -> str:
+    return found["double"] or found["single"] or found["bare"] or ""
+
+
+def _split_srcset(key: str, value: str) -> tuple[str, ...]:
+    if not key.endswith("srcset"):
+        return (value,) if value else ()
+    candidates = (candidate.split() for candidate in re.split(r",\s+|,(?=https?:)", value))
+    return tuple(words[0].rstrip(",") for words in candidates if words)
+
+
+def _is_tracking_pixel(width: str | None, height: str | None) -> bool:
+    return any(
+        size is not None and size.isdecimal() and int(size[:9]) < _MIN_VISIBLE_SIZE
+        for size in (width, height)
+    )

@@ -1,0 +1,250 @@
+"""Mask the markup of Markdown, by patterns and string searches only.
+
+Where the syntax is ambiguous, text is masked: the result may have fewer words than a reader sees,
+not more. Code keeps its characters, as a reader sees them.
+"""
+
+import html
+import re
+from bisect import bisect_left
+from dataclasses import replace
+
+from newsletter.posts.content_loss.html_masker import HtmlSourceMasker
+from newsletter.posts.content_loss.masked_text import ContentReference, MaskedText, ReferenceKind
+from newsletter.posts.content_loss.text_masker import BARE_URL, strip_punctuation
+
+_SPECIAL = re.compile(r"[<\n`\[\]!{:|]|https?://|\bwww\.", re.IGNORECASE)
+_FENCE = re.compile(
+    r"(?P<prefix>(?:[>\t ]|(?:[-*+]|\d{1,9}[.)])[ \t])*+)"
+    r"(?P<fence>`{3,}+(?=[^`\n]*$)|~{3,}+)[^\n]*+",
+    re.MULTILINE,
+)
+_DESTINATION = re.compile(
+    r"\]\(\s*+(?P<url><[^<>\n]*+>|(?:[^\s()\\]++|\\.|\((?:[^\s()\\]++|\\.|\([^\s()]*+\))*+\))*+)"
+    r"""(?:\s++(?:"(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+'|\((?:[^()\\]++|\\.)*+\)))?+\s*+\)""",
+    re.DOTALL,
+)
+_LABEL = re.compile(r"\]\[((?:[^\[\]\n]++|\n(?![ \t]*\n))*+)\]")
+_DEFINITION = re.compile(
+    r"[>\t ]*+\[(?!\^)(?P<label>(?:[^\[\]\n\\]++|\\.)++)\]:[ \t]*+\n?[ \t]*+"
+    r"(?P<url><[^<>\n]*+>|\S++)"
+    r"""(?:[ \t]*+(?:\n[ \t]*+)?(?:"[^"\n]*+"|'[^'\n]*+'|\([^()\n]*+\)))?+[ \t]*+$""",
+    re.MULTILINE,
+)
+_FOOTNOTE_MARK = re.compile(r"\[\^[^\[\]\s]++\]:?+")
+_LINE_START = re.compile(
+    r"[>\t ]*+(?:"
+    r"(?<=[> ])\[!\w++\][+-]?+"  # an alert of GitHub
+    r"|:::+[ \t]*+(?:\{?\w[\w-]*+\}?)?+"  # a callout of Docusaurus
+    r"|(?P<item>[-*+]|\d{1,9}[.)])(?=[ \t])(?:[ \t]++\[[ xX]\](?=\s))?"
+    r"|#{1,6}(?=[ \t])"
+    r"|\|)?"
+)
+_SHORTCODE = re.compile(
+    r"\[(?P<end>/?)(?P<name>[a-z][\w-]*+)"
+    r"""(?P<attributes>(?:\s++[\w-]++=(?:"[^"\n]*+"|'[^'\n]*+'|[^\s\["'\]]++))*+)\s*+/?\](?![(\[:])""",
+    re.IGNORECASE | re.ASCII,
+)
+_SHORTCODE_END = re.compile(r"\[/([a-z][\w-]*+)\]", re.IGNORECASE | re.ASCII)
+_EMOJI_NAME = re.compile(r":[a-z][a-z0-9_+-]*+:(?!/)", re.ASCII)
+_PARAGRAPH_END = re.compile(r"\n[ \t>]*\n")
+_BACKTICKS = re.compile(r"`+")
+_MAX_NESTING = 1_000  # open brackets that are remembered
+
+
+class MarkdownMasker(HtmlSourceMasker):
+    """Masker of one text in Markdown, with the HTML in it.
+
+    Args:
+        text: Markdown, in any dialect.
+    """
+
+    special = _SPECIAL
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._brackets: list[tuple[bool, int]] = []  # whether it is an image's, offset
+        self._definitions: dict[str, tuple[str, int]] = {}  # by label, the first as in Markdown
+        self._used_labels: set[str] = set()
+        self._paired_shortcodes = {name.lower() for name in _SHORTCODE_END.findall(text)}
+        self._runs: dict[int, list[int]] = {}
+        for found in _BACKTICKS.finditer(text):
+            self._runs.setdefault(len(found[0]), []).append(found.start())
+        self._in_table_row = False
+        self._starts_block = True
+        self._consumers = {
+            "\n": self._consume_line_end,
+            "`": self._consume_code_span,
+            "[": self._consume_opening_bracket,
+            "!": self._consume_exclamation_mark,
+            "]": self._consume_closing_bracket,
+            "{": self.consume_brace,
+            ":": self._consume_colon,
+            "|": self._consume_pipe,
+        }
+
+    def consume(self, start: int) -> int:
+        """Add the construct that begins at a special character; return where it ends."""
+        character = self.source[start]
+        if character not in self._consumers:
+            return super().consume(start)
+        if start < self.pre_end and character != "\n":
+            self.out.blank(character)  # there is no Markdown in <pre>
+            return start + 1
+        return self._consumers[character](start)
+
+    def mask(self) -> MaskedText:
+        """Return the text without its markup."""
+        masked = super().mask()
+        links = [
+            ContentReference("link", (html.unescape(url.strip("<>")),), start)
+            for label, (url, start) in self._definitions.items()
+            if label in self._used_labels
+        ]
+        return replace(masked, references=(*masked.references, *links))
+
+    def begin(self) -> int:
+        """Add what begins the first line; return where it ends."""
+        return self._begin_line(0)
+
+    def _consume_line_end(self, start: int) -> int:
+        if start < self.pre_end:
+            return super().consume(start)
+        self.out.blank("\n")
+        return self._begin_line(start + 1)
+
+    def _begin_line(self, start: int) -> int:
+        """Add what can begin a line: a fence, a definition, a list marker, a heading."""
+        if fence := _FENCE.match(self.source, start):
+            return self._consume_fence(fence)
+        if definition := _DEFINITION.match(self.source, start):
+            label = _normalize_label(definition["label"])
+            self._definitions.setdefault(label, (definition["url"], start))
+            self.out.blank(definition[0])
+            self._starts_block = True
+            return definition.end()
+        found = _LINE_START.match(self.source, start)
+        assert found is not None
+        prefix = found[0]
+        is_heading = prefix.endswith("#")
+        self._in_table_row = prefix.endswith("|")
+        if found["item"]:
+            self.out.block(start, "list item")
+        elif is_heading or self._in_table_row:
+            self.out.block(start, "heading" if is_heading else "table cell")
+        elif self._starts_block:
+            self.out.block(start, "paragraph")
+        line_end = self.source.find("\n", found.end())
+        is_blank = not self.source[found.end() : line_end if line_end >= 0 else None].strip()
+        self._starts_block = is_blank or is_heading or self._in_table_row
+        if is_blank:
+            self._brackets.clear()
+        self.out.blank(prefix)
+        return found.end()
+
+    def _consume_fence(self, fence: re.Match[str]) -> int:
+        """Add a fenced code block (CommonMark 0.31, section 4.5); one never closed runs on."""
+        marker, quote = fence["fence"], "> " if ">" in fence["prefix"] else ""
+        closing = re.compile(
+            rf"^(?:[>\t ])*{re.escape(marker[0])}{{{len(marker)},}}[ \t]*$", re.MULTILINE
+        ).search(self.source, fence.end())
+        end = closing.start() if closing else len(self.source)
+        self.out.blank(fence[0])
+        start = fence.end()
+        for line in self.source[start:end].splitlines(keepends=True):
+            code = line.lstrip(" \t>") if quote else line
+            self.out.block(start, "code line")
+            self.out.code(start, code)
+            self._mask_code(line)
+            start += len(line)
+        if closing:
+            self.out.blank(closing[0])
+        self._starts_block = True
+        self._in_table_row = False
+        return closing.end() if closing else end
+
+    def _consume_code_span(self, start: int) -> int:
+        """Add a code span (CommonMark 0.31, section 6.1), which can't contain a blank line."""
+        length = len(_BACKTICKS.match(self.source, start)[0])  # type: ignore[index]
+        runs = self._runs.get(length, [])
+        index = bisect_left(runs, start + 1)
+        end = runs[index] if index < len(runs) else -1
+        self.out.glue("`" * length)
+        if end < 0 or _PARAGRAPH_END.search(self.source, start, end):
+            return start + length
+        self._mask_code(self.source[start + length : end])
+        self.out.glue("`" * length)
+        return end + length
+
+    def _mask_code(self, code: str) -> None:
+        """Add code: it has no markup, but its URLs are no words, as everywhere."""
+        position = 0
+        for found in BARE_URL.finditer(code):
+            url = strip_punctuation(found[0])
+            self.out.text(code[position : found.start()])
+            self.out.blank(url)
+            position = found.start() + len(url)
+        self.out.text(code[position:])
+
+    def _consume_opening_bracket(self, start: int) -> int:
+        for pattern in (_FOOTNOTE_MARK, _SHORTCODE):
+            found = pattern.match(self.source, start)
+            if found and (pattern is _FOOTNOTE_MARK or self._is_shortcode(found)):
+                self.mask_template_tag(found[0])
+                return found.end()
+        return self._open_bracket(start, "[")
+
+    def _is_shortcode(self, found: re.Match[str]) -> bool:
+        return bool(found["attributes"]) or found["name"].lower() in self._paired_shortcodes
+
+    def _consume_exclamation_mark(self, start: int) -> int:
+        if self.source.startswith("![", start) and not self.source.startswith("![^", start):
+            return self._open_bracket(start, "![")
+        self.out.blank("!")
+        return start + 1
+
+    def _open_bracket(self, start: int, bracket: str) -> int:
+        if len(self._brackets) < _MAX_NESTING:
+            self._brackets.append((bracket == "![", start + len(bracket)))
+        self.out.blank(bracket)
+        return start + len(bracket)
+
+    def _consume_closing_bracket(self, start: int) -> int:
+        is_image, opening = self._brackets.pop() if self._brackets else (False, -1)
+        kind: ReferenceKind = "image" if is_image else "link"
+        if opening >= 0 and (found := _DESTINATION.match(self.source, start)):
+            alt = self.source[opening:start] if is_image else ""
+            self._add_reference(kind, found["url"], start, alt)
+            self.out.blank(found[0])
+            return found.end()
+        if opening >= 0:
+            text = self.source[opening:start]
+            found = _LABEL.match(self.source, start)
+            label = found[1] if found and found[1].strip() else text
+            self._used_labels.add(_normalize_label(label))
+            if found:
+                self.out.blank(found[0])
+                return found.end()
+        self.out.blank("]")
+        return start + 1
+
+    def _add_reference(self, kind: ReferenceKind, url: str, start: int, alt: str = "") -> None:
+        url = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", url.strip("<>"))
+        if url and not url.startswith(("{{", "{%")):
+            self.out.references.append(ContentReference(kind, (html.unescape(url),), start, alt))
+
+    def _consume_colon(self, start: int) -> int:
+        found = _EMOJI_NAME.match(self.source, start)
+        name = found[0] if found else ":"
+        self.out.blank(name)
+        return start + len(name)
+
+    def _consume_pipe(self, start: int) -> int:
+        if self._in_table_row:
+            self.out.block(start, "table cell")
+        self.out.blank("|")
+        return start + 1
+
+
+def _normalize_label(label: str) -> str:
+    return " ".join(label.casefold().split())

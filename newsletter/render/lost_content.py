@@ -1,0 +1,64 @@
+"""Find what an issue's source holds and its email does not."""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from newsletter.posts.content_loss.compare import ContentLoss, find_losses, find_lost_words
+from newsletter.posts.content_loss.inventory import ContentInventory, take_inventory
+from newsletter.posts.issue import Issue
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
+from newsletter.posts.removed_line import RemovedLine
+from newsletter.render.article.build import Article
+from newsletter.render.email import Email
+
+# What the text part leaves out of an embed's card, as it repeats the title and the URL.
+_REPEATED_IN_CARD = re.compile(
+    r'<(?P<tag>a|p)\b[^>]*class="embed-(?:picture|host)"[^>]*>.*?</(?P=tag)>', re.DOTALL
+)
+
+
+def find_lost_content(
+    source: ContentInventory,
+    issue: Issue,
+    article: Article,
+    *,
+    email: Email | None = None,
+    removed: tuple[RemovedLine, ...] = (),
+) -> tuple[ContentLoss, ...]:
+    """Return what the source holds and the article or the email doesn't, in order of lines.
+
+    Args:
+        source: the inventory of the post's file, or of the post that it was imported from.
+        issue: the issue read from it.
+        article: the article built of it.
+        email: the email rendered from it, with its merge tokens; not compared if not given.
+        removed: what an import left out on purpose, besides ``issue.post.removed``.
+    """
+    shown = f"<h1>{html.escape(issue.post.title)}</h1>\n{article.html}"
+    losses = [
+        *find_losses(source, take_inventory(shown, "email"), (*removed, *issue.post.removed)),
+        *(_find_lost_in_email(source, article, email) if email else ()),
+    ]
+    return tuple(sorted(losses, key=lambda loss: loss.line))
+
+
+def _find_lost_in_email(
+    source: ContentInventory, article: Article, email: Email
+) -> Iterator[ContentLoss]:
+    """Yield what the article holds and the HTML or the text part of its email doesn't.
+
+    The text part has no images and no code blocks: only its words are compared.
+    """
+    article_html = MERGE_TOKEN_PATTERN.sub(" ", article.html)  # each part has its own tokens
+    in_html = take_inventory(article_html, "email")
+    in_text = take_inventory(_REPEATED_IN_CARD.sub(" ", article_html), "email")
+    losses = dict.fromkeys(
+        (
+            *find_losses(in_html, take_inventory(email.html, "email")),
+            *find_lost_words(in_text, take_inventory(email.text, "text")),
+        )
+    )
+    for loss in losses:
+        yield replace(loss, line=source.find_line(loss.text))

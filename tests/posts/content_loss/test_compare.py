@@ -1,0 +1,140 @@
+"""What a source holds and its email doesn't."""
+
+import pytest
+
+from newsletter.posts.content_loss.compare import ContentLoss, find_losses
+from newsletter.posts.content_loss.describe import describe_loss, summarize_losses
+from newsletter.posts.content_loss.inventory import take_inventory
+from newsletter.posts.removed_line import RemovedLine
+
+POST = """\
+First paragraph, which stays.
+
+## A heading
+
+- out at four
+- back at nine
+
+| tide | time |
+|------|------|
+| high | noon |
+
+```
+haul();
+});
+```
+
+[The pier](https://fjord.example/pier) and ![a gull](gull.jpg)
+<iframe src="https://player.example/v/aBcDeF"></iframe>
+"""
+EMAIL = """\
+<p>First paragraph, which stays.</p><h2>A heading</h2>
+<ul><li>out at four</li><li>back at nine</li></ul>
+<table><tr><th>tide</th><th>time</th></tr><tr><td>high</td><td>noon</td></tr></table>
+<pre>haul();
+});</pre>
+<p><a href="https://fjord.example/pier?utm_source=x">The pier</a> and
+<img src="https://mail.example/i/gull.jpg" alt="a gull"></p>
+<p><a href="https://player.example/v/aBcDeF">player.example</a></p>
+"""
+
+
+def losses(
+    source: str, email: str, removed: tuple[RemovedLine, ...] = ()
+) -> list[tuple[str, int, str]]:
+    found = find_losses(take_inventory(source, "markdown"), take_inventory(email, "email"), removed)
+    return [(loss.kind, loss.line, loss.text) for loss in found]
+
+
+def test_nothing_is_lost() -> None:
+    assert losses(POST, EMAIL) == []
+
+
+@pytest.mark.parametrize(
+    ("gone", "kind", "line", "text"),
+    [
+        ("<p>First paragraph, which stays.</p>", "paragraph", 1, "First paragraph, which stays"),
+        ("paragraph, ", "words", 1, "paragraph"),
+        ("<h2>A heading</h2>", "heading", 3, "A heading"),
+        ("<li>back at nine</li>", "list item", 6, "back at nine"),
+        ("<td>noon</td>", "table cell", 10, "noon"),
+        ("haul();\n", "code line", 13, "haul"),
+        ("});", "code line", 14, "});"),
+        ('<a href="https://fjord.example/pier?utm_source=x">', "link", 17,
+         "https://fjord.example/pier"),
+        ('<img src="https://mail.example/i/gull.jpg" alt="a gull">', "image", 17, "gull.jpg"),
+        ('<a href="https://player.example/v/aBcDeF">', "embed", 18,
+         "https://player.example/v/aBcDeF"),
+    ],
+)  # fmt: skip
+def test_each_kind_is_found_with_its_line(gone: str, kind: str, line: int, text: str) -> None:
+    assert gone in EMAIL
+    assert (kind, line, text) in losses(POST, EMAIL.replace(gone, ""))
+
+
+@pytest.mark.parametrize(
+    ("source", "email"),
+    [
+        ("A co-operation", "<p>A coope<wbr>ration</p>"),
+        ("two words", "<p>twowords</p>"),
+        ("[a](/b/c.html)", "<a href='https://x.net/b/c.html?utm_source=y'>a</a>"),
+        ("[a](../c/?d=e#f)", "<a href='https://x.net/c/?d=e&amp;utm_source=y#f'>a</a>"),
+        ("[a](http://www.x.net/B%20c/)", "<a href='https://x.net/b c'>a</a>"),
+        ("[a](#here) [b](?page=2) [c](javascript:x)", "<p>a b c</p>"),
+        ("![](a/my%20gull.jpeg)", "<img src='https://m.net/my gull-2.jpg'>"),
+        ('<img src="blank.gif" data-src="/a/real.jpg">', "<img src='https://x.net/a/real.jpg'>"),
+        ('<img src="https://s.w.org/1f6a2.png" alt="🚢">', "<p>🚢</p>"),
+        ("<iframe src='//www.youtube.com/embed/aBcDeF?rel=0'></iframe>",
+         "<a href='https://www.youtube.com/watch?v=aBcDeF'>x</a>"),
+        ("https://xn--i-7iq.example/ [a](https://❤.example/a)",
+         "<a href='https://xn--qei.example/a'>a</a><a href='https://xn--i-7iq.example'></a>"),
+    ],
+)  # fmt: skip
+def test_another_form_of_the_same_is_no_loss(source: str, email: str) -> None:
+    assert losses(source, email) == []
+
+
+def test_words_are_counted_not_only_looked_up() -> None:
+    rows = "| Yes |\n|---|\n" + "| Yes |\n" * 20
+    email = "<table>" + "<tr><td>Yes</td></tr>" * 18 + "</table>"
+    assert [kind for kind, _, _ in losses(rows, email)] == ["table cell"] * 3
+
+
+def test_a_lost_block_is_found_among_its_repeated_words() -> None:
+    source = "The cat sat there.\n\nThe dog sat there.\n\nThe cat ran.\n"
+    email = "<p>The cat sat there.</p><p>The cat ran.</p>"
+    assert losses(source, email) == [("paragraph", 3, "The dog sat there")]
+
+
+def test_what_was_removed_on_purpose_is_no_loss() -> None:
+    source = "Read this.\n\nShare this post https://x.net/share\n\nShare this post\n"
+    email = "<p>Read this.</p>"
+    removed = RemovedLine(3, "Share this post https://x.net/share", "share bar")
+    assert losses(source, email, (removed,)) == [("paragraph", 5, "Share this post")]
+
+
+def test_thousands_of_lost_words_are_all_found() -> None:
+    source = "\n\n".join(f"word{number} here" for number in range(3_000))
+    assert len(losses(source, "<p>here</p>")) == 3_000
+
+
+@pytest.mark.parametrize(
+    ("loss", "phrase"),
+    [
+        (ContentLoss("words", 3, "gone", 1), "a word is not in the email: 'gone'"),
+        (ContentLoss("words", 3, "all gone", 2), "2 words are not in the email: 'all gone'"),
+        (ContentLoss("image", 3, "a.png"), "an image is not in the email: 'a.png'"),
+        (ContentLoss("list item", 3, "x" * 99, 1),
+         f"a list item is not in the email: '{'x' * 59}…'"),
+    ],
+)  # fmt: skip
+def test_a_loss_in_words(loss: ContentLoss, phrase: str) -> None:
+    assert describe_loss(loss) == phrase
+
+
+def test_many_losses_are_summed_up_by_kind() -> None:
+    many = [ContentLoss("paragraph", line, "All gone", 2) for line in (3, 5, 7, 9)]
+    assert list(summarize_losses([*many, ContentLoss("link", 4, "/a")])) == [
+        "4 paragraphs (8 words): 'All gone' (lines 3, 5, 7 and 1 more)",
+        "1 link: '/a' (line 4)",
+    ]

@@ -1,0 +1,133 @@
+"""Nothing of a post vanishes unlisted, whatever markup swallows it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from newsletter.config.models import Config, SenderSettings
+from newsletter.errors import PostError
+from newsletter.posts.content_loss.inventory import Syntax, take_inventory
+from newsletter.posts.html.markdown import render_markdown
+from newsletter.posts.html.sanitize import sanitize_html
+from newsletter.posts.issue import Issue
+from newsletter.posts.post import Post
+from newsletter.posts.removed_line import RemovedLine
+from newsletter.render.article.build import build_article
+from newsletter.render.issue import render_issue
+from newsletter.render.lost_content import find_lost_content
+from newsletter.render.template.loader import load_templates
+
+ROOT = Path(__file__).parents[2]
+CONFIG = Config(
+    name="Harbour Notes",
+    sender=SenderSettings(name="Ingrid", address="ingrid@harbournotes.example"),
+    site_url="https://harbournotes.example",
+    public_url="https://mail.harbournotes.example",
+)
+# Each "@" is a word that a reader could see. Some pieces never close what they open.
+MARKDOWN = (
+    "@ @", "**@**@", "- @", "1. @", "> @", "# @", "| @ | @ |", "|---|---|", "```\n@\n```\n",
+    "```\n", "`@`", "`", "[@](/x)", "[@][r]", "[r]: /y\n", "![@](/i.png)", "[^1] @", "[^1]: @",
+    "\n", "{% include x %}", "{% call %}@{% end %}", "{: .lead }", "{#id}", "    @", "~~@~~",
+    "@\n===", "@\n---", "***", "&amp;@;", "\\@", "https://x.net/a @", ":::note\n@\n:::",
+)  # fmt: skip
+HTML = (
+    "<p>@</p>", "<div>@", "</div>", "<video src=/v.mp4 controls />", "<video src='/v.mp4'>",
+    "<iframe src='https://x.net/e' />", "<iframe src=https://x.net/e></iframe>", "<!-- x -->",
+    "<!--", "<script>", "<script>x()</script>", "<style>a{}</style>", "<noscript>@</noscript>",
+    "<details><summary>@</summary>@</details>", "<table><tr><td>@<td>@</table>", "<td>@</td>",
+    "<ul><li>@<li>@</ul>", "<pre>@\n@</pre>", "<code>@</code>", "<a href=/q>@</a>", "<a href='/q",
+    "<b>@", "</b>", "<x-card>@</x-card>", "<x-card/>@", "<form>@</form>", "<button>@</button>",
+    "<textarea>@</textarea>", "<select><option>@</select>", "<template>@</template>", "<br/>@",
+    "<svg><text>x</text></svg>", "<math><mn>1</mn></math>", "<img src=/i.png alt='@'>", "<hr>",
+    "<picture><source srcset=/i.webp><img src=/i.png alt=@></picture>", "<h2>@</h2>",
+    "<object>@</object>", "<p hidden>@</p>", "<title>@</title>", "<plaintext>", "<xmp>@</xmp>",
+    "<![CDATA[@]]>", "<? @ ?>", "<audio src=/a.mp3>", "<noframes>@</noframes>", "<body>@",
+    "<dialog>@</dialog>", "<marquee>@</marquee>", "<frameset>", "<head>", "<html>",
+)  # fmt: skip
+
+
+def documents(pieces: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """Return texts made of these pieces, in any order."""
+    parts = st.tuples(st.sampled_from(pieces), st.sampled_from(["\n\n", "\n", " ", ""]))
+    return st.lists(parts, min_size=1, max_size=9).map(lambda chosen: "".join(map("".join, chosen)))
+
+
+def assert_nothing_vanishes(text: str, syntax: Syntax) -> None:
+    """Assert that each word is in the article, or told as lost or as removed."""
+    words = [f"wq{number}z" for number in range(text.count("@"))]
+    for word in words:
+        text = text.replace("@", word, 1)
+    try:
+        body = sanitize_html(render_markdown(text) if syntax == "markdown" else text)
+    except PostError:
+        return
+    issue = make_issue(body)
+    article = build_article(issue, CONFIG)
+    losses = find_lost_content(take_inventory(text, syntax), issue, article)
+    told = " ".join(loss.text for loss in losses)
+    assert [word for word in words if word not in article.html and word not in told] == []
+
+
+def make_issue(body: str, removed: tuple[RemovedLine, ...] = ()) -> Issue:
+    return Issue(
+        name="2026-11-22-tide",
+        slug="tide",
+        source_path=Path("post.md"),
+        post=Post("The tide", body, removed=removed),
+        subject="The tide",
+        preheader="",
+        number=None,
+        draft=False,
+        sender_name="",
+        reply_to="",
+        template="",
+        hero=None,
+        author=None,
+        button=None,
+        further=(),
+        merge_tags=(),
+        front_matter_lines={},
+    )
+
+
+@settings(max_examples=300)
+@given(documents(MARKDOWN + HTML))
+def test_no_word_of_markdown_vanishes_unlisted(text: str) -> None:
+    assert_nothing_vanishes(text, "markdown")
+
+
+@settings(max_examples=300)
+@given(documents(HTML))
+def test_no_word_of_html_vanishes_unlisted(text: str) -> None:
+    assert_nothing_vanishes(text, "html")
+
+
+def test_what_the_issue_lists_as_removed_is_not_lost() -> None:
+    source = take_inventory("Here.\n\n<form>Sign up</form>\n", "markdown")
+    issue = make_issue("<p>Here.</p>")
+    article = build_article(issue, CONFIG)
+    assert [loss.line for loss in find_lost_content(source, issue, article)] == [3]
+    listed = make_issue("<p>Here.</p>", (RemovedLine(3, "Sign up", "form"),))
+    assert find_lost_content(source, listed, article) == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "gone", "line"),
+    [("html", "never lands", 1), ("html", "Evening", 3), ("text", "never rests", 5)],
+)
+def test_a_word_lost_between_article_and_email_is_told(part: str, gone: str, line: int) -> None:
+    issue = make_issue(
+        "<p>The gull never lands here.</p><h2>Evening</h2><p>It never rests at night.</p>"
+    )
+    text = "The gull never lands here.\n\n## Evening\n\nIt never rests at night.\n"
+    article = build_article(issue, CONFIG)
+    email = render_issue(issue, load_templates(ROOT / "templates"), CONFIG)
+    source = take_inventory(text, "markdown")
+    assert find_lost_content(source, issue, article, email=email) == ()
+    damaged = replace(email, **{part: getattr(email, part).replace(gone, "")})
+    losses = find_lost_content(source, issue, article, email=damaged)
+    assert [(loss.text, loss.line) for loss in losses] == [(gone, line)]
