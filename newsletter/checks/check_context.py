@@ -13,13 +13,18 @@ from newsletter.checks.analysis.misplaced_text import MisplacedText, find_mispla
 from newsletter.checks.source_map import SourceMap
 from newsletter.config.models import Config
 from newsletter.errors import display_path
+from newsletter.posts.content_loss.compare import ContentLoss
+from newsletter.posts.content_loss.inventory import ContentInventory
 from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
 from newsletter.posts.importing.blocks import HtmlTextBlock, outline_html
 from newsletter.posts.importing.cleanup.paragraph import Passage, count_words
+from newsletter.posts.importing.source_inventory import take_source_inventory
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG
+from newsletter.render.article.build import build_article
 from newsletter.render.article.dom import Element, get_visible_text, parse_fragment
 from newsletter.render.email import Email
+from newsletter.render.lost_content import find_lost_content
 from newsletter.render.personalization import personalize
 
 _STANDALONE_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "div", "section", ""})
@@ -145,6 +150,17 @@ class CheckContext:
     def images(self) -> tuple[Element, ...]:
         """Every image in the email."""
         return tuple(self.tree.iter("img"))
+
+    @cached_property
+    def source_inventory(self) -> ContentInventory:
+        """The words, links, images and code of the post's file."""
+        return take_source_inventory(self.source, self.issue.source_path.name)
+
+    @cached_property
+    def losses(self) -> tuple[ContentLoss, ...]:
+        """What the post's file holds and the email doesn't."""
+        article = build_article(self.issue, self.config)
+        return find_lost_content(self.source_inventory, self.issue, article, email=self.email)
 
     def _personalize(self, email: Email, values: Mapping[str, str]) -> Email:
         return personalize(

@@ -17,6 +17,7 @@ from newsletter.checks.rules import (
     images,
     import_leftovers,
     links,
+    lost_content,
     markup,
     size,
     spamassassin,
@@ -24,7 +25,7 @@ from newsletter.checks.rules import (
 )
 
 RULE_MODULES = (
-    subject, content, import_leftovers, claims, links, images, size, markup, clients,
+    subject, lost_content, content, import_leftovers, claims, links, images, size, markup, clients,
     accessibility, contrast, delivery,
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from newsletter.config.models import Config
+    from newsletter.posts.content_loss.compare import ContentLoss
     from newsletter.posts.issue import Issue
     from newsletter.render.article.build import Article
     from newsletter.render.email import Email
@@ -32,6 +33,8 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
       newsletter build
       newsletter build building-trust --open
     """  # noqa: D301 - \b is click's marker: don't rewrap
+    from dataclasses import asdict
+
     from newsletter.posts.read_issue import read_issue
     from newsletter.project import find_issue, open_project
     from newsletter.render.article.build import build_article
@@ -45,16 +48,31 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     sample, files = _write_sample_files(
         email, source_issue, config, project.build_dir / source_issue.name
     )
-    summary = _summarize_build(sample, source_issue, config, build_article(source_issue, config))
+    article = build_article(source_issue, config)
+    summary = _summarize_build(sample, source_issue, config, article)
+    losses = _find_losses(source_issue, article, email)
+    summary["lost"] = [asdict(loss) for loss in losses]
     if as_json:
         paths = {path.suffix[1:]: str(path) for path in files}
         print_json({**summary, "files": paths})
     else:
-        _print_summary(summary, files)
+        _print_summary(summary, losses, files)
     if show:
         import webbrowser
 
         webbrowser.open(files[0].as_uri())
+
+
+def _find_losses(issue: "Issue", article: "Article", email: "Email") -> "tuple[ContentLoss, ...]":
+    """Return what the post's file holds and the email doesn't."""
+    from newsletter.posts.importing.source_inventory import take_source_inventory
+    from newsletter.posts.text_encoding import decode_text
+    from newsletter.project import display_path
+    from newsletter.render.lost_content import find_lost_content
+
+    text = decode_text(issue.source_path.read_bytes(), display_path(issue.source_path))
+    source = take_source_inventory(text, issue.source_path.name)
+    return find_lost_content(source, issue, article, email=email)
 
 
 def _write_sample_files(
@@ -142,7 +160,10 @@ def _iter_notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[
         yield "no postal_address in newsletter.yml: a real send is refused without it"
 
 
-def _print_summary(summary: dict[str, Any], files: "tuple[Path, ...]") -> None:
+def _print_summary(
+    summary: dict[str, Any], losses: "tuple[ContentLoss, ...]", files: "tuple[Path, ...]"
+) -> None:
+    from newsletter.posts.content_loss.describe import summarize_losses
     from newsletter.project import display_path
     from newsletter.render.clip_size import NEARLY_CLIPPED
 
@@ -160,6 +181,9 @@ def _print_summary(summary: dict[str, Any], files: "tuple[Path, ...]") -> None:
         ("size", f"{summary['bytes'] / 1024:,.0f} KB of the 102 KB that Gmail shows"),
     ]
     echo(format_fields([*rows, *(("note", note) for note in summary["notes"])]))
+    if losses:
+        echo("Not in the email, though the post holds it:", color="red")
+        echo(format_fields(("lost", phrase) for phrase in summarize_losses(losses)))
     if summary["bytes"] > summary["limit"]:
         echo("Gmail will cut the end off, and the footer with it. Shorten it.", color="red")
     elif summary["bytes"] >= NEARLY_CLIPPED * summary["limit"]:

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import echo, format_fields, isolate_bidi, print_json
-from newsletter.errors import UsageError
+from newsletter.errors import PostError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from newsletter.config.models import Config
+    from newsletter.errors import Problem
+    from newsletter.posts.content_loss.compare import ContentLoss
     from newsletter.posts.importing.import_post import ImportResult
     from newsletter.posts.removed_line import RemovedLine
 
@@ -57,10 +60,35 @@ def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
     result = import_post.import_post(
         project, source, import_post.ImportOptions(today=today, **options)
     )
+    losses, problems = _compare_with_source(result, source, project.config)
     if as_json:
-        _print_json(result)
+        _print_json(result, losses, problems)
     else:
-        _print_result(result)
+        _print_result(result, losses, problems)
+
+
+def _compare_with_source(
+    result: "ImportResult", source: str, config: "Config"
+) -> "tuple[tuple[ContentLoss, ...], tuple[Problem, ...]]":
+    """Return what the source holds and the email won't, and why it can't be built yet."""
+    from newsletter.posts.importing.source_inventory import take_source_inventory
+    from newsletter.posts.read_issue import read_issue
+    from newsletter.posts.removed_line import RemovedLine
+    from newsletter.render.article.build import build_article
+    from newsletter.render.lost_content import find_lost_content
+
+    if result.state == "unchanged":
+        return (), ()
+    try:
+        issue = read_issue(result.post_path.parent, config)
+    except PostError as error:
+        return (), tuple(error.problems)
+    post = result.imported_post
+    set_aside = (RemovedLine(*entry) for entry in post.set_aside)
+    inventory = take_source_inventory(result.source_text, source)
+    removed = (*post.removed, *set_aside)
+    article = build_article(issue, config)
+    return find_lost_content(inventory, issue, article, removed=removed), ()
 
 
 def _parse_date(text: str | None) -> datetime.date | None:
@@ -75,7 +103,10 @@ def _parse_date(text: str | None) -> datetime.date | None:
         ) from None
 
 
-def _print_result(result: "ImportResult") -> None:
+def _print_result(
+    result: "ImportResult", losses: "tuple[ContentLoss, ...]", problems: "tuple[Problem, ...]"
+) -> None:
+    from newsletter.posts.content_loss.describe import summarize_losses
     from newsletter.project import display_path
 
     path = display_path(result.post_path)
@@ -85,6 +116,12 @@ def _print_result(result: "ImportResult") -> None:
             _unchanged_rows(result) if result.state == "unchanged" else _imported_rows(result)
         )
     )
+    if losses:
+        echo("Not in the issue, though the post holds it:", color="yellow")
+        echo(format_fields(("lost", phrase) for phrase in summarize_losses(losses)))
+    if problems:
+        echo("The issue can't be built before this is mended:", color="yellow")
+        echo(format_fields(("problem", str(problem)) for problem in problems))
     echo(f"Next: newsletter build {result.post_path.parent.name[11:]}")
 
 
@@ -136,7 +173,11 @@ def _format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _print_json(result: "ImportResult") -> None:
+def _print_json(
+    result: "ImportResult", losses: "tuple[ContentLoss, ...]", problems: "tuple[Problem, ...]"
+) -> None:
+    from dataclasses import asdict
+
     from newsletter.project import display_path
 
     post = result.imported_post
@@ -153,6 +194,8 @@ def _print_json(result: "ImportResult") -> None:
             "pictures": result.image_names,
             "removed": [entry._asdict() for entry in post.removed],
             "set_aside": [entry._asdict() for entry in post.set_aside],
+            "lost": [asdict(loss) for loss in losses],
+            "problems": [str(problem) for problem in problems],
             "edited": result.edited_files,
             "backups": result.backup_files,
         }

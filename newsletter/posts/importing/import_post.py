@@ -45,6 +45,7 @@ class ImportResult:
         state: whether the folder was created, left unchanged, or updated.
         imported_post: the parsed post.
         image_names: names of the images beside the post.
+        source_text: the post before its import.
         edited_files: files that the editor changed since they were imported.
         backup_files: copies of edited files that were overwritten.
     """
@@ -53,6 +54,7 @@ class ImportResult:
     state: Literal["new", "unchanged", "updated"]
     imported_post: ImportedPost
     image_names: tuple[str, ...]
+    source_text: str
     edited_files: tuple[str, ...] = ()
     backup_files: tuple[str, ...] = ()
 
@@ -120,6 +122,7 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
             state="new",
             imported_post=imported_post,
             image_names=tuple(images.files),
+            source_text=source.text,
         )
         if existing_folder is None:
             staging_folder.rename(result.post_path.parent)

@@ -116,6 +116,11 @@ BAD: Mapping[str, Bad] = {
     "private-link": Bad(PARAGRAPH + "[The table](http://192.168.1.4/a) is here.", line=8),
     "staging-link": Bad(PARAGRAPH + "[The table](https://staging.tides.example/a)", line=8),
     "bad-address": Bad(PARAGRAPH + "[Write](mailto:ingrid.at.home) to me.", line=8),
+    "lost-content": Bad(PARAGRAPH + "<!-- Never closed, and so never seen.", line=8),
+    "lost-words": Bad(
+        prose(300) + " Gulls rest.", alter=in_html("Gulls rest", "Gulls"), line=6,
+        message="a word is not in the email: 'rest'",
+    ),
     "missing-anchor": Bad(PARAGRAPH + "See [the end](#the-end).", line=8),
     "shortened-link": Bad(PARAGRAPH + "[The table](https://bit.ly/3abc)", line=8),
     "mismatched-link": Bad(

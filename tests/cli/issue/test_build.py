@@ -129,6 +129,20 @@ def test_notes_report_draft_and_missing_preheader(
     assert any(text.startswith(note) for text in notes) if note else notes == []
 
 
+def test_what_the_email_lacks_is_listed_with_its_lines(folder: Path, cli: Cli) -> None:
+    swallowed = "\n\n<!-- Never closed.\n\n- Out at four\n- Back at nine\n"
+    write_issue(folder, "2026-11-24-swallowed", POST + swallowed)
+    line = POST.count("\n") + 3
+    code, out, _ = cli("build", "swallowed")
+    assert code == 0
+    assert "Not in the email, though the post holds it:" in out
+    assert f"1 paragraph (2 words): 'Never closed' (line {line})" in out
+    assert f"2 list items (6 words): 'Out at four' (lines {line + 2}, {line + 3})" in out
+    lost = json.loads(cli("build", "swallowed", "--json")[1])["lost"]
+    assert [entry["line"] for entry in lost] == [line, line + 2, line + 3]
+    assert "Not in the email" not in cli("build", "first-boat")[1]
+
+
 def test_missing_postal_address_is_noted(folder: Path, cli: Cli) -> None:
     settings = folder / "newsletter.yml"
     text = settings.read_text()

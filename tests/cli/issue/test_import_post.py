@@ -122,6 +122,8 @@ def test_import_as_json(cli: Cli, project_folder: Path, scraped: Path) -> None:
                 "why": "is in Arabic script in a post in Latin script: looks like link spam",
             }
         ],
+        "lost": [],
+        "problems": [],
         "edited": [],
         "backups": [],
     }
@@ -502,3 +504,31 @@ def test_full_disk_leaves_nothing_half_written(
     assert err
     assert snapshot(project_folder / "issues") == {}
     assert list((project_folder / "issues").iterdir()) == []
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_what_the_issue_will_lack_is_listed_with_its_lines(inbox: Inbox, cli: Cli) -> None:
+    post = inbox("tide.md", f"# Tide\n\n{SENTENCE}\n\n<!-- Never closed.\n\n{SENTENCE}\n")
+    code, out, _ = cli("import", str(post))
+    assert code == 0
+    assert "Not in the issue, though the post holds it:" in out
+    assert "2 paragraphs (22 words): 'Never closed' (lines 5, 7)" in out
+    assert "Not in the issue" not in cli("import", str(post))[1]  # unchanged
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_what_the_import_removed_is_not_called_lost(scraped: Path, cli: Cli) -> None:
+    result = json.loads(cli("import", str(scraped), "--json")[1])
+    assert result["removed"]
+    assert result["set_aside"]
+    assert result["lost"] == result["problems"] == []
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_what_keeps_the_issue_from_being_built_is_told_at_once(inbox: Inbox, cli: Cli) -> None:
+    post = inbox("tide.md", f"# Tide\n\n{SENTENCE}\n\nDear {{{{ subscriber.nmae }}}}!\n")
+    code, out, _ = cli("import", str(post))
+    assert code == 0
+    assert "The issue can't be built before this is mended:" in out
+    assert "subscriber.nmae" in out
+    assert json.loads(cli("import", str(post), "--update", "--json")[1])["problems"] == []
