@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import yaml
 
@@ -14,15 +14,25 @@ from newsletter.posts.front_matter import safe_yaml
 from newsletter.posts.front_matter.keys import normalize_key
 
 _JSON_START = re.compile(r'\{[ \t]*(?:\n|"|\})')
+# Eleventy names the language after the fence.
+_NAMED_FENCE = re.compile(r"---[ \t]*(?P<language>ya?ml|toml|json|js|javascript)", re.IGNORECASE)
 _TOML_KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?([\w-]+)["']?[ \t]*[=.\]]""", re.MULTILINE)
 _TOML_ERROR_POSITION = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
-_WHITESPACE = re.compile(r"\s*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_MESSAGE = r"there is half of a character here (\ud800 to \udfff)"
 _TOO_DEEP_MESSAGE = "the front matter is nested too deeply"
 _TOO_LONG_NUMBER_MESSAGE = "the front matter has a number with too many digits"
 
 FrontMatterFormat = Literal["yaml", "toml", "json", "none"]
+
+
+class RepeatedSetting(NamedTuple):
+    """A setting that a later one of the same key replaces; ``line`` is the later one's."""
+
+    key: str
+    value: Any
+    first_line: int
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,7 @@ class FrontMatter:
         body: the text after the front matter.
         body_line: 1-based line in the file on which ``body`` begins.
         format: syntax of the settings; ``"none"`` if there are none.
+        repeated: settings that later ones replace.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -43,19 +54,42 @@ class FrontMatter:
     body: str = ""
     body_line: int = 1
     format: FrontMatterFormat = "none"
+    repeated: tuple[RepeatedSetting, ...] = ()
 
 
-def split_front_matter(text: str, path: str) -> FrontMatter:
+@dataclass(slots=True)
+class _ParsedSettings:
+    """The settings read so far; of a repeated key the last one counts, as for Jekyll."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    repeated: list[RepeatedSetting] = field(default_factory=list)
+
+    def add(self, key: str, value: Any, line: int) -> None:
+        if key in self.data:
+            self.repeated.append(RepeatedSetting(key, self.data[key], self.lines[key], line))
+        self.data[key] = value
+        self.lines[key] = line
+
+    def build(self, body: str, body_line: int, syntax: FrontMatterFormat) -> FrontMatter:
+        return FrontMatter(self.data, self.lines, body, body_line, syntax, tuple(self.repeated))
+
+
+def split_front_matter(text: str, path: str, *, allow_repeated: bool = False) -> FrontMatter:
     r"""Split a post into front matter and body.
 
     Args:
         text: the whole file, ``\n`` line ends.
         path: its name, for messages.
+        allow_repeated: whether a key may be set twice.
 
     Raises:
         PostError: the front matter is invalid; with its line in the file.
     """
     front_matter = _split(text, path)
+    if front_matter.repeated and not allow_repeated:
+        key, _, first_line, line = front_matter.repeated[0]
+        _raise_invalid(f"'{key}' is set twice, first on line {first_line}", path, line)
     for key, value in front_matter.data.items():
         if _contains_surrogate([key, value]):
             line = front_matter.lines.get(key, 1)
@@ -70,12 +104,16 @@ def _split(text: str, path: str) -> FrontMatter:
     if first_line == "+++":
         return _parse_fenced(text, path, "toml", ("+++",))
     if _JSON_START.match(text):
-        return _parse_json(text, path)
+        return _parse_json_file(text, path)
+    if named_fence := _NAMED_FENCE.fullmatch(first_line):
+        language = named_fence["language"].lower().replace("yml", "yaml")
+        block_format = "javascript" if language == "js" else language
+        return _parse_fenced(text, path, block_format, ("---",))
     return FrontMatter(body=text)
 
 
 def _parse_fenced(
-    text: str, path: str, block_format: Literal["yaml", "toml"], end_fences: tuple[str, ...]
+    text: str, path: str, block_format: str, end_fences: tuple[str, ...]
 ) -> FrontMatter:
     lines = text.split("\n")
     end = next(
@@ -89,44 +127,36 @@ def _parse_fenced(
         )
     # An empty line replaces the fence, so that line numbers are those of the file.
     block = "\n" + "\n".join(lines[1:end]) + "\n"
-    parse_block = _parse_yaml if block_format == "yaml" else _parse_toml
-    data, key_lines = parse_block(block, path)
-    return FrontMatter(data, key_lines, "\n".join(lines[end + 1 :]), end + 2, block_format)
+    body = "\n".join(lines[end + 1 :])
+    if block_format == "yaml":
+        return _parse_yaml(block, path).build(body, end + 2, "yaml")
+    if block_format == "toml":
+        return _parse_toml(block, path).build(body, end + 2, "toml")
+    if block_format == "json":
+        start = _skip_whitespace(block, 0)
+        return _parse_json(block, start, path)[0].build(body, end + 2, "json")
+    # A program can't be run here: its text is the only setting.
+    return FrontMatter({block_format: block.strip()}, {block_format: 2}, body, end + 2, "json")
 
 
-def _parse_yaml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
-    line = 1
+def _parse_yaml(block: str, path: str) -> _ParsedSettings:
     try:
-        safe_yaml.check_yaml_limits(block)
-        loader = safe_yaml.FrontMatterLoader(block)
-        root = loader.get_single_node()
-        if root is None:
-            return {}, {}
-        if not isinstance(root, yaml.MappingNode):
-            _raise_invalid(
-                "the front matter has no settings like 'key: value'", path, root.start_mark.line + 1
-            )
-        loader.flatten_mapping(root)
-        data: dict[str, Any] = {}
-        lines: dict[str, int] = {}
-        for key_node, value_node in root.value:
-            line = key_node.start_mark.line + 1
-            key = normalize_key(str(loader.construct_object(key_node, deep=True)))
-            if key in data:
-                _raise_invalid(f"'{key}' is set twice, first on line {lines[key]}", path, line)
-            data[key] = loader.construct_object(value_node, deep=True)
-            lines[key] = line
+        entries = safe_yaml.load_yaml_entries(block)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        _raise_invalid(_describe_yaml_error(error), path, mark.line + 1 if mark else line)
+        _raise_invalid(_describe_yaml_error(error), path, mark.line + 1 if mark else 1)
+    except yaml.reader.ReaderError as error:
+        line = block.count("\n", 0, int(error.position)) + 1
+        _raise_invalid("this line contains a control character", path, line)
     except yaml.YAMLError as error:
-        _raise_invalid(str(error).split("\n", 1)[0], path, line)
-    except ValueError as error:  # an invalid date
-        _raise_invalid(str(error), path, line)
-    except (AttributeError, IndexError, KeyError):
-        # PyYAML at a tag that its value doesn't fit: !!bool x
-        _raise_invalid("the value can't be read", path, line)
-    return data, lines
+        _raise_invalid(str(error).split("\n", 1)[0], path, 1)
+    settings = _ParsedSettings()
+    # The mapping's own keys override those merged with <<; of the merged, the first counts.
+    for entry in sorted(entries, key=lambda entry: entry.is_merged):
+        key = normalize_key(entry.key)
+        if not (entry.is_merged and key in settings.data):
+            settings.add(key, entry.value, entry.line)
+    return settings
 
 
 def _describe_yaml_error(error: yaml.MarkedYAMLError) -> str:
@@ -138,7 +168,7 @@ def _describe_yaml_error(error: yaml.MarkedYAMLError) -> str:
     return f"the front matter is not valid YAML: {problem}"
 
 
-def _parse_toml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
+def _parse_toml(block: str, path: str) -> _ParsedSettings:
     try:
         data = tomllib.loads(block)
     except tomllib.TOMLDecodeError as error:
@@ -156,30 +186,38 @@ def _parse_toml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
     for found in _TOML_KEY.finditer(block):
         if found[1] in data:
             lines.setdefault(found[1], block.count("\n", 0, found.start(1)) + 1)
-    normalized: dict[str, Any] = {}
-    for key in data:
-        name = normalize_key(key)
-        if name in normalized:
-            _raise_invalid(f"'{name}' is set twice", path, lines.get(key, 1))
-        normalized[name] = data[key]
-    return normalized, {normalize_key(key): line for key, line in lines.items()}
+    settings = _ParsedSettings()
+    for key, value in data.items():
+        settings.add(normalize_key(key), value, lines.get(key, 1))
+    return settings
 
 
-def _parse_json(text: str, path: str) -> FrontMatter:
+def _parse_json_file(text: str, path: str) -> FrontMatter:
+    settings, end = _parse_json(text, 0, path)
+    after_json = text[end:]
+    line = text.count("\n", 0, end) + 1
+    if after_json.split("\n", 1)[0].strip():
+        _raise_invalid("there is text after the } that ends the front matter", path, line)
+    body = after_json.split("\n", 1)[1] if "\n" in after_json else ""
+    return settings.build(body, line + 1, "json")
+
+
+def _parse_json(text: str, start: int, path: str) -> tuple[_ParsedSettings, int]:
+    """Return the settings of a JSON object that begins at ``start``, and where it ends."""
     decoder = json.JSONDecoder()
-    data: dict[str, Any] = {}
-    lines: dict[str, int] = {}
+    settings = _ParsedSettings()
     try:
-        _, end = decoder.raw_decode(text)
-        index = _WHITESPACE.match(text, 1).end()  # type: ignore[union-attr] # matches the empty text too
+        data, end = decoder.raw_decode(text, start)
+        if not isinstance(data, dict):
+            line = text.count("\n", 0, start) + 1
+            _raise_invalid(safe_yaml.NOT_A_MAPPING_MESSAGE, path, line)
+        index = _skip_whitespace(text, start + 1)
         while text[index] != "}":
             key, value_end = decoder.raw_decode(text, index)
-            key, line = normalize_key(key), text.count("\n", 0, index) + 1
-            if key in data:
-                _raise_invalid(f"'{key}' is set twice, first on line {lines[key]}", path, line)
-            lines[key] = line
+            line = text.count("\n", 0, index) + 1
             colon = text.index(":", value_end) + 1
-            data[key], value_end = decoder.raw_decode(text, _skip_whitespace(text, colon))
+            value, value_end = decoder.raw_decode(text, _skip_whitespace(text, colon))
+            settings.add(normalize_key(key), value, line)
             index = _skip_whitespace(text, value_end)
             index = _skip_whitespace(text, index + 1) if text[index] == "," else index
     except json.JSONDecodeError as error:
@@ -189,12 +227,7 @@ def _parse_json(text: str, path: str) -> FrontMatter:
         _raise_invalid(_TOO_LONG_NUMBER_MESSAGE, path, 1)
     except RecursionError:
         _raise_invalid(_TOO_DEEP_MESSAGE, path, 1)
-    after_json = text[end:]
-    if after_json.split("\n", 1)[0].strip():
-        line = text.count("\n", 0, end) + 1
-        _raise_invalid("there is text after the } that ends the front matter", path, line)
-    body = after_json.split("\n", 1)[1] if "\n" in after_json else ""
-    return FrontMatter(data, lines, body, text.count("\n", 0, end) + 2, "json")
+    return settings, end
 
 
 def _contains_surrogate(value: Any) -> bool:
@@ -216,7 +249,7 @@ def _contains_surrogate(value: Any) -> bool:
 
 
 def _skip_whitespace(text: str, index: int) -> int:
-    while text[index].isspace():
+    while text[index : index + 1].isspace():
         index += 1
     return index
 

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import PostError
+from newsletter.posts.front_matter import safe_yaml
 from newsletter.posts.front_matter.keys import KNOWN_KEYS, normalize_key
 from newsletter.posts.front_matter.parse import split_front_matter
+from newsletter.posts.front_matter.safe_yaml import LibyamlLoader, PythonLoader
 from newsletter.posts.front_matter.schema import FrontMatterFields
 
 YAML = """\
@@ -114,15 +116,10 @@ def test_scalars_follow_yaml_1_2(scalar: str, value: object) -> None:
         ("---\na: 1\n\ttitle: x\n---\n", 3, "tab"),
         ("---\na: 1\nb: 'open\n---\n", 4, "not valid YAML"),
         ("---\na: 1\nb: 2\na: 3\n---\n", 4, "set twice, first on line 2"),
-        ("---\ndate: 2026-02-31\n---\n", 2, "day is out of range"),
         ("---\n\n- a\n- b\n---\n", 3, "no settings like 'key: value'"),
         ("---\ntitle: x\nBody", 1, "never ends"),
-        ("---\na: 1\nb: !!python/object/apply:os.getcwd []\n---\n", 3, "not valid YAML"),
         ("---\na: &a [*a]\n---\n", 2, "unknown alias *a"),
         ("---\na: " + "[" * 5000 + "\n---\n", 2, "levels"),
-        ("---\na: 1\nb: !!bool x\n---\n", 3, "can't be read"),
-        ("---\na: 1\nb: !!timestamp x\n---\n", 3, "can't be read"),
-        ("---\na: !!int ''\n---\n", 2, "can't be read"),
         ('---\na: 1\nb: "\\UFFFFFFFF"\n---\n', 3, "no character has the number"),
         ('---\na: 1\nb: "\\U00110000"\n---\n', 3, "no character has the number"),
         ("+++\na = " + "9" * 5_000 + "\n+++\n", 1, "too many digits"),
@@ -131,6 +128,11 @@ def test_scalars_follow_yaml_1_2(scalar: str, value: object) -> None:
         ("+++\na = " + "[" * 100_000 + "\n+++\n", 1, "too deeply"),
         ('{\n  "a": 1,\n  "b": yes\n}\n', 3, "not valid JSON"),
         ('{\n  "a": 1,\n  "a": 2\n}\n', 3, "set twice, first on line 2"),
+        ("---\na: 1\nb: x\x07\n---\n", 3, "control character"),
+        ("---toml\na = 1\nb = \n---\n", 3, "not valid TOML"),
+        ("---json\n{\n  'a': 1}\n---\n", 3, "not valid JSON"),
+        ("---json\n[1]\n---\n", 2, "no settings like"),
+        ("---json\n{}\n", 1, "never ends"),
         ('---\na: 1\nb: [{x: "\\ud800"}]\n---\n', 3, "half of a character"),
         ('---\n"\\udfff": 1\n---\n', 2, "half of a character"),
         ('{\n"title": "\\ud83d"}\n', 2, "half of a character"),
@@ -191,6 +193,133 @@ def test_aliases_work_but_cannot_expand_without_limit() -> None:
         bomb += f"a{n + 1}: &a{n + 1} [" + f"*a{n}, " * 10 + "]\n"
     with pytest.raises(PostError, match=r"^post.md:5: .*more than 10,000 values"):
         split_front_matter(f"---\n{bomb}---\n", "post.md")
+
+
+_MERGED = "base: &b {x: 1, title: A}\n<<: *b\ntitle: B\nn:\n  <<: [*b, {y: 2}]\n  x: 3"
+
+
+@pytest.mark.parametrize(
+    ("block", "data"),
+    [
+        ("t: 2026-10-02", {"t": datetime.date(2026, 10, 2)}),
+        ("t: 2026-10-02 23:30:00 -0800", {"t": "2026-10-02T23:30:00-08:00"}),
+        ("t: 2026-10-02 23:30:00 +02:00", {"t": "2026-10-02T23:30:00+02:00"}),
+        ("t: 2026-10-02 23:30:00 -00:30", {"t": "2026-10-02T23:30:00-00:30"}),
+        ("t: 2026-10-02 23:30:00 -08", {"t": "2026-10-02T23:30:00-08:00"}),
+        ("t: 2026-10-02T23:30:00.123456789Z", {"t": "2026-10-02T23:30:00.123456+00:00"}),
+        ("t: 2026-10-02 23:30:00.5", {"t": "2026-10-02T23:30:00.500000"}),
+        *(
+            (f"t: {text}", {"t": text})
+            for text in (
+                "2026-10-02 23:30:00 UTC",
+                "2026-13-45",
+                "2026-02-31",
+                "0000-01-01",
+                "2026-10-02 25:00:00",
+                "2026-10-02 23:30:00 +99:99",
+                "12:30:45",
+                "=",
+                "0x1F",
+                "1e3",
+                ".inf",
+                "9" * 40,
+            )
+        ),
+        ("t: !!timestamp x", {"t": "x"}),
+        ("t: !!int ''", {"t": ""}),
+        ("t: !!int " + "9" * 5_000, {"t": "9" * 5_000}),
+        ("t: !!float x", {"t": "x"}),
+        ("t: !!bool x", {"t": "x"}),
+        ("t: !!bool yes", {"t": True}),
+        ("t: !!null x", {"t": None}),
+        ("t: !!binary aGVq", {"t": "aGVq"}),
+        ("t: !!set {a, b}", {"t": ["a", "b"]}),
+        ("t: !!omap [a: 1]", {"t": [{"a": 1}]}),
+        ("t: !!python/object/apply:os.getcwd []", {"t": []}),
+        ("t: !tide {x: !high 1}", {"t": {"x": "1"}}),
+        ("t: {[a]: 1, {b: c}: 2, 3: 4}", {"t": {"['a']": 1, "{'b': 'c'}": 2, 3: 4}}),
+        (
+            "? [a]\n: 1\ntrue: 2\n1.0: 3\n~: 4\n=: 5",
+            {"['a']": 1, "true": 2, "1.0": 3, "~": 4, "=": 5},
+        ),
+        ("<<: 5", {"<<": 5}),
+        ("t: {x: 1, x: 2}", {"t": {"x": 2}}),
+        (
+            _MERGED,
+            {
+                "base": {"x": 1, "title": "A"},
+                "title": "B",
+                "n": {"x": 3, "title": "A", "y": 2},
+                "x": 1,
+            },
+        ),
+        ("t:\t x\nu: y \t\nv: |\n  a\n", {"t": "x", "u": "y", "v": "a\n"}),
+        ("\ufefft: 1", {"\ufefft": 1}),
+    ],
+)
+@pytest.mark.parametrize("loader", [LibyamlLoader, PythonLoader])
+def test_any_value_is_data_with_and_without_libyaml(
+    monkeypatch: pytest.MonkeyPatch, loader: type, block: str, data: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(safe_yaml, "LibyamlLoader", loader)
+    front = split_front_matter(f"---\n{block}\n---\n", "post.md")
+    assert {
+        key: value.isoformat() if isinstance(value, datetime.datetime) else value
+        for key, value in front.data.items()
+    } == data
+
+
+def test_libyaml_is_used() -> None:
+    assert issubclass(LibyamlLoader, yaml.CSafeLoader)
+
+
+def test_own_keys_override_merged_ones_and_have_their_lines() -> None:
+    front = split_front_matter(f"---\n{_MERGED}\n---\n", "post.md")
+    assert front.lines == {"base": 2, "x": 2, "title": 4, "n": 5}
+
+
+def test_of_a_repeated_setting_the_last_one_counts_if_that_is_allowed() -> None:
+    text = "---\na: 1\nb: 2\na: 3\n---\n"
+    front = split_front_matter(text, "post.md", allow_repeated=True)
+    assert (front.data, front.lines) == ({"a": 3, "b": 2}, {"a": 4, "b": 3})
+    assert front.repeated == (("a", 1, 2, 4),)
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "body_line"),
+    [
+        ('---json\n{"a": 1,\n"b": [2]}\n---\nBody', {"a": 1, "b": [2]}, 5),
+        ("---toml\na = 1\n---\nBody", {"a": 1}, 4),
+        ("---yaml\na: 1\n---\nBody", {"a": 1}, 4),
+        ("---js\n{\n  a: 1 + 1,\n}\n---\nBody", {"javascript": "{\n  a: 1 + 1,\n}"}, 6),
+    ],
+)
+def test_fence_may_name_its_language(text: str, data: dict[str, Any], body_line: int) -> None:
+    front = split_front_matter(text, "post.md")
+    assert (front.data, front.body, front.body_line) == (data, "Body", body_line)
+
+
+_YAML_PIECES = [
+    *("a: ", "b: ", "- ", "? ", ": ", "\n", "\n  ", "\n    ", "'x'", "[", "]", "{", "}", ", "),
+    *("|\n", ">\n", "&x ", "*x", "!!int ", "!foo ", "<<: ", "12:30", " # c", "é", "\u2028", "\x85"),
+    *("---", "title: x\n", "key:\n", "@", "a:b", "-", "?", " ", "~", "🙂", "\t", "\ufeff"),
+    *('"\\ud800"', "2026-10-02 23:30:00 -0800"),
+]
+
+
+@given(st.lists(st.sampled_from(_YAML_PIECES), max_size=9).map("".join))
+def test_libyaml_and_pyyaml_read_the_same(block: str) -> None:
+    results = []
+    for loader in (LibyamlLoader, PythonLoader):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(safe_yaml, "LibyamlLoader", loader)
+            try:
+                front = split_front_matter(f"---\n{block}\n---\nBody", "post.md")
+            except PostError as error:
+                results.append(str(error))
+            else:
+                results.append(repr((front.data, front.lines)))
+    assert results[0] == results[1]
 
 
 @given(st.text(max_size=200), st.sampled_from(["---", "+++"]))
