@@ -9,6 +9,7 @@ from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.html.extract_article import extract_article
 from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.importing.blocks import HtmlTextBlock, outline_html
+from newsletter.posts.importing.cleanup.byline import parse_byline
 from newsletter.posts.importing.cleanup.classify import classify_passages
 from newsletter.posts.importing.cleanup.paragraph import Passage
 from newsletter.posts.importing.sources.draft import (
@@ -39,12 +40,15 @@ def parse_html_source(front_matter: FrontMatter, path: str, keep: Collection[int
         (index for index in classification.kept if blocks[index].tag in _HEADING_TAGS), None
     )
     stated_title = str(front_matter.data.get("title") or "") or article.title
-    title = stated_title or ("" if heading is None else blocks[heading].text)
-    repeats_title = heading is not None and blocks[heading].text == title
     before_heading = [index for index in classification.kept if heading is None or index < heading]
+    opens_article = all(parse_byline(passages[index].text) for index in before_heading)
+    title = stated_title or (blocks[heading].text if heading is not None and opens_article else "")
     title_index = (
         heading
-        if repeats_title and not any(passages[index].is_prose for index in before_heading)
+        if heading is not None
+        and blocks[heading].text == title
+        and (opens_article or blocks[heading].tag == "h1")
+        and not any(passages[index].is_prose for index in before_heading)
         else None
     )
     byline = find_byline(

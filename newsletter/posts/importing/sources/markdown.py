@@ -1,5 +1,6 @@
 """Parse Markdown as a post."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from newsletter.posts.importing.sources.draft import (
     find_opening,
 )
 
+_TAG_OR_COMMENT = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
+
 
 def parse_markdown_source(
     front_matter: FrontMatter,
@@ -25,10 +28,10 @@ def parse_markdown_source(
     blocks = _parse_blocks(front_matter)
     classification = classify_passages([block.passage for block in blocks], keep, is_scraped=False)
     kept = [blocks[index] for index in classification.kept]
-    heading = next((block for block in kept if block.kind == "heading_open"), None)
+    heading = _find_opening_heading(kept)
     stated_title = str(front_matter.data.get("title") or "")
     title = stated_title or (heading.passage.text if heading else "")
-    if heading and heading is kept[0] and heading.passage.text == title:
+    if heading and heading.passage.text == title:
         kept.remove(heading)
     kept_starts = {block.start for block in kept}
     for block in reversed(blocks):
@@ -45,6 +48,19 @@ def parse_markdown_source(
         title=title,
         set_aside=classification.set_aside,
     )
+
+
+def _find_opening_heading(blocks: "list[_MarkdownBlock]") -> "_MarkdownBlock | None":
+    """Return the first heading if no text is above it; images and comments may be."""
+    for block in blocks:
+        if block.kind == "heading_open":
+            return block
+        has_no_text = block.kind in {"paragraph_open", "html_block"} and not any(
+            map(str.isalnum, _TAG_OR_COMMENT.sub("", block.passage.text))
+        )
+        if not has_no_text:
+            return None
+    return None
 
 
 @dataclass(frozen=True, slots=True)
