@@ -162,7 +162,17 @@ def test_html_metadata_is_used_for_settings_missing_in_front_matter(read_post: R
     ("text", "title", "body"),
     [
         ("# A *b* `c`\n\nText", "A b c", "<p>Text</p>"),
-        ("Intro\n\n# A\n\nText", "A", "<p>Intro</p>\n<p>Text</p>"),
+        ("<!-- note -->\n\n# A\n\nText", "A", "<p>Text</p>"),
+        (
+            "---\ntitle: A\n---\nText\n\n## A\n\nMore",
+            "A",
+            "<p>Text</p>\n<h2>A</h2>\n<p>More</p>",
+        ),
+        (
+            "---\ntitle: A\n---\n3 October 2026\n\n# A\n\nText",
+            "A",
+            "<p>3 October 2026</p>\n<p>Text</p>",
+        ),
         ("## A\n\nText\n\n## B", "A", "<p>Text</p>\n<h2>B</h2>"),
         ("---\ntitle: A\n---\n## a\n\nText", "A", "<p>Text</p>"),
         ("---\ntitle: A\n---\n# B\n\nText", "A", "<h1>B</h1>\n<p>Text</p>"),
@@ -200,6 +210,7 @@ def test_unset_settings_have_defaults(read_post: ReadPost) -> None:
         ("---\ntitle: A\n---\n", None, "the post is empty"),
         ("# A\n\n<!-- only a comment -->", None, "the post is empty"),
         ("Text\n\n## Later heading", 1, "has no title"),
+        ("Text\n\n# Later heading", 1, "has no title"),
         ("", 1, "has no title"),
         ("---\ntitle: ''\n---\nText", 1, "has no title"),
         ("---\ntitle: A\nbreak\n---\nText", 4, "not valid YAML"),
@@ -286,6 +297,11 @@ def test_keys_of_other_tools_are_ignored(read_post: ReadPost) -> None:
         "---\ntitle: A\nlayout: post\nslug: x\ncategories: [y]\nauthors: [z]\ntag: w\nlastmod: 1\n"
     )
     assert read_post(f"{text}weight: 3\ntoc: true\nimage: x.png\n---\nText").post.title == "A"
+
+
+def test_extra_is_free_content(read_post: ReadPost) -> None:
+    extra = "extra:\n  titel: '{{ x }}'\n  date: soon\n  hero: gone.png\n"
+    assert read_post(f"---\ntitle: A\n{extra}---\nText").post.title == "A"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from newsletter.errors import PostError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from newsletter.config.models import Config
     from newsletter.errors import Problem
@@ -53,7 +54,7 @@ def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.posts.importing import import_post
-    from newsletter.project import open_project
+    from newsletter.project import list_issue_folders, open_project
 
     project = open_project()
     today = datetime.datetime.now(ZoneInfo(project.config.timezone)).date()
@@ -64,7 +65,8 @@ def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
     if as_json:
         _print_json(result, losses, problems)
     else:
-        _print_result(result, losses, problems)
+        name = _shorten_name(result, list_issue_folders(project))
+        _print_result(result, name, losses, problems)
 
 
 def _compare_with_source(
@@ -91,6 +93,13 @@ def _compare_with_source(
     return find_lost_content(inventory, issue, article, removed=removed), ()
 
 
+def _shorten_name(result: "ImportResult", folders: "list[Path]") -> str:
+    """Return the issue's name without its date if no other issue's name contains that."""
+    name = result.post_path.parent.name
+    slug = name[11:]
+    return slug if sum(slug in folder.name for folder in folders) == 1 else name
+
+
 def _parse_date(text: str | None) -> datetime.date | None:
     if text is None:
         return None
@@ -104,7 +113,10 @@ def _parse_date(text: str | None) -> datetime.date | None:
 
 
 def _print_result(
-    result: "ImportResult", losses: "tuple[ContentLoss, ...]", problems: "tuple[Problem, ...]"
+    result: "ImportResult",
+    name: str,
+    losses: "tuple[ContentLoss, ...]",
+    problems: "tuple[Problem, ...]",
 ) -> None:
     from newsletter.posts.content_loss.describe import summarize_losses
     from newsletter.project import display_path
@@ -122,7 +134,7 @@ def _print_result(
     if problems:
         echo("The issue can't be built before this is mended:", color="yellow")
         echo(format_fields(("problem", str(problem)) for problem in problems))
-    echo(f"Next: newsletter build {result.post_path.parent.name[11:]}")
+    echo(f"Next: newsletter build {name}")
 
 
 def _unchanged_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
@@ -141,6 +153,7 @@ def _imported_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
         (outline.reading_minutes, "minute"),
     )
     yield "read", ", ".join(_format_count(number, noun) for number, noun in counts)
+    yield from ((note.key, isolate_bidi(note.text)) for note in post.setting_notes)
     if result.image_names:
         yield "pictures", ", ".join(result.image_names)
     if post.removed:
@@ -191,6 +204,7 @@ def _print_json(
             "paragraphs": outline.paragraph_count,
             "words": outline.word_count,
             "minutes": outline.reading_minutes,
+            "settings": [note._asdict() for note in post.setting_notes],
             "pictures": result.image_names,
             "removed": [entry._asdict() for entry in post.removed],
             "set_aside": [entry._asdict() for entry in post.set_aside],

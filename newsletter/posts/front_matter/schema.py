@@ -180,7 +180,10 @@ class CardField(_NestedModel):
 
 
 class FrontMatterFields(BaseModel):
-    """Validated front matter; unset fields are empty. Other tools' keys are ignored."""
+    """Validated front matter; unset fields are empty. Other tools' keys are ignored.
+
+    At import such keys are moved to ``extra`` (see ``newsletter.posts.importing.settings``).
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -223,6 +226,7 @@ class FrontMatterFields(BaseModel):
     )
     archive: ArchiveListing | None = Field(default=None, examples=["unlisted"])
     allow: Any = None
+    extra: Any = None  # free content, accepted and unused
 
 
 def validate_front_matter(front_matter: FrontMatter, path: str) -> FrontMatterFields:

@@ -86,6 +86,17 @@ def collect_images(
     return CollectedImages(_rewrite_references(imported_post, renamed, source), files)
 
 
+def can_copy_image(reference: str, source: PostSource, max_bytes: int) -> bool:
+    """Return whether an image is on the web, or a file that can be copied."""
+    if not _is_on_disk(reference):
+        return True
+    try:
+        _find_image_file(reference, source, max_bytes)
+    except PostError:
+        return False
+    return True
+
+
 def _list_references(imported_post: ImportedPost) -> list[str]:
     """Return all image references to local files, as written or percent-encoded, each once."""
     outline = imported_post.outline
@@ -94,7 +105,9 @@ def _list_references(imported_post: ImportedPost) -> list[str]:
     references = (
         *outline.image_urls,
         *unparsed,
-        *_iter_setting_references(imported_post.front_matter),
+        *_iter_setting_references(
+            {key: value for key, value in imported_post.front_matter.items() if key != "extra"}
+        ),
     )
     return [reference for reference in dict.fromkeys(references) if _is_on_disk(reference)]
 

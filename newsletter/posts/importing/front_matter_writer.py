@@ -1,11 +1,13 @@
 """Write an imported post as ``post.md`` or ``post.html``."""
 
+import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from newsletter.errors import PostError
-from newsletter.posts.front_matter.parse import split_front_matter
+from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
 from newsletter.posts.importing.imported_post import ImportedPost
 
 _YAML_WIDTH = 96
@@ -25,7 +27,8 @@ _Dumper.add_multi_representer(object, lambda dumper, value: dumper.represent_str
 def format_post_file(imported_post: ImportedPost) -> str:
     """Return the text of the post file: front matter (YAML) and body.
 
-    YAML in the source is kept as written, including comments; missing settings are added below it.
+    YAML in the source is kept as written, including comments; missing settings are added below it,
+    then the source's other settings, under ``extra``.
     """
     body = imported_post.body
     gap = "" if body.startswith("\n") else "\n"
@@ -34,22 +37,68 @@ def format_post_file(imported_post: ImportedPost) -> str:
 
 
 def _format_front_matter(imported_post: ImportedPost) -> str:
+    settings = dict(imported_post.front_matter)
     if imported_post.front_matter_source:
-        source = imported_post.front_matter_source.rstrip("\n") + "\n"
-        existing = split_front_matter(f"---\n{source}---\n", "").data
-        missing = {
-            key: value for key, value in imported_post.front_matter.items() if key not in existing
-        }
-        extended = source + (_dump_yaml(missing) if missing else "")
+        as_written = _rearrange_source(imported_post.front_matter_source, settings)
         try:
-            if (
-                split_front_matter(f"---\n{extended}---\n", "").data.keys()
-                == existing.keys() | missing.keys()
-            ):
-                return extended
+            written = split_front_matter(f"---\n{as_written}---\n", "").data
         except PostError:
-            pass  # YAML written as one {…} can't be extended with lines below it
-    return _dump_yaml(dict(imported_post.front_matter))
+            written = {}  # YAML written as one {…}, and aliases, can't be rearranged by lines
+        if _is_same(written, settings):
+            return as_written
+    return _dump_yaml(settings)
+
+
+def _is_same(written: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    return written.keys() == settings.keys() and all(
+        repr(written[key]) == repr(_load_dumped(settings[key])) for key in settings
+    )
+
+
+def _load_dumped(value: Any) -> Any:
+    """Return a value as it is read again after it was written as YAML."""
+    return split_front_matter(f"---\n{_dump_yaml({'value': value})}---\n", "").data["value"]
+
+
+def _rearrange_source(source: str, settings: Mapping[str, Any]) -> str:
+    """Return the source's YAML with its lines kept, other tools' settings under ``extra``."""
+    text = source.rstrip("\n") + "\n"
+    existing = split_front_matter(f"---\n{text}---\n", "", allow_repeated=True)
+    extra = dict(settings.get("extra") or {})
+    kept: dict[str, Any] = {}
+    kept_lines: list[str] = []
+    extra_lines: list[str] = []
+    for key, lines in _split_by_key(text, existing):
+        value = existing.data.get(key)
+        if key == "":  # comments above the first setting
+            kept_lines += lines
+        elif key != "extra" and key in settings and repr(settings[key]) == repr(value):
+            kept_lines += lines
+            kept[key] = value
+        elif key in extra and repr(extra[key]) == repr(value):
+            extra_lines += lines
+            del extra[key]
+    missing = {key: settings[key] for key in settings if key not in kept and key != "extra"}
+    written = "".join(kept_lines) + (_dump_yaml(missing) if missing else "")
+    if extra:
+        extra_lines = [_dump_yaml(extra), *extra_lines]
+    if not extra_lines:
+        return written
+    return f"{written}extra:\n{textwrap.indent(''.join(extra_lines), '  ')}"
+
+
+def _split_by_key(text: str, existing: FrontMatter) -> list[tuple[str, list[str]]]:
+    """Return each key with its lines; of a repeated key only the last."""
+    starts = {line - 2: key for key, line in existing.lines.items()}
+    blocks: list[tuple[str, list[str]]] = [("", [])]
+    for index, line in enumerate(text.splitlines(keepends=True)):
+        if index in starts:
+            comments: list[str] = []
+            while blocks[-1][1] and blocks[-1][1][-1].startswith("#"):
+                comments.insert(0, blocks[-1][1].pop())
+            blocks.append((starts[index], comments))
+        blocks[-1][1].append(line)
+    return blocks
 
 
 def _dump_yaml(settings: dict[str, Any]) -> str:

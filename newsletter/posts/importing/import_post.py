@@ -16,23 +16,33 @@ from uuid import uuid4
 
 from newsletter.errors import Location, PostError, UsageError
 from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
-from newsletter.posts.importing.copy_images import collect_images
+from newsletter.posts.importing.copy_images import can_copy_image, collect_images
+from newsletter.posts.importing.existing_issue import (
+    BACKUP_SUFFIX,
+    find_free_slug,
+    find_issue_by_slug,
+    find_issue_by_source,
+    get_folder_date,
+    make_refusal_error,
+)
 from newsletter.posts.importing.front_matter_writer import format_post_file
-from newsletter.posts.importing.imported_post import ImportedPost, parse_imported_post
+from newsletter.posts.importing.imported_post import (
+    ImportContext,
+    ImportedPost,
+    parse_imported_post,
+)
 from newsletter.posts.importing.manifest import (
     MANIFEST_FILE_NAME,
     ImportManifest,
-    diff_files,
     hash_file,
     read_manifest,
     write_manifest,
 )
 from newsletter.posts.importing.read_file import PostSource, read_post_source
 from newsletter.posts.slug import MAX_SLUG_LENGTH, SLUG_PATTERN, slugify
-from newsletter.project import ISSUE_NAME_PATTERN, Project, display_path, list_issue_folders
+from newsletter.project import Project
 
 SET_ASIDE_FILE_NAME = "set-aside.txt"
-BACKUP_SUFFIX = ".before-update"
 _POST_FILE_NAMES = ("post.md", "post.html")
 
 
@@ -93,7 +103,15 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
     _check_slug(options.slug)
     source = read_post_source(source_name, limits.post_bytes)
     parsed = parse_imported_post(
-        source.text, source_name, language=project.config.language, keep=options.keep
+        source.text,
+        source_name,
+        language=project.config.language,
+        keep=options.keep,
+        context=ImportContext(
+            source.folder,
+            {path.stem for path in project.templates_dir.glob("*.mjml")},
+            lambda reference: can_copy_image(reference, source, limits.image_bytes),
+        ),
     )
     images = collect_images(parsed, source, limits.image_bytes)
     slug = options.slug or parsed.slug
@@ -103,17 +121,22 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
             where=Location(source_name),
             remedy="Set one with --slug, such as: --slug spring-in-the-harbour",
         )
-    existing_folder = _find_issue_by_source(
+    existing_folder = find_issue_by_source(
         project, source, slug if options.slug else ""
-    ) or _find_issue_by_slug(project, slug)
+    ) or find_issue_by_slug(
+        project, slug, source, options.date or parsed.date, allow_number=not options.slug
+    )
     date = (
-        _get_date(existing_folder)
+        get_folder_date(existing_folder)
         if existing_folder
         else options.date or parsed.date or options.today
     )
     imported_post = replace(
         images.imported_post,
-        front_matter={**images.imported_post.front_matter, "date": parsed.date or date},
+        front_matter={
+            **images.imported_post.front_matter,
+            "date": images.imported_post.front_matter.get("date") or date,
+        },
     )
     with _stage_issue(project, imported_post, images.files, source) as staging_folder:
         result = ImportResult(
@@ -127,7 +150,7 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
         if existing_folder is None:
             staging_folder.rename(result.post_path.parent)
             return result
-        return _update_issue(result, staging_folder, options)
+        return _update_issue(result, staging_folder, options, find_free_slug(project, slug))
 
 
 def _check_slug(slug: str) -> None:
@@ -140,30 +163,6 @@ def _check_slug(slug: str) -> None:
                 f"--slug {example}"
             ),
         )
-
-
-def _find_issue_by_source(project: Project, source: PostSource, slug: str) -> Path | None:
-    """Return the newest issue imported from the same bytes, whatever its name is now."""
-    for folder in reversed(list_issue_folders(project)):
-        manifest = read_manifest(folder)
-        if manifest and manifest.source_hash == source.sha256 and slug in {"", _get_slug(folder)}:
-            return folder
-    return None
-
-
-def _find_issue_by_slug(project: Project, slug: str) -> Path | None:
-    """Return the newest issue with a slug: a post imported on another day is the same issue."""
-    folders = [folder for folder in list_issue_folders(project) if _get_slug(folder) == slug]
-    return folders[-1] if folders else None
-
-
-def _get_slug(folder: Path) -> str:
-    match = ISSUE_NAME_PATTERN.match(folder.name)
-    return match["slug"] if match else ""
-
-
-def _get_date(folder: Path) -> datetime.date:
-    return datetime.date.fromisoformat(folder.name[:10])
 
 
 @contextmanager
@@ -184,7 +183,7 @@ def _stage_issue(
         for name, file in image_files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / name)
-        write_manifest(folder, source.sha256)
+        write_manifest(folder, source.sha256, source.file_name)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -205,7 +204,7 @@ def _format_set_aside(set_aside: Collection[SetAsideLine]) -> str:
 
 
 def _update_issue(
-    result: ImportResult, staging_folder: Path, options: ImportOptions
+    result: ImportResult, staging_folder: Path, options: ImportOptions, free_slug: str
 ) -> ImportResult:
     """Move the staged files into an existing issue, if the options allow that."""
     folder = result.post_path.parent
@@ -222,7 +221,7 @@ def _update_issue(
             )
         brings_back_post = same_source and not post_file
         if edited_files or not (options.keep or brings_back_post):
-            raise _refusal_error(result, staging_folder, old_manifest, edited_files)
+            raise make_refusal_error(result.post_path, staging_folder, edited_files, free_slug)
     if post_file and old_manifest == new_manifest and not edited_files:
         return replace(result, state="unchanged")
     backups = tuple(_back_up_file(folder, name, staging_folder) for name in edited_files)
@@ -267,35 +266,6 @@ def _find_obsolete_files(
 def _find_post_file(folder: Path) -> Path | None:
     """Return the issue's post; ``None`` if the editor has deleted it."""
     return next((folder / name for name in _POST_FILE_NAMES if (folder / name).is_file()), None)
-
-
-def _refusal_error(
-    result: ImportResult,
-    staging_folder: Path,
-    old_manifest: ImportManifest | None,
-    edited_files: tuple[str, ...],
-) -> PostError:
-    where = Location(display_path(result.post_path))
-    other_issue_hint = "To import the post as a new issue, set another name with --slug."
-    if old_manifest is None:
-        message = "an issue with this name exists and was not imported"
-    elif edited_files:
-        message = f"{', '.join(edited_files)} was edited since it was imported"
-    else:
-        return PostError(
-            "the post differs from the one imported here before",
-            where=where,
-            remedy=f"Replace it with --update. {other_issue_hint}",
-        )
-    changes = diff_files(result.post_path, staging_folder / result.post_path.name)
-    return PostError(
-        f"{message}; nothing was changed" + (f"\n{changes}\n" if changes else ""),
-        where=where,
-        remedy=(
-            "Replace it with --update; your version is kept as "
-            f"{result.post_path.name}{BACKUP_SUFFIX}. {other_issue_hint}"
-        ),
-    )
 
 
 def _back_up_file(folder: Path, name: str, staging_folder: Path) -> str:

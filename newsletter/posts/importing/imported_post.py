@@ -2,20 +2,23 @@
 
 import datetime
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
 from newsletter.errors import Location, PostError, UsageError
 from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
-from newsletter.posts.front_matter.schema import FrontMatterFields, validate_front_matter
+from newsletter.posts.front_matter.schema import FrontMatterFields
 from newsletter.posts.html.markdown import render_markdown
 from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.blocks import ArticleOutline, outline_html
 from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
 from newsletter.posts.importing.read_file import STDIN
+from newsletter.posts.importing.settings.file_name import FileNameSettings, parse_file_name
+from newsletter.posts.importing.settings.notes import SettingNote
+from newsletter.posts.importing.settings.translate import translate_front_matter
 from newsletter.posts.importing.sources.draft import ParsedSource
 from newsletter.posts.importing.sources.html import parse_html_source
 from newsletter.posts.importing.sources.markdown import parse_markdown_source
@@ -45,9 +48,10 @@ _FRAGMENT_START = re.compile(
 _MARKDOWN_SYNTAX = re.compile(
     r"^(?:#{1,6} \S|```|~~~|!\[)|\[[^\]\n]+\]\([^)\s]+\)|^(?:={3,}|-{3,})$", re.MULTILINE
 )
-_DATE_PREFIX = re.compile(r"\d{4}-\d{2}-\d{2}[-_ ]+")
+_JEKYLL_FOLDERS = frozenset({"_posts", "_drafts"})
 _FRONT_MATTER_START = re.compile(
-    r"---[ \t]*\n(?:[ \t]*(?:#.*)?\n)*[\w-]+:|\+\+\+[ \t]*\n\s*[\w-]+ *=|\{\s*\""
+    r"---[ \t]*(?:json|toml|ya?ml|js|javascript)[ \t]*\n"
+    r"|---[ \t]*\n(?:[ \t]*(?:#.*)?\n)*[\w-]+:|\+\+\+[ \t]*\n\s*[\w-]+ *=|\{\s*\""
 )
 
 
@@ -62,10 +66,11 @@ class ImportedPost:
         body: the article in its own syntax.
         body_format: syntax of ``body``, which is also the file's suffix.
         front_matter_source: the source's YAML, to be kept as written; empty for other formats.
-        date: publication date, if the post has one.
-        slug: from the post's settings, or from its title; may be empty.
+        date: publication date, if the post or its file's name has one.
+        slug: from the post's settings, its file's name, or its title; may be empty.
         removed: boilerplate that was removed.
         set_aside: passages for the editor to check.
+        setting_notes: what was taken from other tools' settings, and what was not.
     """
 
     title: str
@@ -77,11 +82,31 @@ class ImportedPost:
     slug: str = ""
     removed: tuple[RemovedLine, ...] = ()
     set_aside: tuple[SetAsideLine, ...] = ()
+    setting_notes: tuple[SettingNote, ...] = ()
 
     @property
     def outline(self) -> ArticleOutline:
         """Text blocks and images of the article."""
         return outline_html(render_markdown(self.body) if self.body_format == "md" else self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportContext:
+    """What is around a source.
+
+    Attributes:
+        folder: the source's folder, for ``2026-10-02-gulls/index.md``; that of its path if
+            ``None``.
+        template_names: the templates that ``template`` may name; ``None`` for any.
+        has_image: returns whether a path or URL is an image that an issue can show.
+    """
+
+    folder: PurePath | None = None
+    template_names: Collection[str] | None = None
+    has_image: Callable[[str], bool] = bool
+
+
+_NO_CONTEXT = ImportContext()
 
 
 def detect_source_kind(text: str, path: str) -> SourceKind:
@@ -104,7 +129,12 @@ def detect_source_kind(text: str, path: str) -> SourceKind:
 
 
 def parse_imported_post(
-    text: str, path: str, *, language: str, keep: Collection[int] = ()
+    text: str,
+    path: str,
+    *,
+    language: str,
+    keep: Collection[int] = (),
+    context: ImportContext = _NO_CONTEXT,
 ) -> ImportedPost:
     r"""Parse a post, clean it up, and complete its settings.
 
@@ -113,16 +143,34 @@ def parse_imported_post(
         path: its name, for messages and to detect its kind; ``-`` for standard input.
         language: BCP 47 tag if the post has none.
         keep: lines (1-based) that are kept, whatever they look like.
+        context: what is around the source.
 
     Raises:
-        PostError: the post is empty, without a title, or invalid.
+        PostError: the post is empty, without a title, or its front matter has invalid syntax.
         UsageError: ``keep`` has a line from which nothing was removed.
     """
     where = Location(path)
     if not text.strip():
         raise PostError("the post is empty; nothing was imported", where=where)
     kind = detect_source_kind(text, path)
-    front_matter = FrontMatter(body=text) if kind == "text" else split_front_matter(text, path)
+    front_matter = (
+        FrontMatter(body=text)
+        if kind == "text"
+        else split_front_matter(text, path, allow_repeated=True)
+    )
+    yaml_source = _get_yaml_source(text, front_matter)
+    file_path = PurePath(
+        context.folder or "", path if context.folder is None else PurePath(path).name
+    )
+    name = FileNameSettings() if path == STDIN else parse_file_name(file_path)
+    translated = translate_front_matter(
+        front_matter,
+        language=language,
+        is_jekyll=not _JEKYLL_FOLDERS.isdisjoint(file_path.parts),
+        template_names=context.template_names,
+        has_image=context.has_image,
+    )
+    front_matter, fields = translated.front_matter, translated.fields
     parsed = _parse_source(kind, front_matter, path, keep)
     if is_empty_body(
         _sanitize_rendered(render_markdown(parsed.body), path) if kind != "html" else parsed.body
@@ -133,18 +181,21 @@ def parse_imported_post(
             where=where,
             remedy="Keep removed lines with --keep LINE." if removed_lines else "",
         )
-    fields = validate_front_matter(front_matter, path)
-    title = _resolve_title(fields.title or parsed.title, path)
+    title = _resolve_title(fields.title or parsed.title or name.title, path)
+    date = fields.date or parsed.date or name.date
+    fields = fields.model_copy(update={"date": date})
+    slug = slugify(str(front_matter.data.get("slug") or "")) or name.slug or slugify(title)
     return ImportedPost(
         title=title,
         front_matter=_complete_settings(front_matter, fields, parsed, title, language),
         body=parsed.body,
         body_format="html" if kind == "html" else "md",
-        front_matter_source=_get_yaml_source(text, front_matter),
-        date=fields.date or parsed.date,
-        slug=slugify(str(front_matter.data.get("slug") or title)),
+        front_matter_source=yaml_source,
+        date=date,
+        slug=slug,
         removed=parsed.removed,
         set_aside=parsed.set_aside,
+        setting_notes=translated.notes,
     )
 
 
@@ -181,18 +232,14 @@ def _parse_source(
     return parsed
 
 
-def _resolve_title(stated_title: str, path: str) -> str:
-    """Return the stated title, or one made from ``2026-11-22-low-tide.md`` as "Low tide"."""
-    stem = "" if path == STDIN else _DATE_PREFIX.sub("", PurePath(path).stem)
-    title_from_name = re.sub(r"[-_\s]+", " ", stem).strip()
-    title = stated_title or title_from_name[:1].upper() + title_from_name[1:]
-    if not any(char.isalnum() for char in title):
-        raise PostError(
-            "the post has no title",
-            where=Location(path),
-            remedy="Add a heading, or front matter with: title: Spring in the harbour",
-        )
-    return title
+def _resolve_title(title: str, path: str) -> str:
+    if any(char.isalnum() for char in title):
+        return title
+    raise PostError(
+        "the post has no title",
+        where=Location(path),
+        remedy="Add a heading as its first line, or front matter with: title: Spring",
+    )
 
 
 def _complete_settings(
@@ -211,13 +258,14 @@ def _complete_settings(
             summary or parsed_source.description or parsed_source.opening, MAX_PREHEADER_LENGTH
         ),
         "author": parsed_source.author or None,
-        "date": fields.date or parsed_source.date,
+        "date": fields.date,
         "canonical_url": parsed_source.canonical_url or None,
         "language": parsed_source.language or language,
         "tags": list(parsed_source.tags),
     }
     values = {key: value for key, value in front_matter.data.items() if value not in (None, "")}
-    return {**settings, **values}
+    extra = values.pop("extra", None)
+    return {**settings, **values, **({"extra": extra} if extra else {})}
 
 
 def clip_to_sentence(text: str, max_length: int) -> str:

@@ -18,12 +18,14 @@ class ImportManifest:
 
     Attributes:
         source_hash: SHA-256 of the source's bytes, hex.
+        source_name: the source's file and folder, ``"posts/low-tide.md"``; empty if unknown.
         file_hashes: path inside the issue's folder (with ``/``) -> SHA-256 of the file as
             written.
     """
 
     source_hash: str
     file_hashes: Mapping[str, str]
+    source_name: str = ""
 
 
 def read_manifest(folder: Path) -> ImportManifest | None:
@@ -31,17 +33,20 @@ def read_manifest(folder: Path) -> ImportManifest | None:
     try:
         data = json.loads((folder / MANIFEST_FILE_NAME).read_bytes())
         return ImportManifest(
-            str(data["source"]), {str(k): str(v) for k, v in data["files"].items()}
+            str(data["source"]),
+            {str(k): str(v) for k, v in data["files"].items()},
+            str(data.get("name", "")),
         )
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
 
 
-def write_manifest(folder: Path, source_hash: str) -> None:
+def write_manifest(folder: Path, source_hash: str, source_name: str) -> None:
     """Write a manifest of all files now in ``folder``."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     content = {
         "source": source_hash,
+        "name": source_name,
         "files": {path.relative_to(folder).as_posix(): hash_file(path) for path in files},
     }
     (folder / MANIFEST_FILE_NAME).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

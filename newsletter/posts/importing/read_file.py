@@ -31,6 +31,11 @@ class PostSource:
     sha256: str
     folder: Path | None
 
+    @property
+    def file_name(self) -> str:
+        """The file's name with its folder's, to recognize it again; empty for standard input."""
+        return f"{self.folder.name}/{Path(self.name).name}" if self.folder else ""
+
     def find_line(self, reference: str) -> int | None:
         """Return the 1-based line of the first ``reference``, percent-encoded or not."""
         for form in (reference, unquote(reference)):

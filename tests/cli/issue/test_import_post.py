@@ -105,6 +105,7 @@ def test_import_as_json(cli: Cli, project_folder: Path, scraped: Path) -> None:
         "paragraphs": 2,
         "words": 44,
         "minutes": 1,
+        "settings": [],
         "pictures": [],
         "removed": [
             {"line": 1, "text": "Blog", "why": "section label"},
@@ -135,6 +136,45 @@ def test_post_is_read_from_standard_input(cli: Cli, project_folder: Path) -> Non
     assert code == 0
     assert out.startswith("issues/2026-11-22-low-tide/post.md\n")
     assert (project_folder / "issues" / "2026-11-22-low-tide" / "post.md").is_file()
+
+
+def test_settings_of_another_tool_are_reported_and_the_issue_is_valid(
+    cli: Cli, project_folder: Path, inbox: Inbox
+) -> None:
+    settings = (
+        'layout: post\ntitle: "Salt &amp; rope"\nauthors: [Kari Moe, Per Dahl]\n'
+        "pubDate: 2026-10-01\ncover: gone.png\narchived: true\nmood: [wet]\n"
+    )
+    post = inbox("a.md", f"---\n{settings}---\n{SENTENCE}\n")
+    code, out, err = cli("import", post)
+    assert (code, err) == (0, "")
+    assert out == (
+        "issues/2026-10-01-salt-rope/post.md\n"
+        "  title   Salt & rope\n"
+        "  read    1 paragraph, 20 words, 1 minute\n"
+        "  author  Kari Moe and Per Dahl (from authors)\n"
+        "  date    2026-10-01 (from pubDate)\n"
+        "  cover   'gone.png' isn't an image beside the post; kept under extra:\n"
+        "  extra   layout, archived, mood (kept, not used)\n"
+        "Next: newsletter build salt-rope\n"
+    )
+    config = load_config(project_folder / "newsletter.yml", {})
+    issue = read_issue(project_folder / "issues" / "2026-10-01-salt-rope", config)
+    assert (issue.subject, issue.post.author) == ("Salt & rope", "Kari Moe and Per Dahl")
+    again = cli("import", post, "--slug", "other", "--json")
+    assert json.loads(again[1])["settings"][0] == {
+        "key": "author",
+        "text": "Kari Moe and Per Dahl (from authors)",
+    }
+
+
+def test_next_step_names_one_issue(cli: Cli, project_folder: Path, inbox: Inbox) -> None:
+    post = inbox("a.md", f"# Tide\n\n{SENTENCE}\n")
+    cli("import", post, "--slug", "low-tide", "--date", "2026-11-22")
+    assert cli("import", inbox("b.md", f"# Tide\n\n{SENTENCE} b\n"), "--date", "2026-11-23")[
+        1
+    ].endswith("Next: newsletter build 2026-11-23-tide\n")
+    assert (project_folder / "issues" / "2026-11-23-tide").is_dir()
 
 
 def test_control_characters_of_a_post_are_escaped(
@@ -213,7 +253,7 @@ class TestReimport:
         assert err == (
             "newsletter: issues/2026-11-22-low-tide/post.md: the post differs from the one "
             "imported here before. Replace it with --update. To import the post as a new issue, "
-            "set another name with --slug.\n"
+            "use: --slug low-tide-2\n"
         )
         assert snapshot(issue.parent) == before
         code, out, _ = cli("import", changed, "--update")

@@ -1,4 +1,5 @@
 import datetime
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,6 +95,108 @@ def test_same_post_with_another_slug_is_another_issue(project: Project) -> None:
     import_post(project, source, NEW_IMPORT)
     other = import_post(project, source, ImportOptions(today=NEW_IMPORT.today, slug="other"))
     assert (other.state, other.post_path.parent.name) == ("new", "2026-11-22-other")
+
+
+def test_two_posts_of_one_title_do_not_overwrite_each_other(project: Project) -> None:
+    for name in ("a", "b"):
+        Path(name).mkdir()
+        write_source(f"{name}/links.md", f"# Links\n\n{SENTENCE} {name}\n")
+    first = import_post(project, "a/links.md", NEW_IMPORT)
+    before = first.post_path.read_text()
+    with pytest.raises(PostError) as caught:
+        import_post(project, "b/links.md", NEW_IMPORT)
+    (problem,) = caught.value.problems
+    assert problem.message == "the issue was imported from another post, a/links.md"
+    assert problem.remedy.startswith("To import the post as a new issue, use: --slug links-2. ")
+    second = import_post(
+        project, "b/links.md", ImportOptions(today=NEW_IMPORT.today, slug="links-2")
+    )
+    assert (second.state, first.post_path.read_text()) == ("new", before)
+    write_source("b/links.md", f"# Links\n\n{SENTENCE} c\n")
+    with pytest.raises(PostError, match=r"links-2/.*Replace it with --update.*--slug links-3"):
+        import_post(project, "b/links.md", NEW_IMPORT)
+    first.post_path.write_text("mine")
+    second.post_path.write_text("mine")
+    again = ImportOptions(today=NEW_IMPORT.today, slug="links")
+    with pytest.raises(PostError) as caught:
+        import_post(project, "b/links.md", again)
+    (problem,) = caught.value.problems
+    assert problem.message.startswith("post.md was edited since it was imported")
+    assert problem.remedy.startswith("To import the post as a new issue, use: --slug links-3. ")
+
+
+@pytest.mark.parametrize(
+    ("file", "date", "folders"),
+    [
+        ("b.md", "2026-10-02", ["2026-10-01-links", "2026-10-02-links"]),
+        ("a.md", "2026-10-02", ["2026-10-01-links"]),
+        ("b.md", "2026-10-01", ["2026-10-01-links"]),
+    ],
+)
+def test_post_of_another_file_and_date_is_another_issue(
+    project: Project, file: str, date: str, folders: list[str]
+) -> None:
+    import_post(
+        project, write_source("a.md", f"---\ndate: 2026-10-01\n---\n# Links\n\n{SENTENCE}"), UPDATE
+    )
+    text = f"---\ndate: {date}\n---\n# Links\n\n{SENTENCE} b"
+    import_post(project, write_source(file, text), UPDATE)
+    assert sorted(folder.name for folder in project.issues_dir.iterdir()) == folders
+
+
+def test_manifest_without_the_name_of_the_source_is_read(project: Project) -> None:
+    source = write_source("a.md", f"# Low tide\n\n{SENTENCE}\n")
+    manifest = import_post(project, source, NEW_IMPORT).post_path.parent / MANIFEST_FILE_NAME
+    manifest.write_text(re.sub(r'"name":.*\n', "", manifest.read_text()))
+    assert import_post(project, source, NEW_IMPORT).state == "unchanged"
+    changed = write_source("a.md", f"# Low tide\n\n{SENTENCE} It did.\n")
+    with pytest.raises(PostError, match=r"here before\. To import the post as a new issue, use"):
+        import_post(project, changed, NEW_IMPORT)
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [
+        ("_posts/2026-10-02-gulls.md", "2026-10-02-gulls"),
+        ("2026-10-02-gulls/index.md", "2026-10-02-gulls"),
+        ("gulls/index.md", "2026-11-22-gulls"),
+        ("gulls.md", "2026-11-22-low-tide"),
+    ],
+)
+def test_date_and_slug_come_from_the_file_name(project: Project, path: str, folder: str) -> None:
+    Path(path).parent.mkdir(exist_ok=True)
+    source = write_source(path, f"---\ntitle: Low tide\n---\n{SENTENCE}\n")
+    assert import_post(project, source, NEW_IMPORT).post_path.parent.name == folder
+
+
+def test_front_matter_beats_the_file_name(project: Project) -> None:
+    text = f"---\ntitle: Low tide\ndate: 2026-10-05\nslug: terns\n---\n{SENTENCE}\n"
+    result = import_post(project, write_source("2026-10-02-gulls.md", text), NEW_IMPORT)
+    assert result.post_path.parent.name == "2026-10-05-terns"
+
+
+def test_folder_of_an_index_file_is_found_from_inside(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("2026-10-02-gulls").mkdir()
+    write_source("2026-10-02-gulls/index.md", SENTENCE)
+    monkeypatch.chdir("2026-10-02-gulls")
+    result = import_post(project, "index.md", NEW_IMPORT)
+    assert (result.post_path.parent.name, result.imported_post.title) == (
+        "2026-10-02-gulls",
+        "Gulls",
+    )
+
+
+def test_image_that_is_missing_is_kept_under_extra(
+    project: Project, png: Callable[[int, int], bytes]
+) -> None:
+    Path("boat.png").write_bytes(png(9, 9))
+    text = f"---\ntitle: Low tide\nimage: gone.png\ncover: boat.png\ntemplate: x\n---\n{SENTENCE}\n"
+    result = import_post(project, write_source("a.md", text), NEW_IMPORT)
+    assert result.image_names == ("boat.png",)
+    written = result.post_path.read_text()
+    assert "\nhero: boat.png\nextra:\n  image: gone.png\n  template: x\n---\n" in written
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Settings of a post from elsewhere: other tools' keys and file names."""

@@ -1,0 +1,253 @@
+import datetime
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.posts.front_matter.parse import split_front_matter
+from newsletter.posts.importing.settings.translate import (
+    TranslatedFrontMatter,
+    translate_front_matter,
+)
+
+PACIFIC = datetime.timezone(datetime.timedelta(hours=-8))
+
+
+def translate(block: str, fence: str = "---", **options: Any) -> TranslatedFrontMatter:
+    text = block if block.startswith("{") else f"{fence}\n{block}\n{fence}\n"
+    front_matter = split_front_matter(text, "post.md", allow_repeated=True)
+    return translate_front_matter(front_matter, **{"language": "en", **options})
+
+
+@pytest.mark.parametrize(
+    ("block", "settings"),
+    [
+        # authors
+        ("author: [Kari Moe, Per Dahl]", {"author": "Kari Moe and Per Dahl"}),
+        ("author: [A, B, C]\nlang: de", {"author": "A, B und C", "language": "de"}),
+        ("author: [A, B]\nlang: ja", {"author": "A, B", "language": "ja"}),
+        ("authors: [Kari Moe]", {"author": "Kari Moe"}),
+        ("authors: Kari Moe", {"author": "Kari Moe"}),
+        ("authors: [{name: A}, {display_name: B}]", {"author": "A and B"}),
+        (
+            "author: {name: Kari, email: k@y.example}",
+            {"author": "Kari", "extra": {"author": {"name": "Kari", "email": "k@y.example"}}},
+        ),
+        (
+            "author: Kari Moe <k@y.example>",
+            {"author": "Kari Moe", "extra": {"author": "Kari Moe <k@y.example>"}},
+        ),
+        (
+            "author: {name: Kari, bio: Mends nets., website: https://k.example}",
+            {"author": {"name": "Kari", "bio": "Mends nets.", "url": "https://k.example"}},
+        ),
+        ("author: {name: Kari, bio: Nets}", {"author": {"name": "Kari", "bio": "Nets"}}),
+        ("author: 7", {"extra": {"author": 7}}),
+        ("author: Kari\nauthors: [Per]", {"author": "Kari", "extra": {"authors": ["Per"]}}),
+        # dates
+        ("date: October 4, 2026", {"date": datetime.date(2026, 10, 4)}),
+        ("date: 2026/10/03", {"date": datetime.date(2026, 10, 3)}),
+        ("date: 2026-10-3", {"date": datetime.date(2026, 10, 3)}),
+        (
+            "date: 2026-10-03 23:30:00 -0800",
+            {"date": datetime.datetime(2026, 10, 3, 23, 30, tzinfo=PACIFIC)},
+        ),
+        ("pubDate: 2026-10-01", {"date": datetime.date(2026, 10, 1)}),
+        ("publishedAt: 2026-10-01", {"date": datetime.date(2026, 10, 1)}),
+        ("published_at: 1790899200", {"date": datetime.datetime(2026, 10, 2, tzinfo=datetime.UTC)}),
+        ("date_published: 2026-10-01", {"date": datetime.date(2026, 10, 1)}),
+        ("publishDate: 2026-10-01", {"date": datetime.date(2026, 10, 1)}),
+        ("published: 2026-10-01", {"date": datetime.date(2026, 10, 1)}),
+        ("lastmod: 2026-10-01", {"date": datetime.date(2026, 10, 1)}),
+        (
+            "updated: 2026-10-05\ndate: 2026-10-01",
+            {"date": datetime.date(2026, 10, 1), "extra": {"updated": datetime.date(2026, 10, 5)}},
+        ),
+        (
+            "date: soon\npubDate: 2026-10-01",
+            {"date": datetime.date(2026, 10, 1), "extra": {"date": "soon"}},
+        ),
+        ("date: ''", {"date": None}),
+        # images
+        ("image: https://x.example/a.png", {"hero": "https://x.example/a.png"}),
+        ("thumbnail: //x.example/a.png", {"hero": "https://x.example/a.png"}),
+        ("featured_image: /img/a.png", {"hero": "/img/a.png"}),
+        ("coverImage: {url: a.png}", {"hero": "a.png"}),
+        (
+            "heroImage: {src: a.png, alt: Boats, caption: In port}",
+            {"hero": {"src": "a.png", "alt": "Boats", "caption": "In port"}},
+        ),
+        (
+            "feature_image: a.png\nfeature_image_alt: Boats\nfeature_image_caption: In port",
+            {"hero": {"src": "a.png", "alt": "Boats", "caption": "In port"}},
+        ),
+        (
+            "cover: {image: a.png, alt: Boats, relative: true}",
+            {
+                "hero": {"src": "a.png", "alt": "Boats"},
+                "extra": {"cover": {"image": "a.png", "alt": "Boats", "relative": True}},
+            },
+        ),
+        ("images: [a.png]", {"hero": "a.png"}),
+        ("images: [a.png, b.png]", {"hero": "a.png", "extra": {"images": ["a.png", "b.png"]}}),
+        ("image: false", {"extra": {"image": False}}),
+        ("image: '{{ site.url }}/a.png'", {"extra": {"image": "{{ site.url }}/a.png"}}),
+        (
+            "image: gone.png\nthumbnail: a.png",
+            {"hero": "a.png", "extra": {"image": "gone.png"}},
+        ),
+        ("hero: gone.png", {"extra": {"hero": "gone.png"}}),
+        # language, summary, URL
+        ("lang: de", {"language": "de"}),
+        ("locale: pt_BR", {"language": "pt-BR"}),
+        ("language: Norwegian!", {"extra": {"language": "Norwegian!"}}),
+        ("subtitle: What it leaves", {"description": "What it leaves"}),
+        ("summary: In short\ndek: So", {"summary": "In short", "extra": {"dek": "So"}}),
+        (
+            "excerpt: '<p>In <b>short</b>.</p>'",
+            {"excerpt": "In short.", "extra": {"excerpt": "<p>In <b>short</b>.</p>"}},
+        ),
+        ("excerpt: true", {"extra": {"excerpt": True}}),
+        ("canonicalURL: https://x.example/p", {"canonical_url": "https://x.example/p"}),
+        ("original_url: https://x.example/p", {"canonical_url": "https://x.example/p"}),
+        ("canonical: /p", {"extra": {"canonical": "/p"}}),
+        # tags
+        ("tags: a, b", {"tags": "a, b"}),
+        ("tags: [{name: Boats}]", {"tags": ["Boats"]}),
+        ("tags: [2026, true]", {"tags": ["2026", "true"]}),
+        ("tags: boat trips", {"tags": "boat trips"}),
+        ("tags: boats wind\nlayout: x", {"tags": ["boats", "wind"], "extra": {"layout": "x"}}),
+        ("categories: [a, [b, a]]", {"tags": ["a", "b"]}),
+        ("keywords: a, b", {"tags": ["a", "b"]}),
+        ("tags: [a]\ncategories: [b]", {"tags": ["a"], "extra": {"categories": ["b"]}}),
+        ("tags: [a, '#internal']", {"tags": ["a", "#internal"]}),
+        ("tags: {a: 1}", {"extra": {"tags": {"a": 1}}}),
+        # drafts, slugs
+        ("published: false", {"draft": True}),
+        ("published: true", {"extra": {"published": True}}),
+        ("status: draft", {"draft": True}),
+        ("draft: false\nstatus: draft", {"draft": False, "extra": {"status": "draft"}}),
+        ("slug: low-tide", {"slug": "low-tide"}),
+        (
+            "permalink: /2026/low-tide.html",
+            {"slug": "low-tide", "extra": {"permalink": "/2026/low-tide.html"}},
+        ),
+        (
+            "url: https://x.example/low-tide/",
+            {"canonical_url": "https://x.example/low-tide/", "slug": "low-tide"},
+        ),
+        ("permalink: /:year/:title/", {"extra": {"permalink": "/:year/:title/"}}),
+        ("permalink: false", {"extra": {"permalink": False}}),
+        # text
+        (
+            'title: "Salt &amp; rope&#8217;s caf&eacute; &amp;amp; R&D &copy=1"',
+            {"title": "Salt & rope’s café &amp; R&D &copy=1"},  # noqa: RUF001
+        ),
+        ("description: A &amp; B\nauthor: C &amp; D", {"description": "A & B", "author": "C & D"}),
+        ("title: |\n  Low\n  tide", {"title": "Low tide"}),
+        ("title: [x]", {"extra": {"title": ["x"]}}),
+        # the rest
+        ("archived: true\ntitel: x", {"extra": {"archived": True, "titel": "x"}}),
+        ("archive: true\nnumber: twelve", {"extra": {"archive": True, "number": "twelve"}}),
+        ("template: plain", {"template": "plain"}),
+        ("template: post", {"extra": {"template": "post"}}),
+        ("extra: {mood: wet}\nmood: dry", {"extra": {"mood": "wet", "mood_2": "dry"}}),
+        ("extra: 5", {"extra": {"extra": 5}}),
+        ("a: 1\na: 2\ndate: soon\ndate: 2026-10-01", {
+            "date": datetime.date(2026, 10, 1), "extra": {"a": 2, "a_2": 1, "date": "soon"},
+        }),
+    ],
+)  # fmt: skip
+def test_known_meanings_are_taken_and_the_rest_is_kept(
+    block: str, settings: dict[str, Any]
+) -> None:
+    translated = translate(
+        block,
+        template_names=["issue", "plain"],
+        has_image=lambda reference: reference != "gone.png",
+    )
+    assert translated.front_matter.data == settings
+
+
+def test_settings_in_tables_are_taken_from_them() -> None:
+    zola = 'title = "A"\n[taxonomies]\ntags = ["a"]\n[extra]\nauthor = "Kari"\nmood = "wet"'
+    assert translate(zola, "+++").front_matter.data == {
+        "title": "A", "author": "Kari", "tags": ["a"], "extra": {"mood": "wet"},
+    }  # fmt: skip
+    hugo = '{"title": "A", "params": {"author": {"name": "Kari"}, "math": true}}\n'
+    assert translate(hugo).front_matter.data == {
+        "title": "A", "author": "Kari", "extra": {"params": {"math": True}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("block", "notes"),
+    [
+        ("title: A\ndate: 2026-10-01\ntags: [a]\nsummary: B", []),
+        ("title: A &amp; B", []),
+        ("authors: [A, B]", [("author", "A and B (from authors)")]),
+        ("date: October 4, 2026", [("date", "2026-10-04 (from 'October 4, 2026')")]),
+        ("date: soon", [("date", "'soon' can't be used; kept under extra:")]),
+        (
+            "author: {name: A, email: a@b.example}",
+            [("author", "A (from author); all of it is kept under extra:")],
+        ),
+        (
+            "image: gone.png",
+            [("image", "'gone.png' isn't an image beside the post; kept under extra:")],
+        ),
+        ("layout: post\nmood: wet", [("extra", "layout, mood (kept, not used)")]),
+        ("published: false", [("draft", "true (from published)")]),
+        ("params: {lang: de}", [("language", "de (from params.lang)")]),
+    ],
+)
+def test_what_was_taken_and_kept_is_noted(block: str, notes: list[tuple[str, str]]) -> None:
+    translated = translate(block, has_image=lambda reference: reference != "gone.png")
+    assert list(translated.notes) == notes
+
+
+def test_our_own_settings_stay_as_they_are() -> None:
+    block = (
+        "title: A\nsubject: B\npreheader: C\nauthor: {name: D, picture: d.png}\nnumber: 3\n"
+        "sender_name: E\nreply_to: f@g.example\nhero: {src: a.png, alt: H}\narchive: private\n"
+        "button: {text: I, url: https://j.example}\nallow: {no-alt: k}\nextra: {l: 1}\ndraft: yes\n"
+        "further: [{title: M, url: https://n.example}]"
+    )
+    translated = translate(block)
+    assert translated.front_matter.data == split_front_matter(f"---\n{block}\n---\n", "").data
+    assert translated.notes == ()
+
+
+_KEYS = """
+    title author authors date pubDate lastmod published image cover hero lang language summary
+    excerpt subtitle canonicalURL permalink url slug tags categories draft status extra params
+    header template number allow archive button further reply_to subject preheader mood
+""".split()  # noqa: SIM905
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 10**13)
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["", "a b", "x&amp;y", "2026-10-02", "soon", "https://x.example/a.png", "/a"])
+    | st.text(max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*_KEYS, "name", "src", "alt", "email"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(_KEYS), _VALUES, max_size=6))
+def test_any_front_matter_is_translated_and_every_other_key_kept(data: dict[str, Any]) -> None:
+    front_matter = split_front_matter(json.dumps(data) + "\n", "post.md")
+    translated = translate_front_matter(front_matter, language="en")
+    settings = translated.front_matter.data
+    if "mood" in data:
+        assert data["mood"] in settings["extra"].values()
+    # What is left of the settings is valid in an issue of ours.
+    assert settings.keys() <= {*type(translated.fields).model_fields, "slug"}
