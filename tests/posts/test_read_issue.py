@@ -300,7 +300,7 @@ def test_keys_of_other_tools_are_ignored(read_post: ReadPost) -> None:
 
 
 def test_extra_is_free_content(read_post: ReadPost) -> None:
-    extra = "extra:\n  titel: '{{ x }}'\n  date: soon\n  hero: gone.png\n"
+    extra = "extra:\n  preheadr: '{{ x }}'\n  date: soon\n  hero: gone.png\n"
     assert read_post(f"---\ntitle: A\n{extra}---\nText").post.title == "A"
 
 

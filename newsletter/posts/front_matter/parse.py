@@ -161,6 +161,8 @@ def _parse_yaml(block: str, path: str) -> _ParsedSettings:
 
 def _describe_yaml_error(error: yaml.MarkedYAMLError) -> str:
     problem = str(error.problem or error.context)
+    if problem == safe_yaml.NOT_A_MAPPING_MESSAGE:
+        return problem
     if problem == "mapping values are not allowed here":
         return 'a value with a colon in it needs quotes: key: "one: two"'
     if "found character '\\t'" in problem:

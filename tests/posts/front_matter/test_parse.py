@@ -147,6 +147,7 @@ def test_invalid_front_matter_is_reported_with_its_line(text: str, line: int, me
     (problem,) = caught.value.problems
     assert problem.where == ("post.md", line)
     assert message in problem.message
+    assert "YAML: the front matter" not in problem.message
     assert problem.remedy
 
 

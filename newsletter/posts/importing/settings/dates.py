@@ -20,7 +20,7 @@ dec december dez dezember décembre decembre déc diciembre dic dicembre dezembr
 _MONTHS = {name: month for month, names in enumerate(_MONTH_NAMES, 1) for name in names.split()}
 _FILLERS = frozenset(
     """
-    mon monday tue tues tuesday wed wednesday thu thur thurs thursday fri friday sat saturday
+    mon monday tue tues tuesday wed wednesday thu thurs thursday fri friday sat saturday
     sun sunday montag dienstag mittwoch donnerstag freitag samstag sonntag mo di mi do fr sa so
     lundi mardi mercredi jeudi vendredi samedi dimanche at on the of um uhr à le de del den den
     """.split()  # noqa: SIM905 - a list of words reads best as words

@@ -142,14 +142,14 @@ def translate(block: str, fence: str = "---", **options: Any) -> TranslatedFront
         ("permalink: false", {"extra": {"permalink": False}}),
         # text
         (
-            'title: "Salt &amp; rope&#8217;s caf&eacute; &amp;amp; R&D &copy=1"',
-            {"title": "Salt & rope’s café &amp; R&D &copy=1"},  # noqa: RUF001
+            'title: "Salt &amp; rope&#8217;s &Aring;se &amp;amp; R&D &copy=1"',
+            {"title": "Salt & rope’s Åse &amp; R&D &copy=1"},  # noqa: RUF001
         ),
         ("description: A &amp; B\nauthor: C &amp; D", {"description": "A & B", "author": "C & D"}),
         ("title: |\n  Low\n  tide", {"title": "Low tide"}),
         ("title: [x]", {"extra": {"title": ["x"]}}),
         # the rest
-        ("archived: true\ntitel: x", {"extra": {"archived": True, "titel": "x"}}),
+        ("archived: true\npreheadr: x", {"extra": {"archived": True, "preheadr": "x"}}),
         ("archive: true\nnumber: twelve", {"extra": {"archive": True, "number": "twelve"}}),
         ("template: plain", {"template": "plain"}),
         ("template: post", {"extra": {"template": "post"}}),
