@@ -20,7 +20,7 @@ NOT_A_MAPPING_MESSAGE = "the front matter has no settings like 'key: value'"
 _READ_DIFFERENTLY = frozenset("\t\ufeff")
 # "key:<tab>value", "value<tab>": harmless, and other tools accept it.
 _TAB_BETWEEN_TOKENS = re.compile(r"(?<=:)[ \t]*\t[ \t]*|[ \t]*\t[ \t]*$", re.MULTILINE)
-_TIMESTAMP = re.compile(
+TIMESTAMP_PATTERN = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)"
     r"(?:[Tt ]+(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d*))?"
     r"\s*(?P<zone>Z|(?P<sign>[-+])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?)?)?$"
@@ -34,7 +34,7 @@ _SCALARS = (
     ("int", re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})$"), "-+0123456789"),
     ("float", re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})\.[0-9]+$"), "-+0123456789"),
     ("merge", re.compile(r"<<$"), "<"),
-    ("timestamp", _TIMESTAMP, "0123456789"),
+    ("timestamp", TIMESTAMP_PATTERN, "0123456789"),
 )
 
 
@@ -162,7 +162,7 @@ def _build_scalar(node: yaml.ScalarNode) -> Any:
             return int(text)
         if kind == "float":
             return float(text)
-        if kind == "timestamp" and (found := _TIMESTAMP.match(text)):
+        if kind == "timestamp" and (found := TIMESTAMP_PATTERN.match(text)):
             return _build_timestamp(found)
     except (ValueError, OverflowError):  # 2026-02-31, an offset of 99 hours
         pass

@@ -8,6 +8,7 @@ import yaml
 
 from newsletter.errors import PostError
 from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
+from newsletter.posts.front_matter.safe_yaml import TIMESTAMP_PATTERN
 from newsletter.posts.importing.imported_post import ImportedPost
 
 _YAML_WIDTH = 96
@@ -20,6 +21,8 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(
     type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "")
 )
+# A text that would be read as a date needs quotes.
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:timestamp", TIMESTAMP_PATTERN, list("0123456789"))
 # TOML's times of day, for which YAML has no type.
 _Dumper.add_multi_representer(object, lambda dumper, value: dumper.represent_str(str(value)))
 

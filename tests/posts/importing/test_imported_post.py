@@ -138,6 +138,8 @@ def test_other_front_matter_is_converted_to_yaml(settings: str) -> None:
         ("a: &x 1\ntitle: Low tide\nb: *x\n", "title: Low tide\n"),
         ("title: &x Low tide\nb: *x\n", ""),
         ("a: 1\na: 2\ntitle: Low tide\n", "title: Low tide\n"),
+        ("title: Low tide\ndate: '2026-10-02 10:00:00 +0200'\nx: 1\n", "title: Low tide\ndate: '2"),
+        ("date: '2026-10-02 10:00:00 +0200'\ntitle: A &amp; B\nx: '12:30'\n", "date: '2"),
     ],
 )
 def test_written_front_matter_holds_all_settings(source: str, written: str) -> None:

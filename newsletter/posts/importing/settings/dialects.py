@@ -35,10 +35,13 @@ class Dialect(NamedTuple):
 NESTED_TABLES = ("extra", "params", "taxonomies", "header", "seo", "meta")
 # Any of these in an issue is a summary already.
 SUMMARY_SETTINGS = ("preheader", "description", "summary", "excerpt")
+# These say something else too: that they have no date in them isn't worth a note.
+PATH_KEYS = ("permalink", "path", "url")
 
 _DATE_KEYS = """
     date pubdate publishdate publishedat datepublished publisheddate publicationdate publishedon
     publishedtime published posted postedon postedat postdate created createdat datecreated
+    permalink path url
     updated updatedat updateddate lastmod lastmodified lastupdated modified modifiedat datemodified
 """
 _HERO_KEYS = """
@@ -80,5 +83,5 @@ def list_dialects(language: str, *, is_jekyll: bool) -> tuple[Dialect, ...]:
         Dialect("tags", ("tags", "categories", "category", "keywords", "tag"), read_labels),
         Dialect("draft", ("published", "publish", "status", "poststatus"), read_draft),
         Dialect("hero", tuple(_HERO_KEYS.split()), read_image),
-        Dialect("slug", ("slug", "permalink", "url"), read_permalink_slug),
+        Dialect("slug", ("slug", *PATH_KEYS), read_permalink_slug),
     )

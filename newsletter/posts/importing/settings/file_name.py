@@ -11,6 +11,7 @@ from newsletter.posts.slug import slugify
 _DATE_PREFIX = re.compile(r"(\d{4})([-_.])(\d{1,2})\2(\d{1,2})(?:[-_. ]+|$)")
 # A folder with its pictures: gulls/index.md; Hugo adds the language, index.nb.md.
 _BUNDLE_FILE = re.compile(r"_?index(?:\.[a-z]{2}(?:-[a-z]{2})?)?", re.IGNORECASE)
+_DATED_FOLDERS = re.compile(r"(?:^|/)(\d{4})/(\d{1,2})/(\d{1,2})(?:/[^/]+)?$")
 _MEDIUM_ID = re.compile(r"-{1,2}[0-9a-f]{10,12}$")
 _SUBSTACK_ID = re.compile(r"^\d{5,}\.(?=\D)")
 
@@ -20,7 +21,8 @@ class FileNameSettings:
     """What the path of a post tells of it.
 
     Attributes:
-        date: of a name like ``2026-10-02-gulls.md``, or ``None``.
+        date: of a name like ``2026-10-02-gulls.md``, or of its folders (``2026/10/02``), or
+            ``None``.
         slug: of such a name, or of the folder of ``gulls/index.md``; empty for other names, which
             are often only working titles.
         title: the name as words; empty if it has none.
@@ -47,6 +49,8 @@ def parse_file_name(path: PurePath) -> FileNameSettings:
         words = _MEDIUM_ID.sub("", words)
     slug = slugify(words) if date or is_bundle or is_export else ""
     title = re.sub(r"[-_\s]+", " ", words or name).strip()
+    if date is None and (folders := _DATED_FOLDERS.search(path.parent.as_posix())):
+        date = _make_date(*folders.groups())
     return FileNameSettings(date, slug, title[:1].upper() + title[1:])
 
 

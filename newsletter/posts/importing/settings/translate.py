@@ -13,6 +13,7 @@ from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.front_matter.schema import FrontMatterFields
 from newsletter.posts.importing.settings.dialects import (
     NESTED_TABLES,
+    PATH_KEYS,
     SUMMARY_SETTINGS,
     Dialect,
     list_dialects,
@@ -146,7 +147,7 @@ def _take_setting(translation: _Translation, dialect: Dialect) -> None:
             return
         reading = _read(dialect, candidate, is_own=is_own)
         if reading is None or not _is_usable(translation, setting, reading.value):
-            if is_own or (setting in {"date", "hero"} and not isinstance(candidate.value, bool)):
+            if is_own or (setting in {"date", "hero"} and _is_worth_a_note(candidate)):
                 shown = reading.value if reading else candidate.value
                 is_missing_image = setting == "hero" and reading is not None
                 note = note_unreadable(candidate.name, shown, is_missing_image=is_missing_image)
@@ -162,6 +163,11 @@ def _take_setting(translation: _Translation, dialect: Dialect) -> None:
             note = note_taken(setting, reading.value, origin, is_complete=reading.is_complete)
             translation.add_note(note, candidate)
         return
+
+
+def _is_worth_a_note(candidate: _Candidate) -> bool:
+    is_path = squash_key(candidate.key) in PATH_KEYS
+    return not is_path and not isinstance(candidate.value, bool)
 
 
 def _has_summary(translation: _Translation, setting: str) -> bool:

@@ -13,6 +13,7 @@ from newsletter.posts.importing.settings.dates import parse_foreign_date
 # With its semicolon only: "?a=1&copy=2" and "R&D" are no entities.
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _HTML_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_DATED_PATH = re.compile(r"(?:^|/)(\d{4}/\d{2}/\d{2})/\S+$")
 _MAILBOX = re.compile(r"(?P<name>[^<>@]*[^<>@\s])\s*<[^<>\s]+@[^<>\s]+>")
 _CONJUNCTIONS = {
     word_language: word
@@ -80,8 +81,11 @@ def read_summary(value: Any) -> Reading | None:
 
 
 def read_date(value: Any) -> Reading | None:
-    """Read a date in any form."""
+    """Read a date in any form, or in a path: ``/2026/10/02/low-tide/``."""
     parsed = parse_foreign_date(value)
+    if parsed is None and isinstance(value, str) and (path := _DATED_PATH.search(value)):
+        parsed = parse_foreign_date(path[1])
+        return Reading(parsed, is_complete=False) if parsed else None
     return Reading(parsed) if parsed else None
 
 

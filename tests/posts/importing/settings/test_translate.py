@@ -138,6 +138,14 @@ def translate(block: str, fence: str = "---", **options: Any) -> TranslatedFront
             "url: https://x.example/low-tide/",
             {"canonical_url": "https://x.example/low-tide/", "slug": "low-tide"},
         ),
+        (
+            "path: 2026/10/02/low-tide\nlastmod: 2026-10-05",
+            {
+                "date": datetime.date(2026, 10, 2),
+                "slug": "low-tide",
+                "extra": {"path": "2026/10/02/low-tide", "lastmod": datetime.date(2026, 10, 5)},
+            },
+        ),
         ("permalink: /:year/:title/", {"extra": {"permalink": "/:year/:title/"}}),
         ("permalink: false", {"extra": {"permalink": False}}),
         # text
@@ -200,6 +208,10 @@ def test_settings_in_tables_are_taken_from_them() -> None:
         ),
         ("layout: post\nmood: wet", [("extra", "layout, mood (kept, not used)")]),
         ("published: false", [("draft", "true (from published)")]),
+        (
+            "permalink: /low-tide/",
+            [("slug", "low-tide (from permalink); all of it is kept under extra:")],
+        ),
         ("params: {lang: de}", [("language", "de (from params.lang)")]),
     ],
 )
