@@ -196,7 +196,7 @@ def test_aliases_work_but_cannot_expand_without_limit() -> None:
         split_front_matter(f"---\n{bomb}---\n", "post.md")
 
 
-_MERGED = "base: &b {x: 1, title: A}\n<<: *b\ntitle: B\nn:\n  <<: [*b, {y: 2}]\n  x: 3"
+_MERGED = "base: &b {x: 1, title: A}\n<<: *b\ntitle: B\nn:\n  x: 3\n  <<: [*b, {y: 2}]"
 
 
 @pytest.mark.parametrize(

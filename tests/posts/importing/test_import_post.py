@@ -192,11 +192,15 @@ def test_image_that_is_missing_is_kept_under_extra(
     project: Project, png: Callable[[int, int], bytes]
 ) -> None:
     Path("boat.png").write_bytes(png(9, 9))
-    text = f"---\ntitle: Low tide\nimage: gone.png\ncover: boat.png\ntemplate: x\n---\n{SENTENCE}\n"
+    others = "image: gone.png\ncover: boat.png\nresources: [{src: gone.png}]"
+    text = f"---\ntitle: Low tide\n{others}\n---\n{SENTENCE}\n"
     result = import_post(project, write_source("a.md", text), NEW_IMPORT)
     assert result.image_names == ("boat.png",)
     written = result.post_path.read_text()
-    assert "\nhero: boat.png\nextra:\n  image: gone.png\n  template: x\n---\n" in written
+    assert (
+        "\nhero: boat.png\nextra:\n  image: gone.png\n  resources: [{src: gone.png}]\n---\n"
+        in written
+    )
 
 
 @pytest.mark.parametrize(
