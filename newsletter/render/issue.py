@@ -4,6 +4,7 @@ Pure: no clock, no network, no files.
 """
 
 import re
+from dataclasses import replace
 from difflib import get_close_matches
 
 from newsletter.config.models import Config
@@ -86,8 +87,9 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
 
 
 def _render_html(article: str, name: str, templates: Templates, context: TemplateContext) -> str:
-    document = insert_article(compile_template(name, templates, context), ARTICLE_MARKER, article)
-    return inline_styles(document, name, templates, context)
+    compiled = compile_template(name, templates, context)
+    document = insert_article(compiled.html, ARTICLE_MARKER, article)
+    return inline_styles(replace(compiled, html=document), name, templates, context)
 
 
 def _find_template(issue: Issue, templates: Templates, config: Config) -> str:

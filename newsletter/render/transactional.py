@@ -62,13 +62,13 @@ def render_transactional(
     if name not in templates.files:
         raise TemplateError(f"there is no template {templates.locate(name)}")
     context = _build_transactional_context(content, config)
-    html = compile_template(name, templates, context)
+    compiled = compile_template(name, templates, context)
     return Email(
         issue=content.kind,
         subject=_render_variable("subject", name, templates, context),
         preheader=_render_variable("preheader", name, templates, context),
-        html=inline_styles(html, name, templates, context),
-        text=_render_text_part(html),
+        html=inline_styles(compiled, name, templates, context),
+        text=_render_text_part(compiled.html),
         sender=NamedAddress(config.sender.name, config.sender.address),
         reply_to=NamedAddress("", config.sender.reply_to) if config.sender.reply_to else None,
         headers=_HEADERS,

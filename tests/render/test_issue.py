@@ -389,3 +389,16 @@ def test_article_cannot_break_out_of_its_place_or_hide_the_rest(
     assert html.count("</body>") == html.count("<body") == 1
     assert html.index("&lt;!--[if mso]&gt;") < html.index("Leave")
     assert html.count("<!--[if") == html.count("<![endif]-->")
+
+
+def test_inline_rules_of_the_template_win_over_its_css_file(
+    render: Render, make_templates: MakeTemplates
+) -> None:
+    page_with_rules = (
+        make_templates()
+        .files["issue.mjml"]
+        .replace("</mj-head>", '<mj-style inline="inline">p { color: red }</mj-style></mj-head>')
+    )
+    email = render(templates=make_templates(page_with_rules, css="p { color: blue; margin: 0 }"))
+    assert '<p style="color:red; margin:0">Low water.</p>' in email.html
+    assert "mj-style" not in email.html

@@ -16,22 +16,26 @@ from lxml import etree
 
 from newsletter.errors import RenderError
 from newsletter.posts.html.nesting_limit import MAX_NESTING_DEPTH
+from newsletter.render.css.html_attributes import HtmlAttribute, set_html_attributes
 
 DOCTYPE = "<!DOCTYPE html>"  # some clients drop premailer's lower-case one: quirks mode
 
 _IGNORE_ATTRIBUTE = "data-premailer"
 _is_too_deep = etree.XPath("boolean(" + "/*" * (MAX_NESTING_DEPTH + 1) + ")")
-_ESCAPED_CHARACTERS = {"&#39;": "'", "&#34;": '"', "&quot;": '"', "&gt;": ">"}
+_ESCAPED_CHARACTERS = {
+    "&#39;": "'", "&#34;": '"', "&quot;": '"', "&gt;": ">", "&lt;": "<", "&amp;": "&",
+}  # fmt: skip
 # cssutils keeps the state of its parser and its log in global variables.
 _PREMAILER_LOCK = Lock()
 
 
-def inline_css(html: str, css: str) -> str:
+def inline_css(html: str, css: str, html_attributes: tuple[HtmlAttribute, ...] = ()) -> str:
     """Return an HTML document with ``css`` inlined; the same input gives the same bytes.
 
     Args:
         html: the document.
         css: the rules to inline.
+        html_attributes: attributes to set before that.
 
     Returns:
         The document, with its doctype in capitals.
@@ -46,6 +50,7 @@ def inline_css(html: str, css: str) -> str:
             f"elements are nested more than {MAX_NESTING_DEPTH} deep",
             remedy="Mail clients can't show that. Remove wrappers from the post or the template.",
         )
+    set_html_attributes(tree, html_attributes)
     for style in tree.iter("style"):
         style.set(_IGNORE_ATTRIBUTE, "ignore")
         style.text = _unescape_css(style.text or "")
@@ -89,7 +94,7 @@ def _hide_requests() -> Iterator[None]:
 
 
 def _unescape_css(css: str) -> str:
-    """Undo Jinja's escaping of quotes: in ``<style>``, browsers unescape nothing."""
+    """Undo the escaping of Jinja and of MJML's XML: in ``<style>``, browsers unescape nothing."""
     for escaped, plain in _ESCAPED_CHARACTERS.items():
         css = css.replace(escaped, plain)
     return css

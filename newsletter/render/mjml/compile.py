@@ -2,19 +2,46 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from mjml import mjml2html
 
 from newsletter.errors import Location, Problem, RenderError, TemplateError
+from newsletter.render.css.html_attributes import HtmlAttribute
+from newsletter.render.mjml.head_rules import extract_head_rules
+from newsletter.render.mjml.normalize import normalize_mjml
 from newsletter.render.mjml.validate import validate_mjml
 
 _POSITION = re.compile(r"position (\d+)")
 _WHITESPACE_GAP = re.compile(r">[ \t\n](?=[ \t\n]*<(?P<mjml>/?mj)?)")
 
+_WRAPPER_CELL = re.compile(
+    r'(?P<start><td[^>]* width=")(?P<cell>[\d.]+)'
+    r'(?P<between>px"[^>]*><!\[endif\]--><!--\[if mso \| IE\]><table [^>]*?width=")'
+    r"(?P<section>[\d.]+)"
+)
+
 Locator = Callable[[int], Location]
 
 
-def compile_mjml(text: str, make_locator: Callable[[], Locator], *, article_count: int = 1) -> str:
+@dataclass(frozen=True, slots=True)
+class CompiledMjml:
+    """The HTML of a template, and what is still to be done with it.
+
+    Attributes:
+        html: the document.
+        inline_css: the rules of its ``<mj-style inline="inline">``.
+        html_attributes: those of its ``<mj-html-attributes>``.
+    """
+
+    html: str
+    inline_css: str = ""
+    html_attributes: tuple[HtmlAttribute, ...] = ()
+
+
+def compile_mjml(
+    text: str, make_locator: Callable[[], Locator], *, article_count: int = 1
+) -> CompiledMjml:
     """Return the HTML of rendered MJML; the same text gives the same bytes.
 
     Args:
@@ -26,22 +53,29 @@ def compile_mjml(text: str, make_locator: Callable[[], Locator], *, article_coun
     Raises:
         TemplateError: all problems at once, each with file and line.
     """
-    if problems := validate_mjml(text, article_count=article_count):
+    normalized = normalize_mjml(text)
+
+    def locate_in_source() -> Locator:
         locate = make_locator()
+        return lambda offset: locate(normalized.source_offset(offset))
+
+    if problems := validate_mjml(normalized.text, article_count=article_count):
+        locate = locate_in_source()
         raise TemplateError.from_problems(
             [
                 Problem(problem.message, locate(problem.offset), problem.remedy)
                 for problem in problems
             ]
         )
-    stripped = text.strip()  # MRML rejects white space around the document
+    rules = extract_head_rules(normalized.text)
+    stripped = rules.text.strip()  # MRML rejects white space around the document
     try:
         # fonts={}: otherwise MRML adds a link to a third party's web font.
         compiled: str = mjml2html(_normalize_whitespace(stripped), fonts={})
     except ValueError as error:
-        leading_length = len(text) - len(text.lstrip())
+        leading_length = len(rules.text) - len(rules.text.lstrip())
         raise TemplateError.from_problems(
-            [_make_mrml_problem(error, leading_length, make_locator())]
+            [_make_mrml_problem(error, leading_length, locate_in_source())]
         ) from error
     if compiled.count("<!--[if") != compiled.count("<![endif]-->"):
         raise TemplateError(
@@ -49,7 +83,7 @@ def compile_mjml(text: str, make_locator: Callable[[], Locator], *, article_coun
             where=_locate_document(make_locator()),
             remedy="Each <!--[if …]> needs its <![endif]-->.",
         )
-    return compiled
+    return CompiledMjml(_narrow_wrapper_cells(compiled), rules.inline_css, rules.html_attributes)
 
 
 def insert_article(html: str, marker: str, article: str) -> str:
@@ -78,6 +112,20 @@ def _normalize_whitespace(text: str) -> str:
         return ">\n" if components else "> "
 
     return _WHITESPACE_GAP.sub(replace_gap, text)
+
+
+def _narrow_wrapper_cells(html: str) -> str:
+    """Return the HTML with no Outlook cell of a wrapper wider than the section in it.
+
+    MRML, like MJML, gives the cell the width of the wrapper with its padding: Outlook would draw it
+    that much too wide.
+    """
+
+    def narrow(found: re.Match[str]) -> str:
+        width = min(float(found["cell"]), float(found["section"]))
+        return f"{found['start']}{width:g}{found['between']}{found['section']}"
+
+    return _WRAPPER_CELL.sub(narrow, html)
 
 
 def _make_mrml_problem(error: ValueError, document_offset: int, locate: Locator) -> Problem:

@@ -1,10 +1,11 @@
 """The MJML components of MRML 5: allowed children and attributes.
 
 The names are those of MJML 4's documentation ("Components"). ``IGNORED_ATTRIBUTES`` are attributes
-that MJML documents but MRML ignores; a test renders every attribute of both tables to prove that it
-does, or does not, change the email.
+that MJML documents but MRML ignores, ``INERT_ATTRIBUTES`` those that MJML ignores as well; a test
+renders every attribute of the tables to prove that it does, or does not, change the email.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -53,11 +54,15 @@ def _make_component(
 
 
 COMPONENTS = {
-    "mjml": _make_component("lang dir", "mj-head", "mj-body"),
+    "mjml": _make_component("lang dir", "mj-head", "mj-body", "mj-raw"),
     "mj-head": _make_component(
         "",
-        "mj-attributes", "mj-breakpoint", "mj-font", "mj-preview", "mj-raw", "mj-style", "mj-title",
+        "mj-attributes", "mj-breakpoint", "mj-font", "mj-html-attributes", "mj-preview", "mj-raw",
+        "mj-style", "mj-title",
     ),
+    "mj-html-attributes": _make_component("", "mj-selector"),
+    "mj-selector": _make_component("", "mj-html-attribute"),
+    "mj-html-attribute": _make_component(allows_content=True),
     "mj-attributes": _make_component(),  # the validator handles its children
     "mj-breakpoint": _make_component("width"),
     "mj-font": _make_component("name href"),
@@ -164,27 +169,34 @@ IGNORED_ATTRIBUTES = {
     for name, attributes in {
         "mj-accordion-title": "font-weight",
         "mj-button": "title",
-        "mj-hero": "border-radius container-background-color mode",
+        "mj-hero": "border-radius",
         "mj-image": "border-bottom border-top sizes",
-        "mj-raw": "position",
-        "mj-section": "text-padding",
-        "mj-social": "table-layout",
         "mj-social-element": "icon-position sizes srcset",
-        "mj-spacer": "border border-bottom border-left border-right border-top",
-        "mj-style": "inline",
-        "mj-table": "font-weight role",
-        "mj-text": "background-color",
-        "mj-wrapper": "gap text-padding",
+        "mj-table": "role",
+        "mj-wrapper": "gap",
     }.items()
 }
 
-# Components of MJML that MRML does not support -> what to do instead.
-UNSUPPORTED_REMEDIES = {
-    "mj-html-attributes": "Write the attributes where they belong, in the HTML itself.",
-    "mj-selector": "Write the attributes where they belong, in the HTML itself.",
-    "mj-html-attribute": "Write the attributes where they belong, in the HTML itself.",
-    "mj-include": 'Write {% include "partials/….mjml" %}.',
-    "mj-chart": "Put an image of the chart into the post.",
+# Attributes that MRML ignores and ``head_rules`` implements.
+OWN_ATTRIBUTES = {
+    "mj-style": frozenset({"inline"}),
+    "mj-raw": frozenset({"position"}),
+    "mj-selector": frozenset({"path"}),
+    "mj-html-attribute": frozenset({"name"}),
+}
+# Attributes that MJML documents, or had in older versions, and that have no effect there either.
+INERT_ATTRIBUTES = {
+    name: frozenset(attributes.split())
+    for name, attributes in {
+        "mjml": "owa version xmlns",
+        "mj-hero": "container-background-color mode",
+        "mj-section": "text-padding",
+        "mj-social": "table-layout",
+        "mj-spacer": "border border-bottom border-left border-right border-top",
+        "mj-table": "font-weight",
+        "mj-text": "background-color",
+        "mj-wrapper": "text-padding",
+    }.items()
 }
 
 # The elements that mj-attributes may contain besides every component.
@@ -195,7 +207,7 @@ COMMON_ATTRIBUTES = frozenset({"css-class", "mj-class"})
 CLASSLESS_COMPONENTS = frozenset(
     {
         "mjml", "mj-head", "mj-attributes", "mj-breakpoint", "mj-font", "mj-preview", "mj-style",
-        "mj-title", "mj-raw",
+        "mj-title", "mj-raw", "mj-html-attributes", "mj-selector", "mj-html-attribute",
     }
 )  # fmt: skip
 
@@ -233,3 +245,20 @@ CHOICE_ATTRIBUTES = {
     "thumbnails": ("visible", "hidden", "supported"),
     "vertical-align": ("top", "middle", "bottom"),
 }
+
+
+def describe_unsupported(name: str, attributes: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return what is wrong with an MJML component that can't be used here, and what to do."""
+    if name == "mj-include":
+        path = attributes.get("path", "partials/….mjml").removeprefix("./")
+        remedy = f'Write {{% include "{path}" %}}; the path begins in the templates folder.'
+        if attributes.get("type") == "css" or path.endswith(".css"):
+            remedy = "Copy its rules into article.css, or into <mj-style>."
+        elif attributes.get("type") == "html" or path.endswith((".html", ".htm")):
+            remedy = f'Write <mj-raw>{{% include "{path.rsplit(".", 1)[0]}.mjml" %}}</mj-raw>.'
+        return "<mj-include> is not supported here", remedy
+    if name == "mj-container":
+        return "<mj-container> is of MJML 3", "Write its attributes on <mj-body>, and leave it out."
+    if name == "mj-chart":
+        return "<mj-chart> is not supported here", "Put an image of the chart into the post."
+    return None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from xml.parsers import expat
 
+from newsletter.render.css.html_attributes import is_css_selector
 from newsletter.render.mjml.components import (
     CHOICE_ATTRIBUTES,
     CLASSLESS_COMPONENTS,
@@ -18,8 +19,10 @@ from newsletter.render.mjml.components import (
     COMPONENTS,
     DEFAULTS_ELEMENTS,
     IGNORED_ATTRIBUTES,
+    INERT_ATTRIBUTES,
     LENGTH_ATTRIBUTES,
-    UNSUPPORTED_REMEDIES,
+    OWN_ATTRIBUTES,
+    describe_unsupported,
 )
 from newsletter.render.personalization import ARTICLE_MARKER
 
@@ -30,7 +33,7 @@ _LENGTH_VALUE = re.compile(
     r"(?:auto|0|-?\d*\.?\d+(?:px|%))(?:\s+(?:auto|0|-?\d*\.?\d+(?:px|%))){0,3}"
 )
 _COLOR_VALUE = re.compile(r"#(?:[0-9a-fA-F]{3,4}){1,2}|[a-zA-Z]+|(?:rgb|hsl)a?\([\d.,%/\s]+\)")
-_VOID_TAGS = "area base br col embed hr img input link meta source track wbr".split()  # noqa: SIM905
+_CSS_IMPORT = re.compile(r"@import\b", re.IGNORECASE)
 _ARTICLE_PARENTS = {"mj-text", "mj-raw"}
 
 
@@ -66,12 +69,12 @@ class _MjmlValidator:
         self._article_count = 0
         self._text_pieces: list[str] = []
         self._text_offset = 0
+        self._in_inline_style = False
         self._parser = parser = expat.ParserCreate("UTF-8")
         parser.StartElementHandler = self._on_start_element
         parser.EndElementHandler = self._on_end_element
         parser.CharacterDataHandler = self._on_text
         parser.StartCdataSectionHandler = self._on_cdata
-        parser.StartDoctypeDeclHandler = self._on_doctype
         parser.ProcessingInstructionHandler = self._on_instruction
         parser.XmlDeclHandler = self._on_instruction
         parser.CommentHandler = self._on_comment
@@ -104,19 +107,20 @@ class _MjmlValidator:
         for value in attributes.values():
             if ARTICLE_MARKER in value:
                 self._report("{{ article }} can't be an attribute", "Put it into an <mj-text>.")
+        self._in_inline_style = name == "mj-style" and attributes.get("inline") == "inline"
         if name in COMPONENTS or name.startswith("mj-"):
-            self._check_component(name, parent)
+            self._check_component(name, parent, attributes)
             self._check_attributes(name, attributes, parent)
         else:
-            self._check_html(name, attributes, parent)
+            self._check_html(name, parent)
 
-    def _check_component(self, name: str, parent: str) -> None:
+    def _check_component(self, name: str, parent: str, attributes: Mapping[str, str]) -> None:
         if parent == "mj-attributes":
             if name not in COMPONENTS and name not in DEFAULTS_ELEMENTS:
-                self._report_unknown(name, (*COMPONENTS, *DEFAULTS_ELEMENTS))
+                self._report_unknown(name, (*COMPONENTS, *DEFAULTS_ELEMENTS), attributes)
             return
         if name not in COMPONENTS:
-            self._report_unknown(name, COMPONENTS)
+            self._report_unknown(name, COMPONENTS, attributes)
             return
         if not parent:
             if name != "mjml":
@@ -139,9 +143,11 @@ class _MjmlValidator:
         ancestors = (name for name, _ in reversed(self._open_elements[:-1]))
         return next((name for name in ancestors if name.startswith("mj")), "")
 
-    def _report_unknown(self, name: str, known: Iterable[str]) -> None:
-        if name in UNSUPPORTED_REMEDIES:
-            self._report(f"<{name}> is not supported here", UNSUPPORTED_REMEDIES[name])
+    def _report_unknown(
+        self, name: str, known: Iterable[str], attributes: Mapping[str, str]
+    ) -> None:
+        if unsupported := describe_unsupported(name, attributes):
+            self._report(*unsupported)
             return
         suggestions = difflib.get_close_matches(name, known, n=1)
         hint = f". Did you mean <{suggestions[0]}>?" if suggestions else ""
@@ -153,16 +159,25 @@ class _MjmlValidator:
         allowed = _get_allowed_attributes(name, parent)
         for attribute, value in attributes.items():
             if attribute in IGNORED_ATTRIBUTES.get(name, ()):
-                remedy = (
-                    "Put rules to inline into article.css." if name == "mj-style" else "Remove it."
-                )
-                self._report(f"{attribute} has no effect on <{name}> here", remedy)
+                self._report(f"{attribute} has no effect on <{name}> here", "Remove it.")
+            elif attribute in OWN_ATTRIBUTES.get(name, ()):
+                self._check_own_attribute(attribute, value)
+            elif (name, attribute) == ("mj-hero", "mode") and value != "fixed-height":
+                self._report(f'mode="{value}" is not supported here', "Leave it out.")
+            elif attribute in INERT_ATTRIBUTES.get(name, ()):
+                continue
             elif attribute not in allowed:
                 suggestions = difflib.get_close_matches(attribute, allowed, n=1)
                 hint = f". Did you mean {suggestions[0]}?" if suggestions else ""
                 self._report(f"<{name}> has no attribute {attribute}{hint}")
             else:
                 self._check_value(attribute, value.strip())
+
+    def _check_own_attribute(self, attribute: str, value: str) -> None:
+        if attribute == "path" and not is_css_selector(value):
+            self._report(f'path="{value}" is not a CSS selector', "Write it like .button a.")
+        elif attribute == "position" and value != "file-start":
+            self._report(f'position="{value}" is not a valid value', "Write file-start.")
 
     def _check_value(self, attribute: str, value: str) -> None:
         if not value:
@@ -179,15 +194,11 @@ class _MjmlValidator:
                 f"Write {_join_names(CHOICE_ATTRIBUTES[attribute])}.",
             )
 
-    def _check_html(self, name: str, attributes: Mapping[str, str], parent: str) -> None:
+    def _check_html(self, name: str, parent: str) -> None:
         if not parent:
             self._report(f"a template must begin with <mjml>, not with <{name}>")
         elif parent in COMPONENTS and not COMPONENTS[parent].allows_content:
             self._report(f"<{name}> can't be inside <{parent}>", _suggest_html_parent(parent))
-        if name != name.lower() or any(key != key.lower() for key in attributes):
-            self._report(
-                f"<{name}> has capital letters", "Write tags and attributes in lower case."
-            )
         if name == "pre":
             self._report("<pre> loses line breaks in a template", "Put code into the post.")
 
@@ -209,6 +220,8 @@ class _MjmlValidator:
         if not text:
             return
         parent = self._open_elements[-1][0]
+        if self._in_inline_style and _CSS_IMPORT.search(text):
+            self._report("@import is not supported", "Copy the rules into this element.")
         self._article_count += text.count(ARTICLE_MARKER)
         if parent in COMPONENTS and not COMPONENTS[parent].allows_content:
             message, remedy = f"there is text in <{parent}>", _suggest_html_parent(parent)
@@ -225,11 +238,6 @@ class _MjmlValidator:
 
     def _on_cdata(self) -> None:
         self._report("<![CDATA[ is not supported here", "Write &lt; and &amp; instead.")
-
-    def _on_doctype(self, *_: object) -> None:
-        self._report(
-            "a template must have no <!DOCTYPE", "Remove it; the email gets one automatically."
-        )
 
     def _on_instruction(self, *_: object) -> None:
         self._report("<? … ?> is not supported here", "Remove it.")
@@ -266,9 +274,7 @@ def _explain_syntax_error(
     open_tag, begin = open_elements[-1] if open_elements else ("", 0)
     closing = re.match(r"(?:</)?([^\s<>/]*)", excerpt)
     message, remedy = f"invalid XML ({code})", ""
-    if code == expat.errors.XML_ERROR_TAG_MISMATCH and open_tag in _VOID_TAGS:
-        offset, message, remedy = begin, f"<{open_tag}> is never closed", f"Write <{open_tag} />."
-    elif code == expat.errors.XML_ERROR_TAG_MISMATCH and closing:
+    if code == expat.errors.XML_ERROR_TAG_MISMATCH and closing:
         message = f"</{closing[1]}> doesn't match the open <{open_tag}>"
         remedy = f"Close <{open_tag}> first."
     elif b"<![" in data[max(offset - 3, 0) : offset]:

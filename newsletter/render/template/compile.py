@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from newsletter.errors import TemplateError
 from newsletter.render.css.inline import inline_css
-from newsletter.render.mjml.compile import Locator, compile_mjml
+from newsletter.render.mjml.compile import CompiledMjml, Locator, compile_mjml
 from newsletter.render.personalization import convert_tokens
 from newsletter.render.template.jinja_env import (
     TemplateContext,
@@ -25,8 +25,8 @@ _URL_ATTRIBUTE = re.compile(r"""\b(?:href|src|background-url)\s*=\s*(?:"[^"]*"|'
 _IMPORT = re.compile(r"/\*.*?\*/|(?P<rule>@import\b)", re.DOTALL | re.IGNORECASE)
 
 
-def compile_template(name: str, templates: Templates, context: TemplateContext) -> str:
-    """Return the HTML of a template, without the article and without inlined styles.
+def compile_template(name: str, templates: Templates, context: TemplateContext) -> CompiledMjml:
+    """Return a template compiled, without the article and without inlined styles.
 
     Raises:
         TemplateError: all problems of one pass, each with file and line.
@@ -42,14 +42,19 @@ def compile_template(name: str, templates: Templates, context: TemplateContext) 
     return compile_mjml(mjml, locate, article_count=int("article" in context))
 
 
-def inline_styles(html: str, name: str, templates: Templates, context: TemplateContext) -> str:
+def inline_styles(
+    compiled: CompiledMjml, name: str, templates: Templates, context: TemplateContext
+) -> str:
     """Return the document with the template's CSS inlined.
 
     Raises:
         TemplateError: the CSS is wrong.
         RenderError: the document can't be inlined.
     """
-    return inline_css(html, _load_css(name, templates, context))
+    css = _load_css(name, templates, context)
+    if compiled.inline_css:  # last, since it is nearer to the document than a file beside it
+        css = f"{css}\n{compiled.inline_css}"
+    return inline_css(compiled.html, css, compiled.html_attributes)
 
 
 def load_labels(templates: Templates, context: TemplateContext) -> dict[str, str]:

@@ -19,6 +19,7 @@ from jinja2.utils import missing
 
 from newsletter.errors import Location, NewsletterError, TemplateError
 from newsletter.render.template.context import MergeValue, list_template_names
+from newsletter.render.template.foreign_tags import find_foreign_tags, suggest_expression
 from newsletter.render.template.loader import Templates
 
 TemplateContext = Mapping[str, Any]
@@ -172,17 +173,30 @@ def _render_in_environment(
 def _raise_template_error(
     error: Exception, templates: Templates, name: str, context: TemplateContext
 ) -> NoReturn:
-    if isinstance(error, jinja2.TemplateSyntaxError):
-        where = templates.locate(error.name or name, error.lineno)
-    else:
-        where = templates.locate(*_find_template_frame(error.__traceback__, templates, name))
+    file, number = (
+        (error.name or name, error.lineno)
+        if isinstance(error, jinja2.TemplateSyntaxError)
+        else _find_template_frame(error.__traceback__, templates, name)
+    )
+    where = templates.locate(file, number)
     if isinstance(error, NewsletterError):
         first = error.problems[0]
         raise TemplateError(first.message, where=where, remedy=first.remedy) from error
-    raise TemplateError(_describe_error(error, templates, context), where=where) from error
+    lines = templates.files.get(file, "").split("\n")
+    line = lines[number - 1] if number and number <= len(lines) else ""
+    foreign = next(find_foreign_tags(line), None)
+    if foreign and isinstance(error, jinja2.TemplateSyntaxError):
+        message = f"{foreign.text} is a merge tag of another service"
+        raise TemplateError(message, where=where, remedy=foreign.remedy) from error
+    message, remedy = _describe_error(error, line, templates, context), ""
+    if message.endswith("is not defined") and "subscriber" in context:
+        remedy = 'If it is an attribute of your readers, write {{ subscriber.… | default("…") }}.'
+    raise TemplateError(message, where=where, remedy=remedy) from error
 
 
-def _describe_error(error: Exception, templates: Templates, context: TemplateContext) -> str:
+def _describe_error(
+    error: Exception, line: str, templates: Templates, context: TemplateContext
+) -> str:
     if isinstance(error, jinja2.TemplatesNotFound | jinja2.TemplateNotFound):
         suggestion = _suggest_name(str(error.name), list(templates.files))
         return f"there is no template '{error.name}'{suggestion}"
@@ -190,7 +204,7 @@ def _describe_error(error: Exception, templates: Templates, context: TemplateCon
         return "templates include one another in a loop"
     message = (getattr(error, "message", None) or str(error)).rstrip(".")
     if found := re.fullmatch(r"'(.+)' is not defined", message):
-        return message + _suggest_name(found[1], list(context))
+        return message + _suggest_variable(found[1], line, context)
     return message
 
 
@@ -210,6 +224,16 @@ def _find_template_frame(
 def _suggest_name(name: str, known: list[str]) -> str:
     matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f". Did you mean '{matches[0]}'?" if matches else ""
+
+
+def _suggest_variable(name: str, line: str, context: TemplateContext) -> str:
+    """Return the suggestion for an undefined variable, which may be another service's."""
+    whole = re.search(rf"\b{re.escape(name)}(?:\.\w+)+", line)
+    expression = suggest_expression(whole[0] if whole else name)
+    variable = re.search(r"(\w+)[^\w(]", expression)
+    if variable and variable[1] in context:
+        return f". Did you mean {expression}?"
+    return _suggest_name(name, list(context))
 
 
 def _replace_named_entities(text: str) -> str:

@@ -1,12 +1,15 @@
 """Load the templates folder; the only file access of rendering."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from newsletter.errors import Location, Problem, TemplateError, display_path
+
+_REFERENCE = re.compile(r"""\{%-?\s*(?:include|extends|import|from)\s+["']([^"']+)["']""")
 
 TEMPLATE_SUFFIXES = (".mjml", ".css")
 
@@ -26,6 +29,20 @@ class Templates:
     def locate(self, name: str, line: int | None = None) -> Location:
         """Return the place of a file, or of a line in it, as the user would type it."""
         return Location(os.path.join(self.folder, name), line)  # noqa: PTH118 - stays relative
+
+    def list_used_files(self, name: str) -> list[str]:
+        """Return ``name`` and the files that it includes, extends or imports, by way of others too.
+
+        Only files whose name is written out are found.
+        """
+        used: list[str] = []
+        waiting = [name]
+        while waiting:
+            file = waiting.pop(0)
+            if file in self.files and file not in used:
+                used.append(file)
+                waiting += _REFERENCE.findall(self.files[file])
+        return used
 
 
 def load_templates(folder: Path) -> Templates:

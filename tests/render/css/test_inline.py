@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lxml import html as lxml_html
 
 from newsletter.errors import RenderError
+from newsletter.render.css.html_attributes import HtmlAttribute
 from newsletter.render.css.inline import inline_css
 
 
@@ -275,3 +276,16 @@ def styles(text: str) -> list[dict[str, str]]:
         }
         for element in tree.iter("p", "div", "b")
     ]
+
+
+def test_attributes_are_set_before_the_rules_are_inlined() -> None:
+    attributes = (HtmlAttribute("div > p", "class", "x"), HtmlAttribute("b", "title", "a & b"))
+    inlined = inline_css(page("<div><p>1</p></div><p><b>2</b></p>"), ".x { margin: 0 }", attributes)
+    assert '<p class="x" style="margin:0">1</p>' in inlined
+    assert '<p><b title="a &amp; b">2</b></p>' in inlined
+
+
+def test_escaped_rules_in_a_style_element_are_plain() -> None:
+    head = "<style>a &gt; b { content: &#39;&lt;&#39; } .c { &amp;:hover { color: red } }</style>"
+    inlined = inline_css(page("<p>x</p>", head), "")
+    assert "<style>a > b { content: '<' } .c { &:hover { color: red } }</style>" in inlined

@@ -1,7 +1,10 @@
+import re
+
 import pytest
 
 from newsletter.errors import Location, RenderError, TemplateError
-from newsletter.render.mjml.compile import Locator, compile_mjml, insert_article
+from newsletter.render.css.html_attributes import HtmlAttribute
+from newsletter.render.mjml.compile import CompiledMjml, Locator, compile_mjml, insert_article
 from newsletter.render.personalization import ARTICLE_MARKER
 
 
@@ -13,6 +16,10 @@ def make_page(content: str, head: str = "") -> str:
 
 
 def compile_text(text: str) -> str:
+    return compile_whole(text).html
+
+
+def compile_whole(text: str) -> CompiledMjml:
     def locator() -> Locator:
         return lambda offset: Location("a.mjml", text.encode()[:offset].count(b"\n") + 1)
 
@@ -99,3 +106,109 @@ def test_byte_offsets_of_mrml_become_lines() -> None:
 def test_mrml_error_without_an_offset_names_the_file() -> None:
     message = get_problems(make_page("<mj-raw><!--[if mso]><td><![endif]--></mj-raw>"))
     assert message.startswith("a.mjml: MJML can't be compiled (unexpected end of stream).")
+
+
+def get_outlook_widths(section: str, head: str = "") -> list[str]:
+    """Return the widths in Outlook of a section, its column and a divider in it, in px."""
+    text = (
+        f'<mjml><mj-head>{head}</mj-head><mj-body width="620px"><mj-section {section}><mj-column>'
+        f'<mj-divider padding="0" /><mj-text>{ARTICLE_MARKER}</mj-text></mj-column></mj-section>'
+        "</mj-body></mjml>"
+    )
+    return re.findall(r"(?<![-\w])width:(\d+)px", compile_text(text))
+
+
+@pytest.mark.parametrize(
+    ("section", "head", "content_width"),
+    [
+        ('padding="26px 32px 0px"', "", "556"),
+        ('padding="26px 32px 0"', "", "556"),
+        ('padding="0 32px"', "", "556"),
+        ('padding="0 32px 0 32px"', "", "556"),
+        ('padding="0 32px" padding-left="0"', "", "588"),
+        ('padding="32px" border="0"', "", "556"),
+        ('border="3px solid red" border-left="0"', "", "617"),
+        ("", '<mj-attributes><mj-section padding="0 32px" /></mj-attributes>', "556"),
+        ("", '<mj-attributes><mj-all padding="0 32px" /></mj-attributes>', "556"),
+        (
+            'mj-class="a"',
+            '<mj-attributes><mj-class name="a" padding="0 32px"/></mj-attributes>',
+            "556",
+        ),
+    ],
+)
+def test_outlook_gets_the_width_less_the_padding(
+    section: str, head: str, content_width: str
+) -> None:
+    """The widths are those of npm's mjml 5.4.1."""
+    widths = get_outlook_widths(section, head)
+    assert widths[:2] == ["620", content_width]
+
+
+def test_the_cell_of_a_wrapper_is_as_wide_as_its_section() -> None:
+    section = f"<mj-section><mj-column><mj-text>{ARTICLE_MARKER}</mj-text></mj-column></mj-section>"
+    text = (
+        f'<mjml><mj-body width="620px"><mj-wrapper padding="0 30px">{section}</mj-wrapper>'
+        "</mj-body></mjml>"
+    )
+    assert re.findall(r'<td width="(\d+)px"', compile_text(text)) == ["560"]
+
+
+def test_inline_rules_and_attributes_are_taken_out() -> None:
+    head = (
+        "<mj-style inline='inline'>a > b { content: '&' }</mj-style>"
+        "<mj-style>c { margin: 0 }</mj-style>"
+        '<mj-style inline="inline">d { margin: 0 }</mj-style>'
+        '<mj-html-attributes><mj-selector path=".x > a"><mj-html-attribute name="data-a">1 &amp; 2'
+        '</mj-html-attribute><mj-html-attribute name="role">none</mj-html-attribute></mj-selector>'
+        '<mj-selector path="i"><mj-html-attribute name="id"></mj-html-attribute></mj-selector>'
+        "</mj-html-attributes>"
+    )
+    compiled = compile_whole(make_page("", head))
+    assert compiled.inline_css == "a > b { content: '&' }\nd { margin: 0 }"
+    assert compiled.html_attributes == (
+        HtmlAttribute(".x > a", "data-a", "1 & 2"),
+        HtmlAttribute(".x > a", "role", "none"),
+        HtmlAttribute("i", "id", ""),
+    )
+    assert "c { margin: 0 }" in compiled.html
+    assert "d { margin: 0 }" not in compiled.html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        make_page("<!-- a -- b --><mj-image src='?a=1&b=2' />"),
+        make_page("<mj-text>a<br>b & c < d<hr></mj-text>"),
+        make_page(
+            "<mj-carousel><!-- a --><mj-carousel-image src='a'><!-- b --></mj-carousel-image>"
+            "</mj-carousel>"
+        ),
+        make_page("<mj-image src='a' width='100'></mj-image><mj-spacer><!-- x --></mj-spacer>"),
+        make_page(
+            "<mj-accordion><!-- a --><mj-accordion-element><!-- a --><mj-accordion-title><!-- -->x"
+            "</mj-accordion-title></mj-accordion-element></mj-accordion>"
+        ),
+        make_page("", "<mj-attributes><!-- a --><mj-all padding='0' /></mj-attributes>"),
+        make_page("", "<mj-title><!-- a -->x</mj-title><mj-preview>a & b<!-- c --></mj-preview>"),
+        make_page("", "<mj-style><!-- a{} --></mj-style>"),
+        make_page("", "<mj-font name='Roboto' href='https://fonts.example/css?a=1&b=2' />"),
+        make_page("").replace("<mjml>", "<mjml><mj-raw position='file-start'><!-- a --></mj-raw>"),
+        f"<?xml version='1.0'?><!-- a --><!DOCTYPE mjml>{make_page('')}<!-- b -->",
+        make_page("").upper().replace(ARTICLE_MARKER.upper(), ARTICLE_MARKER),
+    ],
+)
+def test_mjml_as_people_write_it_compiles(text: str) -> None:
+    assert ARTICLE_MARKER in compile_text(text)
+
+
+def test_lines_of_problems_are_right_after_rewriting() -> None:
+    message = get_problems(
+        make_page("<mj-text>a<br>é & b\n<br></mj-text>\n<mj-image src='?a&b' hreff='x' />")
+    )
+    assert message == "a.mjml:4: <mj-image> has no attribute hreff. Did you mean href?"
+
+
+def test_plain_ampersands_in_style_sheets_reach_the_email_unescaped() -> None:
+    html = compile_text(make_page("", "<mj-style>.a { &:hover { color: red } }</mj-style>"))
+    assert "&amp;:hover" in html  # inlining unescapes it

@@ -172,3 +172,28 @@ def test_template_variable_can_be_read() -> None:
         get_template_variable(
             make_templates(w="{% set words = 1 %}\n{{ lang }}"), "w.mjml", "words", {}
         )
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("{{FirstName}}", "'FirstName' is not defined. Did you mean {{ subscriber.name }}?"),
+        ("{{ contact.email }}", "'contact' is not defined. Did you mean {{ subscriber.email }}?"),
+        (
+            "{{{name}}}",
+            "{{{name}}} is a merge tag of another service. Did you mean {{ subscriber.name }}?",
+        ),
+        ("{{#if x}}", "{{#if x}} is a merge tag of another service. Write {% if … %}"),
+        ("{{ post.title }}", "'post' is not defined. Did you mean {{ issue.title }}?"),
+        ("{{ issues.zzz }}", "'issues' is not defined. Did you mean 'issue'?"),
+        ("{{ zebra }}", "'zebra' is not defined. If it is an attribute of your readers, write"),
+    ],
+)
+def test_a_name_of_another_service_says_what_ours_is(expression: str, message: str) -> None:
+    error = get_error(make_templates(a=f"one\n{expression}"))
+    assert error.startswith(f"templates/a.mjml:2: {message}")
+
+
+def test_only_variables_that_the_template_has_are_suggested() -> None:
+    error = get_error(make_templates(a="{{ unsubscribe }}"))
+    assert "unsubscribe_url" not in error

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import TemplateError
-from newsletter.render.template.loader import load_templates
+from newsletter.render.template.loader import Templates, load_templates
 
 
 def test_loads_only_mjml_and_css_from_all_folders(tmp_path: Path) -> None:
@@ -46,3 +46,16 @@ def test_folder_without_templates_is_an_error_with_a_remedy(
     folder = tmp_path if exists else tmp_path / "gone"
     with pytest.raises(TemplateError, match="newsletter init"):
         load_templates(folder)
+
+
+def test_used_files_are_found_through_includes() -> None:
+    templates = Templates(
+        "templates",
+        {
+            "a.mjml": '{% extends "b.mjml" %}{%- include \'c.mjml\' %}{% include "gone.mjml" %}',
+            "b.mjml": '{% from "d.mjml" import x %}{% include "a.mjml" %}',
+            "c.mjml": "", "d.mjml": "", "other.mjml": "",
+        },
+    )  # fmt: skip
+    assert templates.list_used_files("a.mjml") == ["a.mjml", "b.mjml", "c.mjml", "d.mjml"]
+    assert templates.list_used_files("gone.mjml") == []
