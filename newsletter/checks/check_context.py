@@ -26,6 +26,7 @@ from newsletter.render.article.dom import Element, get_visible_text, parse_fragm
 from newsletter.render.email import Email
 from newsletter.render.lost_content import find_lost_content
 from newsletter.render.personalization import personalize
+from newsletter.render.template.loader import Templates
 
 _STANDALONE_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "div", "section", ""})
 
@@ -58,6 +59,7 @@ class CheckContext:
         earlier_subjects: name of an earlier issue -> its subject, as written in its source.
         client_shares: the share of the subscribers who use each mail client.
         earlier_emails: the emails of the other issues that were sent, the latest first.
+        templates: the templates folder; ``None`` if it is not at hand.
     """
 
     email: Email
@@ -68,6 +70,7 @@ class CheckContext:
     earlier_subjects: Mapping[str, str] = field(default_factory=dict)
     client_shares: ClientShares = PUBLISHED_SHARES
     earlier_emails: Sequence[EarlierEmail] = ()
+    templates: Templates | None = None
 
     @cached_property
     def default_email(self) -> Email:
@@ -88,6 +91,11 @@ class CheckContext:
     def source_map(self) -> SourceMap:
         """The lookup of the email's texts and URLs in the source."""
         return SourceMap(display_path(self.issue.source_path), self.front_matter, self.config)
+
+    @property
+    def template_name(self) -> str:
+        """The file of the issue's template."""
+        return f"{self.issue.template or self.config.theme.template}.mjml"
 
     @cached_property
     def tree(self) -> Element:

@@ -18,6 +18,7 @@ from newsletter.posts.text_encoding import decode_text
 from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.email import Email
+from newsletter.render.template.loader import load_templates
 
 _SOURCE_NAMES = ("post.md", "post.html")
 _FRONT_MATTER_CHARACTERS = 8_000  # read of each earlier post: enough for its front matter
@@ -43,7 +44,14 @@ def load_check_context(
     source = decode_text(issue.source_path.read_bytes(), display_path(issue.source_path))
     earlier = load_earlier_subjects(project, issue.name)
     return CheckContext(
-        email, issue, source, project.config, longest_values or {}, earlier, client_shares
+        email,
+        issue,
+        source,
+        project.config,
+        longest_values or {},
+        earlier,
+        client_shares,
+        templates=load_templates(project.templates_dir),
     )
 
 

@@ -22,11 +22,12 @@ from newsletter.checks.rules import (
     size,
     spamassassin,
     subject,
+    template,
 )
 
 RULE_MODULES = (
     subject, lost_content, content, import_leftovers, claims, links, images, size, markup, clients,
-    accessibility, contrast, delivery,
+    template, accessibility, contrast, delivery,
 )  # fmt: skip
 
 

@@ -3,32 +3,21 @@
 A simulation from published support data, not the client's own engine. Pure: the data is passed in.
 """
 
-import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from newsletter.checks.analysis.css_parser import (
-    CONDITIONAL_COMMENT,
-    HIDDEN_FROM_OUTLOOK,
     CssDeclaration,
     CssRule,
     parse_declarations,
     parse_rules,
     rewrite_styles,
 )
+from newsletter.checks.analysis.outlook_layout import expand_outlook_conditions
 from newsletter.render.clip_size import GMAIL_CLIP_BYTES
 
-_OFFICE_XML = re.compile(r"<noscript>\s*<xml>.*?</xml>\s*</noscript>|<xml>.*?</xml>", re.DOTALL)
-_OUTLOOK_VERSION = 16  # of Outlook 2016 and every later one
-_MSO_CONDITION = re.compile(
-    r"(?P<no>!\s*\(?\s*)?(?P<than>gte?|lte?)?\s*\bmso\b(?:\s*(?P<version>\d+))?", re.IGNORECASE
-)
-_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
-    "": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
-}  # fmt: skip
 # In Word a cell's width includes its padding.
 _WORD_BOX_SIZING_STYLE = "<style>td { box-sizing: border-box }</style>"
 _CHECKED_TAGS = (
@@ -93,7 +82,7 @@ def simulate_client(html: str, client: str, unsupported: AbstractSet[str]) -> Cl
     if clipped:
         html = _clip_html(html)
     if client == "outlook":
-        html = _apply_outlook_conditions(html)
+        html = expand_outlook_conditions(html)
     stripped: Counter[str] = Counter()
     stripper = _CssStripper(unsupported, stripped)
     html = rewrite_styles(
@@ -104,25 +93,6 @@ def simulate_client(html: str, client: str, unsupported: AbstractSet[str]) -> Cl
     if client == "outlook":
         html = html.replace("</head>", f"{_WORD_BOX_SIZING_STYLE}</head>", 1)
     return ClientSimulation(html, stripped, clipped)
-
-
-def _apply_outlook_conditions(html: str) -> str:
-    """Expand the conditional comments that Outlook for Windows, which renders with Word, reads."""
-    html = HIDDEN_FROM_OUTLOOK.sub("", html)
-    html = CONDITIONAL_COMMENT.sub(
-        lambda match: match["shown"] if _matches_outlook(match["when"]) else "", html
-    )
-    return _OFFICE_XML.sub("", html)
-
-
-def _matches_outlook(condition: str) -> bool:
-    """Return whether current Outlook for Windows shows the content of this condition."""
-    match = _MSO_CONDITION.search(condition)
-    if match is None:
-        return False
-    version = int(match["version"]) if match["version"] else _OUTLOOK_VERSION
-    comparison = (match["than"] or "").lower() if match["version"] else ""
-    return _COMPARISONS[comparison](_OUTLOOK_VERSION, version) is not bool(match["no"])
 
 
 def _clip_html(html: str) -> str:

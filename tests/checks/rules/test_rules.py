@@ -37,6 +37,10 @@ def in_text(text: str) -> Callable[[CheckContext], CheckContext]:
     return lambda context: replace(context, email=replace(context.email, text=text))
 
 
+def with_template(text: str) -> Callable[[CheckContext], CheckContext]:
+    return lambda context: replace(context, templates=Templates("templates", {"issue.mjml": text}))
+
+
 def prose(words: int) -> str:
     return ("The tide goes out and comes back in. " * (words // 8 + 1)).strip()
 
@@ -217,6 +221,14 @@ BAD: Mapping[str, Bad] = {
     ),
     "text-part-differs": Bad(alter=in_text("Something else. -nlunsubscribeu-")),
     "blocked-words": Bad(front={"subject": "Act now: boats"}, line=3, message="Act now"),
+    "outlook-width": Bad(
+        alter=in_html("</body>", '<table width="900"><tr><td>So wide</td></tr></table></body>'),
+        message="an <table> is 900 px wide in a place of 620 px, where it says 'So wide …'",
+    ),
+    "foreign-merge-tag": Bad(
+        alter=with_template("<p>\n{# [[name]] #}<!-- *|FNAME|* -->\nHi [[name]]</p>"), line=3,
+        message="[[name]] is a merge tag of another service. Did you mean {{ subscriber.name }}?",
+    ),
     "bad-allow": Bad(
         front={"allow": {"no-preheeder": "it is short"}}, line=5, message="no-preheader"
     ),
