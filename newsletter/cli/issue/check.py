@@ -104,7 +104,7 @@ def _check_issue(project: "Project", folder: "Path", *, online: bool) -> Checked
 
     issue, email = render_issue_folder(project, folder)
     context = _load_context(project, issue, email)
-    score = run_spamassassin(_build_sample_eml(context))
+    score = run_spamassassin(_build_copies(context))
     findings = [*run_rules(context), *(make_spam_findings(score, context) if score else ())]
     if online:
         findings += _check_links_online(project, context)
@@ -166,8 +166,8 @@ def _check_links_online(project: "Project", context: "CheckContext") -> "tuple[F
     return make_online_findings(context, results)
 
 
-def _build_sample_eml(context: "CheckContext") -> bytes:
-    """Build the message for a sample recipient."""
+def _build_copies(context: "CheckContext") -> "dict[str, bytes]":
+    """Build the message for a sample reader, and for one of whom only the address is known."""
     import datetime
 
     from newsletter.render.article.links import get_host
@@ -179,13 +179,23 @@ def _build_sample_eml(context: "CheckContext") -> bytes:
 
     config = context.config
     sample = make_sample_recipient("reader@example.com", config)
-    return to_eml(
-        personalize_for_recipient(context.email, config, sample.attributes, sample.token),
-        NamedAddress("", "reader@example.com"),
-        date=datetime.datetime.now(datetime.UTC),
-        message_id=f"<{context.issue.name}@{get_host(config.site_url)}>",
-        headers=build_unsubscribe_headers(config, SAMPLE_TOKEN),
-    )
+    emails = {
+        f"a reader named {sample.attributes['name']}": sample.attributes,
+        "a reader of whom nothing is known": {"email": sample.address},
+    }
+    date = datetime.datetime.now(datetime.UTC)
+    copies: dict[str, bytes] = {}
+    for recipient, attributes in emails.items():
+        eml = to_eml(
+            personalize_for_recipient(context.email, config, attributes, sample.token),
+            NamedAddress("", sample.address),
+            date=date,
+            message_id=f"<{context.issue.name}@{get_host(config.site_url)}>",
+            headers=build_unsubscribe_headers(config, SAMPLE_TOKEN),
+        )
+        if eml not in copies.values():
+            copies[recipient] = eml
+    return copies
 
 
 def _print_results(
@@ -226,6 +236,7 @@ def _to_dict(checked: "Sequence[CheckedIssue]") -> dict[str, Any]:
                     "score": result.spam_score.score,
                     "limit": result.spam_score.limit,
                     "tests": result.spam_score.tests,
+                    "recipient": result.spam_score.recipient,
                 },
             }
             for result in checked

@@ -94,16 +94,31 @@ def test_json_sarif_and_github_formats(newsletter: Cli, post: Path) -> None:
     assert out.startswith(f"::error file=issues/{ISSUE}/post.md,title=private-link,line=8::")
 
 
-def test_spamassassin_is_run_if_installed(newsletter: Cli, post: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("greeting", "recipient"),
+    [
+        ("{{ subscriber.name }}", " for a reader of whom nothing is known"),
+        ("all of you", ""),
+    ],
+)
+def test_spamassassin_scores_the_copy_without_a_name_too(
+    newsletter: Cli, post: Path, tmp_path: Path, greeting: str, recipient: str
+) -> None:
+    """The stand-in gives 7.5 points to "friend" in a subject, and to "all"."""
     program = tmp_path / "spamassassin"
-    status = "X-Spam-Status: Yes, score=7.5 required=5.0 tests=URI_PHISH autolearn=no"
-    program.write_text(f"#!/bin/sh\necho '{status}'\n")
+    status = "X-Spam-Status: Yes, score=%s required=5.0 tests=%s autolearn=no"
+    program.write_text(
+        "#!/bin/sh\nwhile IFS= read -r line; do printf '%s\\n' \"$line\"; case $line in\n"
+        f"  'Subject: '*friend*|'Subject: '*all*) printf '{status}\\n' 7.5 DEAR_FRIEND ;;\n"
+        f"  'Subject: '*) printf '{status}\\n' 0.1 HTML_MESSAGE ;;\nesac; done\n"
+    )
     program.chmod(0o755)
-    assert post.exists()
+    post.write_text(GOOD.replace("{{ subscriber.name }}", greeting))
     code, out, _ = newsletter("check", "--strict")
     assert code == 1
     assert "spam-score" in out
-    assert "URI_PHISH" in out
+    words = " ".join(out.split())
+    assert f"7.5 points (5.0 or more is spam){recipient}: DEAR_FRIEND" in words
 
 
 def test_longest_merge_value_of_the_list_is_checked(
