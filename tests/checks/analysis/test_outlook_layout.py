@@ -54,6 +54,7 @@ FITTING = '<table style="width:560px"><tr><td>x</td></tr></table>'
         ),
         pytest.param(make_cell(WIDE, "width:300px"), (600, 300), id="narrow-cell"),
         pytest.param(make_cell(WIDE, "", 'width="300"'), (600, 300), id="narrow-cell-attribute"),
+        pytest.param(make_cell("x", "width:700px"), (700, 600), id="wide-cell"),
         pytest.param(make_cell(WIDE, "width:50%"), (600, 300), id="half"),
         pytest.param(
             make_cell(f"<div><p>{WIDE}</p></div>", "padding:0 20px"), (600, 560), id="deep"

@@ -204,7 +204,10 @@ def test_mjml_as_people_write_it_compiles(text: str) -> None:
 
 def test_lines_of_problems_are_right_after_rewriting() -> None:
     message = get_problems(
-        make_page("<mj-text>a<br>é & b\n<br></mj-text>\n<mj-image src='?a&b' hreff='x' />")
+        make_page(
+            f"<mj-text>a<br>é {'& ' * 40}b\n<br></mj-text>\n<mj-image src='?a&b' hreff='x' />"
+            "\n\n\n\n\n"
+        )
     )
     assert message == "a.mjml:4: <mj-image> has no attribute hreff. Did you mean href?"
 
