@@ -7,6 +7,7 @@ quotes. MRML and the validator read XML. Every rewrite keeps the lines. Pure.
 import html
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -94,7 +95,7 @@ class NormalizedMjml(NamedTuple):
 
 def normalize_mjml(text: str) -> NormalizedMjml:
     """Return rendered MJML as the XML that MRML takes; what can't be mended stays as it is."""
-    edits = sorted(edit for edit in _find_edits(text) if text[edit[0] : edit[1]] != edit[2])
+    edits = sorted(_find_edits(text))
     parts: list[str] = []
     position = 0
     for edit in edits:
@@ -118,11 +119,7 @@ def _find_edits(text: str) -> Iterator[Edit]:
         elif found["bare"]:
             yield Edit(*found.span(), html.escape(found[0]))
         elif closed := (found["closed"] or "").lower():
-            if closed in VOID_TAGS:  # </br> alone is a line break, in HTML too
-                is_break = closed == "br" and void_end != found.start()
-                yield Edit(*found.span(), "<br/>" if is_break else blank_out(found[0]))
-                continue
-            yield Edit(*found.span("closed"), closed)
+            yield from _rewrite_end_tag(found, closed, is_repeated=void_end == found.start())
             if closed == open_components[-1]:
                 open_components.pop()
         elif name := (found["name"] or "").lower():
@@ -134,11 +131,22 @@ def _find_edits(text: str) -> Iterator[Edit]:
 
 
 def _rewrite_tag(found: re.Match[str], name: str) -> Iterator[Edit]:
-    yield Edit(*found.span("name"), name)
-    if found["attributes"]:
-        yield Edit(*found.span("attributes"), _rewrite_attributes(found["attributes"], name))
-    if name in VOID_TAGS:
+    if found["name"] != name:
+        yield Edit(*found.span("name"), name)
+    if attributes := found["attributes"]:
+        rewritten = _rewrite_attributes(attributes, is_mjml=name.startswith("mj"))
+        if rewritten != attributes:
+            yield Edit(*found.span("attributes"), rewritten)
+    if name in VOID_TAGS and not found["end"]:
         yield Edit(*found.span("end"), "/")
+
+
+def _rewrite_end_tag(found: re.Match[str], name: str, *, is_repeated: bool) -> Iterator[Edit]:
+    if name in VOID_TAGS:  # </br> alone is a line break, in HTML too
+        is_break = name == "br" and not is_repeated
+        yield Edit(*found.span(), "<br/>" if is_break else blank_out(found[0]))
+    elif found["closed"] != name:
+        yield Edit(*found.span("closed"), name)
 
 
 def _blank_prolog(text: str) -> Iterator[Edit]:
@@ -161,10 +169,12 @@ def _rewrite_comment(comment: str, component: str) -> str:
     return f"<!--{_HYPHEN_PAIR.sub('=', comment[4:-3])}-->"
 
 
-def _rewrite_attributes(attributes: str, element: str) -> str:
+@lru_cache(maxsize=2048)
+def _rewrite_attributes(attributes: str, *, is_mjml: bool) -> str:
     """Return the attributes in XML: quoted, escaped, in lower case, each once.
 
-    Of several attributes of one name the first counts, as in HTML.
+    Of several attributes of one name the first counts, as in HTML. Cached, since a template's tags
+    are mostly the same from one email to the next.
     """
     names: set[str] = set()
 
@@ -175,7 +185,7 @@ def _rewrite_attributes(attributes: str, element: str) -> str:
         names.add(name)
         quote = "'" if found["single"] is not None else '"'
         value = next((v for v in found.group("double", "single", "plain") if v is not None), "")
-        if element.startswith("mj"):
+        if is_mjml:
             value = _rewrite_lengths(name, value)
         value = _BARE_AMPERSAND.sub("&amp;", value).replace("<", "&lt;")
         return f"{found['space']}{name}{found['equals'] or '='}{quote}{value}{quote}"
