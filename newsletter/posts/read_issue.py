@@ -14,7 +14,7 @@ from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
 from newsletter.posts.front_matter.schema import LANGUAGE_TAG_PATTERN, validate_front_matter
 from newsletter.posts.html.extract_article import ExtractedArticle, extract_article
 from newsletter.posts.html.markdown import render_markdown
-from newsletter.posts.html.sanitize import sanitize_html
+from newsletter.posts.html.sanitize import sanitize_article
 from newsletter.posts.html.title import extract_title, is_empty_body, remove_repeated_title
 from newsletter.posts.images import is_local_image, read_images
 from newsletter.posts.issue import Issue
@@ -69,6 +69,7 @@ def read_issue(folder: Path, config: Config) -> Issue:
             language=fields.language or article.language or config.language,
             tags=fields.tags or article.tags,
             images=images,
+            removed=article.removed,
         ),
         subject=settings.subject or title,
         preheader=settings.preheader or article.description,
@@ -129,16 +130,26 @@ def _compile_page(
     marked = mark_expressions(front_matter.body, path, front_matter.body_line)
     if post_file.suffix == ".md":
         article = ExtractedArticle(
-            render_markdown(marked.text, language=language, restore_code=marked.restore_expressions)
+            render_markdown(
+                marked.text,
+                language=language,
+                restore_code=marked.restore_expressions,
+                first_line=front_matter.body_line,
+            )
         )
     else:
-        article = extract_article(marked.text, path)
-    body = marked.restore_code(sanitize_html(article.html, path))
+        article = extract_article(marked.text, path, front_matter.body_line)
+    sanitized = sanitize_article(article.html, path, front_matter.body_line)
+    body = marked.restore_code(sanitized.html)
+    removed = (*article.removed, *sanitized.removed)
     return replace(
         article,
         html=marked.compile(body, compiler, "html"),
         title=marked.compile(article.title, compiler, "text"),
         description=marked.compile(article.description, compiler, "text"),
+        removed=tuple(
+            entry._replace(text=marked.restore_expressions(entry.text)) for entry in removed
+        ),
         language=article.language if re.fullmatch(LANGUAGE_TAG_PATTERN, article.language) else "",
     )
 

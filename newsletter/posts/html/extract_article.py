@@ -3,7 +3,7 @@
 import datetime
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,13 +13,16 @@ from lxml.etree import LxmlError
 from lxml.html import HtmlElement
 
 from newsletter.errors import Location, PostError
+from newsletter.posts.html.marked_elements import LINE_ATTRIBUTE, REASON_ATTRIBUTE
 from newsletter.posts.html.nesting_limit import check_nesting_depth
+from newsletter.posts.html.prepare import prepare_html
 from newsletter.posts.html.svg_mathml import replace_svg_and_mathml
+from newsletter.posts.removed_line import RemovedLine
 
 _PAGE_TAG = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 _ARTICLE_PATHS = (".//article", ".//main", ".//*[@role='main']")
-_NON_ARTICLE_TAGS = "script style nav header footer aside form template noscript dialog".split()  # noqa: SIM905
-_LAZY_SRC_ATTRIBUTES = ("data-src", "data-lazy-src", "data-original")
+_NON_ARTICLE_TAGS = "script style nav header footer aside noscript dialog".split()  # noqa: SIM905
+_UNLISTED_TAGS = frozenset({"script", "style"})
 _ARTICLE_TYPES = re.compile(r"(?:Article|Posting|Report)$")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -37,6 +40,7 @@ class ExtractedArticle:
         language: BCP 47 tag.
         tags: the article's tags.
         date: publication date, in the time zone that the page uses.
+        removed: what is on the page but not in the article.
     """
 
     html: str
@@ -47,25 +51,32 @@ class ExtractedArticle:
     language: str = ""
     tags: tuple[str, ...] = ()
     date: datetime.date | None = None
+    removed: tuple[RemovedLine, ...] = ()
 
 
-def extract_article(text: str, path: str) -> ExtractedArticle:
+def extract_article(
+    text: str, path: str, first_line: int = 1, *, keep: Collection[int] = ()
+) -> ExtractedArticle:
     """Extract the article and the metadata from HTML.
 
     In a whole page the article is the first ``<article>``, else ``<main>``, else the element with
-    the role ``main``, else the body without navigation, headers, footers, asides, scripts and
-    forms. A fragment is returned unchanged.
+    the role ``main``, else the body without navigation, headers, footers, asides and scripts. A
+    fragment is returned whole, prepared for the sanitiser.
 
     Args:
         text: HTML, whole page or fragment.
         path: its file, for messages.
+        first_line: 1-based line of the source on which it begins.
+        keep: lines of the source where no hidden text is removed.
 
     Raises:
         PostError: the HTML nests too deeply, or could not be parsed.
     """
-    text = replace_svg_and_mathml(text)
+    is_page = bool(_PAGE_TAG.search(text))
+    prepared = prepare_html(text, first_line, keep=keep, keep_scripts=is_page)
+    text = replace_svg_and_mathml(prepared) if is_page else prepared
     check_nesting_depth(text, path)
-    if not _PAGE_TAG.search(text):
+    if not is_page:
         return ExtractedArticle(text)
     parser = lxml.html.HTMLParser(no_network=True, huge_tree=False, remove_comments=True)
     try:
@@ -73,7 +84,7 @@ def extract_article(text: str, path: str) -> ExtractedArticle:
     except (LxmlError, ValueError) as error:
         raise PostError(f"could not parse the HTML: {error}", where=Location(path)) from error
     json_ld = _find_json_ld_article(root)
-    article = _find_article(root)
+    article, removed = _find_article(root)
     return ExtractedArticle(
         html=_inner_html(article),
         title=_find_title(root, article, json_ld),
@@ -83,30 +94,34 @@ def extract_article(text: str, path: str) -> ExtractedArticle:
         language=(root.get("lang") or root.get("xml:lang") or "").strip(),
         tags=tuple(dict.fromkeys(_get_meta_values(root, "article:tag"))),
         date=_find_date(root, article, json_ld),
+        removed=removed,
     )
 
 
-def _find_article(root: HtmlElement) -> HtmlElement:
+def _find_article(root: HtmlElement) -> tuple[HtmlElement, tuple[RemovedLine, ...]]:
     for path in _ARTICLE_PATHS:
         found = root.find(path)
         if found is not None and _get_text(found):
-            return _clean_article(found, "script style nav form".split())  # noqa: SIM905
+            return found, _clean_article(found, ["script", "style", "nav"])
     body = root.find(".//body")
-    return _clean_article(root if body is None else body, _NON_ARTICLE_TAGS)
+    article = root if body is None else body
+    return article, _clean_article(article, _NON_ARTICLE_TAGS)
 
 
-def _clean_article(article: HtmlElement, unwanted: list[str]) -> HtmlElement:
+def _clean_article(article: HtmlElement, unwanted: list[str]) -> tuple[RemovedLine, ...]:
+    removed = []
     for element in list(article.iter(*unwanted)):
-        # Some publishing systems wrap the whole page in a form.
-        if element.tag == "form" and len(element.findall(".//p")) > 1:
-            element.drop_tag()
-        elif element.getparent() is not None:
-            element.drop_tree()
-    for image in article.iter("img"):
-        lazy_src = next((image.get(name) for name in _LAZY_SRC_ATTRIBUTES if image.get(name)), None)
-        if lazy_src and not (image.get("src") or "").startswith(("http", "/")):
-            image.set("src", lazy_src)
-    return article
+        if element.getparent() is None:
+            continue
+        text = _get_text(element)
+        if text and element.tag not in _UNLISTED_TAGS and article in element.iterancestors():
+            line = element.get(LINE_ATTRIBUTE) or ""
+            removed.append(RemovedLine(int(line or 0), text, f"<{element.tag}> of the page"))
+        element.drop_tree()
+    for part in article.iter():
+        if REASON_ATTRIBUTE not in part.attrib:
+            part.attrib.pop(LINE_ATTRIBUTE, None)
+    return tuple(removed)
 
 
 def _inner_html(element: HtmlElement) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from mdit_py_plugins.attrs import attrs_block_plugin, attrs_plugin
@@ -14,14 +15,20 @@ from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
 from newsletter.posts.html.callouts import callouts_plugin
 from newsletter.posts.html.highlight import highlight_code
+from newsletter.posts.html.prepare import mark_source_lines
 from newsletter.posts.html.smart_quotes import get_quotation_marks
 
 # More levels than the sanitiser accepts, so that too deep a nesting is rejected, not truncated.
 _MAX_NESTING = 120
+_SELF_CLOSED_SCRIPT = re.compile(r"<(?:script|style|textarea)\b[^<>]*/>\s*", re.IGNORECASE)
 
 
 def render_markdown(
-    text: str, *, language: str = "en", restore_code: Callable[[str], str] = lambda code: code
+    text: str,
+    *,
+    language: str = "en",
+    restore_code: Callable[[str], str] = lambda code: code,
+    first_line: int = 0,
 ) -> str:
     """Return the HTML of a Markdown text, not yet sanitised.
 
@@ -33,8 +40,11 @@ def render_markdown(
         text: Markdown.
         language: BCP 47 tag; decides which quotation marks are used.
         restore_code: function applied to all code before it is highlighted.
+        first_line: 1-based line of the source on which the text begins, for marks in HTML that
+            may be left out; none if it is 0.
     """
-    return str(_build_parser(get_quotation_marks(language)).render(text, {"restore": restore_code}))
+    environment = {"restore": restore_code, "first_line": first_line}
+    return str(_build_parser(get_quotation_marks(language)).render(text, environment))
 
 
 @lru_cache(maxsize=8)
@@ -55,10 +65,14 @@ def _build_parser(quotes: tuple[str, ...]) -> MarkdownIt:
     md.use(gfm_autolink_plugin)
     md.inline.terminator_re = _restrict_w_terminator(md.inline.terminator_re)
     md.use(footnote_plugin).use(deflist_plugin).use(callouts_plugin)
+    md.block.ruler.before(
+        "html_block", "self_closed_script", _self_closed_script_rule, {"alt": ["paragraph"]}
+    )
     md.use(attrs_plugin, spans=True).use(attrs_block_plugin)
     md.add_render_rule("footnote_caption", _render_footnote_number)
     md.core.ruler.push("restore_code", _restore_code_rule)
     md.core.ruler.push("task_marks", _task_marks_rule)
+    md.core.ruler.push("source_lines", _source_lines_rule)
     return md
 
 
@@ -92,3 +106,33 @@ def _task_marks_rule(state: StateCore) -> None:
             first = state.tokens[index + 2]
             if first.children is not None:
                 first.children.insert(0, Token("text", "", 0, content=f"{mark} "))
+
+
+def _self_closed_script_rule(state: StateBlock, start: int, _end: int, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's signature
+    """End ``<script … />`` on its line: CommonMark would take all up to an end tag for its text."""
+    line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
+    if state.is_code_block(start) or not _SELF_CLOSED_SCRIPT.fullmatch(line):
+        return False
+    if not silent:
+        state.line = start + 1
+        token = state.push("html_block", "", 0)
+        token.map = [start, start + 1]
+        token.content = f"{line}\n"
+    return True
+
+
+def _source_lines_rule(state: StateCore) -> None:
+    """Mark the author's own HTML with its source lines, for what is left out of it."""
+    first_line = state.env["first_line"]
+    if not first_line:
+        return
+    for token in state.tokens:
+        if token.map is None:
+            continue
+        line = first_line + token.map[0]
+        if token.type == "html_block":
+            token.content = mark_source_lines(token.content, line)
+        for child in token.children or ():
+            if child.type == "html_inline":
+                child.content = mark_source_lines(child.content, line)
+            line += child.type in {"softbreak", "hardbreak"} or child.content.count("\n")

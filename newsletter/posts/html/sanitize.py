@@ -1,14 +1,23 @@
 """Sanitize HTML from any source so that it is safe in an email."""
 
 import re
-from functools import lru_cache
+from collections.abc import Collection
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import nh3
 
 from newsletter.errors import Location, PostError
+from newsletter.posts.html.marked_elements import (
+    LINE_ATTRIBUTE,
+    REASON_ATTRIBUTE,
+    remove_marked_elements,
+)
 from newsletter.posts.html.nesting_limit import check_nesting_depth
+from newsletter.posts.html.prepare import prepare_html
+from newsletter.posts.html.safe_styles import sanitize_style
 from newsletter.posts.html.svg_mathml import replace_svg_and_mathml
+from newsletter.posts.removed_line import RemovedLine
 
 _ALLOWED_TAGS = frozenset(
     """
@@ -21,7 +30,8 @@ _ALLOWED_TAGS = frozenset(
 _TAGS_DROPPED_WITH_CONTENT = frozenset(
     "script style svg math noscript template form textarea select".split()  # noqa: SIM905
 )
-_GLOBAL_ATTRIBUTES = {"class", "dir", "id", "lang", "style", "title"}
+_MARKS = {LINE_ATTRIBUTE, REASON_ATTRIBUTE}
+_GLOBAL_ATTRIBUTES = {"class", "dir", "id", "lang", "style", "title", *_MARKS}
 _SIZE_ATTRIBUTES = {"width", "height"}
 _ALIGN_ATTRIBUTES = {"align", "valign"}
 _ALLOWED_ATTRIBUTES = {
@@ -33,7 +43,7 @@ _ALLOWED_ATTRIBUTES = {
     "colgroup": {"span", "width", *_ALIGN_ATTRIBUTES},
     "del": {"cite", "datetime"},
     "details": {"open"},
-    "iframe": {"src", *_SIZE_ATTRIBUTES},
+    "iframe": {"src", "data-href", *_SIZE_ATTRIBUTES},
     "img": {"src", "alt", "align", *_SIZE_ATTRIBUTES},
     "ins": {"cite", "datetime"},
     "li": {"value"},
@@ -60,47 +70,56 @@ _ALLOWED_ATTRIBUTES = {
     "ul": {"type"},
     "video": {"src", "poster", "controls", *_SIZE_ATTRIBUTES},
 }
-_URL_ATTRIBUTES = frozenset({"cite", "href", "poster", "src"})
+_URL_ATTRIBUTES = frozenset({"cite", "data-href", "href", "poster", "src"})
 _ALLOWED_SCHEMES = {"http", "https", "mailto", "tel", "sms"}
-_ALLOWED_CSS_PROPERTIES = frozenset(
-    """
-    background-color border-collapse color direction font-style font-variant font-weight height
-    list-style-type max-width min-width text-align text-decoration text-indent text-transform
-    unicode-bidi vertical-align white-space width
-    """.split()  # noqa: SIM905
-)
-# Keywords, numbers, colours and lists of them. No quotes, no url(), no expression(), no escapes.
-_SAFE_CSS_VALUE = re.compile(
-    r"(?:(?:rgba?|hsla?)\([\d.,%\s/]*\)|[\w#%.,\s-])+", re.IGNORECASE | re.ASCII
-)
 _PRE_START = re.compile(r"(<pre(?:\s[^>]*)?>)\n")
 # Invalid in XML, so later tools reject them; a character reference can still insert them.
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _MAX_PASSES = 10
 
 
+class SanitizedHtml(NamedTuple):
+    """HTML that is safe in an email, and what was left out of it that readers might miss."""
+
+    html: str
+    removed: tuple[RemovedLine, ...] = ()
+
+
 def sanitize_html(html: str, path: str | None = None) -> str:
+    """Return the HTML of ``sanitize_article``, without the list of what was left out."""
+    return sanitize_article(html, path).html
+
+
+def sanitize_article(
+    html: str, path: str | None = None, first_line: int = 1, *, keep: Collection[int] = ()
+) -> SanitizedHtml:
     """Remove everything that an article doesn't need: scripts, forms, handlers, unsafe URLs.
 
-    ``iframe``, ``video`` and ``audio`` with a safe ``src`` are kept; rendering turns them into
-    cards. SVG and MathML: see ``newsletter.posts.html.svg_mathml``. Relative URLs and tokens are
-    not changed. The function is idempotent.
+    Hidden text is removed too; all removed text is listed. ``iframe``, ``video`` and ``audio``
+    with a safe ``src`` are kept; rendering turns them into cards. SVG and MathML: see
+    ``newsletter.posts.html.svg_mathml``. Relative URLs and tokens are not changed. The function
+    is idempotent.
 
     Args:
         html: a fragment.
         path: its file, for messages.
+        first_line: 1-based line of the source on which it begins.
+        keep: lines of the source where no hidden text is removed.
 
     Raises:
         PostError: the HTML nests too deeply.
     """
-    html = replace_svg_and_mathml(html)
+    removed: tuple[RemovedLine, ...] = ()
+    html = replace_svg_and_mathml(prepare_html(html, first_line, keep=keep))
     check_nesting_depth(html, path)
     # HTML without the dropped elements can parse differently (a link in a link): repeat until
     # nothing changes.
     for _ in range(_MAX_PASSES):
         cleaned = _PRE_START.sub(r"\1\n\n", _CONTROL_CHARACTERS.sub("", _CLEANER.clean(html)))
+        cleaned, more = remove_marked_elements(cleaned)
+        removed += more
         if cleaned == html:
-            return html
+            return SanitizedHtml(html, removed)
         html = cleaned
     raise PostError(
         "the HTML is too malformed to be sanitized",
@@ -111,7 +130,7 @@ def sanitize_html(html: str, path: str | None = None) -> str:
 
 def _filter_attribute(tag: str, name: str, value: str) -> str | None:  # noqa: ARG001 - nh3's signature
     if name == "style":
-        return _sanitize_style(value)
+        return sanitize_style(value)
     return value if name not in _URL_ATTRIBUTES or _is_parsable_url(value) else None
 
 
@@ -121,17 +140,6 @@ def _is_parsable_url(value: str) -> bool:
     except ValueError:  # brackets that don't contain an IPv6 address
         return False
     return True
-
-
-@lru_cache(maxsize=1024)
-def _sanitize_style(style: str) -> str | None:
-    declarations = []
-    for declaration in style.split(";"):
-        name, _, value = declaration.partition(":")
-        name, value = name.strip().lower(), value.replace("!important", "").strip()
-        if name in _ALLOWED_CSS_PROPERTIES and _SAFE_CSS_VALUE.fullmatch(value):
-            declarations.append(f"{name}:{value}")
-    return ";".join(declarations) or None
 
 
 _CLEANER = nh3.Cleaner(

@@ -3,6 +3,9 @@
 import html
 import re
 
+from newsletter.posts.html.marked_elements import LINE_ATTRIBUTE, get_text, mark_left_out
+from newsletter.posts.html.mathml import list_symbols, write_formula
+
 LEFT_OUT_CLASS = "left-out"
 
 # Innermost elements only (nothing of the same name inside), so that the search stays linear.
@@ -10,19 +13,12 @@ _SVG_OR_MATHML = re.compile(
     r"<(?P<name>svg|math)\b(?P<inside>(?:(?!<(?:svg|math)\b).)*?)</(?P=name)\s*>",
     re.IGNORECASE | re.DOTALL,
 )
-_LABEL_PATTERNS = {
-    "svg": (
-        re.compile(
-            r"""^[^>]*\saria-label\s*=\s*(?P<quote>["'])(?P<label>.*?)(?P=quote)""", re.DOTALL
-        ),
-        re.compile(r"<title\b[^>]*>(?P<label>[^<]*)</title", re.IGNORECASE),
-    ),
-    "math": (
-        re.compile(r"""^[^>]*\salttext\s*=\s*(?P<quote>["'])(?P<label>.*?)(?P=quote)""", re.DOTALL),
-        re.compile(r"<annotation\b[^>]*>(?P<label>[^<]*)</annotation", re.IGNORECASE),
-    ),
-}
-_TAG_PATTERN = re.compile(r"<[^>]*>")
+_LABEL_PATTERNS = (
+    re.compile(r"""^[^>]*\saria-label\s*=\s*(?P<quote>["'])(?P<label>.*?)(?P=quote)""", re.DOTALL),
+    re.compile(r"<title\b[^>]*>(?P<label>[^<]*)</title", re.IGNORECASE),
+)
+_UNSEEN_PARTS = re.compile(r"<(style|script|metadata)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_LINE = re.compile(rf'^[^>]*\s{LINE_ATTRIBUTE}="(\d+)"')
 _MAX_NESTING = 4
 
 
@@ -31,7 +27,8 @@ def replace_svg_and_mathml(text: str) -> str:
 
     A drawing becomes ``<span class="left-out">`` with its label (``aria-label`` or ``<title>``),
     empty if it has none, so that rendering can report it to the editor. A formula becomes
-    ``<span class="math">`` with its ``alttext``, its TeX annotation, or its characters.
+    ``<span class="math">`` with its TeX, its ``alttext``, or its symbols on one line. What is
+    not shown of either is marked as left out.
     """
     for _ in range(_MAX_NESTING):
         text, count = _SVG_OR_MATHML.subn(_format_as_text, text)
@@ -41,10 +38,22 @@ def replace_svg_and_mathml(text: str) -> str:
 
 
 def _format_as_text(found: re.Match[str]) -> str:
-    name, inside = found["name"].lower(), found["inside"]
-    labels = (pattern.search(inside) for pattern in _LABEL_PATTERNS[name])
-    label = next((html.unescape(match["label"]) for match in labels if match), "")
-    if name == "math" and not label.strip():
-        label = html.unescape(_TAG_PATTERN.sub("", inside.partition(">")[2]))
-    kind = LEFT_OUT_CLASS if name == "svg" else "math"
-    return f'<span class="{kind}">{html.escape(" ".join(label.split()))}</span>'
+    inside = found["inside"]
+    if found["name"].lower() == "math":
+        text, kind, reason = write_formula(found[0]), "math", "symbols of a formula"
+        unseen = list_symbols(found[0])
+    else:
+        labels = (pattern.search(inside) for pattern in _LABEL_PATTERNS)
+        text = next((html.unescape(match["label"]) for match in labels if match), "")
+        kind, reason = LEFT_OUT_CLASS, "text in a drawing"
+        unseen = get_text(_UNSEEN_PARTS.sub("", inside.partition(">")[2]))
+    text = " ".join(text.split())
+    shown = f'<span class="{kind}">{html.escape(text)}</span>'
+    if not any(map(str.isalnum, unseen)) or _squash(unseen) == _squash(text):
+        return shown
+    line = _LINE.search(inside)
+    return shown + mark_left_out(unseen, reason, int(line[1]) if line else 0)
+
+
+def _squash(text: str) -> str:
+    return "".join(filter(str.isalnum, text))

@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.html.extract_article import extract_article
-from newsletter.posts.html.sanitize import sanitize_html
+from newsletter.posts.html.sanitize import sanitize_article
 from newsletter.posts.importing.blocks import HtmlTextBlock, outline_html
 from newsletter.posts.importing.cleanup.byline import parse_byline
 from newsletter.posts.importing.cleanup.classify import classify_passages
@@ -27,8 +27,8 @@ _EMPTY_ELEMENT = re.compile(r"<(ul|ol|li|div|section|article|p|figure)(?: [^<>]*
 
 def parse_html_source(front_matter: FrontMatter, path: str, keep: Collection[int]) -> ParsedSource:
     """Parse a web page or a fragment; line numbers refer to the source, not to its article."""
-    article = extract_article(front_matter.body, path)
-    html = sanitize_html(article.html, path)
+    article = extract_article(front_matter.body, path, front_matter.body_line, keep=keep)
+    html, left_out = sanitize_article(article.html, path, front_matter.body_line, keep=keep)
     blocks = outline_html(html).blocks
     lines = _find_source_lines(blocks, front_matter)
     passages = [
@@ -71,7 +71,12 @@ def parse_html_source(front_matter: FrontMatter, path: str, keep: Collection[int
         canonical_url=article.canonical_url,
         language=article.language,
         tags=article.tags,
-        removed=sort_removed_lines(classification, byline),
+        removed=tuple(
+            sorted(
+                (*sort_removed_lines(classification, byline), *article.removed, *left_out),
+                key=lambda entry: entry.line,
+            )
+        ),
         set_aside=classification.set_aside,
     )
 

@@ -1,0 +1,68 @@
+"""Translate web components of blogs (AMP, lite players, gists) into plain HTML."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+_GIST = re.compile(
+    r"(?:https?:)?//gist\.github\.com/(?P<id>[\w-]+/[\w-]+)(?:\.js)?(?:\?file=(?P<file>[^&#]+))?"
+)
+_PLAY_LABEL = re.compile(r"(?:play|watch)(?: video)?\s*:\s*", re.IGNORECASE)
+_RENAMED = {
+    "amp-img": "img",
+    "amp-anim": "img",
+    "amp-video": "video",
+    "amp-audio": "audio",
+    "mjx-container": "span",
+    "mjx-math": "span",
+    "mjx-assistive-mml": "span",
+}
+_PLAYERS: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
+    (
+        ("lite-youtube", "amp-youtube", "youtube-embed", "lite-yt-embed"),
+        ("videoid", "video-id", "data-videoid"),
+        "https://www.youtube.com/embed/{id}",
+    ),
+    (
+        ("lite-vimeo", "amp-vimeo", "vimeo-embed"),
+        ("videoid", "video-id", "data-videoid"),
+        "https://player.vimeo.com/video/{id}",
+    ),
+    (("amp-dailymotion",), ("data-videoid",), "https://www.dailymotion.com/embed/video/{id}"),
+    (("amp-twitter",), ("data-tweetid",), "https://twitter.com/i/status/{id}"),
+    (("amp-instagram",), ("data-shortcode",), "https://www.instagram.com/p/{id}/"),
+    (("amp-gist",), ("data-gistid",), "https://gist.github.com/{id}"),
+    (("amp-soundcloud",), ("data-trackid",), "https://api.soundcloud.com/tracks/{id}"),
+)
+_MEDIA_ELEMENT = re.compile(r"(?:[\w.-]+-(?:video|audio)|amp-iframe)")
+
+
+def rename_component(name: str) -> str:
+    """Return the name of the plain element that a component is like; empty if there is none."""
+    return _RENAMED.get(name, "")
+
+
+def make_frame(name: str, attributes: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the attributes of an ``iframe`` for a player; ``None`` if it isn't a player."""
+    label = _PLAY_LABEL.sub("", attributes.get("playlabel", "")).strip()
+    title = attributes.get("title") or label or attributes.get("videotitle", "")
+    named = {"title": title} if title else {}
+    for names, keys, url in _PLAYERS:
+        if name in names:
+            video_id = next((attributes[key] for key in keys if attributes.get(key)), "")
+            return (
+                {"src": url.format(id=quote(video_id, safe="/?=&-")), **named} if video_id else None
+            )
+    src = attributes.get("src", "").strip()
+    if _MEDIA_ELEMENT.fullmatch(name) and src:
+        return {"src": src, **named}
+    return None
+
+
+def make_gist_frame(src: str) -> dict[str, str] | None:
+    """Return the attributes of an ``iframe`` for a gist's script; ``None`` for other scripts."""
+    found = _GIST.match(src.strip())
+    if found is None:
+        return None
+    url = f"https://gist.github.com/{found['id']}"
+    return {"src": url, "title": found["file"] or url.partition("//")[2]}

@@ -1,0 +1,97 @@
+"""Tokenize HTML tags as the HTML Standard does; change their attributes."""
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+VOID_ELEMENTS = frozenset(
+    "area base br col embed hr img input link meta param source track wbr".split()  # noqa: SIM905
+)
+# Their content is text, up to their own end tag.
+RAW_TEXT_ELEMENTS = frozenset("iframe noembed noframes script style textarea title xmp".split())  # noqa: SIM905
+
+_SPACE = r"[\t\n\f\r ]"
+_TAG = re.compile(
+    rf"""<!--(?:-?>|.*?--!?>|.*)
+      | <[!?][^>]*>
+      | <(?P<end>/?)(?P<name>[a-z][^\t\n\f\r />]*+)
+        (?P<attributes>
+          (?:[\t\n\f\r /]++
+            | [^\t\n\f\r />][^\t\n\f\r />=]*+
+              (?:{_SPACE}*+=(?:{_SPACE}*+(?:"[^"]*"|'[^']*'|[^\t\n\f\r >"'][^\t\n\f\r >]*+))?)?+
+          )*+
+        )(?:>|\Z)""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+_ATTRIBUTE = re.compile(
+    rf"""(?P<name>[^\t\n\f\r />][^\t\n\f\r />=]*+)
+         (?:{_SPACE}*+=(?:{_SPACE}*+("(?P<double>[^"]*)"|'(?P<single>[^']*)'
+         |(?P<bare>[^\t\n\f\r >"'][^\t\n\f\r >]*+)))?)?+""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A start or end tag.
+
+    Attributes:
+        name: lower case.
+        start: offset of its ``<``.
+        end: offset after its ``>``.
+        is_end: whether it is an end tag.
+        attribute_text: what is between its name and its ``>``.
+    """
+
+    name: str
+    start: int
+    end: int
+    is_end: bool
+    attribute_text: str
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Attributes by lower-case name, the first of each, values unescaped."""
+        found: dict[str, str] = {}
+        for match in _ATTRIBUTE.finditer(self.attribute_text):
+            value = match["double"] or match["single"] or match["bare"] or ""
+            found.setdefault(match["name"].lower(), html.unescape(value))
+        return found
+
+    @property
+    def is_self_closed(self) -> bool:
+        """Whether it ends with ``/>``, which HTML ignores and XHTML, JSX and Markdown don't."""
+        text = self.attribute_text.rstrip()
+        if self.is_end or not text.endswith("/"):
+            return False
+        # A slash at the end of an unquoted value belongs to the value.
+        return all(found.end() < len(text) for found in _ATTRIBUTE.finditer(text))
+
+
+def iter_tags(text: str) -> Iterator[Tag]:
+    """Yield all tags, in order; none in comments and in the text of scripts and their like."""
+    position = 0
+    while found := _TAG.search(text, position):
+        position = found.end()
+        if not found["name"] or text[position - 1] != ">":
+            continue
+        tag = Tag(
+            found["name"].lower(), found.start(), position, bool(found["end"]), found["attributes"]
+        )
+        yield tag
+        if tag.name in RAW_TEXT_ELEMENTS and not tag.is_end and not tag.is_self_closed:
+            position = find_raw_text_end(text, tag)
+
+
+def find_raw_text_end(text: str, tag: Tag) -> int:
+    """Return the offset of the end tag of a script or its like; the end of the text without one."""
+    pattern = re.compile(rf"</{re.escape(tag.name)}(?=[\t\n\f\r />])", re.IGNORECASE)
+    found = pattern.search(text, tag.end)
+    return found.start() if found else len(text)
+
+
+def format_start_tag(name: str, attributes: Mapping[str, str]) -> str:
+    """Return a start tag with these attributes, escaped."""
+    parts = (f' {key}="{html.escape(value)}"' for key, value in attributes.items())
+    return f"<{name}{''.join(parts)}>"

@@ -1,0 +1,103 @@
+"""Recognize elements whose text readers of the page don't see, or can't use in an email."""
+
+import re
+from collections.abc import Mapping
+
+HIDDEN = "hidden text"
+ARIA_HIDDEN = "hidden from screen readers"
+SCREEN_READER_ONLY = "for screen readers only"
+ICON_NAME = "name of an icon"
+FORM = "form"
+FORM_FIELD = "form field"
+FORMULA_COPY = "second copy of a formula"
+FORMULA_PREVIEW = "preview of a formula"
+PLATFORM_BUTTON = "button of the blog's platform"
+
+_HIDING_STYLE = re.compile(
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE
+)
+_SCREEN_READER_CLASSES = """
+    screen-reader-text screen-reader screen-reader-only sr-only sr_only is-sr-only visually-hidden
+    visuallyhidden visually-hidden-focusable u-visually-hidden u-hidden-visually show-for-sr
+    element-invisible a11y-hidden cdk-visually-hidden lyt-visually-hidden vh-text
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+# Fonts that draw a picture in place of its name.
+_ICON_CLASSES = """
+    material-icons material-icons-outlined material-icons-round material-symbols-outlined
+    material-symbols-rounded
+    """.split()  # noqa: SIM905
+# Beside each of them is the same formula as MathML.
+_FORMULA_COPY_CLASSES = """
+    katex-html mwe-math-fallback-image-inline mwe-math-fallback-image-display
+    """.split()  # noqa: SIM905
+# After each of them is the same formula as TeX, in a script.
+_FORMULA_PREVIEW_CLASSES = """
+    MathJax MathJax_Preview MathJax_Display MathJax_SVG MathJax_SVG_Display MathJax_CHTML
+    MJXc-display
+    """.split()  # noqa: SIM905
+_PLATFORM_CLASSES = """
+    subscription-widget-wrap subscription-widget-wrap-editor subscription-widget subscribe-widget
+    post-ufi post-ufi-button captioned-button-wrap button-wrapper
+    """.split()  # noqa: SIM905
+_FORMULAS: dict[str, str] = {
+    **dict.fromkeys(_FORMULA_COPY_CLASSES, FORMULA_COPY),
+    **dict.fromkeys(_FORMULA_PREVIEW_CLASSES, FORMULA_PREVIEW),
+}
+_OTHER_CLASSES: dict[str, str] = {
+    **dict.fromkeys(_PLATFORM_CLASSES, PLATFORM_BUTTON),
+    **dict.fromkeys(_SCREEN_READER_CLASSES, SCREEN_READER_ONLY),
+    **dict.fromkeys(_ICON_CLASSES, ICON_NAME),
+}
+_MATHML_CLASSES = re.compile(r"mathml|assistive-mml|MJX_Assistive", re.IGNORECASE)
+_PLATFORM_URL = re.compile(
+    r"/subscribe\b|[?&](?:amp;)?action=share\b|/comments(?:[?#&\"]|$)|%%(?:share|checkout|comment)\w*%%"
+    r"|[?&](?:amp;)?(?:utm_content=share|giftSubscription)|javascript:void",
+    re.IGNORECASE,
+)
+PLATFORM_CAPTION = re.compile(
+    r"(?:like|share|subscribe(?: now)?|comments?|leave a comment|restack|give a gift subscription"
+    r"|refer a friend|get the app|start writing|upgrade to paid|pledge your support"
+    r"|share [^.!?]{1,60}|(?:like|comments?|restack)?\s*\(?\d+\)?)",
+    re.IGNORECASE,
+)
+_ELEMENTS = {
+    "form": FORM,
+    "select": FORM_FIELD,
+    "datalist": FORM_FIELD,
+    "template": HIDDEN,
+    "dialog": HIDDEN,
+    "mjx-math": FORMULA_COPY,
+}
+
+
+def find_removal_reason(name: str, attributes: Mapping[str, str]) -> str:
+    """Return why an element may be left out of an email; empty if it stays.
+
+    Whether it is left out depends on its content too:
+    ``newsletter.posts.html.marked_elements``.
+    """
+    classes = attributes.get("class", "").split()
+    formula = next((_FORMULAS[key] for key in classes if key in _FORMULAS), "")
+    is_open = name == "dialog" and "open" in attributes
+    if (reason := _ELEMENTS.get(name, "") or formula) and not is_open:
+        return reason
+    if any(map(_MATHML_CLASSES.search, classes)):
+        return ""
+    if "hidden" in attributes or _HIDING_STYLE.search(attributes.get("style", "")):
+        return HIDDEN
+    if "not-sr-only" not in classes:
+        for key in classes:
+            if key in _OTHER_CLASSES:
+                return _OTHER_CLASSES[key]
+    is_decoration = attributes.get("aria-hidden", "").strip().lower() == "true"
+    return ARIA_HIDDEN if is_decoration and name not in {"img", "svg"} else ""
+
+
+def is_platform_button(inside: str, text: str) -> bool:
+    """Return whether an element with the class of a platform's buttons is one.
+
+    Args:
+        inside: its HTML.
+        text: its text, on one line.
+    """
+    return bool(_PLATFORM_URL.search(inside) or PLATFORM_CAPTION.fullmatch(text))
