@@ -36,6 +36,17 @@ def is_local_image(reference: str) -> bool:
     return not is_elsewhere and not MERGE_TOKEN_PATTERN.match(reference)
 
 
+def is_page_path(reference: str, folder: Path | None) -> bool:
+    """Return whether a relative path without a file ending is a URL, not a file in a folder.
+
+    Picture services have such URLs (``/media/boats/blurred``).
+    """
+    name = unquote(urlsplit(reference).path)
+    if PurePosixPath(name).suffix or "\0" in name:
+        return False
+    return folder is None or not os.path.isfile(folder / name)  # noqa: PTH113 - see _read_image
+
+
 def read_images(
     references: Mapping[str, Location], folder: Path, max_bytes: int
 ) -> tuple[dict[str, LocalImage], list[Problem]]:
@@ -47,11 +58,14 @@ def read_images(
         max_bytes: size limit of an image.
 
     Returns:
-        The images by path as written, and the problems with the others.
+        The images by path as written, and the problems with the others. A path without a file
+        ending that is not in the folder is neither: it is a URL.
     """
     images: dict[str, LocalImage] = {}
     problems: list[Problem] = []
     for reference, where in references.items():
+        if is_page_path(reference, folder):
+            continue
         try:
             images[reference] = _read_image(reference, folder, max_bytes, where)
         except PostError as error:

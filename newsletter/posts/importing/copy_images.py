@@ -7,14 +7,14 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import imagesize
 
 from newsletter.errors import Location, PostError, Problem
-from newsletter.posts.images import is_local_image
+from newsletter.posts.images import is_local_image, is_page_path
 from newsletter.posts.importing.imported_post import ImportedPost
 from newsletter.posts.importing.read_file import PostSource
 
@@ -30,6 +30,13 @@ _IMAGE_SUFFIXES = {
     ".tif",
     ".tiff",
 }
+_SIGNATURES = (
+    (re.compile(rb"\x89PNG"), ".png"),
+    (re.compile(rb"\xff\xd8\xff"), ".jpg"),
+    (re.compile(rb"GIF8"), ".gif"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), ".webp"),
+    (re.compile(rb"....ftypavif", re.DOTALL), ".avif"),
+)
 _ABSOLUTE_PATH = re.compile(r"file:|[a-z]:", re.IGNORECASE)
 _UNPARSED_IMAGE = re.compile(r"!\[[^\]]*\]\((file:[^)\s]+)\)")
 _UNREADABLE_SIZE = (-1, -1)
@@ -63,7 +70,11 @@ def collect_images(
     Raises:
         PostError: all images that are missing, too large, not images, or outside the folder.
     """
-    references = _list_references(imported_post)
+    references = [
+        reference
+        for reference in _list_references(imported_post)
+        if _ABSOLUTE_PATH.match(reference) or not is_page_path(reference, source.folder)
+    ]
     used_names = {
         name for reference in references if (name := _normalize_inner_path(_decode_path(reference)))
     }
@@ -78,6 +89,8 @@ def collect_images(
             continue
         path = _decode_path(reference)
         name = _normalize_inner_path(path) or _choose_unused_name(file, files, used_names)
+        if not file.suffix:
+            name += _find_suffix(file)
         files[name] = file
         if name != path:
             renamed[reference] = quote(name)
@@ -116,11 +129,7 @@ def _is_on_disk(reference: str) -> bool:
     """Return whether a reference is a local file; absolute paths are rejected later."""
     if "{{" in reference:
         return False
-    path = PurePosixPath(_decode_path(reference))
-    is_root_path = (
-        reference[0] == "/" != reference[1:2] and path.suffix.lower() not in _IMAGE_SUFFIXES
-    )
-    return is_local_image(reference) or is_root_path or bool(_ABSOLUTE_PATH.match(reference))
+    return is_local_image(reference) or bool(_ABSOLUTE_PATH.match(reference))
 
 
 def _iter_setting_references(value: Any) -> Iterator[str]:
@@ -181,13 +190,21 @@ def _find_image_file(reference: str, source: PostSource, max_bytes: int) -> Path
             where=where,
             remedy="Make it smaller, or raise limits.image_bytes in newsletter.yml.",
         )
-    if file.suffix.lower() not in _IMAGE_SUFFIXES or imagesize.get(file) == _UNREADABLE_SIZE:
+    suffix = file.suffix.lower() or _find_suffix(file)
+    if suffix not in _IMAGE_SUFFIXES or imagesize.get(file) == _UNREADABLE_SIZE:
         raise PostError(
             f"'{reference}' is not an image that an email can show",
             where=where,
             remedy="Use PNG, JPEG, GIF, WebP or SVG.",
         )
     return file
+
+
+def _find_suffix(file: Path) -> str:
+    """Return the usual ending of an image's name, by its first bytes; empty if it is unknown."""
+    with file.open("rb") as image:
+        start = image.read(16)
+    return next((suffix for pattern, suffix in _SIGNATURES if pattern.match(start)), "")
 
 
 def _choose_unused_name(file: Path, files: Mapping[str, Path], used_names: Collection[str]) -> str:
