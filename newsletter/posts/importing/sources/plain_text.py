@@ -5,8 +5,10 @@ that Markdown would interpret as markup are escaped (CommonMark 0.31, "Backslash
 """
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.importing.cleanup.classify import classify_passages
@@ -20,6 +22,7 @@ from newsletter.posts.importing.sources.draft import (
 
 # In characters. If any line of the text is longer, every line is a paragraph of its own.
 _MAX_WRAPPED_LENGTH = 100
+_MIN_WRAPPED_WIDTH = 50  # columns; no program wraps text to less
 _MAX_HEADING_WORDS = 10
 _MAX_TITLE_LENGTH = 150
 
@@ -197,7 +200,33 @@ def _format_paragraph(piece: _Piece, next_piece: _Piece | None) -> str:
         and _is_heading(piece)
     ):
         return f"## {_format_heading_text(piece)}"
-    return "\n".join(escape_markdown_line(line.text) for line in piece.lines)
+    line_end = "\\\n" if _has_own_line_ends(piece) else "\n"
+    return line_end.join(escape_markdown_line(line.text) for line in piece.lines)
+
+
+def _has_own_line_ends(piece: _Piece) -> bool:
+    """Return whether the author ended the lines, as in a verse or an address.
+
+    A program that wraps text puts as many words on each line as fit. So lines are the author's
+    own if half of them had room for the next word, up to the widest or to a narrow page's width.
+    """
+    texts = [line.text for line in piece.lines]
+    width = max(_MIN_WRAPPED_WIDTH, *map(_measure, texts))
+    roomy = [
+        _measure(text) + 1 + _measure(_get_first_word(following)) <= width
+        for text, following in pairwise(texts)
+    ]
+    return sum(roomy) * 2 >= len(roomy) > 0
+
+
+def _get_first_word(text: str) -> str:
+    word = text.split(maxsplit=1)[0]
+    return word[:1] if unicodedata.east_asian_width(word[0]) in "WF" else word
+
+
+def _measure(text: str) -> int:
+    """Return the number of columns that a text takes."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _is_heading(piece: _Piece) -> bool:

@@ -65,8 +65,9 @@ def test_running_text_is_not_a_title(text: str) -> None:
 
 
 def test_wrapped_lines_form_a_paragraph_and_long_lines_are_paragraphs() -> None:
-    wrapped = split_passages("one two\nthree four\n\nfive")
-    assert format_as_markdown(wrapped) == "one two\nthree four\n\nfive\n"
+    line = "one two three four five six seven eight nine ten"
+    wrapped = split_passages(f"{line}\n{line}\n\nfive")
+    assert format_as_markdown(wrapped) == f"{line}\n{line}\n\nfive\n"
     long = split_passages(f"{SENTENCE}\n{SENTENCE}\nfive")
     assert format_as_markdown(long) == f"{SENTENCE}\n\n{SENTENCE}\n\nfive\n"
 
