@@ -10,7 +10,7 @@ from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.render.article.dom import get_visible_text
-from newsletter.render.article.links import get_host, is_same_address
+from newsletter.render.article.links import find_anchor, get_host, is_same_address
 
 rule = Topic("Links").rule
 
@@ -159,10 +159,10 @@ def bad_address(context: CheckContext) -> Iterator[Match]:
 )  # fmt: skip
 def missing_anchor(context: CheckContext) -> Iterator[Match]:
     """A link to an anchor that isn't in the email."""
-    names = {element.get(key) for element in context.body_tree.iter() for key in ("id", "name")}
+    anchors = {element.get(key) for element in context.tree.iter() for key in ("id", "name")}
     for link in context.body_tree.iter("a"):
         href = (link.get("href") or "").strip()
-        if href.startswith("#") and href.strip("#") and href[1:] not in names:
+        if href.startswith("#") and href.strip("#") and not find_anchor(href[1:], anchors):
             text = get_visible_text(link)
             yield Match(
                 f"the post has no anchor {href}", context.source_map.locate_text(text), href

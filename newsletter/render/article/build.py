@@ -35,8 +35,10 @@ from newsletter.render.article.dom import (
 )
 from newsletter.render.article.embeds import replace_embeds
 from newsletter.render.article.images import ArticleImages, normalize_images
-from newsletter.render.article.links import UrlResolver
+from newsletter.render.article.links import UrlResolver, find_anchor
 from newsletter.render.article.structure import finish_structure, normalize_structure
+from newsletter.render.article.text_flow import join_cjk_lines, set_code_direction
+from newsletter.render.locale import get_text_direction
 
 _WORDS_PER_MINUTE = 220
 SIDE_PADDING = 64  # CSS pixels, left plus right of the article
@@ -68,6 +70,8 @@ def build_article(issue: Issue, config: Config) -> Article:
     root = parse_fragment(issue.post.body)
     urls = UrlResolver.for_issue(issue, config)
     article_images = ArticleImages(config.theme.width - SIDE_PADDING, issue.post.images, urls)
+    set_code_direction(root, get_text_direction(issue.post.language, config))
+    join_cjk_lines(root)
     notes = [
         *normalize_structure(root),
         *replace_embeds(root),
@@ -97,7 +101,8 @@ def _resolve_links(root: Element, urls: UrlResolver) -> list[str]:
             if link.get("id") is None and link.get("name") is None:
                 unwrap_element(link)
             continue
-        if href.startswith("#") and href[1:] in anchors:
+        if href.startswith("#") and (target := find_anchor(href[1:], anchors)):
+            link.set("href", f"#{target}")
             continue
         url = None if is_blank(href.strip("#")) else urls.resolve_link(href)
         if url is None:

@@ -22,6 +22,8 @@ _POST_EMBED_CLASSES = frozenset(
     text-post-media fb-post reddit-embed-bq
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
+_EMBED_TAGS = ("iframe", "video", "audio")
+_API_HOSTS = frozenset({"api.soundcloud.com"})
 _PHRASING_PARENTS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6"})
 
 
@@ -36,18 +38,18 @@ def replace_embeds(root: Element) -> list[str]:
     """Replace every embed of the article by a card; return notes for the editor."""
     notes: list[str] = []
     cards: list[tuple[Element, Element]] = []
-    for element in list(root.iter("iframe", "video", "audio")):
+    for element in list(root.iter(*_EMBED_TAGS)):
         src = _find_source(element)
         if not src:
             drop_element(element)
             notes.append(f"<{element.tag}> without a URL was left out")
             continue
         page = (
-            find_embed_page(src)
+            _find_frame_page(element, src)
             if element.tag == "iframe"
             else EmbedPage(src, element.get("poster", ""))
         )
-        title = " ".join((element.get("title") or element.get("aria-label") or "").split())
+        title = " ".join((element.get("title") or "").split()) or _take_caption(element)
         cards.append((element, _build_card(element, title or get_host(page.url) or src, page)))
         notes.append(f"<{element.tag}> became a card: {title or 'no title'}, {page.url}")
     for element, card in reversed(cards):  # so that the cards of one paragraph keep their order
@@ -59,6 +61,26 @@ def replace_embeds(root: Element) -> list[str]:
             _build_quote_card(quote, link)
             notes.append(f"an embedded post became a card: {link}")
     return notes
+
+
+def _find_frame_page(frame: Element, src: str) -> EmbedPage:
+    """Return the page of a frame; the author's own link in it, if the service is unknown."""
+    page = find_embed_page(src)
+    own_url = (frame.get("data-href") or "").strip()
+    is_known = page.url != src and get_host(page.url) not in _API_HOSTS
+    return EmbedPage(own_url, page.still_url) if own_url and not is_known else page
+
+
+def _take_caption(element: Element) -> str:
+    """Return the caption of an embed's figure, as its title; a plain caption moves there."""
+    figure = next(element.iterancestors("figure"), None)
+    caption = None if figure is None else next(figure.iter("figcaption"), None)
+    if figure is None or caption is None or len(list(figure.iter(*_EMBED_TAGS))) > 1:
+        return ""
+    title = " ".join(get_visible_text(caption).split())
+    if len(caption) == 0:
+        drop_element(caption)
+    return title
 
 
 def find_embed_page(src: str) -> EmbedPage:

@@ -1,7 +1,7 @@
 """Resolve the URLs of links and images; add UTM parameters."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote, urljoin, urlsplit
 
@@ -21,13 +21,16 @@ class UrlResolver:
     """Resolver of a post's URLs into URLs that work in an email.
 
     Attributes:
-        base_url: the absolute URL that relative ones are resolved against (RFC 3986).
+        base_url: the absolute URL that relative ones are resolved against (RFC 3986): of the
+            post on the web, else of the newsletter's site, wherever the issue itself is published.
+        page_url: the URL of a page with the article, for links to a place on it.
         image_urls: path of a local image, as written in the post -> its published URL.
         own_hosts: the newsletter's own hosts, lower case, without ``www.``.
         utm_parameters: query parameters for links to these hosts, in order.
     """
 
     base_url: str
+    page_url: str
     image_urls: Mapping[str, str]
     own_hosts: frozenset[str]
     utm_parameters: tuple[tuple[str, str], ...]
@@ -35,17 +38,17 @@ class UrlResolver:
     @classmethod
     def for_issue(cls, issue: Issue, config: Config) -> "UrlResolver":
         """Return the resolver for one issue."""
+        site = config.site_url.rstrip("/") + "/"
         published = config.issue_url or config.public_url
-        page = (
-            build_issue_url(config, issue.slug) if published else config.site_url.rstrip("/") + "/"
-        )
         utm = (
             ("utm_source", config.utm.source),
             ("utm_medium", config.utm.medium),
             ("utm_campaign", config.utm.campaign),
         )
         return cls(
-            base_url=issue.post.canonical_url or page,
+            base_url=issue.post.canonical_url or site,
+            page_url=issue.post.canonical_url
+            or (build_issue_url(config, issue.slug) if published else site),
             image_urls={
                 path: build_image_url(config, issue.slug, image.name)
                 for path, image in issue.post.images.items()
@@ -79,7 +82,7 @@ class UrlResolver:
             return url
         try:
             if not _SCHEME.match(url):
-                url = urljoin(self.base_url, url)
+                url = urljoin(self.page_url if url.startswith("#") else self.base_url, url)
             parts = urlsplit(url)
         except ValueError:  # brackets without a valid IPv6 address
             return None
@@ -113,6 +116,16 @@ def is_same_address(text: str, url: str) -> bool:
         unquote(untracked),
         re.sub("^(mailto|tel):", "", untracked),
     }
+
+
+def find_anchor(name: str, anchors: Container[str | None]) -> str:
+    """Return the anchor that a link means; empty if there is none.
+
+    It may be percent-encoded, in other case, or with the prefix that GitHub gives its ids.
+    """
+    plain = unquote(name)
+    forms = (name, plain, plain.lower(), plain.lower().removeprefix("user-content-"))
+    return next((form for form in forms if form in anchors), "")
 
 
 def get_host(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Normalize headings, tables, footnotes, details for mail clients."""
+"""Normalize tables, details, task lists, widths for mail clients."""
 
 import re
 
@@ -14,11 +14,10 @@ from newsletter.render.article.dom import (
     rename_element,
     wrap_element,
 )
+from newsletter.render.article.footnotes import normalize_footnotes
+from newsletter.render.article.headings import HEADING_TAGS, add_heading_ids, number_headings
 
-_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-_TOP_LEVEL, _BOTTOM_LEVEL = 2, 6  # the email's only h1 is its title
 _SECTION_TAGS = ("article", "aside", "section")
-_FOOTNOTE_CLASSES = frozenset({"footnotes", "wp-block-footnotes"})
 _TASK_BOXES = ("\N{BALLOT BOX}", "\N{BALLOT BOX WITH CHECK}", "\N{BALLOT BOX WITH X}")
 # Styles that could make the email wider than a phone.
 _FIXED_WIDTH = re.compile(
@@ -29,27 +28,24 @@ _FIXED_WIDTH = re.compile(
 def normalize_structure(root: Element) -> list[str]:
     """Normalize the article's blocks for mail clients; return notes for the editor."""
     notes = _note_omitted_drawings(root)
-    _normalize_footnotes(root)
+    normalize_footnotes(root)
     for section in root.iter(*_SECTION_TAGS):
         rename_element(section, "div")
     _open_details(root)
     _mark_tasks(root)
     _normalize_tables(root)
     _remove_duplicate_ids(root)
+    add_heading_ids(root)
     _remove_fixed_widths(root)
     return notes
 
 
 def finish_structure(root: Element) -> None:
     """Remove empty elements, once all else is in place, and number headings from h2."""
-    for element in reversed(list(root.iter("p", "ul", "ol", *_HEADINGS))):
+    for element in reversed(list(root.iter("p", "ul", "ol", *HEADING_TAGS))):
         if is_empty_element(element) and element.get("id") is None:
             drop_element(element)
-    levels: list[int] = []
-    for heading in root.iter(*_HEADINGS):
-        level = int(heading.tag[1])
-        levels = [*(upper for upper in levels if upper < level), level]
-        heading.tag = f"h{min(_TOP_LEVEL - 1 + len(levels), _BOTTOM_LEVEL)}"
+    number_headings(root)
 
 
 def _note_omitted_drawings(root: Element) -> list[str]:
@@ -60,26 +56,6 @@ def _note_omitted_drawings(root: Element) -> list[str]:
         + (f"its label was kept: {label}" if label else "it has no label")
         for label in (get_visible_text(span).strip() for span in drawings)
     ]
-
-
-def _normalize_footnotes(root: Element) -> None:
-    notes = next((e for e in root.iter() if _FOOTNOTE_CLASSES.intersection(get_classes(e))), None)
-    if notes is None:
-        return
-    if notes.tag in {"ol", "ul"}:
-        notes = wrap_element(notes, "div")
-    add_class(notes, "footnotes")
-    previous = notes.getprevious()
-    if previous is None or previous.tag != "hr":
-        rule = notes.makeelement("hr", {"class": "footnotes-sep"})
-        notes.addprevious(rule)
-    anchors = {f"#{e.get('id')}" for e in notes.iter() if e.get("id")}
-    for link in root.iter("a"):
-        href = link.get("href") or ""
-        if href in anchors:
-            add_class(link, "footnote-link")
-        elif href.startswith("#") and notes in link.iterancestors():
-            add_class(link, "footnote-backref")
 
 
 def _open_details(root: Element) -> None:

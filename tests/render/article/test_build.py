@@ -64,7 +64,7 @@ def test_headings_start_at_h2_without_gaps(
 ) -> None:
     html = make_article("".join(f"<h{n}>Tide</h{n}>" for n in levels)).html
 
-    assert "".join(re.findall(r"<h(\d)>", html)) == expected
+    assert "".join(re.findall(r"<h(\d) id", html)) == expected
 
 
 def test_code_keeps_line_breaks_and_colors(make_article: MakeArticle) -> None:
@@ -131,7 +131,7 @@ def test_details_are_shown_open(make_article: MakeArticle) -> None:
 def test_heading_in_a_summary_stays_a_heading(make_article: MakeArticle) -> None:
     html = make_article("<details><summary><h3>Why</h3></summary>x</details>").html
 
-    assert '<div class="summary"><h2>Why</h2></div>' in html
+    assert '<div class="summary"><h2 id="why">Why</h2></div>' in html
 
 
 def test_task_list_items_are_marked(make_article: MakeArticle) -> None:

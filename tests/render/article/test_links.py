@@ -54,13 +54,19 @@ def test_link_is_resolved_or_dropped(
     assert resolve_link(href, {"canonical_url": "https://blog.example/2026/11/tide"}) == expected
 
 
-def test_base_url_is_the_post_then_the_issue_then_the_site(resolve_link: ResolveLink) -> None:
+def test_base_url_is_the_post_then_the_site_wherever_the_issue_is_published(
+    resolve_link: ResolveLink,
+) -> None:
     issue_url = "https://letters.example/{slug}/"
 
     assert resolve_link("a", {"canonical_url": "https://b.example/c/"}, issue_url=issue_url) == (
         "https://b.example/c/a"
     )
-    assert resolve_link("a", issue_url=issue_url) == "https://letters.example/the-tide/a"
+    published = {"issue_url": issue_url, "public_url": "https://news.example"}
+    assert resolve_link("a", **published) == "https://harbournotes.example/a"
+    assert resolve_link("/a", **published) == "https://harbournotes.example/a"
+    assert resolve_link("//cdn.example/a", **published) == "https://cdn.example/a"
+    assert resolve_link("#a", **published) == "https://letters.example/the-tide/#a"
     assert resolve_link("a", site_url="https://site.example/x") == "https://site.example/x/a"
 
 

@@ -84,7 +84,9 @@ def test_every_word_is_kept_in_order(
 ) -> None:
     body = sanitize_html(html)
     article = build_article(make_issue(body), make_config())
-    assert sorted(WORD.findall(article.html)) == sorted(WORD.findall(body))
+    assert sorted(WORD.findall(re.sub(r' id="[^"]*"', "", article.html))) == sorted(
+        WORD.findall(body)
+    )
 
     text = render_article_text(article.html, width=width, links=links)  # type: ignore[arg-type]
 
