@@ -475,3 +475,17 @@ def test_binary_post_is_rejected(read_post: ReadPost) -> None:
 def test_reading_an_issue_is_deterministic(make_issue: MakeIssue, config: Config) -> None:
     folder = make_issue("# A\n\n- [x] b[^1] {{ subscriber.name }}\n\n[^1]: c")
     assert read_issue(folder, config) == read_issue(folder, config)
+
+
+def test_removed_text_is_listed_with_its_line_in_the_file(read_post: ReadPost) -> None:
+    text = "---\ntitle: Boats\n---\n\nBoats.\n\n<p hidden>Not {{ this }}</p>\n\n<form>Name</form>\n"
+    removed = read_post(text).post.removed
+    assert [tuple(entry) for entry in removed] == [
+        (7, "Not {{ this }}", "hidden text"),
+        (9, "Name", "form"),
+    ]
+
+
+@pytest.mark.parametrize("path", ["/media/boats", "media/boats", "../media/boats?w=3"])
+def test_picture_without_a_file_ending_is_a_url(read_post: ReadPost, path: str) -> None:
+    assert read_post(f"# Boats\n\n![A boat]({path})\n").post.images == {}

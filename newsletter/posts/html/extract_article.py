@@ -13,10 +13,10 @@ from lxml.etree import LxmlError
 from lxml.html import HtmlElement
 
 from newsletter.errors import Location, PostError
-from newsletter.posts.html.marked_elements import LINE_ATTRIBUTE, REASON_ATTRIBUTE
 from newsletter.posts.html.nesting_limit import check_nesting_depth
-from newsletter.posts.html.prepare import prepare_html
-from newsletter.posts.html.svg_mathml import replace_svg_and_mathml
+from newsletter.posts.html.normalize.marked_elements import LINE_ATTRIBUTE, REASON_ATTRIBUTE
+from newsletter.posts.html.normalize.prepare import prepare_html
+from newsletter.posts.html.normalize.svg_mathml import replace_svg_and_mathml
 from newsletter.posts.removed_line import RemovedLine
 
 _PAGE_TAG = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
@@ -102,7 +102,8 @@ def _find_article(root: HtmlElement) -> tuple[HtmlElement, tuple[RemovedLine, ..
     for path in _ARTICLE_PATHS:
         found = root.find(path)
         if found is not None and _get_text(found):
-            return found, _clean_article(found, ["script", "style", "nav"])
+            outside = tuple(_list_outside(root, found))
+            return found, (*outside, *_clean_article(found, ["script", "style", "nav"]))
     body = root.find(".//body")
     article = root if body is None else body
     return article, _clean_article(article, _NON_ARTICLE_TAGS)
@@ -115,13 +116,35 @@ def _clean_article(article: HtmlElement, unwanted: list[str]) -> tuple[RemovedLi
             continue
         text = _get_text(element)
         if text and element.tag not in _UNLISTED_TAGS and article in element.iterancestors():
-            line = element.get(LINE_ATTRIBUTE) or ""
-            removed.append(RemovedLine(int(line or 0), text, f"<{element.tag}> of the page"))
+            removed.append(RemovedLine(_get_line(element), text, f"<{element.tag}> of the page"))
         element.drop_tree()
     for part in article.iter():
         if REASON_ATTRIBUTE not in part.attrib:
             part.attrib.pop(LINE_ATTRIBUTE, None)
     return tuple(removed)
+
+
+def _list_outside(root: HtmlElement, article: HtmlElement) -> Iterator[RemovedLine]:
+    """Yield the parts of the page beside its article, and beside the elements around it."""
+    around = {article, *article.iterancestors()}
+    for ancestor in article.iterancestors():
+        if ancestor is root:
+            return
+        for part in (ancestor, *ancestor):
+            text = "" if part in around else _get_visible_text(part)
+            own = ancestor.text if part is ancestor else part.tail
+            if text := " ".join(f"{text} {own or ''}".split()):
+                yield RemovedLine(_get_line(part), text, "outside the article")
+
+
+def _get_visible_text(element: HtmlElement) -> str:
+    parts = element.xpath(".//text()[not(ancestor::script or ancestor::style)]")
+    return "" if element.tag in _UNLISTED_TAGS else _collapse_whitespace(" ".join(parts))
+
+
+def _get_line(element: HtmlElement) -> int:
+    marked = element.get(LINE_ATTRIBUTE) or ""
+    return int(marked) if marked.isdecimal() else element.sourceline or 0
 
 
 def _inner_html(element: HtmlElement) -> str:

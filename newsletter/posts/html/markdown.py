@@ -15,7 +15,7 @@ from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
 from newsletter.posts.html.callouts import callouts_plugin
 from newsletter.posts.html.highlight import highlight_code
-from newsletter.posts.html.prepare import mark_source_lines
+from newsletter.posts.html.normalize.prepare import mark_source_lines
 from newsletter.posts.html.smart_quotes import get_quotation_marks
 
 # More levels than the sanitiser accepts, so that too deep a nesting is rejected, not truncated.

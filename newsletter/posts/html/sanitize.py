@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 import nh3
 
 from newsletter.errors import Location, PostError
-from newsletter.posts.html.marked_elements import (
+from newsletter.posts.html.nesting_limit import check_nesting_depth
+from newsletter.posts.html.normalize.marked_elements import (
     LINE_ATTRIBUTE,
     REASON_ATTRIBUTE,
     remove_marked_elements,
 )
-from newsletter.posts.html.nesting_limit import check_nesting_depth
-from newsletter.posts.html.prepare import prepare_html
+from newsletter.posts.html.normalize.prepare import prepare_html
+from newsletter.posts.html.normalize.svg_mathml import replace_svg_and_mathml
 from newsletter.posts.html.safe_styles import sanitize_style
-from newsletter.posts.html.svg_mathml import replace_svg_and_mathml
 from newsletter.posts.removed_line import RemovedLine
 
 _ALLOWED_TAGS = frozenset(
@@ -97,8 +97,8 @@ def sanitize_article(
 
     Hidden text is removed too; all removed text is listed. ``iframe``, ``video`` and ``audio``
     with a safe ``src`` are kept; rendering turns them into cards. SVG and MathML: see
-    ``newsletter.posts.html.svg_mathml``. Relative URLs and tokens are not changed. The function
-    is idempotent.
+    ``newsletter.posts.html.normalize.svg_mathml``. Relative URLs and tokens are not changed. The
+    function is idempotent.
 
     Args:
         html: a fragment.

@@ -4,6 +4,7 @@ from bisect import bisect
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
+from newsletter.posts.html.cjk import collapse_spaces
 from newsletter.posts.importing.cleanup.paragraph import count_words
 
 _WORDS_PER_MINUTE = 220
@@ -117,7 +118,7 @@ class _BlockParser(HTMLParser):
 
     def finish_block(self, content_end: int, element_end: int) -> None:
         """Finish the current block; ``element_end`` is larger if its end tag follows here."""
-        text = " ".join("".join(self._text_parts).split())
+        text = collapse_spaces("".join(self._text_parts))
         self._text_parts.clear()
         if not text:
             return

@@ -49,7 +49,7 @@ def finish_structure(root: Element) -> None:
 
 
 def _note_omitted_drawings(root: Element) -> list[str]:
-    """Return notes on omitted drawings, as ``newsletter.posts.html.svg_mathml`` marks them."""
+    """Return notes on omitted drawings, marked by ``posts.html.normalize.svg_mathml``."""
     drawings = [span for span in root.iter("span") if "left-out" in get_classes(span)]
     return [
         "a drawing (SVG) was left out, since mail clients do not show it: "

@@ -1,15 +1,11 @@
-"""Fit the flow of text to its script: line ends between CJK characters, code in RTL text."""
+"""Join lines of CJK text; set the direction of code."""
 
-import re
 from collections.abc import Iterator
 from typing import Literal
 
+from newsletter.posts.html.cjk import find_cjk_line_ends, has_cjk_characters
 from newsletter.render.article.dom import BLOCKS, Element
 
-# Han, kana, bopomofo, their punctuation and full-width forms. Korean has spaces between words.
-_CJK = "\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
-_CJK_CHARACTER = re.compile(f"[{_CJK}]")
-_CJK_LINE_END = re.compile(rf"(?<=[{_CJK}])[ \t]*\r?\n[ \t\r\n]*(?=[{_CJK}])")
 _CODE_TAGS = ("code", "kbd", "samp", "tt", "pre")
 _KEPT_TAGS = frozenset({"pre"})
 _BREAKING_TAGS = frozenset({"br", "img"})
@@ -19,11 +15,11 @@ _Slot = tuple[Element, Literal["text", "tail"]]
 
 def join_cjk_lines(root: Element) -> None:
     """Remove each line end between two CJK characters, where a browser would show a space."""
-    if not _CJK_CHARACTER.search("".join(map(str, root.itertext()))):
+    if not has_cjk_characters("".join(map(str, root.itertext()))):
         return
     for run in _iter_runs(root):
         whole = "".join(_get_text(slot) for slot in run)
-        cuts = [found.span() for found in _CJK_LINE_END.finditer(whole)]
+        cuts = find_cjk_line_ends(whole)
         start = 0
         for slot in run if cuts else ():
             text = _get_text(slot)

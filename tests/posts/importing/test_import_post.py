@@ -233,3 +233,30 @@ def test_failed_update_keeps_the_post_and_can_be_repeated(
     obstacle.rmdir()
     assert import_post(project, source, UPDATE).state == "updated"
     assert obstacle.read_bytes() == png(2, 2)
+
+
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ("/media/boats/blurred", None),
+        ("media/boats/blurred", None),
+        ("../media/blurred?id=3", None),
+        ("//cdn.example/blurred", None),
+        ("harbour", "harbour.png"),
+    ],
+)
+def test_picture_without_a_file_ending_is_a_url_or_gets_its_ending(
+    project: Project, png: Callable[[int, int], bytes], reference: str, name: str | None
+) -> None:
+    Path("harbour").write_bytes(png(4, 3))
+    source = write_source("a.md", f"# Low tide\n\n{SENTENCE}\n\n![A boat]({reference})\n")
+    result = import_post(project, source, NEW_IMPORT)
+    assert result.image_names == ((name,) if name else ())
+    assert f"![A boat]({name or reference})" in result.post_path.read_text()
+
+
+def test_text_without_a_file_ending_is_not_a_picture(project: Project) -> None:
+    Path("harbour").write_text("words")
+    source = write_source("a.md", f"# Low tide\n\n{SENTENCE}\n\n![A boat](harbour)\n")
+    with pytest.raises(PostError, match="'harbour' is not an image that an email can show"):
+        import_post(project, source, NEW_IMPORT)

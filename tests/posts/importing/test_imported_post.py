@@ -229,6 +229,7 @@ def test_web_page_becomes_its_article_and_metadata() -> None:
         "tags": ["tides"],
     }
     assert [(entry.line, entry.text) for entry in post.removed] == [
+        (10, "Blog"),
         (11, "Blog"),
         (13, "Posted on March 4, 2026"),
         (17, "Share this:"),

@@ -119,3 +119,49 @@ def test_iframe_without_a_url_is_removed_and_noted(make_article: MakeArticle) ->
 
     assert article.html == "<p>a</p>"
     assert "without a URL" in article.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("html", "title", "url"),
+    [
+        (
+            '<iframe src="https://bandcamp.example/p/1"><a href="https://b.example/r">Rain</a></iframe>',
+            "Rain",
+            "https://b.example/r",
+        ),
+        (
+            '<iframe src="https://www.youtube.com/embed/x"><a href="https://b.example/">R</a></iframe>',
+            "R",
+            "https://www.youtube.com/watch?v=x",
+        ),
+        (
+            (
+                '<iframe src="https://w.soundcloud.com/player/?url=https%3A//api.soundcloud.com/tracks/1">'
+                '<a href="https://soundcloud.com/a/b">Rain</a></iframe>'
+            ),
+            "Rain",
+            "https://soundcloud.com/a/b",
+        ),
+        (
+            '<figure><iframe src="//a.example/e"></iframe><figcaption>Low</figcaption></figure>',
+            "Low",
+            "https://a.example/e",
+        ),
+        ('<iframe src="https://a.example/e"></iframe>', "a.example", "https://a.example/e"),
+    ],
+)
+def test_card_has_the_title_that_the_author_gave(
+    html: str, title: str, url: str, make_article: MakeArticle
+) -> None:
+    article = make_article(html)
+    assert f'<p class="embed-title"><a href="{url}">{title}</a></p>' in article.html
+    assert article.html.count(f">{title}<") == 1
+
+
+def test_caption_with_markup_stays(make_article: MakeArticle) -> None:
+    html = make_article(
+        '<figure><iframe src="https://a.example/e"></iframe>'
+        '<figcaption>By <a href="https://b.example/">Ada</a></figcaption></figure>'
+    ).html
+    assert '<a href="https://a.example/e">By Ada</a>' in html
+    assert 'By <a href="https://b.example/">Ada</a>' in html

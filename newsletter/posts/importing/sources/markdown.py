@@ -8,6 +8,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from newsletter.posts.front_matter.parse import FrontMatter
+from newsletter.posts.html.cjk import collapse_spaces
 from newsletter.posts.importing.cleanup.classify import classify_passages
 from newsletter.posts.importing.cleanup.paragraph import Passage
 from newsletter.posts.importing.sources.draft import (
@@ -90,8 +91,8 @@ def _parse_blocks(front_matter: FrontMatter) -> list[_MarkdownBlock]:
 
 def _get_inline_text(inline: Token) -> str:
     parts = (
-        child.content if child.type in {"text", "code_inline"} else " "
+        child.content if child.type in {"text", "code_inline"} else "\n"
         for child in inline.children or ()
         if child.type in {"text", "code_inline", "softbreak", "hardbreak", "image"}
     )
-    return " ".join("".join(parts).split())
+    return collapse_spaces("".join(parts))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from newsletter.posts.front_matter.parse import FrontMatter
+from newsletter.posts.html.cjk import collapse_spaces
 from newsletter.posts.importing.cleanup.classify import classify_passages
 from newsletter.posts.importing.cleanup.paragraph import Passage
 from newsletter.posts.importing.sources.draft import (
@@ -48,7 +49,7 @@ class _Piece:
 
     @property
     def text(self) -> str:
-        return " ".join(line.text for line in self.lines)
+        return collapse_spaces("\n".join(line.text for line in self.lines))
 
     @property
     def is_prose(self) -> bool:

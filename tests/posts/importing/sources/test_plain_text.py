@@ -199,3 +199,26 @@ def test_escaped_text_renders_unchanged(text: str) -> None:
     assert render_as_text(f"x\n\n{escape_markdown_line(line)}\n").translate(
         without_quotes
     ) == " ".join(f"x {line}".split()).translate(without_quotes)
+
+
+@pytest.mark.parametrize(
+    ("text", "breaks"),
+    [
+        ("Low water comes\nand goes again,\nthe gulls know when.", 2),
+        ("Ada Berg\n1 Quay Street\nBergen", 2),
+        (
+            ("The boats had been tied up since Tuesday, and nobody on the quay could say\n"
+            "when the wind would be done with us. It was a long day for everybody who\n"
+            "waited."),
+            0,
+        ),
+        ("潮が引く\n海が光る", 1),
+        ("これは日本語の文章であり、とても長い行がここにあります\nそして続きます", 0),
+        (("Dear Ada,\nThe boats had been tied up since Tuesday, and nobody on the quay could\n"
+         "say when the wind would be done with us, and so we waited there for it.\nYours"), 0),
+        ("One line", 0),
+    ],
+)  # fmt: skip
+def test_lines_that_the_author_ended_stay_lines(text: str, breaks: int) -> None:
+    html = render_markdown(format_as_markdown(split_passages(text)))
+    assert html.count("<br>") == breaks

@@ -1,4 +1,4 @@
-"""Translate web components of blogs (AMP, lite players, gists) into plain HTML."""
+"""Translate web components (AMP, lite players, gists) into HTML."""
 
 import re
 from collections.abc import Mapping

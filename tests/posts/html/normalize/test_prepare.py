@@ -4,7 +4,7 @@
 import pytest
 
 from newsletter.posts.html.markdown import render_markdown
-from newsletter.posts.html.prepare import prepare_html
+from newsletter.posts.html.normalize.prepare import prepare_html
 from newsletter.posts.html.sanitize import sanitize_article, sanitize_html
 
 GIF = "data:image/gif;base64,R0lGODlhAQABAAAAACw="

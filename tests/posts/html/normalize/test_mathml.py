@@ -3,7 +3,7 @@
 
 import pytest
 
-from newsletter.posts.html.mathml import write_formula
+from newsletter.posts.html.normalize.mathml import write_formula
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""Compare a lazily loaded picture with the one for browsers without JavaScript."""
+"""Compare a lazily loaded picture with the one in noscript."""
 
 import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-from newsletter.posts.html.media_sources import find_media_source
-from newsletter.posts.html.tags import iter_tags
+from newsletter.posts.html.normalize.media_sources import find_media_source
+from newsletter.posts.html.normalize.tags import iter_html_tags
 
 _IMAGE_TAGS = frozenset({"img", "amp-img"})
 _LOOK_AHEAD = 4000  # characters
@@ -15,14 +15,14 @@ def list_image_sources(fragment: str) -> list[str]:
     """Return the source of each picture in a fragment."""
     return [
         find_media_source(tag.attributes)
-        for tag in iter_tags(fragment)
+        for tag in iter_html_tags(fragment)
         if not tag.is_end and tag.name in _IMAGE_TAGS
     ]
 
 
 def find_next_image(text: str, start: int) -> str:
     """Return the source of the picture that is the next element after ``start``, or nothing."""
-    following = (tag for tag in iter_tags(text[start : start + _LOOK_AHEAD]) if not tag.is_end)
+    following = (tag for tag in iter_html_tags(text[start : start + _LOOK_AHEAD]) if not tag.is_end)
     tag = next(following, None)
     return find_media_source(tag.attributes) if tag and tag.name in _IMAGE_TAGS else ""
 

@@ -1,12 +1,12 @@
-"""Remove the elements that were marked as not for an email, and list them."""
+"""Remove and list the elements marked as left out."""
 
 import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from newsletter.posts.html import unseen_text
-from newsletter.posts.html.tags import VOID_ELEMENTS, Tag, iter_tags
+from newsletter.posts.html.normalize import unseen_text
+from newsletter.posts.html.normalize.tags import VOID_ELEMENTS, Tag, iter_html_tags
 from newsletter.posts.removed_line import RemovedLine
 
 LINE_ATTRIBUTE = "data-source-line"
@@ -94,7 +94,7 @@ def _list_marked_elements(body: str) -> list[_Element]:
     root = _Element(Tag("", 0, 0, is_end=False, attribute_text=""), None, len(body), len(body))
     current = root
     marked: list[_Element] = []
-    for tag in iter_tags(body):
+    for tag in iter_html_tags(body):
         if tag.is_end:
             if current.parent is not None:
                 current.inner_end, current.end = tag.start, tag.end

@@ -1,4 +1,4 @@
-"""Tokenize HTML tags as the HTML Standard does; change their attributes."""
+"""Tokenize HTML tags as the HTML Standard does."""
 
 import html
 import re
@@ -69,7 +69,7 @@ class Tag:
         return all(found.end() < len(text) for found in _ATTRIBUTE.finditer(text))
 
 
-def iter_tags(text: str) -> Iterator[Tag]:
+def iter_html_tags(text: str) -> Iterator[Tag]:
     """Yield all tags, in order; none in comments and in the text of scripts and their like."""
     position = 0
     while found := _TAG.search(text, position):

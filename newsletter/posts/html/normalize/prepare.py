@@ -1,22 +1,35 @@
-"""Prepare HTML from any tool for parsers that know only plain HTML.
+"""Prepare HTML of other tools for parsers of plain HTML.
 
 One pass over the tags, before any parser sees them. It expands ``<video/>``, which HTML leaves
 open, keeps the content of ``noscript``, finds the sources of lazily loaded media, translates web
 components, and marks what readers don't see together with its source line
-(``newsletter.posts.html.marked_elements`` removes it once the HTML is well-formed).
+(``newsletter.posts.html.normalize.marked_elements`` removes it once the HTML is well-formed).
 """
 
 import html
 import re
 from collections.abc import Callable, Collection
 
-from newsletter.posts.html import components
-from newsletter.posts.html.lazy_images import are_same_images, find_next_image, list_image_sources
-from newsletter.posts.html.marked_elements import LINE_ATTRIBUTE, describe_content, get_text
-from newsletter.posts.html.media_sources import find_media_source, is_placeholder
-from newsletter.posts.html.rewriter import HtmlRewriter
-from newsletter.posts.html.tags import VOID_ELEMENTS, Tag, format_start_tag, iter_tags
-from newsletter.posts.html.unseen_text import FORM_FIELD, find_removal_reason
+from newsletter.posts.html.normalize import components
+from newsletter.posts.html.normalize.lazy_images import (
+    are_same_images,
+    find_next_image,
+    list_image_sources,
+)
+from newsletter.posts.html.normalize.marked_elements import (
+    LINE_ATTRIBUTE,
+    describe_content,
+    get_text,
+)
+from newsletter.posts.html.normalize.media_sources import find_media_source, is_placeholder
+from newsletter.posts.html.normalize.rewriter import HtmlRewriter
+from newsletter.posts.html.normalize.tags import (
+    VOID_ELEMENTS,
+    Tag,
+    format_start_tag,
+    iter_html_tags,
+)
+from newsletter.posts.html.normalize.unseen_text import FORM_FIELD, find_removal_reason
 
 # Only HTML with one of these needs the pass.
 _TO_PREPARE = re.compile(
@@ -73,7 +86,7 @@ def mark_source_lines(text: str, first_line: int) -> str:
         return text
     parts: list[str] = []
     position = 0
-    for tag in iter_tags(text):
+    for tag in iter_html_tags(text):
         if not tag.is_end and LINE_ATTRIBUTE not in tag.attribute_text:
             cut = tag.start + 1 + len(tag.name)
             line = first_line + text.count("\n", 0, tag.start)
@@ -109,7 +122,7 @@ class _Preparer(HtmlRewriter):
             self._handlers |= dict.fromkeys(_PAGE_PARTS, self._handle_page_part)
 
     def run(self) -> str:
-        for tag in iter_tags(self.text):
+        for tag in iter_html_tags(self.text):
             if tag.start < self.position:
                 continue
             if tag.is_end:
@@ -246,7 +259,9 @@ class _Preparer(HtmlRewriter):
         name = components.rename_component(tag.name) or tag.name
         end = self.find_end_tag(tag)
         fallback = self.text[tag.end : end] if end > 0 else ""
-        sources = [t.attributes for t in iter_tags(fallback) if t.name == "source" and not t.is_end]
+        sources = [
+            t.attributes for t in iter_html_tags(fallback) if t.name == "source" and not t.is_end
+        ]
         candidates = map(find_media_source, (attributes, *sources))
         if src := next(filter(None, candidates), ""):
             attributes["src"] = src
@@ -255,7 +270,8 @@ class _Preparer(HtmlRewriter):
         words = get_text(fallback)
         if _find_first_link(fallback) and not _NOTICE.search(words):
             attributes.setdefault("title", words)
-        mark = self.mark(tag, "text for browsers without players", describe_content(fallback))
+        unseen = describe_content(fallback) if attributes.get("title") != words else ""
+        mark = self.mark(tag, "text for browsers without players", unseen)
         close = self.find_tag_end(end) if end > 0 else tag.end
         end_tag = f"</{name}>{mark}" if end > 0 or tag.is_self_closed else ""
         self.write_element(tag, name, attributes, close, end_tag)
@@ -288,5 +304,5 @@ def _is_marked(tag: Tag, attributes: dict[str, str]) -> bool:
 
 
 def _find_first_link(fragment: str) -> str:
-    links = (tag.attributes.get("href", "") for tag in iter_tags(fragment) if tag.name == "a")
+    links = (tag.attributes.get("href", "") for tag in iter_html_tags(fragment) if tag.name == "a")
     return next(filter(None, links), "")

@@ -3,8 +3,8 @@
 import html
 import re
 
-from newsletter.posts.html.marked_elements import LINE_ATTRIBUTE, get_text, mark_left_out
-from newsletter.posts.html.mathml import list_symbols, write_formula
+from newsletter.posts.html.normalize.marked_elements import LINE_ATTRIBUTE, get_text, mark_left_out
+from newsletter.posts.html.normalize.mathml import list_symbols, write_formula
 
 LEFT_OUT_CLASS = "left-out"
 

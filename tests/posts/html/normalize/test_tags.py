@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from newsletter.posts.html.tags import iter_tags
+from newsletter.posts.html.normalize.tags import iter_html_tags
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from newsletter.posts.html.tags import iter_tags
     ],
 )
 def test_self_closed_tag_ends_with_a_slash_of_its_own(html: str, *, self_closed: bool) -> None:
-    (tag,) = iter_tags(html)
+    (tag,) = iter_html_tags(html)
     assert tag.is_self_closed is self_closed
 
 
@@ -40,16 +40,16 @@ def test_self_closed_tag_ends_with_a_slash_of_its_own(html: str, *, self_closed:
     ],
 )
 def test_tags_in_comments_and_scripts_are_not_tags(html: str, names: list[str]) -> None:
-    assert [tag.name for tag in iter_tags(html)] == names
+    assert [tag.name for tag in iter_html_tags(html)] == names
 
 
 def test_attributes_are_unescaped_and_the_first_of_each_counts() -> None:
-    (tag,) = iter_tags("<a HREF='/?a&amp;b' b=c d href=x e = 'f'>")
+    (tag,) = iter_html_tags("<a HREF='/?a&amp;b' b=c d href=x e = 'f'>")
     assert tag.attributes == {"href": "/?a&b", "b": "c", "d": "", "e": "f"}
 
 
 @pytest.mark.parametrize("piece", ['<a "', "<", "<a b='", "<p a=", "<!--", "<a/", "<script>"])
 def test_hostile_text_takes_linear_time(piece: str) -> None:
     start = time.process_time()
-    list(iter_tags(piece * 50_000))
+    list(iter_html_tags(piece * 50_000))
     assert time.process_time() - start < 10

@@ -1,4 +1,4 @@
-"""Find the real source of lazily loaded pictures, players and frames."""
+"""Find the real source of lazily loaded media."""
 
 import re
 from collections.abc import Iterable, Mapping

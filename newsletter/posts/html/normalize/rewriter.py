@@ -1,12 +1,16 @@
-"""Rewrite the tags of HTML in one pass, with marks of what to leave out."""
+"""Rewrite the tags of HTML in one pass."""
 
 import re
 from bisect import bisect
 from collections.abc import Collection
 
-from newsletter.posts.html.marked_elements import LINE_ATTRIBUTE, REASON_ATTRIBUTE, mark_left_out
-from newsletter.posts.html.tags import Tag, find_raw_text_end, format_start_tag
-from newsletter.posts.html.unseen_text import find_removal_reason
+from newsletter.posts.html.normalize.marked_elements import (
+    LINE_ATTRIBUTE,
+    REASON_ATTRIBUTE,
+    mark_left_out,
+)
+from newsletter.posts.html.normalize.tags import Tag, find_raw_text_end, format_start_tag
+from newsletter.posts.html.normalize.unseen_text import find_removal_reason
 
 
 class HtmlRewriter:

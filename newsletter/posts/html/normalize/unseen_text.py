@@ -1,4 +1,4 @@
-"""Recognize elements whose text readers of the page don't see, or can't use in an email."""
+"""Recognize text that readers of a page don't see."""
 
 import re
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ def find_removal_reason(name: str, attributes: Mapping[str, str]) -> str:
     """Return why an element may be left out of an email; empty if it stays.
 
     Whether it is left out depends on its content too:
-    ``newsletter.posts.html.marked_elements``.
+    ``newsletter.posts.html.normalize.marked_elements``.
     """
     classes = attributes.get("class", "").split()
     formula = next((_FORMULAS[key] for key in classes if key in _FORMULAS), "")
