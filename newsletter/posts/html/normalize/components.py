@@ -7,6 +7,7 @@ from urllib.parse import quote
 _GIST = re.compile(
     r"(?:https?:)?//gist\.github\.com/(?P<id>[\w-]+/[\w-]+)(?:\.js)?(?:\?file=(?P<file>[^&#]+))?"
 )
+_SLIDES = re.compile(r"(?:https?:)?//speakerdeck\.com/assets/embed\.js")
 _PLAY_LABEL = re.compile(r"(?:play|watch)(?: video)?\s*:\s*", re.IGNORECASE)
 _RENAMED = {
     "amp-img": "img",
@@ -59,8 +60,10 @@ def make_frame(name: str, attributes: Mapping[str, str]) -> dict[str, str] | Non
     return None
 
 
-def make_gist_frame(src: str) -> dict[str, str] | None:
-    """Return the attributes of an ``iframe`` for a gist's script; ``None`` for other scripts."""
+def make_script_frame(src: str, data_id: str = "") -> dict[str, str] | None:
+    """Return the attributes of an ``iframe`` for the script of a gist or of slides."""
+    if _SLIDES.match(src.strip()) and data_id:
+        return {"src": f"https://speakerdeck.com/player/{quote(data_id)}"}
     found = _GIST.match(src.strip())
     if found is None:
         return None

@@ -158,7 +158,7 @@ class _Preparer(HtmlRewriter):
         if script_type.startswith("math/"):
             formula = f'<span class="math">{html.escape(text)}</span>'
             self.replace(tag.start, end, content if "mathml" in script_type else formula)
-        elif frame := components.make_gist_frame(src):
+        elif frame := components.make_script_frame(src, tag.attributes.get("data-id", "")):
             self.replace(tag.start, end, format_start_tag("iframe", frame) + "</iframe>")
         elif tag.name == "textarea":
             self.replace(tag.start, end, self.mark(tag, FORM_FIELD, html.unescape(text)))
@@ -270,7 +270,7 @@ class _Preparer(HtmlRewriter):
         words = get_text(fallback)
         if _find_first_link(fallback) and not _NOTICE.search(words):
             attributes.setdefault("title", words)
-        unseen = describe_content(fallback) if attributes.get("title") != words else ""
+        unseen = describe_content(fallback) if words != attributes.get("title", "") else ""
         mark = self.mark(tag, "text for browsers without players", unseen)
         close = self.find_tag_end(end) if end > 0 else tag.end
         end_tag = f"</{name}>{mark}" if end > 0 or tag.is_self_closed else ""

@@ -144,6 +144,10 @@ def test_noscript_is_the_content_but_no_second_copy(html: str, clean: str) -> No
             '<script type="math/tex; mode=display">a < b</script>',
             '<span class="math">a &lt; b</span>',
         ),
+        (
+            '<script class="speakerdeck-embed" data-id="0af" src="//speakerdeck.com/assets/embed.js"></script>',
+            '<iframe src="https://speakerdeck.com/player/0af"></iframe>',
+        ),
         ("<my-note>Words <b>here</b>.</my-note>", "Words <b>here</b>."),
         (
             '<iframe src="https://a.example/p"><a href="https://b.example/">Rain</a></iframe>',
