@@ -1,4 +1,4 @@
-"""Mask what is no word in plain text: URLs, emphasis characters."""
+"""Mask what is no word in plain text: URLs, emphasis."""
 
 import re
 from typing import ClassVar
