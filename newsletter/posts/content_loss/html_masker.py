@@ -150,7 +150,7 @@ class HtmlMasker(TextMasker):
         urls = _get_urls(tag[0])
         if name == "a" and (href := get("href", "")):
             self.out.references.append(ContentReference("link", (href,), tag.start()))
-        elif name in _IMAGE_TAGS and urls and not _is_tracking_pixel(get("width"), get("height")):
+        elif name in _IMAGE_TAGS and urls and self.is_image(get("width"), get("height")):
             self.out.references.append(ContentReference("image", urls, tag.start(), get("alt", "")))
             if "alt" in values:
                 self._mask_around(tag[0], values["alt"])
@@ -163,6 +163,10 @@ class HtmlMasker(TextMasker):
         self.out.blank(tag[0])
         if name not in _SEPARATING_TAGS:
             self.out.block(tag.end(), _BLOCK_KINDS.get(name, "paragraph"))
+
+    def is_image(self, width: str | None, height: str | None) -> bool:  # noqa: ARG002
+        """Return whether an image of this size is content; in an email all are."""
+        return True
 
     def _mask_around(self, markup: str, value: re.Match[str]) -> None:
         group = next(key for key in ("double", "single", "bare") if value[key] is not None)
@@ -211,6 +215,13 @@ class HtmlSourceMasker(HtmlMasker):
     """
 
     special = re.compile(r"[<\n{]|https?://|\bwww\.", re.IGNORECASE)
+
+    def is_image(self, width: str | None, height: str | None) -> bool:
+        """Return whether an image of this size shows something; a tracking pixel doesn't."""
+        return not any(
+            size is not None and size.isdecimal() and int(size[:9]) < _MIN_VISIBLE_SIZE
+            for size in (width, height)
+        )
 
     def consume(self, start: int) -> int:
         """Add the construct that begins at a special character; return where it ends."""
@@ -263,10 +274,3 @@ def _split_srcset(key: str, value: str) -> tuple[str, ...]:
         return (value,) if value else ()
     candidates = (candidate.split() for candidate in re.split(r",\s+|,(?=https?:)", value))
     return tuple(words[0].rstrip(",") for words in candidates if words)
-
-
-def _is_tracking_pixel(width: str | None, height: str | None) -> bool:
-    return any(
-        size is not None and size.isdecimal() and int(size[:9]) < _MIN_VISIBLE_SIZE
-        for size in (width, height)
-    )

@@ -1,4 +1,4 @@
-"""``MaskedText``: a text without its markup, and the references in it."""
+"""``MaskedText``: a text without its markup, and its references."""
 
 import html
 import re

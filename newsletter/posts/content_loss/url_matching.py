@@ -1,4 +1,4 @@
-"""Match the URLs of a source with those of its email, which are resolved and tracked."""
+"""Match the URLs of a source with the resolved ones of its email."""
 
 import re
 from collections.abc import Iterable, Iterator
