@@ -8,12 +8,13 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
-from mdit_py_plugins.attrs import attrs_block_plugin, attrs_plugin
 from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
+from newsletter.posts.html.attributes import attributes_plugin
 from newsletter.posts.html.callouts import callouts_plugin
+from newsletter.posts.html.emphasis import emphasis_plugin
 from newsletter.posts.html.highlight import highlight_code
 from newsletter.posts.html.normalize.prepare import mark_source_lines
 from newsletter.posts.html.smart_quotes import get_quotation_marks
@@ -33,8 +34,8 @@ def render_markdown(
     """Return the HTML of a Markdown text, not yet sanitised.
 
     CommonMark 0.31 with tables, strikethrough, task lists, bare links and alerts (GitHub
-    Flavored Markdown), footnotes, definition lists, attributes (``{.class #id}``), callouts,
-    highlighted code and typographic quotes.
+    Flavored Markdown), footnotes, definition lists, attributes (``{.class #id}``, also
+    kramdown's ``{: .class }``), ``==mark==``, callouts, highlighted code and typographic quotes.
 
     Args:
         text: Markdown.
@@ -60,6 +61,7 @@ def _build_parser(quotes: tuple[str, ...]) -> MarkdownIt:
             "xhtmlOut": False,  # as the sanitiser writes it, which then needs no second pass
         },
     )
+    md.use(emphasis_plugin)
     # Not "replacements", which would also turn the (c) of an enumeration into a copyright sign.
     md.enable(["table", "strikethrough", "smartquotes"])
     md.use(gfm_autolink_plugin)
@@ -68,7 +70,7 @@ def _build_parser(quotes: tuple[str, ...]) -> MarkdownIt:
     md.block.ruler.before(
         "html_block", "self_closed_script", _self_closed_script_rule, {"alt": ["paragraph"]}
     )
-    md.use(attrs_plugin, spans=True).use(attrs_block_plugin)
+    md.use(attributes_plugin)
     md.add_render_rule("footnote_caption", _render_footnote_number)
     md.core.ruler.push("restore_code", _restore_code_rule)
     md.core.ruler.push("task_marks", _task_marks_rule)

@@ -2,7 +2,8 @@
 
 Before a post is parsed, each expression is replaced by a marker of letters and digits, which no
 parser, sanitiser or URL rule changes. Afterwards, markers in text or in attributes are merge tags
-and become tokens; markers in code become the original expressions again.
+and become tokens; markers in code become the original expressions again. ``{{ "{{" }}`` is no
+merge tag: it writes two braces.
 """
 
 import html
@@ -20,7 +21,11 @@ from newsletter.posts.merge_tags.tags import (
     TokenTarget,
 )
 
-_EXPRESSION = re.compile(r"\{\{(?:(?P<inside>(?:(?!\{\{|\}\}|\n[ \t]*\n).)*)\}\})?", re.DOTALL)
+# ``{{ "{{" }}`` writes two braces, as in Jinja, Liquid and Nunjucks.
+_LITERAL = r"\{\{\s*([\"']|&quot;|&#0?39;|&#x27;)(?P<literal>\{\{|\}\}|\{%|%\})\1\s*\}\}"
+_EXPRESSION = re.compile(
+    _LITERAL + r"|\{\{(?:(?P<inside>(?:(?!\{\{|\}\}|\n[ \t]*\n).)*)\}\})?", re.DOTALL
+)
 _QUOTE = "[\"'“”„‘’‚«»]"  # noqa: RUF001 - a word processor may have made them curly
 _SUBSCRIBER_EXPRESSION = re.compile(
     r"subscriber\.(?P<attribute>[^\W\d][\w-]*)"
@@ -29,10 +34,24 @@ _SUBSCRIBER_EXPRESSION = re.compile(
 )
 _LINK_TAGS = {"unsubscribe_url": UNSUBSCRIBE_TAG, "preferences_url": PREFERENCES_TAG}
 _CODE_TAG = re.compile(r"<(?P<end>/?)(?:code|pre)\b[^>]*>")
-_ALLOWED_REMEDY = (
-    'Use {{ subscriber.name | default("friend") }}, {{ unsubscribe_url }} or '
-    "{{ preferences_url }}; to show literal braces, put them in code."
+_ALLOWED = (
+    'Use {{ subscriber.name | default("friend") }}, {{ unsubscribe_url }} or {{ preferences_url }}'
 )
+_BODY_REMEDY = f'{_ALLOWED}; to show literal braces, put them in code, or write {{{{ "{{{{" }}}}.'
+_SETTING_REMEDY = f'{_ALLOWED}; to show literal braces, write {{{{ "{{{{" }}}} for the first two.'
+_SHORTCODE_REMEDY = (
+    "Write what it shows: a link, an image, the words. The import of the original post translates "
+    "the usual ones; to show it as it is, put it in code."
+)
+_VARIABLE_REMEDY = (
+    "Write its value instead; only {{ subscriber.… }}, {{ unsubscribe_url }} and "
+    "{{ preferences_url }} are known here. To show it as it is, put it in code."
+)
+_VARIABLE = re.compile(
+    r"(?:site|page|post|layout|include|jekyll|forloop|content|collections|params|config|section"
+    r"|metadata|env|theme|data|pkg|eleventy)(?:\.|\[|\s*\||$)|\.[A-Z$]|\$\.|['\"].*\|"
+)
+_MAX_QUOTED_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +95,10 @@ class MarkedText:
 
         def token(found: re.Match[str]) -> str:
             index = int(found[1])
-            source = html.unescape(self.expressions[index])
-            return compiler.compile_expression(source, self.locations[index], target)
+            written = self.expressions[index]
+            return compiler.compile_expression(
+                html.unescape(written), self.locations[index], target, written
+            )
 
         return self._marker_pattern.sub(token, text)
 
@@ -141,27 +162,44 @@ class MergeTagCompiler:
             lambda found: self.compile_expression(found[0], where, target), value
         )
 
-    def compile_expression(self, source: str, where: Location, target: TokenTarget) -> str:
-        """Return the token of one expression; the expression itself if it is invalid."""
+    def compile_expression(
+        self, source: str, where: Location, target: TokenTarget, written: str = ""
+    ) -> str:
+        """Return the token of one expression; the expression itself if it is invalid.
+
+        Args:
+            source: the expression, or ``{{ "{{" }}`` for two braces.
+            where: its location, for messages.
+            target: the context of the token.
+            written: the expression as it is in the post's body, if it is in the body.
+        """
+        found = _EXPRESSION.fullmatch(source)
+        if found and found["literal"]:
+            return found["literal"]
         try:
-            return self._parse_expression(source, where).token(target)
+            return self._parse_expression(found, where, written or source, written).token(target)
         except PostError as error:
             self.problems += error.problems
             return source
 
-    def _parse_expression(self, source: str, where: Location) -> MergeTag:
-        found = _EXPRESSION.fullmatch(source)
+    def _parse_expression(
+        self, found: re.Match[str] | None, where: Location, source: str, written: str
+    ) -> MergeTag:
+        remedy = _BODY_REMEDY if written else _SETTING_REMEDY
         if found is None or found["inside"] is None:
-            raise PostError("{{ is never closed with }}", where=where, remedy=_ALLOWED_REMEDY)
+            raise PostError("{{ is never closed with }}", where=where, remedy=remedy)
         inside = " ".join(found["inside"].split())
         if inside in _LINK_TAGS:
             return _LINK_TAGS[inside]
         if match := _SUBSCRIBER_EXPRESSION.fullmatch(inside):
             return self._registry.get_or_add(match["attribute"], match["default"], source, where)
+        kind = self._suggest_expression(inside)
+        if inside.startswith(("<", "%")):
+            kind, remedy = " but a Hugo shortcode", _SHORTCODE_REMEDY
+        elif not kind and _VARIABLE.match(inside):
+            kind, remedy = " but a variable of a site generator", _VARIABLE_REMEDY
         raise PostError(
-            f"{{{{ {inside} }}}} is not a merge tag{self._suggest_expression(inside)}",
-            where=where,
-            remedy=_ALLOWED_REMEDY,
+            f"{_clip_expression(source)} is not a merge tag{kind}", where=where, remedy=remedy
         )
 
     def _suggest_expression(self, inside: str) -> str:
@@ -175,3 +213,18 @@ class MergeTagCompiler:
             else get_close_matches(name, self._known_expressions, n=1)
         )
         return f". Did you mean {{{{ {close_matches[0]} }}}}?" if close_matches else ""
+
+
+def _clip_expression(source: str) -> str:
+    """Return an expression as its author wrote it, on one line and not too long."""
+    text = " ".join(source.split())
+    return text if len(text) <= _MAX_QUOTED_LENGTH else f"{text[:_MAX_QUOTED_LENGTH]}…"
+
+
+def is_merge_tag(expression: str) -> bool:
+    """Return whether ``{{ … }}`` is meant as a merge tag of ours, or as two literal braces."""
+    found = _EXPRESSION.fullmatch(expression)
+    if found is None or found["inside"] is None:
+        return bool(found and found["literal"])
+    inside = found["inside"].strip()
+    return inside.startswith("subscriber.") or inside in _LINK_TAGS

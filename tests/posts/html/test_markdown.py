@@ -47,6 +47,72 @@ def test_extensions_are_rendered(text: str, html: str) -> None:
     assert render_markdown(text).strip() == html
 
 
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("{% include a.html b=1 %}", "<p>{% include a.html b=1 %}</p>"),
+        ("{% note %}words{% endnote %}", "<p>{% note %}words{% endnote %}</p>"),
+        ("[a]{% b %}c", "<p>[a]{% b %}c</p>"),
+        ("{.a} words {b}", "<p>{.a} words {b}</p>"),
+        ("{}", "<p>{}</p>"),
+        ("{.a}\n{#b}\n\nc", '<p id="b" class="a">c</p>'),
+        ("## A {#b}", '<h2 id="b">A</h2>'),
+        ("## A {#b .c}", '<h2 id="b" class="c">A</h2>'),
+        ("## A {: #b}", '<h2 id="b">A</h2>'),
+        ("## A\n{: #b .c}", '<h2 id="b" class="c">A</h2>'),
+        ("## The set {1, 2}", "<h2>The set {1, 2}</h2>"),
+        ("## A{#b}", "<h2>A{#b}</h2>"),
+        ("a\nb\n{: .lead }", '<p class="lead">a\nb</p>'),
+        ("a\n{: .x}\n{:.y title='z'}", '<p class="y x">a</p>'),
+        ("[a](b){:target='_blank'}", '<p><a href="b">a</a></p>'),
+        ("[a](b){: .button}", '<p><a href="b" class="button">a</a></p>'),
+        ("a {: b } c", "<p>a {: b } c</p>"),
+        ("a {:( b", "<p>a {:( b</p>"),
+        ("`{: .a}`", "<p><code>{: .a}</code></p>"),
+    ],
+)
+def test_only_attributes_are_taken_for_attributes(text: str, html: str) -> None:
+    assert render_markdown(text).strip() == html
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("**「あ」**は", "<strong>「あ」</strong>は"),
+        ("は**「あ」**", "は<strong>「あ」</strong>"),
+        ("**《一》**二", "<strong>《一》</strong>二"),
+        ("*「あ」*は~~「い」~~は", "<em>「あ」</em>は<s>「い」</s>は"),
+        ("**“一”**二", "<strong>“一”</strong>二"),
+        ("**[a](b)**は", '<strong><a href="b">a</a></strong>は'),
+        ("한국어**(조사)**는", "한국어<strong>(조사)</strong>는"),
+        ("** あ **は", "** あ **は"),
+        ("**(a)**b", "**(a)**b"),
+        ("🎉**(a)**b", "🎉**(a)**b"),
+        ("a_「b」_c", "a_「b」_c"),
+    ],
+)
+def test_stars_beside_cjk_brackets_are_emphasis(text: str, html: str) -> None:
+    assert render_markdown(text).strip() == f"<p>{html}</p>"
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("==a b==", "<mark>a b</mark>"),
+        ("a ==**b**== c", "a <mark><strong>b</strong></mark> c"),
+        ("重要==です==か", "重要<mark>です</mark>か"),
+        ("a == b == c", "a == b == c"),
+        ("a==b==c", "a==b==c"),
+        ("====", "===="),
+        ("===a===", "===a==="),
+        ("`==a==`", "<code>==a==</code>"),
+        ("==a", "==a"),
+    ],
+)
+def test_double_equals_sign_marks_text(text: str, html: str) -> None:
+    assert render_markdown(text).strip() == f"<p>{html}</p>"
+
+
 def test_tables_keep_their_alignment() -> None:
     table = render_tree("| a | b |\n|:--|--:|\n| 1 | 2 |")
     assert [th.get("style") for th in table.iter("th")] == ["text-align:left", "text-align:right"]
