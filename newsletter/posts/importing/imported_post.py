@@ -3,7 +3,7 @@
 import datetime
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.blocks import ArticleOutline, outline_html
 from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
+from newsletter.posts.importing.markup.translate import translate_markup
 from newsletter.posts.importing.read_file import STDIN
 from newsletter.posts.importing.settings.file_name import FileNameSettings, parse_file_name
 from newsletter.posts.importing.settings.notes import SettingNote
@@ -34,6 +35,7 @@ SourceKind = Literal["markdown", "html", "text"]
 _KIND_BY_SUFFIX: Mapping[str, SourceKind] = {
     ".md": "markdown",
     ".markdown": "markdown",
+    ".mdx": "markdown",
     ".html": "html",
     ".htm": "html",
     ".xhtml": "html",
@@ -211,14 +213,29 @@ def _sanitize_rendered(html: str, path: str) -> str:
 def _parse_source(
     kind: SourceKind, front_matter: FrontMatter, path: str, keep: Collection[int]
 ) -> ParsedSource:
-    parse = {
+    parse_source = {
         "text": parse_plain_text_source,
         "markdown": parse_markdown_source,
         "html": parse_html_source,
     }[kind]
-    parsed = parse(front_matter, path, frozenset(keep))
+
+    def parse(lines: frozenset[int]) -> ParsedSource:
+        body, translated = front_matter.body, tuple[RemovedLine, ...]()
+        if kind != "text":
+            body, translated = translate_markup(
+                body,
+                path,
+                is_markdown=kind == "markdown",
+                first_line=front_matter.body_line,
+                keep=lines,
+            )
+        parsed = parse_source(replace(front_matter, body=body), path, lines)
+        removed = sorted((*parsed.removed, *translated), key=lambda entry: entry.line)
+        return replace(parsed, removed=tuple(removed))
+
+    parsed = parse(frozenset(keep))
     if keep:
-        unfiltered = parse(front_matter, path, frozenset())
+        unfiltered = parse(frozenset())
         removable_lines = {removed.line for removed in unfiltered.removed}
         removable_lines |= {aside.line for aside in unfiltered.set_aside}
         invalid_lines = sorted(set(keep) - removable_lines)

@@ -1,0 +1,1 @@
+"""Translate other tools' markup in a post's body: shortcodes, MDX."""

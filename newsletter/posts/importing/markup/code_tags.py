@@ -1,0 +1,89 @@
+"""Turn code between tags into code blocks: ``{% highlight ruby %}``."""
+
+import html
+import re
+from collections.abc import Iterator
+
+from newsletter.posts.importing.markup.edits import Edit
+from newsletter.posts.importing.markup.page import MarkupPage
+
+_LIQUID_NAMES = "highlight|codeblock|code_block|prism|syntax|mermaid"
+_WORDPRESS_NAMES = "sourcecode|code|cc|php|css|javascript|python|bash|ruby|sql|xml|java|plain"
+_TAG = re.compile(
+    rf"""\{{%-?\s{{0,9}}(?P<liquid_end>end)?(?P<liquid>{_LIQUID_NAMES})\b(?P<liquid_arguments>[^{{}}\n]{{0,200}}?)-?%\}}
+    |\{{\{{[<%]\s{{0,9}}(?P<hugo_end>/\s{{0,9}})?(?P<hugo>highlight|code|mermaid)\b
+      (?P<hugo_arguments>[^{{}}\n]{{0,200}}?)[>%]\}}\}}
+    |\[(?P<wordpress_end>/)?(?P<wordpress>{_WORDPRESS_NAMES})
+      (?P<wordpress_arguments>[ ][^\[\]\n]{{0,200}})?\](?![(\[:])""",
+    re.VERBOSE,
+)
+_LANGUAGE = re.compile(r"(?:lang(?:uage)?\s*=\s*)?[\"']?(?P<language>[A-Za-z][\w+#-]{0,20})[\"']?")
+_TICKS = re.compile(r"`+|~+")
+_FAMILIES = ("liquid", "hugo", "wordpress")
+
+
+def translate_code_tags(page: MarkupPage) -> Iterator[Edit]:
+    """Yield the edits for all code between tags."""
+    opening: re.Match[str] | None = None
+    family = ""
+    for found in _TAG.finditer(page.text):
+        if found.start() in page.protected and not opening:
+            continue
+        found_family = next(name for name in _FAMILIES if found[name])
+        is_end = bool(found[f"{found_family}_end"])
+        if opening is None and not is_end:
+            opening, family = found, found_family
+        elif opening is not None and is_end and found[family] == opening[family]:
+            yield from _translate_pair(page, opening, found, family)
+            opening = None
+        elif opening is not None and not is_end and found_family == family:
+            opening = found  # the one before was never closed
+
+
+def _translate_pair(
+    page: MarkupPage, opening: re.Match[str], closing: re.Match[str], family: str
+) -> Iterator[Edit]:
+    name = opening[family]
+    dialects = {
+        "liquid": "template tag",
+        "hugo": "Hugo shortcode",
+        "wordpress": "WordPress shortcode",
+    }
+    why = f"{dialects[family]} {name}, now code"
+    start, end, group = opening.end(), closing.start(), opening.start()
+    code = page.text[start:end]
+    is_own_line = page.is_alone(*opening.span()) and page.is_alone(*closing.span())
+    if page.is_markdown and is_own_line:
+        longest = max((len(run[0]) for run in _TICKS.finditer(code)), default=0)
+        fence = "`" * max(3, longest + 1)
+        language = _get_language(name, opening[f"{family}_arguments"] or "")
+        yield Edit(*opening.span(), f"{fence}{language}", why, group=group)
+        yield Edit(*closing.span(), fence, why, group=group)
+    elif page.is_markdown and "\n" not in code and "`" not in code and code.strip():
+        yield Edit(*opening.span(), "`", why, group=group)
+        yield Edit(*closing.span(), "`", why, group=group)
+    else:
+        escaped = html.escape(code, quote=False)
+        markup = f"{opening[0]} {closing[0]}"
+        yield Edit(
+            *(opening.start(), closing.end()), f"<pre><code>{escaped}</code></pre>", why, markup
+        )
+
+
+def _get_language(name: str, arguments: str) -> str:
+    if name not in {
+        "highlight",
+        "codeblock",
+        "code_block",
+        "prism",
+        "syntax",
+        "code",
+        "sourcecode",
+        "cc",
+    }:
+        return "" if name == "plain" else name
+    found = _LANGUAGE.match(arguments.strip())
+    named = re.search(r"\blang(?:uage)?\s*[=:]\s*[\"']?([A-Za-z][\w+#-]{0,20})", arguments)
+    if named:
+        return named[1]
+    return found["language"] if found and found["language"] != "linenos" else ""

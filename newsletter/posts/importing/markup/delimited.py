@@ -1,0 +1,28 @@
+"""Find what stands between two delimiters such as ``{%`` and ``%}``."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from newsletter.posts.importing.markup.edits import Ranges
+from newsletter.posts.importing.markup.tags import MAX_TAG_LENGTH
+
+
+class Delimited(NamedTuple):
+    """A passage between delimiters, with them, and the text inside."""
+
+    start: int
+    end: int
+    inside: str
+
+
+def iter_delimited(text: str, opening: str, closing: str, protected: Ranges) -> Iterator[Delimited]:
+    """Yield the passages outside of ``protected``; one that begins in another ends that one."""
+    start = text.find(opening)
+    while start >= 0:
+        inner_start = start + len(opening)
+        end = text.find(closing, inner_start, inner_start + MAX_TAG_LENGTH)
+        next_start = text.find(opening, inner_start)
+        if end >= 0 and (next_start < 0 or end < next_start) and start not in protected:
+            yield Delimited(start, end + len(closing), text[inner_start:end])
+            next_start = text.find(opening, end + len(closing))
+        start = next_start

@@ -1,0 +1,295 @@
+"""What each kind of markup becomes, and what is left alone."""
+
+import pytest
+
+from newsletter.posts.html.markdown import render_markdown
+from newsletter.posts.importing.markup.translate import translate_markup
+
+YOUTUBE = '<iframe src="https://www.youtube.com/embed/aBcDeFgHiJk"></iframe>'
+NOTE = '<div class="callout callout-note"><p class="callout-title">Note</p><p><em>a</em></p></div>'
+TIP = '<div class="callout callout-tip"><p class="callout-title">Tip</p><p>a <em>b</em></p></div>'
+FIGURE = '<figure><img src="a.png" alt="A quay"><figcaption>In fog</figcaption></figure>'
+
+
+def translate(text: str, path: str = "post.md", keep: tuple[int, ...] = ()) -> str:
+    translated = translate_markup(text, path, is_markdown=not path.endswith("html"), keep=keep)
+    assert translated.text.count("\n") == text.count("\n")
+    for line, removed, why in translated.removed:
+        assert 1 <= line <= text.count("\n") + 1
+        assert removed
+        assert why
+    return translated.text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[caption id='a' width='9']<img src=\"a.png\" alt='A'> In *fog*[/caption]",
+         "<figure><img src=\"a.png\" alt='A'><figcaption>In <em>fog</em></figcaption></figure>"),
+        ("[caption id='a']<a href='b'><img src=\"a.png\"></a>\nIn fog\n[/caption]",
+         "<figure><a href='b'><img src=\"a.png\"></a><figcaption>In fog</figcaption></figure>\n\n"),
+        ("[caption caption='In fog']![A quay](a.png)[/caption]",
+         FIGURE),
+        ('[gallery ids="1,2"]', ""),
+        ("[gallery]", ""),
+        ("[embed]https://www.youtube.com/watch?v=aBcDeFgHiJk[/embed]", YOUTUBE),
+        ("[embed width='9']https://boats.example/a[/embed]", "<https://boats.example/a>"),
+        ("[youtube https://youtu.be/aBcDeFgHiJk]", YOUTUBE),
+        ("[youtube=https://youtu.be/aBcDeFgHiJk&w=9]", YOUTUBE),
+        ("[vimeo 123456]", '<iframe src="https://player.vimeo.com/video/123456"></iframe>'),
+        ("[video src='a.mp4' poster='b.png'][/video]",
+         '<video src="a.mp4" poster="b.png" controls></video>'),
+        ('[audio mp3="a.mp3" /]', '<audio src="a.mp3" controls></audio>'),
+        ("[quote author='Ada']a\nb[/quote]", "> a\n> b— Ada"),
+        ("[quote]\na\n[/quote]", ">\n> a\n> "),
+        ("[contact-form-7 id='4' title='Write']", ""),
+        ("[row cols='2'][col]some *words*[/col][/row]", "some *words*"),
+        ("[dropcap]T[/dropcap]here", "There"),
+        ("[button link='https://b.example']Go[/button]", "[Go](https://b.example)"),
+        ("[code lang='php']\n$a = [gallery];\n[/code]", "```php\n$a = [gallery];\n```"),
+        ("a [code]x[/code] b", "a `x` b"),
+        ("[[gallery ids='1']]", "\\[gallery ids='1']"),
+        # left alone
+        ("[sic], [1], [x] and [note]", None),
+        ("[a](b) [caption](c) [a][b] [gallery][b]", None),
+        ("[caption]: https://a.example", None),
+        ("- [ ] a\n- [x] b", None),
+        ("x[i] = a[j][k] and `[gallery ids='1']`", None),
+        ("```\n[gallery ids='1']\n```", None),
+        ("    [gallery ids='1']", None),
+        ('![a b="c"](d)', None),
+        ("[bonjour]{lang=fr}", None),
+        ("The [gallery] is open", None),
+        ("\\[gallery ids='1']", None),
+        ("[a^1] [^1]", None),
+    ],
+)  # fmt: skip
+def test_wordpress(text: str, expected: str | None) -> None:
+    assert translate(text) == (text if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{{< figure src="a.png" alt="A quay" >}}', "![A quay](a.png)"),
+        ('{{< figure src="a.png" alt="A quay" caption="In fog" >}}', FIGURE),
+        ('{{< figure src="a.png" alt="A quay" caption="In fog" >}}\ntext',
+         f"<!-- -->{FIGURE}\ntext"),
+        ('{{< figure src="a (1).png" alt="[A]" link="/b" >}}',
+         "[![\\[A\\]](a%20%281%29.png)](/b)"),
+        ("{{< youtube aBcDeFgHiJk >}}", YOUTUBE),
+        ('{{<youtube id="aBcDeFgHiJk" title="Ice">}}', YOUTUBE.replace("></", ' title="Ice"></')),
+        ("{{< vimeo 123456 >}}", '<iframe src="https://player.vimeo.com/video/123456"></iframe>'),
+        ("{{< gist ada 77 >}}", "<https://gist.github.com/ada/77>"),
+        ('{{< x user="ada" id="77" >}}', "<https://x.com/ada/status/77>"),
+        ("{{< tweet 77 >}}", "<https://x.com/i/status/77>"),
+        ("{{% notice tip %}}\n*a*\n{{% /notice %}}", "::: tip\n*a*\n:::"),
+        ('{{< alert type="error" title="Ice" >}}\na\n{{< /alert >}}', "::: caution Ice\na\n:::"),
+        ("{{< warning >}}\na\n{{< /warning >}}", "::: warning\na\n:::"),
+        ("{{< notice >}}*a*{{< /notice >}}", NOTE),
+        ('{{< details summary="More *ice*" >}}\na\n{{< /details >}}', "**More *ice***\\\na\n"),
+        ('{{< highlight go "linenos=table" >}}\na := `x` {{< b >}}\n{{< /highlight >}}',
+         "```go\na := `x` {{< b >}}\n```"),
+        ('[the post]({{< ref "a.md" >}}) and [b]({{< relref "b.md" >}}#c "d")', "the post and b"),
+        ('[up]({{< ref "#top" >}})', "[up](#top)"),
+        ("a {{< unknown b >}}c{{< /unknown >}} d", "a c d"),
+        ("{{</* youtube x */>}}", '{{ "{{" }}< youtube x >}}'),
+        ("{{/* a */}}", ""),
+        ("{{< /stray >}}a", "a"),
+        ("`{{< youtube x >}}`", None),
+        ("```\n{{< youtube x >}}\n```", None),
+        ("<!-- {{< youtube x >}} -->", None),
+    ],
+)  # fmt: skip
+def test_hugo(text: str, expected: str | None) -> None:
+    assert translate(text) == (text if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{% raw %}{{ a }} {% b %}{% endraw %}", '{{ "{{" }} a }} {{ "{%" }} b %}'),
+        ("{% raw %}\n```\n{{ a }}\n```\n{% endraw %}", "\n```\n{{ a }}\n```\n"),
+        ("```\n{% raw %}\n{{ a }}\n{% endraw %}\n```\n", "\n```\n{{ a }}\n```\n\n"),
+        ("`{% raw %}{{ a }}{% endraw %}`", "`{{ a }}`"),
+        ("{%- highlight ruby x -%}\nputs `a`\n{%- endhighlight -%}", "```ruby\nputs `a`\n```"),
+        ("{% highlight js %}a{% endhighlight %}", "`a`"),
+        ("{% include film.html id='a' %}", ""),
+        ("{% include youtube.html id='aBcDeFgHiJk' %}", YOUTUBE),
+        ("{% include a/figure.liquid src='a.png' alt='A quay' caption='In fog' %}", FIGURE),
+        ("{% include alert.html type='tip' content='a *b*' %}", TIP),
+        ("{% youtube aBcDeFgHiJk %}", YOUTUBE),
+        ("{% embed https://boats.example/a %}", "<https://boats.example/a>"),
+        ("{% link https://boats.example/a %}", "<https://boats.example/a>"),
+        ("{% gist ada/77 %}", "<https://gist.github.com/ada/77>"),
+        ("[a]({% post_url 2026-10-01-a %}) [b]({% link _posts/b.md %})", "a b"),
+        ("[a]({{ site.baseurl }}{% post_url 2026-10-01-a %})", "a"),
+        ("{% comment %}a{% endcomment %}b", "b"),
+        ("{# a #}b {#id}", "b {#id}"),
+        ("{% if a %}b{% else %}c{% endif %}", "bc"),
+        ("{% callout 'warning' %}\na\n{% endcallout %}", "::: warning\na\n:::"),
+        ("{% quote(author='Ada') %}\na\n{% end %}", ">\n> a\n> — Ada"),
+        ("{% image './a.png', 'A quay' %}", "![A quay](./a.png)"),
+        ("{% img left /a.png 300 200 'A quay' %}", "![A quay](/a.png)"),
+        ("{% cta https://b.example %} Go {% endcta %}", "[ Go ](https://b.example)"),
+        ("{% unknown a %}some words{% endunknown %}", "some words"),
+        ("![a]({{ site.baseurl }}/a.png)", "![a](/a.png)"),
+        ("[a]({{ '/a' | relative_url }})", "[a](/a)"),
+        ("{{ youtube(id='aBcDeFgHiJk') }}", YOUTUBE),
+        ("{{ 'a {{ b }}' }}", 'a {{ "{{" }} b {{ "}}" }}'),
+        ("{{ message }} and {{", '{{ "{{" }} message }} and {{ "{{" }}'),
+        ("`{{ a }}` `{% b %}`", None),
+        ("{{ subscriber.name | default('you') }} {{ unsubscribe_url }}", None),
+        ('{{ "{{" }} a }}', None),
+        ("100 {% of", None),
+    ],
+)  # fmt: skip
+def test_liquid(text: str, expected: str | None) -> None:
+    assert translate(text) == (text if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("* TOC\n{:toc}\n\na", "\n\n\na"),
+        ("1. Contents\n{:toc .x}", "\n"),
+        ("a\n{: .lead }\nb", "a\n\nb"),
+        ("## A\n{: #b .c}", "## A {#b}\n"),
+        ("[a](b){:target='_blank'} c", "[a](b) c"),
+        ("{::comment}a{:/comment}b", "b"),
+        ("{::nomarkdown}a{:/}b", "ab"),
+        ("{::options parse_block_html='true' /}a", "a"),
+        ("## A {#b}", None),
+        ("## A {: #b}", None),
+        ("a {:( b", None),
+        ("`{: .a}`", None),
+        ("    {: .a}", None),
+    ],
+)
+def test_kramdown(text: str, expected: str | None) -> None:
+    assert translate(text) == (text if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('import A from "b"\nimport {\n  C,\n} from "d"\n\na', "\n\n\n\n\na"),
+        ("export const a = {\n  b: 1,\n}\n\nc", "\n\n\n\nc"),
+        ("export default ({ children }) => children\n\na", "\n\na"),
+        ("a <Chart data={[1, {b: 2}]} /> b", "a  b"),
+        ("<Callout>\n  - an *item*\n</Callout>", "::: note\n- an *item*\n:::"),
+        ('<Callout type="warning" title="Ice">\n\na\n\n</Callout>', "::: warning Ice\n\na\n\n:::"),
+        ("<Box>\n    a\n\n    - b\n</Box>", "\na\n\n- b\n"),
+        ('import boat from "./a.png"\n\n<Image src={boat} alt="A quay" />',
+         "\n\n![A quay](./a.png)"),
+        ('<YouTube id="aBcDeFgHiJk" />', YOUTUBE),
+        ("<YouTube videoId={'aBcDeFgHiJk'}></YouTube>", YOUTUBE),
+        ("<TabItem label='Ice'>\na\n</TabItem>", "**Ice**\\\na\n"),
+        ("<>a</>", "a"),
+        ("a {props.b} c{' '}{/* d */}", "a  c "),
+        ('<div className="a" style={{ b: 1 }}>\n*c*\n</div>\n',
+         '<!-- --><div class="a">\n*c*\n</div>\n'),
+        ("The set \\{1\\} and $x_{1}$", None),
+        ("## A {#b}", None),
+        ("`<A />` and `{a}`", None),
+        ("import is a word", None),
+        ("<br /> and <b>c</b>", None),
+    ],
+)  # fmt: skip
+def test_mdx(text: str, expected: str | None) -> None:
+    assert translate(text, "post.mdx") == (text if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('<Callout type="tip">\na\n</Callout>', "::: tip\na\n:::"),
+        ("import Ax from './b'\n\n<Ax/>a", "\n\na"),
+        ("a <Chart/> b", "a  b"),
+        ("A Vec<String> or <String>", None),
+        ('<A HREF="b">c</A> <IMG SRC="a.png">', None),
+        ("import a from b", None),
+        ("a {props.b}", None),
+        ("<https://a.example>", None),
+    ],
+)
+def test_only_certain_components_count_in_markdown(text: str, expected: str | None) -> None:
+    assert translate(text) == (text if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a :wave: b", "a 👋 b"),
+        (":tada::rocket:", "🎉🚀"),
+        ("(:+1:)", "(👍)"),
+        (":nonesuch: 10:30:45 a:x:b std::x::y", None),
+        ("`:wave:` https://a.example/:wave:", None),
+        ("[[Ice|the ice]] and [[Ice]]", "the ice and Ice"),
+        ("![[a b.png|300]] ![[a.png|A quay]]", "![](a%20b.png) ![A quay](a.png)"),
+        ("![[Note]]", ""),
+        ("a[[1, 2]] and `[[a]]` and [[a]](b)", None),
+        (":::info Ice\na\n:::", "::: note Ice\na\n:::"),
+        (":::danger[Ice]\na\n:::", "::: caution Ice\na\n:::"),
+        (":::{tip}\na\n:::", "::: tip\na\n:::"),
+        ("::: note Ice\na\n:::", None),
+        ("::: gallery\n:::", None),
+    ],
+)
+def test_emoji_wiki_links_and_containers(text: str, expected: str | None) -> None:
+    assert translate(text) == (text.replace(":::", ":::") if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<p>{{< youtube aBcDeFgHiJk >}}</p>", f"<p>{YOUTUBE}</p>"),
+        ("<p>{{ a }}</p>", "<p>{{&quot;{{&quot;}} a }}</p>"),
+        ("{% highlight js %}\na < b\n{% endhighlight %}",
+         "<pre><code>\na &lt; b\n</code></pre>"),
+        ('<a href="{% post_url a %}">b</a>', "<a >b</a>"),
+        ("{% note %}a{% endnote %}",
+         '<div class="callout callout-note"><p class="callout-title">Note</p>a</div>'),
+        ("<script>{{ a }}</script> <pre>[gallery ids='1']</pre> :wave: {: .a}", None),
+    ],
+)  # fmt: skip
+def test_html(text: str, expected: str | None) -> None:
+    assert translate(text, "post.html") == (text if expected is None else expected)
+
+
+def test_removed_markup_has_its_line_and_kind() -> None:
+    text = "a\n\n{{< youtube x >}}\n\n{% if b %}\n{% endif %}\n\n[gallery ids='1,2']\n{{ c }}"
+    removed = translate_markup(text, "post.md", is_markdown=True, first_line=5).removed
+    assert [tuple(entry) for entry in removed] == [
+        (7, "{{< youtube x >}}", "Hugo shortcode youtube"),
+        (9, "{% if b %}", "template tag if"),
+        (10, "{% endif %}", "template tag if"),
+        (12, "[gallery ids='1,2']",
+         "WordPress shortcode gallery, whose pictures are only on the site"),
+        (13, "{{ c }}", "braces that are not a merge tag, now text"),
+    ]  # fmt: skip
+
+
+def test_kept_lines_stay_as_they_are() -> None:
+    text = "{{< a >}}\n{{< note >}}\nb\n{{< /note >}}\n[gallery]"
+    assert translate(text, keep=(2, 4)) == "\n{{< note >}}\nb\n{{< /note >}}\n"
+    assert translate(text, keep=(5,)) == "\n::: note\nb\n:::\n[gallery]"
+
+
+def test_line_below_a_block_stays_markdown() -> None:
+    html = render_markdown(translate('{{< figure src="a.png" caption="b" >}}\n*c*\n'))
+    assert "<em>c</em>" in html
+    assert "<figure>" in html
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["[[[[", "{%{%", "<A<A", "<A '\"", "{{<", '{{ "', "{{ '", '[a "', "[a b='", "`", "``a`", "{:",
+     "{: .a=", ":a:", "<A {", "{::comment}", "[/a]", "[a][/a]", "{% a %}", "<pre", "![[", "{#", "(",
+     "import {\n", "export {\n", "* a\n{:toc}",
+     "[caption]<a>", "{% raw %}", "{{< a", ":::a\n", "<a {"],
+)  # fmt: skip
+def test_hostile_repetition_terminates(piece: str) -> None:
+    text = piece * (40_000 // len(piece))
+    for path in ("post.mdx", "post.html"):
+        assert isinstance(translate(text, path), str)
