@@ -1,4 +1,4 @@
-"""Markdown plugin for attributes: ``{.class #id}`` and kramdown's ``{: .class }``.
+"""Markdown plugin for attributes: ``{.class}``, ``{: .class }``.
 
 Everything else in braces is text: template tags like ``{% include x %}``, which the attribute
 syntax would take for a comment, and lines with words behind the closing brace.

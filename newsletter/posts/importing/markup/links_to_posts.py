@@ -1,4 +1,4 @@
-"""Links to other posts of a blog, whose address only the blog's tool knows."""
+"""Links to other posts, whose address only the blog's tool knows."""
 
 import re
 

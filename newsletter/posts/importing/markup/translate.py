@@ -4,25 +4,25 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
-from newsletter.posts.importing.markup.braces import translate_variables
 from newsletter.posts.importing.markup.code_ranges import find_code_blocks, find_code_ranges
-from newsletter.posts.importing.markup.code_tags import translate_code_tags
-from newsletter.posts.importing.markup.containers import translate_containers
-from newsletter.posts.importing.markup.edits import Edit, EditedText, Ranges, apply_edits
-from newsletter.posts.importing.markup.emoji import translate_emoji
-from newsletter.posts.importing.markup.hugo import translate_hugo
-from newsletter.posts.importing.markup.kramdown import translate_kramdown
-from newsletter.posts.importing.markup.liquid import translate_liquid, translate_raw
-from newsletter.posts.importing.markup.mdx import (
+from newsletter.posts.importing.markup.dialects.braces import translate_variables
+from newsletter.posts.importing.markup.dialects.code_tags import translate_code_tags
+from newsletter.posts.importing.markup.dialects.containers import translate_containers
+from newsletter.posts.importing.markup.dialects.emoji import translate_emoji
+from newsletter.posts.importing.markup.dialects.hugo import translate_hugo
+from newsletter.posts.importing.markup.dialects.kramdown import translate_kramdown
+from newsletter.posts.importing.markup.dialects.liquid import translate_liquid, translate_raw
+from newsletter.posts.importing.markup.dialects.mdx import (
     find_imported_paths,
     is_mdx,
     remove_modules,
     translate_components,
     translate_expressions,
 )
+from newsletter.posts.importing.markup.dialects.wiki import translate_wiki_links
+from newsletter.posts.importing.markup.dialects.wordpress import translate_wordpress
+from newsletter.posts.importing.markup.edits import Edit, EditedText, Ranges, apply_edits
 from newsletter.posts.importing.markup.page import MarkupPage
-from newsletter.posts.importing.markup.wiki import translate_wiki_links
-from newsletter.posts.importing.markup.wordpress import translate_wordpress
 
 if TYPE_CHECKING:
     from newsletter.posts.removed_line import RemovedLine

@@ -1,4 +1,4 @@
-"""Jekyll's Markdown, kramdown: ``{: .lead }``, ``{:toc}``, ``{::comment}``."""
+"""Jekyll's Markdown, kramdown: ``{: .lead }``, ``{:toc}``."""
 
 import re
 from collections.abc import Iterator

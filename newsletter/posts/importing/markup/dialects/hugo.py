@@ -1,10 +1,10 @@
-"""Hugo's shortcodes: ``{{< figure src="a.jpg" >}}``, ``{{% notice %}}``."""
+"""Hugo's shortcodes: ``{{< youtube id >}}``, ``{{% notice %}}``."""
 
 from collections.abc import Iterator
 
-from newsletter.posts.importing.markup.braces import format_literal_braces
 from newsletter.posts.importing.markup.components import translate_element
 from newsletter.posts.importing.markup.delimited import iter_delimited
+from newsletter.posts.importing.markup.dialects.braces import format_literal_braces
 from newsletter.posts.importing.markup.edits import Edit
 from newsletter.posts.importing.markup.links_to_posts import remove_post_link
 from newsletter.posts.importing.markup.page import MarkupPage

@@ -1,4 +1,4 @@
-"""Variables in double braces: known ones are replaced, others become text."""
+"""Variables in braces: known ones are replaced, others become text."""
 
 import re
 from collections.abc import Iterator

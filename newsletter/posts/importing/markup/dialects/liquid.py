@@ -1,11 +1,11 @@
-"""Tags of Liquid, Jekyll, Nunjucks, Zola and dev.to: ``{% include a.html %}``."""
+"""Tags of Liquid, Nunjucks and Zola: ``{% include a.html %}``."""
 
 import re
 from collections.abc import Iterator
 
-from newsletter.posts.importing.markup.braces import format_literal_braces
 from newsletter.posts.importing.markup.components import HANDLERS, translate_element
 from newsletter.posts.importing.markup.delimited import iter_delimited
+from newsletter.posts.importing.markup.dialects.braces import format_literal_braces
 from newsletter.posts.importing.markup.edits import Edit
 from newsletter.posts.importing.markup.links_to_posts import remove_post_link
 from newsletter.posts.importing.markup.page import MarkupPage

@@ -1,0 +1,1 @@
+"""The markup of each tool, translated by one module per syntax."""
