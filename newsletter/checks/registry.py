@@ -14,6 +14,7 @@ from newsletter.checks.rules import (
     content,
     contrast,
     delivery,
+    foreign_markup,
     images,
     import_leftovers,
     links,
@@ -26,8 +27,8 @@ from newsletter.checks.rules import (
 )
 
 RULE_MODULES = (
-    subject, lost_content, content, import_leftovers, claims, links, images, size, markup, clients,
-    template, accessibility, contrast, delivery,
+    subject, lost_content, content, import_leftovers, foreign_markup, claims, links, images, size,
+    markup, clients, template, accessibility, contrast, delivery,
 )  # fmt: skip
 
 

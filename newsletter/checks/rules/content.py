@@ -15,7 +15,9 @@ from newsletter.render.article.dom import Element
 rule = Topic("Content").rule
 
 _SYNTAX = re.compile(
-    r"\{\{[^{}\n]{1,80}\}\}|\{%[^{}\n]{1,80}%\}|\*?\|[A-Z][A-Z0-9_:]+\|\*?|%%\w{2,40}%%"
+    # Braces with a reader's data; the build rejects others that aren't literal on purpose.
+    r"\{\{[^{}\n]{0,40}(?i:name|e-?mail|subscriber|recipient|contact\.|unsub)[^{}\n]{0,40}\}\}"
+    r"|\*?\|[A-Z][A-Z0-9_:]+\|\*?|%%\w{2,40}%%"
     r"|-nl\d+[htu]-|<%=?[^%\n]{1,80}%>"
 )
 _PLACEHOLDER = re.compile(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from newsletter.posts.importing.import_post import ImportResult
     from newsletter.posts.removed_line import RemovedLine
 
+_MAX_LINES = 8  # line numbers shown of one kind of removed line
 _MAX_QUOTE_LENGTH = 40  # characters shown of a removed line
 
 
@@ -156,8 +157,7 @@ def _imported_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
     yield from ((note.key, isolate_bidi(note.text)) for note in post.setting_notes)
     if result.image_names:
         yield "pictures", ", ".join(result.image_names)
-    if post.removed:
-        yield "removed", "; ".join(_summarize_removed(post.removed))
+    yield from _summarize_removed(post.removed)
     yield from (
         ("set aside", f"line {line}: {_quote(text)} {why}; keep it with --keep {line}")
         for line, text, why in post.set_aside
@@ -165,14 +165,16 @@ def _imported_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
     yield from (("kept", f"your version as {name}") for name in result.backup_files)
 
 
-def _summarize_removed(entries: "tuple[RemovedLine, ...]") -> "Iterator[str]":
-    """Yield a phrase for each reason: the first removed line, and how many more there are."""
+def _summarize_removed(entries: "tuple[RemovedLine, ...]") -> "Iterator[tuple[str, str]]":
+    """Yield a row for each reason: the first removed line, and how many more there are."""
     for reason in dict.fromkeys(entry.why for entry in entries):
         first, *more = (entry for entry in entries if entry.why == reason)
-        lines = dict.fromkeys(str(entry.line) for entry in (first, *more))
+        lines = list(dict.fromkeys(str(entry.line) for entry in (first, *more)))
+        shown_lines = ", ".join(lines[:_MAX_LINES]) + (", …" if len(lines) > _MAX_LINES else "")
         more_lines = f" and {_format_count(len(more), 'more line')}" if more else ""
         plural = "s" if len(lines) > 1 else ""
-        yield f"{_quote(first.text)}{more_lines} ({reason}, line{plural} {', '.join(lines)})"
+        label = "converted" if ", now " in reason else "removed"
+        yield label, f"{_quote(first.text)}{more_lines} ({reason}, line{plural} {shown_lines})"
 
 
 def _quote(text: str) -> str:

@@ -16,6 +16,11 @@ from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.blocks import ArticleOutline, outline_html
 from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
 from newsletter.posts.importing.markup.translate import translate_markup
+from newsletter.posts.importing.plain_settings import (
+    PLAIN_SETTINGS,
+    make_plain_settings,
+    make_plain_text,
+)
 from newsletter.posts.importing.read_file import STDIN
 from newsletter.posts.importing.settings.file_name import FileNameSettings, parse_file_name
 from newsletter.posts.importing.settings.notes import SettingNote
@@ -183,16 +188,23 @@ def parse_imported_post(
             where=where,
             remedy="Keep removed lines with --keep LINE." if removed_lines else "",
         )
-    title = _resolve_title(fields.title or parsed.title or name.title, path)
+    title = _resolve_title(make_plain_text(fields.title) or parsed.title or name.title, path)
     date = fields.date or parsed.date or name.date
     fields = fields.model_copy(update={"date": date})
     slug = slugify(str(front_matter.data.get("slug") or "")) or name.slug or slugify(title)
+    settings = make_plain_settings(
+        _complete_settings(front_matter, fields, parsed, title, language),
+        is_markdown=kind == "markdown",
+    )
+    is_as_written = all(
+        settings[key] == front_matter.data.get(key, settings[key]) for key in PLAIN_SETTINGS
+    )
     return ImportedPost(
         title=title,
-        front_matter=_complete_settings(front_matter, fields, parsed, title, language),
+        front_matter=settings,
         body=parsed.body,
         body_format="html" if kind == "html" else "md",
-        front_matter_source=yaml_source,
+        front_matter_source=yaml_source if is_as_written else "",
         date=date,
         slug=slug,
         removed=parsed.removed,
@@ -272,7 +284,8 @@ def _complete_settings(
         "title": title,
         "subject": title,
         "preheader": clip_to_sentence(
-            summary or parsed_source.description or parsed_source.opening, MAX_PREHEADER_LENGTH
+            make_plain_text(summary or "") or parsed_source.description or parsed_source.opening,
+            MAX_PREHEADER_LENGTH,
         ),
         "author": parsed_source.author or None,
         "date": fields.date,

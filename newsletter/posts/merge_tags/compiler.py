@@ -221,6 +221,16 @@ def _clip_expression(source: str) -> str:
     return text if len(text) <= _MAX_QUOTED_LENGTH else f"{text[:_MAX_QUOTED_LENGTH]}…"
 
 
+def escape_braces(text: str) -> str:
+    """Return ``text`` with literal braces in place of those that are not merge tags."""
+    return _EXPRESSION.sub(
+        lambda found: (
+            found[0] if is_merge_tag(found[0]) else found[0].replace("{{", '{{ "{{" }}', 1)
+        ),
+        text,
+    )
+
+
 def is_merge_tag(expression: str) -> bool:
     """Return whether ``{{ … }}`` is meant as a merge tag of ours, or as two literal braces."""
     found = _EXPRESSION.fullmatch(expression)

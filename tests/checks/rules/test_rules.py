@@ -101,6 +101,9 @@ BAD: Mapping[str, Bad] = {
     "long-read": Bad(prose(5_000)),
     "blog-furniture": Bad(PARAGRAPH + "Leave a Reply", line=8, message="comment form"),
     "page-leftover": Bad(PARAGRAPH + "Tags: boats, ice", line=8),
+    "foreign-markup": Bad(
+        PARAGRAPH + "[gallery ids='1,2']", line=8, message="a shortcode is in the text: [gallery"
+    ),
     "foreign-script": Bad(PARAGRAPH + "Watch it قناة here", line=8, message="Arabic"),
     "injected-term": Bad(PARAGRAPH + "Best online casino bonus", line=8, message="gambling"),
     "reader-comment": Bad(

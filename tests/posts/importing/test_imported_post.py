@@ -358,3 +358,35 @@ def test_any_source_is_rejected_or_round_trips(text: str, path: str) -> None:
     written = split_front_matter(format_post_file(post), "post.md")
     assert written.body.strip() == post.body.strip()
     assert written.data.keys() >= {"subject", "preheader", "language"}
+
+
+@pytest.mark.parametrize(
+    ("front_matter", "body", "title", "preheader"),
+    [
+        ("title: A *b* and `c`", f"{SENTENCE}[^1]\n\n[^1]: d", "A b and c", SENTENCE),
+        ("title: a\nsummary: '**b** [c](d) :wave: e[^1] ~~f~~'", SENTENCE, "a", "b c 👋 e f"),
+        ("title: Using {{ b }} in c", SENTENCE, 'Using {{ "{{" }} b }} in c', SENTENCE),
+        ("title: Hello {{ subscriber.name }}", SENTENCE, "Hello {{ subscriber.name }}", SENTENCE),
+        ("title: a_b_c 2 * 3 <div> R&D", SENTENCE, "a_b_c 2 * 3 <div> R&D", SENTENCE),
+        ("title: a\nsummary: '**「い」**は'", SENTENCE, "a", "「い」は"),
+    ],
+)
+def test_titles_and_preheaders_are_plain_text(
+    front_matter: str, body: str, title: str, preheader: str
+) -> None:
+    post = parse(f"---\n# why\n{front_matter}\n---\n{body}\n")
+    written = split_front_matter(format_post_file(post), "post.md").data
+    assert (written["title"], written["preheader"]) == (title, preheader)
+    assert ("# why" in format_post_file(post)) == (f"title: {title}\n" in f"{front_matter}\n")
+
+
+def test_other_tools_markup_is_translated_and_listed_by_its_line() -> None:
+    text = f"---\ntitle: a\n---\n{SENTENCE}\n\n{{{{< youtube aBcDeFgHiJk >}}}}\n\n{{{{ b }}}}\n"
+    post = parse(text)
+    assert "iframe" in post.body
+    assert [(line, why) for line, _, why in post.removed] == [
+        (6, "Hugo shortcode youtube, now a video"),
+        (8, "braces that are not a merge tag, now text"),
+    ]
+    assert "{{< youtube" not in parse(text, keep=(8,)).body
+    assert "{{ b }}" in parse(text, keep=(8,)).body

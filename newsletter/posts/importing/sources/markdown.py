@@ -9,8 +9,10 @@ from markdown_it.token import Token
 
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.html.cjk import collapse_spaces
+from newsletter.posts.html.emphasis import emphasis_plugin
 from newsletter.posts.importing.cleanup.classify import classify_passages
 from newsletter.posts.importing.cleanup.paragraph import Passage
+from newsletter.posts.importing.plain_settings import FOOTNOTE_REFERENCE
 from newsletter.posts.importing.sources.draft import (
     ParsedSource,
     find_opening,
@@ -76,7 +78,7 @@ class _MarkdownBlock:
 
 def _parse_blocks(front_matter: FrontMatter) -> list[_MarkdownBlock]:
     lines = front_matter.body.split("\n")
-    tokens = MarkdownIt("commonmark").parse(front_matter.body)
+    tokens = MarkdownIt("commonmark").use(emphasis_plugin).parse(front_matter.body)
     blocks: list[_MarkdownBlock] = []
     for index, token in enumerate(tokens):
         if token.level or token.nesting < 0 or token.map is None:
@@ -90,9 +92,16 @@ def _parse_blocks(front_matter: FrontMatter) -> list[_MarkdownBlock]:
 
 
 def _get_inline_text(inline: Token) -> str:
-    parts = (
-        child.content if child.type in {"text", "code_inline"} else "\n"
-        for child in inline.children or ()
-        if child.type in {"text", "code_inline", "softbreak", "hardbreak", "image"}
-    )
+    parts: list[str] = []
+    before = ""
+    for child in inline.children or ():
+        # Without the footnotes plugin, a reference is text, or a link if its note is there.
+        is_footnote = before == "link_open" and child.content.startswith("^")
+        if child.type == "text" and not is_footnote:
+            parts.append(FOOTNOTE_REFERENCE.sub("", child.content))
+        elif child.type == "code_inline":
+            parts.append(child.content)
+        elif child.type in {"softbreak", "hardbreak", "image"}:
+            parts.append("\n")
+        before = child.type
     return collapse_spaces("".join(parts))

@@ -285,8 +285,8 @@ def parse_plain_text_source(
     ]
     return ParsedSource(
         body=format_as_markdown(body),
-        opening=find_opening(body).replace("{{", "{ {"),  # a page's own text is not a merge tag
-        title=title.text.replace("{{", "{ {") if title else "",
+        opening=find_opening(body),
+        title=title.text.replace("{{", '{{ "{{" }}') if title else "",  # no merge tag of ours
         author=byline.author,
         date=byline.date,
         removed=sort_removed_lines(classification, byline),

@@ -65,10 +65,19 @@ _NAME = r"[a-z0-9_+-]{1,40}"
 EMOJI_NAMES = re.compile(rf"(?<![\w:/.=\"'#&-])(?::{_NAME}:){{1,20}}(?![\w:/])")
 
 
+def replace_emoji(text: str) -> str:
+    """Return plain text with the emoji in place of their names."""
+
+    def replace(found: re.Match[str]) -> str:
+        names = found[0].strip(":").split("::")
+        return "".join(EMOJI[name] for name in names) if set(names) <= EMOJI.keys() else found[0]
+
+    return EMOJI_NAMES.sub(replace, text)
+
+
 def translate_emoji(page: MarkupPage) -> Iterator[Edit]:
     """Yield the edits for all names in the table; others stay."""
     for found in EMOJI_NAMES.finditer(page.text):
-        names = found[0].strip(":").split("::")
-        if found.start() not in page.protected and all(name in EMOJI for name in names):
-            emoji = "".join(EMOJI[name] for name in names)
+        emoji = replace_emoji(found[0])
+        if found.start() not in page.protected and emoji != found[0]:
             yield Edit(*found.span(), emoji, "emoji name, now the emoji")
