@@ -79,7 +79,7 @@ def apply_edits(
         position = edit.end
         if edit.why:
             listed = edit.removed or source
-            removed.append(RemovedLine(get_line(edit.start), listed.strip(), edit.why))
+            removed.append(RemovedLine(get_line(edit.start), " ".join(listed.split()), edit.why))
     return EditedText("".join((*parts, text[position:])), tuple(removed))
 
 
