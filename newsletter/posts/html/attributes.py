@@ -61,8 +61,6 @@ def _attribute_line_rule(
     if not state.src.startswith("{", start):
         return False
     line = state.src[start : state.eMarks[start_line]].rstrip()
-    if line.startswith(("{%", "{{", "{:")):
-        return False
     try:
         end, attributes = parse(line)
     except ParseError:

@@ -17,8 +17,8 @@ def remove_post_link(element: MarkupElement, page: MarkupPage) -> list[Edit]:
     path = next((word for word in (*tag.words, tag.get("path", "name")) if word), "")
     if path.startswith("#"):
         return page.replace_element(element, path, "a link in the email")
-    why = f"{page.dialect} {tag.name}, a link to another post, now its text"
-    before = _LINK_START.search(text[max(tag.start - _MAX_TEXT_LENGTH, 0) : tag.start])
+    why = f"{f'{page.dialect} {tag.name}'.rstrip()}, a link to another post, now its text"
+    before = _match_link_start(text, tag.start)
     if before:
         bracket = tag.start - len(before[0])
         opening = _find_opening_bracket(text, bracket)
@@ -31,6 +31,15 @@ def remove_post_link(element: MarkupElement, page: MarkupPage) -> list[Edit]:
     if text.startswith('href="', tag.start - 6) and text.startswith('"', tag.end):
         return [Edit(tag.start - 6, tag.end + 1, "", why)]
     return [Edit(tag.start, tag.end, "", why)]
+
+
+def is_in_link_target(text: str, offset: int) -> bool:
+    """Whether an offset is in the address of a Markdown link."""
+    return _match_link_start(text, offset) is not None
+
+
+def _match_link_start(text: str, offset: int) -> re.Match[str] | None:
+    return _LINK_START.search(text[max(offset - _MAX_TEXT_LENGTH, 0) : offset])
 
 
 def _find_opening_bracket(text: str, end: int) -> int | None:

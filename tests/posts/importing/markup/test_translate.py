@@ -124,6 +124,8 @@ def test_hugo(text: str, expected: str | None) -> None:
         ("{% gist ada/77 %}", "<https://gist.github.com/ada/77>"),
         ("[a]({% post_url 2026-10-01-a %}) [b]({% link _posts/b.md %})", "a b"),
         ("[a]({{ site.baseurl }}{% post_url 2026-10-01-a %})", "a"),
+        ("[a]({{ site.repository }}/b) {{ site.repository }}",
+         'a {{ "{{" }} site.repository }}'),
         ("{% comment %}a{% endcomment %}b", "b"),
         ("{# a #}b {#id}", "b {#id}"),
         ("{% if a %}b{% else %}c{% endif %}", "bc"),
