@@ -16,11 +16,7 @@ from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.blocks import ArticleOutline, outline_html
 from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
 from newsletter.posts.importing.markup.translate import translate_markup
-from newsletter.posts.importing.plain_settings import (
-    PLAIN_SETTINGS,
-    make_plain_settings,
-    make_plain_text,
-)
+from newsletter.posts.importing.plain_settings import make_plain_settings, make_plain_text
 from newsletter.posts.importing.read_file import STDIN
 from newsletter.posts.importing.settings.file_name import FileNameSettings, parse_file_name
 from newsletter.posts.importing.settings.notes import SettingNote
@@ -196,15 +192,12 @@ def parse_imported_post(
         _complete_settings(front_matter, fields, parsed, title, language),
         is_markdown=kind == "markdown",
     )
-    is_as_written = all(
-        settings[key] == front_matter.data.get(key, settings[key]) for key in PLAIN_SETTINGS
-    )
     return ImportedPost(
         title=title,
         front_matter=settings,
         body=parsed.body,
         body_format="html" if kind == "html" else "md",
-        front_matter_source=yaml_source if is_as_written else "",
+        front_matter_source=yaml_source,
         date=date,
         slug=slug,
         removed=parsed.removed,

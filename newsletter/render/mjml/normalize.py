@@ -50,7 +50,7 @@ _NO_COMMENTS = frozenset(
 )  # fmt: skip
 
 
-class Edit(NamedTuple):
+class SourceEdit(NamedTuple):
     """A piece of text that is replaced.
 
     Attributes:
@@ -75,7 +75,7 @@ class NormalizedMjml(NamedTuple):
 
     text: str
     source: str
-    edits: tuple[Edit, ...]
+    edits: tuple[SourceEdit, ...]
 
     def source_offset(self, offset: int) -> int:
         """Return the byte offset in ``source`` of a byte offset in ``text``."""
@@ -109,15 +109,15 @@ def blank_out(text: str) -> str:
     return re.sub(r"[^\n]", " ", text)
 
 
-def _find_edits(text: str) -> Iterator[Edit]:
+def _find_edits(text: str) -> Iterator[SourceEdit]:
     yield from _blank_prolog(text)
     open_components = [""]
     void_end = -1
     for found in _TOKEN.finditer(text):
         if found["comment"] is not None:
-            yield Edit(*found.span(), _rewrite_comment(found[0], open_components[-1]))
+            yield SourceEdit(*found.span(), _rewrite_comment(found[0], open_components[-1]))
         elif found["bare"]:
-            yield Edit(*found.span(), html.escape(found[0]))
+            yield SourceEdit(*found.span(), html.escape(found[0]))
         elif closed := (found["closed"] or "").lower():
             yield from _rewrite_end_tag(found, closed, is_repeated=void_end == found.start())
             if closed == open_components[-1]:
@@ -130,31 +130,31 @@ def _find_edits(text: str) -> Iterator[Edit]:
                 open_components.append(name)
 
 
-def _rewrite_tag(found: re.Match[str], name: str) -> Iterator[Edit]:
+def _rewrite_tag(found: re.Match[str], name: str) -> Iterator[SourceEdit]:
     if found["name"] != name:
-        yield Edit(*found.span("name"), name)
+        yield SourceEdit(*found.span("name"), name)
     if attributes := found["attributes"]:
         rewritten = _rewrite_attributes(attributes, is_mjml=name.startswith("mj"))
         if rewritten != attributes:
-            yield Edit(*found.span("attributes"), rewritten)
+            yield SourceEdit(*found.span("attributes"), rewritten)
     if name in VOID_TAGS and not found["end"]:
-        yield Edit(*found.span("end"), "/")
+        yield SourceEdit(*found.span("end"), "/")
 
 
-def _rewrite_end_tag(found: re.Match[str], name: str, *, is_repeated: bool) -> Iterator[Edit]:
+def _rewrite_end_tag(found: re.Match[str], name: str, *, is_repeated: bool) -> Iterator[SourceEdit]:
     if name in VOID_TAGS:  # </br> alone is a line break, in HTML too
         is_break = name == "br" and not is_repeated
-        yield Edit(*found.span(), "<br/>" if is_break else blank_out(found[0]))
+        yield SourceEdit(*found.span(), "<br/>" if is_break else blank_out(found[0]))
     elif found["closed"] != name:
-        yield Edit(*found.span("closed"), name)
+        yield SourceEdit(*found.span("closed"), name)
 
 
-def _blank_prolog(text: str) -> Iterator[Edit]:
+def _blank_prolog(text: str) -> Iterator[SourceEdit]:
     """Blank the XML declaration and the doctype; the email gets its own."""
     position = 0
     while found := _PROLOG.match(text, position):
         if not found["between"]:
-            yield Edit(*found.span(), blank_out(found[0]))
+            yield SourceEdit(*found.span(), blank_out(found[0]))
         position = found.end()
 
 
