@@ -565,9 +565,9 @@ def test_what_the_import_removed_is_not_called_lost(scraped: Path, cli: Cli) -> 
 
 @pytest.mark.usefixtures("project_folder")
 def test_what_keeps_the_issue_from_being_built_is_told_at_once(inbox: Inbox, cli: Cli) -> None:
-    post = inbox("tide.md", f"# Tide\n\n{SENTENCE}\n\nDear {{{{ subscriber.nmae }}}}!\n")
+    post = inbox("tide.md", f"# Tide\n\n{SENTENCE}\n\nDear {{{{ subscriber.boat }}}}!\n")
     code, out, _ = cli("import", str(post))
     assert code == 0
     assert "The issue can't be built before this is mended:" in out
-    assert "subscriber.nmae" in out
+    assert "subscriber.boat" in out
     assert json.loads(cli("import", str(post), "--update", "--json")[1])["problems"] == []
