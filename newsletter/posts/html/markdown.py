@@ -22,6 +22,7 @@ from newsletter.posts.html.smart_quotes import get_quotation_marks
 # More levels than the sanitiser accepts, so that too deep a nesting is rejected, not truncated.
 _MAX_NESTING = 120
 _SELF_CLOSED_SCRIPT = re.compile(r"<(?:script|style|textarea)\b[^<>]*/>\s*", re.IGNORECASE)
+_VERSION_LINK = re.compile(r"mailto:[^@]+@.*\d$", re.DOTALL)
 
 
 def render_markdown(
@@ -75,6 +76,7 @@ def _build_parser(quotes: tuple[str, ...]) -> MarkdownIt:
     md.core.ruler.push("restore_code", _restore_code_rule)
     md.core.ruler.push("task_marks", _task_marks_rule)
     md.core.ruler.push("source_lines", _source_lines_rule)
+    md.core.ruler.push("package_versions", _package_versions_rule)
     return md
 
 
@@ -138,3 +140,21 @@ def _source_lines_rule(state: StateCore) -> None:
             if child.type == "html_inline":
                 child.content = mark_source_lines(child.content, line)
             line += child.type in {"softbreak", "hardbreak"} or child.content.count("\n")
+
+
+def _package_versions_rule(state: StateCore) -> None:
+    """Take the link from a package's version (``lexer@1.1.0``), which is no email address.
+
+    The plugin accepts a domain that ends in a digit; cmark-gfm doesn't.
+    """
+    for token in state.tokens:
+        children = token.children or []
+        versions = [
+            index
+            for index, child in enumerate(children)
+            if child.type == "link_open"
+            and child.info == "auto"
+            and _VERSION_LINK.match(str(child.attrs["href"]))
+        ]
+        for index in reversed(versions):
+            del children[index + 2], children[index]

@@ -288,3 +288,19 @@ _MARKS = st.sampled_from(
 @given(st.lists(_MARKS | st.text(max_size=3), max_size=40).map("".join))
 def test_rendering_any_text_is_deterministic(text: str) -> None:
     assert render_markdown(text) == render_markdown(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_linked"),
+    [
+        ("lexer@1.1.0", False),
+        ("node-gyp@3.0.3", False),
+        ("bo@tides.example", True),
+        ("bo@4tides.example", True),
+        ("<bo@tides.example>", True),
+    ],
+)
+def test_package_version_is_no_email_address(text: str, *, is_linked: bool) -> None:
+    html = render_markdown(f"We use **{text}** and bo@a.example now.")
+    assert html.count('href="mailto:') == is_linked + 1
+    assert text.strip("<>") in html
