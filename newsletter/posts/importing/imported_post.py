@@ -16,6 +16,7 @@ from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.blocks import ArticleOutline, outline_html
 from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
 from newsletter.posts.importing.markup.translate import translate_markup
+from newsletter.posts.importing.opening import choose_summary, find_html_opening
 from newsletter.posts.importing.plain_settings import make_plain_settings, make_plain_text
 from newsletter.posts.importing.read_file import STDIN
 from newsletter.posts.importing.settings.file_name import FileNameSettings, parse_file_name
@@ -175,9 +176,8 @@ def parse_imported_post(
     )
     front_matter, fields = translated.front_matter, translated.fields
     parsed = _parse_source(kind, front_matter, path, keep)
-    if is_empty_body(
-        _sanitize_rendered(render_markdown(parsed.body), path) if kind != "html" else parsed.body
-    ):
+    html = parsed.body if kind == "html" else _sanitize_rendered(render_markdown(parsed.body), path)
+    if is_empty_body(html):
         removed_lines = parsed.removed or parsed.set_aside
         raise PostError(
             "the post has no text; nothing was imported",
@@ -185,6 +185,8 @@ def parse_imported_post(
             remedy="Keep removed lines with --keep LINE." if removed_lines else "",
         )
     title = _resolve_title(make_plain_text(fields.title) or parsed.title or name.title, path)
+    if not choose_summary(title, parsed.opening):
+        parsed = replace(parsed, opening=find_html_opening(html, title))
     date = fields.date or parsed.date or name.date
     fields = fields.model_copy(update={"date": date})
     slug = slugify(str(front_matter.data.get("slug") or "")) or name.slug or slugify(title)
@@ -277,7 +279,12 @@ def _complete_settings(
         "title": title,
         "subject": title,
         "preheader": clip_to_sentence(
-            make_plain_text(summary or "") or parsed_source.description or parsed_source.opening,
+            choose_summary(
+                title,
+                make_plain_text(summary or ""),
+                parsed_source.description,
+                parsed_source.opening,
+            ),
             MAX_PREHEADER_LENGTH,
         ),
         "author": parsed_source.author or None,

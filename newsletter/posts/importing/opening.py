@@ -1,0 +1,44 @@
+"""Choose the text that an imported post's preheader is made from."""
+
+import re
+import unicodedata
+
+from newsletter.posts.importing.blocks import outline_html
+from newsletter.posts.importing.cleanup.paragraph import Passage
+from newsletter.posts.importing.sources.draft import find_opening
+
+_TEXT_TAGS = frozenset({"p", "div", ""})
+_END_OF_TITLE = re.compile(r"[\s.!?:…–—-]+")  # noqa: RUF001 - a dash between two sentences
+
+
+def choose_summary(title: str, *texts: str) -> str:
+    """Return the first text that says more than the title; empty if there is none.
+
+    An inbox shows the preheader right after the subject, which is the title. A text that begins
+    with the title as a sentence of its own goes without it.
+    """
+    for text in texts:
+        rest = text
+        if text.casefold().startswith(title.casefold()):
+            separator = _END_OF_TITLE.match(text, len(title))
+            if separator and separator[0].strip():
+                rest = text[separator.end() :]
+        if _normalize(rest) not in {"", _normalize(title)}:
+            return rest
+    return ""
+
+
+def find_html_opening(html: str, title: str) -> str:
+    """Return the first running text of a post's HTML that doesn't repeat its title."""
+    return find_opening(
+        [
+            Passage(block.line, block.text)
+            for block in outline_html(html).blocks
+            if block.tag in _TEXT_TAGS and choose_summary(title, block.text)
+        ]
+    )
+
+
+def _normalize(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(char for char in folded if char.isalnum())
