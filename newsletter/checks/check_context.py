@@ -1,5 +1,7 @@
 """The input of all rules: the email, its issue and its source file."""
 
+import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +19,7 @@ from newsletter.posts.content_loss.compare import ContentLoss
 from newsletter.posts.content_loss.inventory import ContentInventory
 from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
 from newsletter.posts.importing.blocks import HtmlTextBlock, outline_html
-from newsletter.posts.importing.cleanup.paragraph import Passage, count_words
+from newsletter.posts.importing.cleanup.paragraph import Passage, count_words, mask_words
 from newsletter.posts.importing.source_inventory import take_source_inventory
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG
@@ -29,6 +31,7 @@ from newsletter.render.personalization import personalize
 from newsletter.render.template.loader import Templates
 
 _STANDALONE_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "div", "section", ""})
+_CODE_ELEMENT = re.compile(r"(<(code|kbd|samp|tt|var)\b[^>]*>)(.*?)(?=</\2>)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -128,12 +131,22 @@ class CheckContext:
         return tuple(block for block in self.blocks if block.tag != "pre")
 
     @cached_property
+    def masked_texts(self) -> tuple[str, ...]:
+        """The texts of ``prose_blocks``, with their code masked; characters keep their places."""
+        masked_body, count = _CODE_ELEMENT.subn(_mask_code, self.body)
+        blocks = outline_html(masked_body).blocks if count else self.blocks
+        return tuple(block.text for block in blocks if block.tag != "pre")
+
+    @cached_property
     def passages(self) -> tuple[Passage, ...]:
         """``prose_blocks`` as passages, the type that the import's cleanup takes."""
         return tuple(
-            Passage(block.line, block.text, is_standalone=block.tag in _STANDALONE_TAGS)
-            for block in self.prose_blocks
-        )
+            Passage(
+                block.line, block.text, block.tag in _STANDALONE_TAGS, block.group, block.links,
+                masked_text,
+            )
+            for block, masked_text in zip(self.prose_blocks, self.masked_texts, strict=True)
+        )  # fmt: skip
 
     @cached_property
     def misplaced_text(self) -> MisplacedText:
@@ -177,6 +190,16 @@ class CheckContext:
             unsubscribe_link=UNSUBSCRIBE_TAG.token("url"),
             preferences_link=PREFERENCES_TAG.token("url"),
         )
+
+
+def _mask_code(found: re.Match[str]) -> str:
+    """Mask the text in a code element; its tags and line breaks stay."""
+    masked = re.sub(
+        r"<[^>]*>|[^<]+",
+        lambda piece: piece[0] if piece[0][0] == "<" else mask_words(html.unescape(piece[0])),
+        found[3],
+    )
+    return found[1] + masked
 
 
 def _get_link_text(link: Element) -> str:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
-from itertools import zip_longest
 from zoneinfo import ZoneInfo
 
 from newsletter.checks.analysis.article_similarity import find_repeated_emails, make_article_text
@@ -108,12 +107,12 @@ def leftover_tag(context: CheckContext) -> Iterator[Match]:
     remedy="Replace it with the text.",
 )  # fmt: skip
 def placeholder_text(context: CheckContext) -> Iterator[Match]:
-    """Placeholder text: lorem ipsum, TODO, [insert …]."""
+    """Placeholder text outside of code: lorem ipsum, TODO, [insert …]."""
     language = context.issue.post.language.split("-")[0]
-    for block in context.prose_blocks:
-        found = _PLACEHOLDER.search(block.text)
+    for block, text in zip(context.prose_blocks, context.masked_texts, strict=True):
+        found = _PLACEHOLDER.search(text)
         if found is None and language not in _TODO_WORD_LANGUAGES:
-            found = _TODO.search(block.text) if not block.text.isupper() else None
+            found = _TODO.search(text) if not block.text.isupper() else None
         if found:
             where = context.source_map.locate_text(block.text[found.start() :])
             yield Match(f"'{found[0]}' is a placeholder", where, found[0])
@@ -147,15 +146,15 @@ def unbalanced_quotes(context: CheckContext) -> Iterator[Match]:
     """A quotation that is not closed in its paragraph and does not continue in the next."""
     if context.issue.post.language.split("-")[0] in _OTHER_QUOTE_LANGUAGES:
         return
-    for block, next_block in zip_longest(context.prose_blocks, context.prose_blocks[1:]):
-        text = block.text
+    texts = context.masked_texts
+    for index, (block, text) in enumerate(zip(context.prose_blocks, texts, strict=True)):
+        next_text = texts[index + 1] if index + 1 < len(texts) else ""
         for opening, closing in _QUOTE_PAIRS.items():
-            continues = next_block is not None and next_block.text.startswith(opening)
+            continues = next_text.startswith(opening)
             if text.count(opening) > text.count(closing) and not continues:
-                start = text.rfind(opening)
-                yield _make_unclosed_match(context, text[start:])
+                yield _make_unclosed_match(context, block.text[text.rfind(opening) :])
         if text.count('"') % 2 and not _INCH_MARK.search(text):
-            yield _make_unclosed_match(context, text[text.rfind('"') :])
+            yield _make_unclosed_match(context, block.text[text.rfind('"') :])
 
 
 def _make_unclosed_match(context: CheckContext, text: str) -> Match:
@@ -175,10 +174,10 @@ def misspelt_name(context: CheckContext) -> Iterator[Match]:
     size = len(name.split())
     if len(name) < _MIN_NAME_LENGTH:
         return
-    for block in context.prose_blocks:
-        if name[0] not in block.text:
+    for text in context.masked_texts:
+        if name[0] not in text:
             continue
-        words = [word.strip(_PUNCTUATION) for word in block.text.split()]
+        words = [word.strip(_PUNCTUATION) for word in text.split()]
         for index, word in enumerate(words):
             if word[:1] == name[0]:
                 candidate = " ".join(words[index : index + size])

@@ -16,6 +16,9 @@ _INLINE_TAGS = frozenset(
 )
 _HIDDEN_TAGS = frozenset("script style template title".split())  # noqa: SIM905
 _IMAGE_ATTRIBUTES = {"img": "src", "video": "poster"}
+_LIST_TAGS = frozenset({"ul", "ol", "dl"})
+_GROUP_TAGS = _LIST_TAGS | {"table"}
+_CELL_TAGS = frozenset({"td", "th"})
 _SINGLE_BLOCK_TAGS = frozenset({"p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "div"})
 
 
@@ -30,6 +33,8 @@ class HtmlTextBlock:
         start: offset of its start in the HTML; of the start tag if the element contains nothing
             else.
         end: offset of its end.
+        group: number of the list, or of the table of cells, that it is in; 0 if it is in none.
+        links: the URLs of its links.
     """
 
     tag: str
@@ -37,6 +42,8 @@ class HtmlTextBlock:
     line: int
     start: int
     end: int
+    group: int = 0
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,9 @@ class _BlockParser(HTMLParser):
         self._text_parts: list[str] = []
         self._open_element = ("", 0, 0)  # tag, where it starts, where its content starts
         self._hidden_depth = 0
+        self._links: list[str] = []
+        self._group_count = 0
+        self._open_groups: list[tuple[str, int]] = []  # tag, number
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _IMAGE_ATTRIBUTES and (
@@ -96,12 +106,17 @@ class _BlockParser(HTMLParser):
             self.images[src] = None
         if tag == "br":
             self._text_parts.append(" ")
+        if tag == "a" and (href := dict(attrs).get("href")):
+            self._links.append(href.strip())
         if tag in _INLINE_TAGS:
             return
         start = self._get_offset()
         self.finish_block(start, start)
         self._open_element = (tag, start, start + len(self.get_starttag_text() or ""))
         self._hidden_depth += tag in _HIDDEN_TAGS
+        if tag in _GROUP_TAGS:
+            self._group_count += 1
+            self._open_groups.append((tag, self._group_count))
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _INLINE_TAGS:
@@ -111,6 +126,8 @@ class _BlockParser(HTMLParser):
         self.finish_block(start, end if tag == self._open_element[0] else start)
         self._open_element = ("", end, end)
         self._hidden_depth = max(0, self._hidden_depth - (tag in _HIDDEN_TAGS))
+        if self._open_groups and self._open_groups[-1][0] == tag:
+            self._open_groups.pop()
 
     def handle_data(self, data: str) -> None:
         if not self._hidden_depth:
@@ -119,7 +136,9 @@ class _BlockParser(HTMLParser):
     def finish_block(self, content_end: int, element_end: int) -> None:
         """Finish the current block; ``element_end`` is larger if its end tag follows here."""
         text = collapse_spaces("".join(self._text_parts))
+        links = tuple(self._links)
         self._text_parts.clear()
+        self._links.clear()
         if not text:
             return
         tag, start, content = self._open_element
@@ -128,8 +147,19 @@ class _BlockParser(HTMLParser):
             (start, element_end) if is_whole_element else (content, content_end)
         )
         self.blocks.append(
-            HtmlTextBlock(tag, text, bisect(self._line_starts, content), block_start, block_end)
-        )
+            HtmlTextBlock(
+                tag, text, bisect(self._line_starts, content), block_start, block_end,
+                self._get_group(tag), links,
+            )
+        )  # fmt: skip
+
+    def _get_group(self, tag: str) -> int:
+        """Return the innermost list, or the table if the text is a cell's own.
+
+        Tables for layout hold whole articles, in elements of their cells.
+        """
+        group_tag, number = self._open_groups[-1] if self._open_groups else ("", 0)
+        return number if group_tag in _LIST_TAGS or tag in _CELL_TAGS else 0
 
     def _get_offset(self) -> int:
         line, column = self.getpos()

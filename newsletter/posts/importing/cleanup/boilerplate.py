@@ -5,12 +5,16 @@ text or after the last. An article about comment forms keeps its sentences.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
 from newsletter.posts.importing.cleanup.paragraph import Passage
 
+# Share of a list's items, or of a table's cells, below which one that looks like it is an answer
+# of a survey or the name of a feature.
+_MIN_GROUP_SHARE = 1 / 2
 _MAX_LENGTH = 300  # characters; no boilerplate is longer, and patterns stay fast
 _SHARE_TARGETS = (
     r"(facebook|twitter|x|linked ?in|pinterest|reddit|tumblr|telegram|mastodon|bluesky"
@@ -231,7 +235,19 @@ def find_boilerplate(
             continue
         found[index] = kind = rule.description
         under_heading = rule.position is BoilerplatePosition.HEADING
-    return dict(sorted(found.items()))
+    return dict(sorted(_drop_lone_items(passages, found).items()))
+
+
+def _drop_lone_items(passages: Sequence[Passage], found: Mapping[int, str]) -> dict[int, str]:
+    """Return ``found`` without items of lists and tables whose other items are none."""
+    sizes = Counter(passage.group for passage in passages)
+    found_sizes = Counter(passages[index].group for index in found)
+    return {
+        index: kind
+        for index, kind in found.items()
+        if not (group := passages[index].group)
+        or found_sizes[group] > sizes[group] * _MIN_GROUP_SHARE
+    }
 
 
 def _get_positions(index: int, head: int, tail: int) -> set[BoilerplatePosition]:

@@ -20,11 +20,17 @@ class Passage:
         line: 1-based line in the source where it starts.
         text: its text without markup.
         is_standalone: whether no other line of the same paragraph is next to it.
+        group: number of the list or the table that it is an item of; 0 if it is in none.
+        links: the URLs of its links.
+        masked_text: ``text`` with its code masked; empty if it has none.
     """
 
     line: int
     text: str
     is_standalone: bool = True
+    group: int = 0
+    links: tuple[str, ...] = ()
+    masked_text: str = ""
 
     @property
     def word_count(self) -> int:
@@ -57,3 +63,8 @@ def count_words(text: str) -> int:
     other_pieces = [piece for piece in pieces if not piece.isalnum()]
     words = len(pieces) - len(other_pieces) + len(_WORD.findall(" ".join(other_pieces)))
     return words + (unspaced + 1) // 2
+
+
+def mask_words(text: str) -> str:
+    """Return ``text`` of the same length, with every character but white space as ``0``."""
+    return re.sub(r"\S", "0", text)

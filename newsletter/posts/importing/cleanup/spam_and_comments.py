@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from newsletter.posts.importing.cleanup.boilerplate import ContentRange, find_content_range
-from newsletter.posts.importing.cleanup.paragraph import Passage
+from newsletter.posts.importing.cleanup.paragraph import Passage, count_words
 
 LATIN_SCRIPT = "Latin"
 
@@ -21,6 +21,10 @@ _MIN_SECOND_SCRIPT_SHARE = 1 / 3
 _MIN_FOREIGN_LETTERS = 3  # fewer are a symbol or a unit (π, μm)
 _MAJORITY_SHARE = 1 / 2
 
+_LINK_HOST = re.compile(r"(?:https?:)?//([^/?#]+)", re.IGNORECASE)
+_SEPARATOR = re.compile(r"[,;:·•|、،，]|\s(?:and|und|et|y|og|och|en|e|i|&)\s")  # noqa: RUF001
+_MIN_NAMES = 3
+_MAX_NAME_WORDS = 5
 _COMMENTS_HEADING = re.compile(
     r"(\d+|one|two|three) (thoughts?|comments?|responses?|replies) (on|to) ?\W.*"
     r"|(\d+ )?(comments?|responses|replies)( \(\d+\))?:?",
@@ -39,7 +43,8 @@ _SCRIPT_NAMES = {
 
 SPAM_TERMS: Mapping[str, str] = {
     "adult": (
-        "porn, porno, pornhub, xvideos, xnxx, xxx, hentai, bokep, call girls, escort girls, "
+        "porn, porno, pornhub, xvideos, xnxx, xxx videos, xxx video, xxx movies, xxx sex, "
+        "free xxx, hentai, bokep, call girls, escort girls, "
         "escort service, escort services, live sex, sex cams, sex chat, sex video, sex videos, "
         "sexe gratuit, phim sex, video porno, videos porno, "
         "порно, порнуха, проститутки, секс видео, эскорт услуги, "
@@ -118,7 +123,7 @@ def find_comments(passages: Sequence[Passage]) -> range:
     headings = (
         index
         for index in range(find_content_range(passages).start + 1, last)
-        if _COMMENTS_HEADING.fullmatch(texts[index])
+        if not passages[index].group and _COMMENTS_HEADING.fullmatch(texts[index])
     )
     return range(next(headings, count), count)
 
@@ -148,7 +153,10 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
         for index, passage in enumerate(passages)
         if passage.is_standalone and passage.word_count <= _MAX_SHORT_WORDS
     }
-    terms_by_index = {index: find_spam_terms(passage.text) for index, passage in short.items()}
+    terms_by_index = {
+        index: find_spam_terms(passage.masked_text or passage.text)
+        for index, passage in short.items()
+    }
     # The running text is searched only if a short passage has a term, as in few posts.
     own_terms = _find_own_terms(prose) if any(terms_by_index.values()) else frozenset()
     reasons: dict[int, str] = {}
@@ -159,7 +167,7 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
         terms = {
             term: kind for term, kind in terms_by_index[index].items() if term not in own_terms
         }
-        if foreign:
+        if foreign and not _is_list_of_names(passage, passages):
             reasons[index] = (
                 f"is in {foreign} script in a post in {main_script} script: looks like link spam"
             )
@@ -176,12 +184,35 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
     return reasons
 
 
+def _is_list_of_names(passage: Passage, passages: Sequence[Passage]) -> bool:
+    """Return whether a passage is an item among similar ones, or an enumeration.
+
+    Contributors have names in every script. Each may link to a profile on one site; an injected
+    link leads to a site of its own.
+    """
+    hosts = _get_link_hosts(passage)
+    if passage.group:
+        others = (other for other in passages if other.group == passage.group)
+        return hosts <= {
+            host for other in others if other is not passage for host in _get_link_hosts(other)
+        }
+    parts = _SEPARATOR.split(passage.text)
+    is_enumeration = len(parts) >= _MIN_NAMES and all(
+        count_words(part) <= _MAX_NAME_WORDS for part in parts
+    )
+    return is_enumeration and (not hosts or (len(hosts) == 1 and len(passage.links) > 1))
+
+
+def _get_link_hosts(passage: Passage) -> set[str]:
+    return {found[1].lower() for link in passage.links if (found := _LINK_HOST.match(link))}
+
+
 def _find_own_terms(prose: Iterable[Passage]) -> frozenset[str]:
     """Return the spam terms that the article itself uses.
 
     A short passage with several of them is spam, not a use.
     """
-    found = ((passage, find_spam_terms(passage.text)) for passage in prose)
+    found = ((passage, find_spam_terms(passage.masked_text or passage.text)) for passage in prose)
     return frozenset(
         term
         for passage, terms in found

@@ -32,7 +32,7 @@ def parse_html_source(front_matter: FrontMatter, path: str, keep: Collection[int
     blocks = outline_html(html).blocks
     lines = _find_source_lines(blocks, front_matter)
     passages = [
-        Passage(line, block.text, is_standalone=block.tag in _STANDALONE_TAGS)
+        Passage(line, block.text, block.tag in _STANDALONE_TAGS, block.group, block.links)
         for block, line in zip(blocks, lines, strict=True)
     ]
     classification = classify_passages(passages, keep)

@@ -11,7 +11,7 @@ from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.html.cjk import collapse_spaces
 from newsletter.posts.html.emphasis import emphasis_plugin
 from newsletter.posts.importing.cleanup.classify import classify_passages
-from newsletter.posts.importing.cleanup.paragraph import Passage
+from newsletter.posts.importing.cleanup.paragraph import Passage, mask_words
 from newsletter.posts.importing.plain_settings import FOOTNOTE_REFERENCE
 from newsletter.posts.importing.sources.draft import (
     ParsedSource,
@@ -86,12 +86,18 @@ def _parse_blocks(front_matter: FrontMatter) -> list[_MarkdownBlock]:
         start, end = token.map
         is_text = token.type in {"heading_open", "paragraph_open"}
         text = _get_inline_text(tokens[index + 1]) if is_text else " ".join(lines[start:end])
-        passage = Passage(front_matter.body_line + start, text, is_standalone=is_text)
+        passage = Passage(
+            front_matter.body_line + start,
+            text,
+            is_text,
+            links=_get_links(tokens[index + 1]) if is_text else (),
+            masked_text=_get_inline_text(tokens[index + 1], mask_code=True) if is_text else "",
+        )
         blocks.append(_MarkdownBlock(passage, start, end, token.type))
     return blocks
 
 
-def _get_inline_text(inline: Token) -> str:
+def _get_inline_text(inline: Token, *, mask_code: bool = False) -> str:
     parts: list[str] = []
     before = ""
     for child in inline.children or ():
@@ -100,8 +106,16 @@ def _get_inline_text(inline: Token) -> str:
         if child.type == "text" and not is_footnote:
             parts.append(FOOTNOTE_REFERENCE.sub("", child.content))
         elif child.type == "code_inline":
-            parts.append(child.content)
+            parts.append(mask_words(child.content) if mask_code else child.content)
         elif child.type in {"softbreak", "hardbreak", "image"}:
             parts.append("\n")
         before = child.type
     return collapse_spaces("".join(parts))
+
+
+def _get_links(inline: Token) -> tuple[str, ...]:
+    return tuple(
+        str(child.attrs.get("href") or "")
+        for child in inline.children or ()
+        if child.type == "link_open"
+    )

@@ -166,3 +166,28 @@ def test_readers_comments_are_set_aside_and_their_form_is_removed() -> None:
 
 def test_comments_heading_without_comments_sets_nothing_aside() -> None:
     assert classify([*ARTICLE, "Comments", SENTENCE]).set_aside == ()
+
+
+@pytest.mark.parametrize(
+    ("items", "removed"),
+    [
+        (["Share", "Archive", "Tables"], []),  # answers of a survey
+        (["Search", "Share", "Archive", "Tables"], []),
+        (["Share", "Facebook", "Twitter"], ["Share", "Facebook", "Twitter"]),
+        (["Share", "Facebook", "Boats"], ["Share", "Facebook"]),
+        (["Share"], ["Share"]),
+    ],
+)
+def test_item_of_a_list_is_removed_only_with_most_of_the_list(
+    items: list[str], removed: list[str]
+) -> None:
+    article = [Passage(number, text) for number, text in enumerate(ARTICLE, 1)]
+    listed = [Passage(9 + number, text, group=1) for number, text in enumerate(items)]
+    classification = classify_passages([*article, *listed])
+    assert [entry.text for entry in classification.removed] == removed
+
+
+def test_comments_as_an_item_of_a_list_is_no_heading_of_comments() -> None:
+    article = [Passage(number, text) for number, text in enumerate(ARTICLE, 1)]
+    answers = [Passage(9, "Comments", group=1), Passage(10, "Reply", group=1)]
+    assert classify_passages([*article, *answers]).set_aside == ()

@@ -124,3 +124,36 @@ def test_only_letters_have_a_script() -> None:
         "Korean": 2,
     }
     assert [get_script(char) for char in ("𝐀", "1", "́", "!")] == ["Latin", "", "", ""]  # noqa: RUF001 - the test needs a lookalike letter
+
+
+GIT, OTHER = "https://git.example/hana", "https://other.example/a"
+
+
+@pytest.mark.parametrize(
+    ("text", "links", "other_links", "count"),
+    [
+        ("山田花子", (), (), 0),
+        ("山田花子", (GIT,), (GIT,), 0),
+        ("山田花子", ("//git.example/b",), (GIT,), 0),
+        ("山田花子", ("/hana", "#hana"), (), 0),
+        ("山田花子", (OTHER,), (GIT,), 1),
+        ("山田花子", (GIT, OTHER), (GIT,), 1),
+        ("山田花子", (OTHER,), (), 1),
+        ("онлайн казино", (), (), 1),  # a term is spam in any list
+    ],
+)
+def test_name_in_a_list_is_spam_only_if_it_leads_elsewhere(
+    text: str, links: tuple[str, ...], other_links: tuple[str, ...], count: int
+) -> None:
+    article = [Passage(number, line) for number, line in enumerate(ARTICLE, 1)]
+    items = [Passage(8, "Ana Lund", group=1, links=other_links),
+             Passage(9, text, group=1, links=links)]  # fmt: skip
+    found = classify_passages([*article, *items]).set_aside
+    assert [entry.text for entry in found] == [text] * count
+
+
+def test_code_has_no_spam_terms() -> None:
+    article = [Passage(number, line) for number, line in enumerate(ARTICLE, 1)]
+    for masked, count in (("Run 00000000", 0), ("Run viagra 0", 1), ("", 1)):
+        passage = Passage(9, "Run viagra x", masked_text=masked)
+        assert len(classify_passages([*article, passage]).set_aside) == count

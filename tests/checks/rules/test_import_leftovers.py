@@ -1,0 +1,85 @@
+"""Edges of the rules on import leftovers: what fires, and what stays quiet."""
+
+from collections.abc import Callable
+
+import pytest
+
+GetMessages = Callable[..., list[str]]
+
+AFTER = "\n\nThe boats lay at the quay again, and their paint was still wet at noon, in the fog.\n"
+NAMES = "- Ana Lund\n- {}\n- Eva Foss\n"
+PROFILES = "- [Ana Lund](https://git.example/ana)\n- [{}](https://{}/hana)\n"
+
+FIRES: list[tuple[str, str, str]] = [
+    ("blog-furniture", "Leave a Reply", "'Leave a Reply' is a blog's comment form"),
+    ("blog-furniture", "Share this: Facebook, Twitter", "share bar"),
+    ("blog-furniture", "- Share this post\n- Facebook\n- Twitter", "share bar"),
+    ("blog-furniture", "Skip to content", "skip link"),
+    ("blog-furniture", "This site uses cookies for you.", "cookie notice"),
+    ("page-leftover", "Tags: boats, ice", "'Tags: boats, ice' looks like post details"),
+    ("page-leftover", "Subscribe to our newsletter", "looks like newsletter sign-up"),
+    ("page-leftover", "© 2026 Harbour Notes", "looks like site footer"),
+    ("foreign-script", "Watch it قناة here", "is in Arabic script"),
+    ("foreign-script", "смотреть онлайн бесплатно" + AFTER, "is in Cyrillic script"),
+    ("foreign-script", "[бесплатно](https://x.example)", "is in Cyrillic script"),
+    ("foreign-script", PROFILES.format("смотреть", "x.example"), "is in Cyrillic script"),
+    ("foreign-script", "- [смотреть](https://x.example)", "is in Cyrillic script"),
+    ("foreign-script", "Ana, Bo, [смотреть](https://x.example)", "is in Cyrillic script"),
+    ("foreign-script", "Ana and смотреть", "is in Cyrillic script"),
+    ("foreign-script", "Ana, онлайн на всю ночь до утра, Bo", "Cyrillic"),
+    ("injected-term", "Best online casino bonus", "has a gambling term"),
+    ("injected-term", "- Cheap viagra", "has a drug term"),
+    ("injected-term", "Hot XXX videos", "has an adult term"),
+    ("injected-term", "Cheap viagra for `code`", "has a drug term"),
+    ("reader-comment", "2 comments\n\nBo says:\n\nSo true.\n\nReply", "reader's comment"),
+]  # fmt: skip
+
+QUIET: list[tuple[str, str]] = [
+    *[
+        ("blog-furniture", f"{text}{AFTER}")
+        for text in ("Share", "Comments", "Search", "- Share\n- Comments", "Leave a reply")
+    ],
+    ("blog-furniture", "What do you use most?\n\n- Share\n- Archive\n- Tables"),
+    ("blog-furniture", "What do you use most?\n\n- Search\n- Archive\n- Tables\n- Navigation"),
+    ("blog-furniture", "| used | by |\n|---|---|\n| Image | 280 |\n| Navigation | 181 |"),
+    ("blog-furniture", "| Share | by |\n|---|---|\n| Image | 280 |\n| Tables | 181 |"),
+    ("page-leftover", "| Subscribe | 12 |\n|---|---|\n| Image | 280 |"),
+    ("page-leftover", "We tagged: nothing."),
+    ("reader-comment", "What do you use?\n\n- Comments\n- Reply"),
+    ("reader-comment", "Comments\n\nNothing else."),
+    *[
+        ("foreign-script", NAMES.format(name))
+        for name in ("山田花子", "Анна Петрова (anna-p)", "김민준", "محمد علي", "Γιώργος", "@анна")
+    ],
+    ("foreign-script", PROFILES.format("山田花子", "git.example")),
+    ("foreign-script", PROFILES.format("山田花子", "GIT.example")),
+    ("foreign-script", "- [Ana](/ana)\n- [山田花子](/hana)"),
+    ("foreign-script", "Ana Lund, 山田花子, Анна Петрова and Eva Foss"),
+    ("foreign-script", "[Ana](https://git.example/a), [山田花](https://git.example/h), [Bo](https://git.example/b)"),
+    ("foreign-script", "| name | boats |\n|---|---|\n| 山田花子 | 3 |\n| Анна | 4 |"),
+    ("foreign-script", "About 12 μm, π and Ω."),
+    *[
+        ("injected-term", text)
+        for text in ("- Run it with `--edition=xxx`", "Run it with --edition=xxx",
+                     "- `casino online`", "The XXX placeholder", "GH-XXX: a fix",
+                     "`poker online`", "Version 1.xxx",
+                     "We say <kbd>viagra</kbd> here")
+    ],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "body", "message"), FIRES)
+def test_fires(get_messages: GetMessages, rule: str, body: str, message: str) -> None:
+    found = get_messages(rule, body)
+    assert found
+    assert message in found[0]
+
+
+@pytest.mark.parametrize(("rule", "body"), QUIET)
+def test_stays_quiet(get_messages: GetMessages, rule: str, body: str) -> None:
+    assert get_messages(rule, body) == []
+
+
+@pytest.mark.parametrize(("title", "count"), [("Blog", 1), ("home ", 1), ("The boats", 0)])
+def test_title_that_is_a_section_label(get_messages: GetMessages, title: str, count: int) -> None:
+    assert len(get_messages("page-leftover", front={"title": title})) == count
