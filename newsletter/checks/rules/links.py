@@ -4,9 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from newsletter.checks.check_context import CheckContext
+from newsletter.checks.analysis.domain_names import find_shown_host, is_same_site, is_staging_host
+from newsletter.checks.check_context import CheckContext, EmailLink
 from newsletter.checks.rule import Match, Topic
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.render.article.dom import get_visible_text
@@ -21,17 +22,10 @@ _SHORTENERS = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".test", ".home.arpa", ".invalid")
-_STAGING_HOST = re.compile(
-    r"(?:^|\.)(?:staging|stage|preprod|preview|uat|dev|test)\d*\."
-    r"|\.(?:ngrok\.io|ngrok-free\.app|vercel\.app|netlify\.app|pages\.dev)$"
-)
 _EMAIL_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]{2,}")
 _PHONE_NUMBER = re.compile(r"\+?[\d().\s-]{3,}(?:;.*)?")
-_WEB_ADDRESS = re.compile(
-    r"(?:https?://)?(?:[a-z0-9-]+\.)+(?P<top>[a-z]{2,})(?:[/:?#]\S*)?", re.IGNORECASE
-)
-# Endings of names that look like hosts but aren't: Node.js, ASP.net.
-_FILE_SUFFIXES = frozenset({"js", "py", "md", "html", "css", "txt", "pdf", "net", "rs", "sh", "ts"})
+# What has a host, or stays in the email: all other links are relative to the post's page.
+_ABSOLUTE_URL = re.compile(r"[a-z][a-z0-9+.-]*:|//|/|#|-nl", re.IGNORECASE)
 
 
 @rule(
@@ -56,15 +50,17 @@ def empty_link(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "relative-link", "hint",
-    meaning="It leads to your own site, which may not be what you meant.",
-    remedy="Write the full URL.",
+    meaning="It was resolved against the address of your site, which may not be the page's own.",
+    remedy="Write the full URL, or a path that begins with /, or set canonical_url: to the post's "
+    "address on your site.",
 )  # fmt: skip
 def relative_link(context: CheckContext) -> Iterator[Match]:
-    """A link without https:// and a host."""
+    """A link whose target depends on the address of the post, which isn't known."""
+    if context.issue.post.canonical_url:
+        return
     for link in context.body_tree.iter("a"):
         href = (link.get("href") or "").strip()
-        is_relative = not re.match(r"[a-z][a-z0-9+.-]*:|#|-nl", href, re.IGNORECASE)
-        if href and is_relative and href not in context.issue.post.images:
+        if href and not _ABSOLUTE_URL.match(href) and href not in context.issue.post.images:
             message = f"{href} was resolved against your own site"
             yield Match(message, context.source_map.locate_url(href), href)
 
@@ -98,8 +94,11 @@ def insecure_link(context: CheckContext) -> Iterator[Match]:
     remedy="Use the public URL.",
 )  # fmt: skip
 def private_link(context: CheckContext) -> Iterator[Match]:
-    """A link or an image on this machine or in a private network."""
-    urls = [link.url for link in context.links] + [
+    """A link or an image on this machine or in a private network.
+
+    An address of the reader's own machine that the text shows, as instructions do, is none.
+    """
+    urls = [link.url for link in context.links if not _is_shown_loopback(link)] + [
         image.get("src") or "" for image in context.images
     ]
     for url in dict.fromkeys(urls):
@@ -117,8 +116,8 @@ def staging_link(context: CheckContext) -> Iterator[Match]:
     """A link to a host that looks like a staging copy of a site."""
     for url in dict.fromkeys(link.url for link in context.links):
         if (
-            url.startswith("http")
-            and _STAGING_HOST.search(_get_web_host(url))
+            url.lower().startswith("http")
+            and is_staging_host(get_host(url), _get_own_hosts(context))
             and not _is_own_host(context, url)
         ):
             yield Match(
@@ -162,7 +161,10 @@ def missing_anchor(context: CheckContext) -> Iterator[Match]:
     anchors = {element.get(key) for element in context.tree.iter() for key in ("id", "name")}
     for link in context.body_tree.iter("a"):
         href = (link.get("href") or "").strip()
-        if href.startswith("#") and href.strip("#") and not find_anchor(href[1:], anchors):
+        fragment = href[1:] if href.startswith("#") else ""
+        # The top of the document needs no anchor (HTML Standard), whatever the case of its name.
+        is_named = fragment.strip("#") and fragment.lower() != "top"
+        if is_named and not find_anchor(fragment, anchors):
             text = get_visible_text(link)
             yield Match(
                 f"the post has no anchor {href}", context.source_map.locate_text(text), href
@@ -193,14 +195,11 @@ def shortened_link(context: CheckContext) -> Iterator[Match]:
 def mismatched_link(context: CheckContext) -> Iterator[Match]:
     """A link whose text is a URL of another site."""
     for link in context.links:
-        text = link.text.strip().rstrip(".,")
-        found = _WEB_ADDRESS.fullmatch(text)
-        if found is None or not link.url.startswith("http") or is_same_address(text, link.url):
+        if not link.url.lower().startswith("http") or is_same_address(link.text, link.url):
             continue
-        if "//" not in text and found["top"].lower() in _FILE_SUFFIXES:
-            continue
-        shown_host = get_host(text if "//" in text else f"https://{text}")
-        if not _are_related_hosts(shown_host, get_host(link.url)):
+        text = link.text.strip()
+        shown_host = find_shown_host(text, is_code=_is_code(link))
+        if shown_host and not is_same_site(text, shown_host, link.url):
             message = f"'{text[:40]}' leads to {get_host(link.url)}"
             yield Match(message, context.source_map.locate_text(text), link.url)
 
@@ -249,14 +248,35 @@ def is_private_url(url: str) -> bool:
         return False
 
 
+def _is_shown_loopback(link: EmailLink) -> bool:
+    """Return whether a link shows as its text the URL of the reader's own machine."""
+    try:
+        name = urlsplit(link.url).hostname or ""
+    except ValueError:
+        return False
+    if not is_same_address(link.text, link.url):
+        return False
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _is_code(link: EmailLink) -> bool:
+    code = [element for element in link.element.iter("code") if element is not link.element]
+    in_code = next(link.element.iterancestors("code", "pre"), None) is not None
+    return in_code or any(get_visible_text(element).strip() == link.text for element in code)
+
+
 def _is_own_host(context: CheckContext, url: str) -> bool:
     """Return whether the host is in the newsletter's settings, which are checked elsewhere."""
+    return get_host(url) in _get_own_hosts(context)
+
+
+def _get_own_hosts(context: CheckContext) -> frozenset[str]:
     config = context.config
     own_urls = (config.site_url, config.public_url, config.issue_url, config.image_url)
-    return get_host(url) in {get_host(own_url) for own_url in own_urls if own_url}
-
-
-def _are_related_hosts(first: str, second: str) -> bool:
-    """Return whether one host is the other or a subdomain of it, or both share a domain."""
-    same = first.split(".")[-2:] == second.split(".")[-2:]
-    return same or first.endswith(f".{second}") or second.endswith(f".{first}")
+    return frozenset(get_host(own_url) for own_url in own_urls if own_url)

@@ -118,7 +118,7 @@ BAD: Mapping[str, Bad] = {
         message="Ada Berg",
     ),
     "empty-link": Bad(PARAGRAPH + "[The table](#) is here.", line=8),
-    "relative-link": Bad(PARAGRAPH + "[The table](/tables) is here.", line=8),
+    "relative-link": Bad(PARAGRAPH + "[The table](tables.html) is here.", line=8),
     "insecure-link": Bad(PARAGRAPH + "[The table](http://kartverket.example/a) is here.", line=8),
     "private-link": Bad(PARAGRAPH + "[The table](http://192.168.1.4/a) is here.", line=8),
     "staging-link": Bad(PARAGRAPH + "[The table](https://staging.tides.example/a)", line=8),
