@@ -23,9 +23,7 @@ _UNCHECKED_REASONS = {
     "not asked": "robots.txt disallows it",
     "robots failing": "their site's robots.txt has a server error; try again later",
 }
-COLORS = {"error": "red", "warning": "yellow", "hint": None}
 _WIDTH = 80
-_MIN_MESSAGE_WIDTH = 24  # columns left for the message, however long the rule's id
 
 
 class CheckedIssue(NamedTuple):
@@ -56,16 +54,20 @@ class CheckedIssue(NamedTuple):
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
 @click.option("--all", "every", is_flag=True, help="Check every issue.")
+@click.option("--verbose", "-v", is_flag=True, help="List every finding, not each rule once.")
 @click.option("--online", is_flag=True, help="Check its links and images on the web too.")
-def check_command(issue: str | None, *, form: str, strict: bool, every: bool, online: bool) -> int:
+def check_command(  # noqa: PLR0913 - one parameter for each option
+    issue: str | None, *, form: str, strict: bool, every: bool, verbose: bool, online: bool
+) -> int:
     """Check an issue as its readers would get it; nothing is sent.
 
     Offline, unless you ask for --online: then each link is visited, which takes a minute at
     most. Links that worked are not visited again for an hour.
 
-    ISSUE is a folder's name or a part of it; the newest if left out. Each finding has its
-    line in the source. Exits with 1 if there are errors; a send is refused then too. If a
-    rule doesn't suit an issue, allow its findings in the front matter, with a reason:
+    ISSUE is a folder's name or a part of it; the newest if left out. A rule that finds
+    several places is listed once, with its first lines in the source. Exits with 1 if there
+    are errors; a send is refused then too. If a rule doesn't suit an issue, allow its
+    findings in the front matter, with a reason:
 
     \b
       allow:
@@ -75,6 +77,7 @@ def check_command(issue: str | None, *, form: str, strict: bool, every: bool, on
     Examples:
       newsletter check
       newsletter check building-trust --strict
+      newsletter check building-trust --verbose
       newsletter check --online
       newsletter check --all --format sarif > checks.sarif
     """  # noqa: D301 - \b is click's marker: don't rewrap
@@ -90,7 +93,7 @@ def check_command(issue: str | None, *, form: str, strict: bool, every: bool, on
     checked = [_check_issue(project, folder, online=online) for folder in folders]
     seconds = time.perf_counter() - started
     findings = [finding for checked_issue in checked for finding in checked_issue.findings]
-    _print_results(checked, findings, form, seconds)
+    _print_results(checked, findings, form, seconds, verbose=verbose)
     counts = count_by_severity(findings)
     return int(bool(counts["error"] or (strict and counts["warning"])))
 
@@ -199,11 +202,17 @@ def _build_copies(context: "CheckContext") -> "dict[str, bytes]":
 
 
 def _print_results(
-    checked: "Sequence[CheckedIssue]", findings: "Sequence[Finding]", form: str, seconds: float
+    checked: "Sequence[CheckedIssue]",
+    findings: "Sequence[Finding]",
+    form: str,
+    seconds: float,
+    *,
+    verbose: bool,
 ) -> None:
     import textwrap
 
     from newsletter.checks.output import to_github_commands, to_sarif
+    from newsletter.cli.issue.findings_text import print_findings, print_summary
 
     if form == "json":
         print_json(_to_dict(checked))
@@ -214,10 +223,10 @@ def _print_results(
             echo(line)
     else:
         for result in checked:
-            print_findings(result.findings, result.source)
+            print_findings(result.findings, result.source, every=verbose)
             if result.spam_score and len(checked) == 1:
                 echo(textwrap.fill(f"SpamAssassin gives it {result.spam_score}", _WIDTH))
-        _print_summary(findings, seconds)
+        print_summary(findings, seconds, every=verbose)
         if len(checked) == 1 and not any(finding.severity == "error" for finding in findings):
             echo_err(f"Next: newsletter test {checked[0].issue[11:]} --to YOUR-ADDRESS")
 
@@ -242,58 +251,3 @@ def _to_dict(checked: "Sequence[CheckedIssue]") -> dict[str, Any]:
             for result in checked
         ]
     }
-
-
-def print_findings(findings: "Sequence[Finding]", source: str) -> None:
-    """Print findings by file, most severe first; those in ``source`` before other files."""
-    from newsletter.checks.finding import SEVERITIES
-
-    files = dict.fromkeys([source, *(_finding_path(finding, source) for finding in findings)])
-    rule_width = max((len(finding.rule) for finding in findings), default=0)
-    for file in files:
-        file_findings = [finding for finding in findings if _finding_path(finding, source) == file]
-        if file_findings:
-            echo(file)
-        file_findings.sort(
-            key=lambda finding: (SEVERITIES.index(finding.severity), _finding_line(finding))
-        )
-        for finding in file_findings:
-            _print_finding(finding, rule_width)
-
-
-def _print_finding(finding: "Finding", rule_width: int) -> None:
-    import textwrap
-
-    head = (
-        f"{_finding_line(finding) or '':>4}  {finding.severity:<7}  {finding.rule:<{rule_width}}  "
-    )
-    width = max(_WIDTH - len(head), _MIN_MESSAGE_WIDTH)
-    lines = textwrap.wrap(finding.message, width, break_long_words=False, break_on_hyphens=False)
-    if finding.severity != "hint":
-        lines += textwrap.wrap(
-            finding.remedy, width, break_long_words=False, break_on_hyphens=False
-        )
-    echo(head + lines[0], color=COLORS[finding.severity])
-    for line in lines[1:]:
-        echo(" " * len(head) + line)
-
-
-def _print_summary(findings: "Sequence[Finding]", seconds: float) -> None:
-    from newsletter.checks.output import count_by_severity
-
-    counts = count_by_severity(findings)
-    # Severities that occur come first.
-    order = sorted(counts, key=lambda severity: not counts[severity])
-    summary = ", ".join(
-        f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}" for severity in order
-    )
-    color = "red" if counts["error"] else "yellow" if counts["warning"] else "green"
-    echo(f"{summary} in {seconds:.1f} s", color=color)
-
-
-def _finding_path(finding: "Finding", source: str) -> str:
-    return finding.where.path if finding.where else source
-
-
-def _finding_line(finding: "Finding") -> int:
-    return (finding.where.line or 0) if finding.where else 0

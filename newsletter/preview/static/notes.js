@@ -91,16 +91,30 @@ export function showFindings(data, goTo) {
   $("findings-section").hidden = false;
   const findings = [...data.findings].sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
   $("findings-count").textContent = findings.length || "";
-  $("findings").replaceChildren(...findings.map((finding) => {
-    const location = formatLocation(finding);
-    return make("li", {}, make("button", { type: "button", className: `finding ${finding.severity}`, title: finding.meaning, onclick: () => goTo(finding.excerpt) },
-      make("span", { className: "row" }, make("span", { className: "severity", textContent: finding.severity }), make("code", { textContent: finding.rule })),
-      make("span", { className: "message", textContent: finding.message }),
-      ...(finding.remedy ? [make("span", { className: "remedy", textContent: finding.remedy })] : []),
-      ...(location ? [make("span", { className: "place", textContent: location })] : [])));
-  }));
+  const groups = groupByRule(findings);
+  $("findings").replaceChildren(...[...groups.values()].map((group) => make("li", {},
+    makeFinding(group[0], goTo),
+    // A rule that finds many places is one entry: the others are folded.
+    ...(group.length > 1 ? [make("details", { className: "more" },
+      make("summary", { textContent: `${group.length - 1} more` }),
+      ...group.slice(1).map((finding) => makeFinding({ ...finding, remedy: "" }, goTo)))] : []))));
   for (const [rule, why] of Object.entries(data.allowed)) {
     $("findings").append(make("li", { className: "muted", textContent: `${rule} is allowed: ${why}` }));
   }
   if (!findings.length) $("findings").append(make("li", { className: "fine", textContent: "No problems found." }));
+}
+
+function makeFinding(finding, goTo) {
+  const location = formatLocation(finding);
+  return make("button", { type: "button", className: `finding ${finding.severity}`, title: finding.meaning, onclick: () => goTo(finding.excerpt) },
+    make("span", { className: "row" }, make("span", { className: "severity", textContent: finding.severity }), make("code", { textContent: finding.rule })),
+    make("span", { className: "message", textContent: finding.message }),
+    ...(finding.remedy ? [make("span", { className: "remedy", textContent: finding.remedy })] : []),
+    ...(location ? [make("span", { className: "place", textContent: location })] : []));
+}
+
+function groupByRule(findings) {
+  const groups = new Map();
+  for (const finding of findings) groups.set(finding.rule, [...(groups.get(finding.rule) ?? []), finding]);
+  return groups;
 }

@@ -66,6 +66,29 @@ def test_findings_are_printed_with_their_lines(newsletter: Cli, post: Path) -> N
     assert all(len(line) <= 80 for line in lines)
 
 
+def test_rule_with_many_findings_is_listed_once(newsletter: Cli, post: Path) -> None:
+    links = [f"[boat {number}](http://boats{number}.org)" for number in range(1, 15)]
+    post.write_text(GOOD + "\n" + "\n\n".join(links) + "\n")
+    code, out, _ = newsletter("check")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[1] == "   8  warning  insecure-link  14 places: post.md:8, :10, :12 and 11 more"
+    assert lines[2].strip() == "such as: http://boats1.org is not encrypted"
+    assert len(lines) == 5
+    assert lines[-1].startswith("14 warnings, 0 errors, 0 hints in ")
+    assert lines[-1].endswith("; list them all with -v")
+    assert all(len(line) <= 80 for line in lines)
+    verbose = newsletter("check", "-v")[1]
+    assert [line.split()[0] for line in verbose.splitlines() if " warning " in line] == [
+        str(line) for line in range(8, 36, 2)
+    ]
+    assert "-v" not in verbose.splitlines()[-1]
+    assert (
+        len(json.loads(newsletter("check", "--format", "json")[1])["issues"][0]["findings"]) == 14
+    )
+    assert newsletter("check", "--format", "github")[1].count("::warning ") == 14
+
+
 def test_warnings_fail_only_with_strict(newsletter: Cli, post: Path) -> None:
     post.write_text(GOOD.replace("And what the boats made of it.", ""))
     assert newsletter("check")[0] == 0
