@@ -181,7 +181,7 @@ def misspelt_name(context: CheckContext) -> Iterator[Match]:
         for index, word in enumerate(words):
             if word[:1] == name[0]:
                 candidate = " ".join(words[index : index + size])
-                if candidate != name and _is_misspelling(candidate, name):
+                if _is_misspelling(candidate, name):
                     where = context.source_map.locate_text(
                         " ".join(words[index : index + size + 2])
                     )

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from newsletter.checks.analysis.domain_names import find_shown_host, is_same_site, is_staging_host
 from newsletter.checks.check_context import CheckContext, EmailLink
 from newsletter.checks.rule import Match, Topic
-from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.render.article.dom import get_visible_text
 from newsletter.render.article.links import find_anchor, get_host, is_same_address
 
@@ -136,12 +135,10 @@ def bad_address(context: CheckContext) -> Iterator[Match]:
         scheme, _, rest = url.partition(":")
         target = rest.partition("?")[0].replace("%20", " ").strip()
         pattern = {"mailto": _EMAIL_ADDRESS, "tel": _PHONE_NUMBER}.get(scheme.lower())
-        if (
-            pattern is None
-            or MERGE_TOKEN_PATTERN.search(url)
-            or (scheme == "mailto" and not target and "?" in url)
-        ):
+        if pattern is None or (scheme.lower() == "mailto" and not target and "?" in url):
             continue
+        if not target and f'href="{url}"' not in context.email.html:
+            continue  # a merge tag, which is empty for a reader without attributes
         parts = target.split(",") if pattern is _EMAIL_ADDRESS else [target]
         if not all(pattern.fullmatch(part.strip()) for part in parts):
             yield Match(
@@ -179,7 +176,7 @@ def missing_anchor(context: CheckContext) -> Iterator[Match]:
 def shortened_link(context: CheckContext) -> Iterator[Match]:
     """A link through a URL shortener."""
     for url in dict.fromkeys(link.url for link in context.links):
-        if _get_web_host(url) in _SHORTENERS:
+        if get_host(url) in _SHORTENERS:
             yield Match(
                 f"{url[:80]} hides where it leads",
                 context.source_map.locate_url(url, "button"),
@@ -225,11 +222,6 @@ def doubled_parameter(context: CheckContext) -> Iterator[Match]:
 
 def _parse_parameters(query: str) -> list[tuple[str, str]]:
     return parse_qsl(query, keep_blank_values=True, errors="replace")
-
-
-def _get_web_host(url: str) -> str:
-    """Return the host of a web address; empty for any other URL."""
-    return get_host(url) if url.lower().startswith("http") else ""
 
 
 def is_private_url(url: str) -> bool:

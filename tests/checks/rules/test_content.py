@@ -65,7 +65,7 @@ QUIET: list[tuple[str, str]] = [
     *[
         ("placeholder-text", text)
         for text in ("The ipsum is here.", "See \\[1\\] and \\[sic\\].", "The \\[insertion\\] is.",
-                     f"See \\[insert {'x' * 41}\\].", "Put your text there.", "ATKTKA FIXMES.",
+                     f"See \\[insert {'x' * 40}\\].", "Put your text there.", "ATKTKA FIXMES.",
                      "A todo list, a tbd.", "TODOS and TKO.", "TODO", "THE LAST TODO",
                      "Use `TODO` and `FIXME`.", "We use the `#[link]` attribute.",
                      "We use the “`#[link]`” attribute.", "    # TODO: later",
@@ -91,7 +91,7 @@ QUIET: list[tuple[str, str]] = [
         for text in ("You read Harbour Notes now.", "Harbour Notes\u2019s readers.",
                      "Harbour Notes' it.", "Harbour Notes's readers.", "The harbor notes are wet.",
                      "Harbour Nights.",
-                     "Harbour.", "Harbour Notations.", "`Harbor Notes`")
+                     "Harbour.", "Harbour Noteskin.", "`Harbor Notes`")
     ],
     ("long-read", "tern " * 4489),
 ]  # fmt: skip
@@ -146,7 +146,7 @@ def test_quotation_marks_of_other_languages(get_messages: GetMessages, language:
 @pytest.mark.parametrize(
     ("name", "body", "count"),
     [
-        ("Boats", "You read Boots now.", 0),  # shorter than six letters: too much is like it
+        ("Boats", "You read Boatss now.", 0),  # shorter than six letters: too much is like it
         ("Boatss", "You read Boats now.", 1),
         ("Harbour", "You read Harbor now.", 1),
         ("Harbour", "You read Harbourers now.", 0),

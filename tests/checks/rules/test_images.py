@@ -121,6 +121,7 @@ LOCAL: list[tuple[str, tuple[int, ...], Mapping[str, Any], str, str]] = [
     ("unreachable-image", (9, 9), {}, "![A tern](a.png)", "a.png has no public address"),
     ("unreachable-image", (9, 9), PUBLISHED, "![A tern](a.png)", ""),
     ("unreachable-image", (9, 9), {}, "[A tern](a.png)", ""),
+    ("unreachable-image", (9, 9), {}, f"[A tern](a.png) ![B]({ONLINE}b.png)", ""),
     ("image-on-this-machine", (9, 9), {"public_url": "http://localhost:8000"}, "![A tern](a.png)",
      "public_url is http://localhost:8000"),
     ("image-on-this-machine", (9, 9), {**PUBLISHED, "image_url": "http://localhost:8/{slug}/{file}"},

@@ -1,9 +1,12 @@
 """Edges of the rules on links: what fires, and what looks like it but stays quiet."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+
+from newsletter.checks.rules.links import empty_link
 
 GetMessages = Callable[..., list[str]]
 
@@ -77,6 +80,7 @@ FIRES: list[tuple[str, str, str]] = [
     ("bad-address", link("mailto:"), "has no valid"),
     ("bad-address", link("mailto:bo@tides.example,bo"), "has no valid"),
     ("bad-address", html_link("mailto:bo@tides.example; jo@tides.example"), "has no valid"),
+    ("bad-address", link("mailto:bo?subject=Boats"), "has no valid"),
     ("bad-address", link("tel:call-me"), "has no valid"),
     ("bad-address", link("tel:12"), "has no valid"),
     ("bad-address", link("tel:"), "has no valid"),
@@ -168,6 +172,7 @@ QUIET: list[tuple[str, str]] = [
     ("bad-address", link("mailto:?subject=Boats")),
     ("bad-address", link("tel:+47 12 34 56 78".replace(" ", "%20"))),
     ("bad-address", link("tel:112")),
+    ("bad-address", link("mailto:{{ subscriber.email }}")),
     ("bad-address", link("tel:(0)12-34.56")),
     ("bad-address", link("tel:+4712345678;ext=9")),
     ("bad-address", link("https://tides.example/mailto:x")),
@@ -213,6 +218,7 @@ QUIET: list[tuple[str, str]] = [
     ("mismatched-link", "See https://tides.example/a?b=c&d=%C3%A9 now."),
     ("doubled-parameter", link("https://a.example/?utm_source=a&utm_medium=b")),
     ("doubled-parameter", link("https://a.example/?tag=a&tag=b")),
+    ("doubled-parameter", link("https://a.example/?x_utm_source=a&x_utm_source=b")),
     ("doubled-parameter", link("https://a.example/?a=b#?utm_source=c&utm_source=d")),
     ("doubled-parameter", link("https://a.example/?utm_source=a&x_utm_source=b")),
 ]  # fmt: skip
@@ -272,3 +278,11 @@ def test_button_is_checked_too(get_messages: GetMessages, rule: str) -> None:
     )
     front = {"button": {"text": "Read it", "url": url}}
     assert len(get_messages(rule, front=front)) == 1
+
+
+@pytest.mark.parametrize(("url", "count"), [("#", 1), (" #", 1), ("javascript:a()", 1), ("#a", 0)])
+def test_empty_link_of_a_template(make_context: Any, url: str, count: int) -> None:
+    context = make_context()
+    html = context.email.html.replace("</body>", f'<a href="{url}">Go</a></body>')
+    found = empty_link.find(replace(context, email=replace(context.email, html=html)))
+    assert [finding.message for finding in found] == ["the link 'Go' leads nowhere"] * count
