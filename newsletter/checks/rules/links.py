@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from newsletter.checks.analysis.domain_names import find_shown_host, is_same_site, is_staging_host
 from newsletter.checks.check_context import CheckContext, EmailLink
