@@ -184,11 +184,10 @@ def unsupported_image(context: CheckContext) -> Iterator[Match]:
 )  # fmt: skip
 def all_image(context: CheckContext) -> Iterator[Match]:
     """A post of images with hardly any text."""
-    if _count_body_images(context) and context.word_count < _MIN_WORDS:
-        yield Match(
-            f"{context.word_count} words and {_count_body_images(context)} images",
-            context.source_map.file,
-        )
+    count = _count_body_images(context)
+    if count and context.word_count < _MIN_WORDS:
+        images = "one image" if count == 1 else f"{count} images"
+        yield Match(f"{context.word_count} words and {images}", context.source_map.file)
 
 
 @rule(

@@ -222,6 +222,9 @@ def _print_results(
         for line in to_github_commands(findings):
             echo(line)
     else:
+        if not verbose:
+            checked = _drop_repeated(checked)
+            findings = [finding for result in checked for finding in result.findings]
         for result in checked:
             print_findings(result.findings, result.source, every=verbose)
             if result.spam_score and len(checked) == 1:
@@ -229,6 +232,19 @@ def _print_results(
         print_summary(findings, seconds, every=verbose)
         if len(checked) == 1 and not any(finding.severity == "error" for finding in findings):
             echo_err(f"Next: newsletter test {checked[0].issue[11:]} --to YOUR-ADDRESS")
+
+
+def _drop_repeated(checked: "Sequence[CheckedIssue]") -> "Sequence[CheckedIssue]":
+    """Keep a finding of the settings or of a template only at the first issue that has it."""
+    seen: set[Finding] = set()
+    kept: list[CheckedIssue] = []
+    for result in checked:
+        findings = tuple(finding for finding in result.findings if finding not in seen)
+        seen.update(
+            finding for finding in findings if finding.where and finding.where.path != result.source
+        )
+        kept.append(result._replace(findings=findings))
+    return kept
 
 
 def _to_dict(checked: "Sequence[CheckedIssue]") -> dict[str, Any]:

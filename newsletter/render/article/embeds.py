@@ -28,10 +28,11 @@ _PHRASING_PARENTS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6"})
 
 
 class EmbedPage(NamedTuple):
-    """The public page of an embed, and a still image of it."""
+    """The public page of an embed, and a still image of it with its size in CSS pixels."""
 
     url: str
     still_url: str = ""
+    still_size: tuple[int, int] | None = None
 
 
 def replace_embeds(root: Element) -> list[str]:
@@ -68,7 +69,7 @@ def _find_frame_page(frame: Element, src: str) -> EmbedPage:
     page = find_embed_page(src)
     own_url = (frame.get("data-href") or "").strip()
     is_known = page.url != src and get_host(page.url) not in _API_HOSTS
-    return EmbedPage(own_url, page.still_url) if own_url and not is_known else page
+    return page._replace(url=own_url) if own_url and not is_known else page
 
 
 def _take_caption(element: Element) -> str:
@@ -101,6 +102,7 @@ def _make_youtube_page(found: re.Match[str]) -> EmbedPage:
     return EmbedPage(
         f"https://www.youtube.com/watch?v={video_id}{timestamp}",
         f"https://i.ytimg.com/vi/{video_id}/hqdefault.jpg",
+        (480, 360),  # of every "hqdefault" (YouTube Data API, "thumbnails")
     )
 
 
@@ -150,7 +152,9 @@ def _build_card(element: Element, title: str, page: EmbedPage) -> Element:
     card = append_child(element.makeelement("div"), "div", class_="embed")
     if page.still_url:
         picture = append_child(card, "a", href=page.url, class_="embed-picture")
-        append_child(picture, "img", src=page.still_url, alt=title)
+        still = append_child(picture, "img", src=page.still_url, alt=title)
+        for name, size in zip(("width", "height"), page.still_size or (), strict=False):
+            still.set(name, str(size))
     paragraph = append_child(card, "p", class_="embed-title")
     append_child(paragraph, "a", title, href=page.url)
     if (host := get_host(page.url)) and host != title:

@@ -49,7 +49,7 @@ FIRES: list[tuple[str, str, str]] = [
         for suffix in ("svg", "webp", "WEBP", "avif", "heic", "heif", "tif", "tiff", "mp4")
     ],
     ("unsupported-image", image("a.webp?w=90"), "a.webp isn't shown by"),
-    ("all-image", image("a.png"), "20 words and 1 images"),
+    ("all-image", image("a.png"), "20 words and one image"),
 ]  # fmt: skip
 
 QUIET: list[tuple[str, str]] = [
@@ -157,7 +157,8 @@ def words(count: int) -> str:
 @pytest.mark.parametrize(
     ("rule", "body", "message"),
     [
-        ("all-image", words(24) + image("a.png"), "24 words and 1 images"),
+        ("all-image", words(24) + image("a.png"), "24 words and one image"),
+        ("all-image", words(24) + 2 * image("a.png"), "24 words and 2 images"),
         ("all-image", words(25) + image("a.png"), ""),
         ("all-image", words(24), ""),
         ("few-words", words(59) + 2 * image("a.png"), "59 words for 2 images"),

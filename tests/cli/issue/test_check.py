@@ -89,6 +89,21 @@ def test_rule_with_many_findings_is_listed_once(newsletter: Cli, post: Path) -> 
     assert newsletter("check", "--format", "github")[1].count("::warning ") == 14
 
 
+def test_a_finding_of_the_settings_is_listed_once_for_all_issues(
+    newsletter: Cli, post: Path
+) -> None:
+    settings = post.parents[2] / "newsletter.yml"
+    kept = [line for line in settings.read_text().splitlines() if "postal_address" not in line]
+    settings.write_text("\n".join(kept) + "\n")
+    another = post.parent.with_name("2026-11-29-the-thaw")
+    another.mkdir()
+    (another / "post.md").write_text(GOOD.replace("title: ", "title: Another ", 1))
+    out = newsletter("check", "--all")[1]
+    assert out.count("no-postal-address") == 1
+    assert out.splitlines()[-1].startswith("1 warning, ")
+    assert newsletter("check", "--all", "-v")[1].count("no-postal-address") == 2
+
+
 def test_warnings_fail_only_with_strict(newsletter: Cli, post: Path) -> None:
     post.write_text(GOOD.replace("And what the boats made of it.", ""))
     assert newsletter("check")[0] == 0

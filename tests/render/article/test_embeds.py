@@ -56,6 +56,7 @@ def test_youtube_video_becomes_a_card_with_still_and_title(make_article: MakeArt
     )
 
     assert article.images == ("https://i.ytimg.com/vi/x/hqdefault.jpg",)
+    assert 'width="480" height="360"' in article.html
     assert article.links == ("https://www.youtube.com/watch?v=x",)
     assert (
         '<p class="embed-title"><a href="https://www.youtube.com/watch?v=x">One tide</a></p>'
