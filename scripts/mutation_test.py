@@ -5,6 +5,7 @@ forked process that has all libraries loaded already, which takes a tenth of the
 the tests anew.
 
 Usage: python scripts/mutation_test.py newsletter/checks/rules/links.py tests/checks/rules
+       python scripts/mutation_test.py --sample 50    (the modules where a mistake costs most)
 """
 
 import argparse
@@ -36,6 +37,22 @@ _OPERATORS = re.compile(
     r"|ReplaceFalseWithTrue|ReplaceAndWithOr|ReplaceOrWithAnd|ReplaceBreakWithContinue"
     r"|ReplaceContinueWithBreak|ExceptionReplacer|NumberReplacer|ZeroIterationForLoop)"
 )
+_FRONT_MATTER = ("tests/posts/front_matter", "tests/posts/test_read_issue.py")
+# Where a mistake costs most: each module with the tests that are to notice it.
+_TARGETS: dict[str, tuple[str, ...]] = {
+    "newsletter/checks/rules/links.py": ("tests/checks/rules",),
+    "newsletter/checks/rules/images.py": ("tests/checks/rules",),
+    "newsletter/checks/rules/content.py": ("tests/checks/rules",),
+    "newsletter/render/article/images.py": ("tests/render/article",),
+    "newsletter/render/text/table.py": ("tests/render/text",),
+    "newsletter/posts/front_matter/parse.py": _FRONT_MATTER,
+    "newsletter/posts/front_matter/safe_yaml.py": _FRONT_MATTER,
+    "newsletter/posts/front_matter/schema.py": _FRONT_MATTER,
+    "newsletter/posts/front_matter/compile.py": _FRONT_MATTER,
+    "newsletter/web/subscriber/unsubscribe.py": ("tests/web/subscriber",),
+    "newsletter/events/apply.py": ("tests/events", "tests/sending/feedback"),
+    "newsletter/sending/delivery/claim.py": ("tests/sending/delivery/test_claim.py",),
+}
 _TIME_FACTOR = 5  # a change that takes longer than this many times the tests has been noticed
 
 
@@ -157,46 +174,65 @@ def _run_in_child(module: str, path: Path, source: str | None, tests: Sequence[s
         os._exit(int(code))
 
 
-def main() -> int:
-    """Test all changes of one module; return 1 if fewer are caught than wanted."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("module", type=Path)
-    parser.add_argument("tests", nargs="+")
-    parser.add_argument("--sample", type=int, default=0, help="test only so many of the changes")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--wanted", type=float, default=80, help="percent to be caught")
-    options = parser.parse_args()
-    name = ".".join(options.module.with_suffix("").parts)
-    mutations = list(find_mutations(options.module))
-    if options.sample and len(mutations) > options.sample:
-        mutations = sorted(
-            random.Random(1).sample(mutations, options.sample),  # noqa: S311 - no secret
-            key=lambda change: change.line,
-        )
-    with contextlib.redirect_stdout(io.StringIO()):
-        pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *options.tests])
+def measure_module(path: Path, tests: Sequence[str], sample: int, jobs: int) -> float:
+    """Test the changes of one module, print those that no test notices; return the caught share.
+
+    Args:
+        path: the module.
+        tests: files or folders.
+        sample: how many changes to test; 0 for all.
+        jobs: how many processes at a time.
+    """
+    name = ".".join(path.with_suffix("").parts)
+    mutations = list(find_mutations(path))
+    if sample and len(mutations) > sample:
+        chosen = random.Random(1).sample(mutations, sample)  # noqa: S311 - no secret
+        mutations = sorted(chosen, key=lambda change: change.line)
     started = time.monotonic()
-    if not run_tests(name, options.module, None, options.tests, 600):
-        sys.stdout.write("the tests fail without any change\n")
-        return 2
+    if not run_tests(name, path, None, tests, 600):
+        raise SystemExit(f"{' '.join(tests)}: the tests fail without any change")
     timeout = 5 + _TIME_FACTOR * (time.monotonic() - started)
 
     def is_caught(change: Mutation) -> bool:
-        return not run_tests(name, options.module, change.source, options.tests, timeout)
+        return not run_tests(name, path, change.source, tests, timeout)
 
-    with ThreadPoolExecutor(options.jobs) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         caught = list(pool.map(is_caught, mutations))
     for change, was_caught in zip(mutations, caught, strict=True):
         if not was_caught:
             sys.stdout.write(
-                f"{options.module}:{change.line}: {change.operator}\n"
+                f"{path}:{change.line}: {change.operator}\n"
                 f"  - {change.before.strip()}\n  + {change.after.strip()}\n"
             )
-    percent = 100 * sum(caught) / max(1, len(caught))
-    sys.stdout.write(
-        f"{options.module}: {sum(caught)} of {len(caught)} changes caught ({percent:.0f} %)\n"
-    )
-    return 0 if percent >= options.wanted else 1
+    share = sum(caught) / max(1, len(caught))
+    sys.stdout.write(f"{path}: {sum(caught)} of {len(caught)} changes caught ({share:.0%})\n")
+    sys.stdout.flush()
+    return share
+
+
+def main() -> int:
+    """Test the changes of the modules; return 1 if fewer are caught than wanted."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("module", nargs="?", help="such as newsletter/checks/rules/links.py")
+    parser.add_argument("tests", nargs="*", help="files or folders")
+    parser.add_argument("--sample", type=int, default=0, help="test so many of a module's changes")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--wanted", type=float, default=80, help="percent to be caught")
+    options = parser.parse_args()
+    targets = dict(_TARGETS)
+    if options.module:
+        tests = tuple(options.tests) or _TARGETS.get(options.module)
+        if not tests:
+            parser.error(f"name the tests of {options.module}")
+        targets = {options.module: tests}
+    for tests in set(targets.values()):  # loads the libraries
+        with contextlib.redirect_stdout(io.StringIO()):
+            pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *tests])
+    shares = [
+        measure_module(Path(module), tests, options.sample, options.jobs)
+        for module, tests in targets.items()
+    ]
+    return int(min(shares) * 100 < options.wanted)
 
 
 if __name__ == "__main__":
