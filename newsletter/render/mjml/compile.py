@@ -9,7 +9,11 @@ from mjml import mjml2html
 from newsletter.errors import Location, Problem, RenderError, TemplateError
 from newsletter.render.css.html_attributes import HtmlAttribute
 from newsletter.render.mjml.head_rules import extract_head_rules
-from newsletter.render.mjml.normalize import normalize_mjml
+from newsletter.render.mjml.normalize import (
+    WRAPPER_RAW_END,
+    WRAPPER_RAW_START,
+    normalize_mjml,
+)
 from newsletter.render.mjml.validate import validate_mjml
 
 _POSITION = re.compile(r"position (\d+)")
@@ -83,7 +87,8 @@ def compile_mjml(
             where=_locate_document(make_locator()),
             remedy="Each <!--[if …]> needs its <![endif]-->.",
         )
-    return CompiledMjml(_narrow_wrapper_cells(compiled), rules.inline_css, rules.html_attributes)
+    compiled = _narrow_wrapper_cells(_show_raw_in_wrappers(compiled))
+    return CompiledMjml(compiled, rules.inline_css, rules.html_attributes)
 
 
 def insert_article(html: str, marker: str, article: str) -> str:
@@ -112,6 +117,16 @@ def _normalize_whitespace(text: str) -> str:
         return ">\n" if components else "> "
 
     return _WHITESPACE_GAP.sub(replace_gap, text)
+
+
+def _show_raw_in_wrappers(html: str) -> str:
+    """Return the HTML with the ``<mj-raw>`` of wrappers outside of the comments for Outlook.
+
+    MRML puts it between the rows that only Outlook gets: readers elsewhere would not see it.
+    """
+    return html.replace(WRAPPER_RAW_START, "<![endif]-->").replace(
+        WRAPPER_RAW_END, "<!--[if mso | IE]>"
+    )
 
 
 def _narrow_wrapper_cells(html: str) -> str:

@@ -17,6 +17,9 @@ VOID_TAGS = frozenset(
     "area base br col embed hr img input link meta source track wbr".split()  # noqa: SIM905 - a list of words reads best as words
 )
 
+# Around the content of <mj-raw> in <mj-wrapper>, which MRML puts into a comment for Outlook.
+WRAPPER_RAW_START, WRAPPER_RAW_END = "<!--\ufdd4-->", "<!--\ufdd5-->"
+
 _PROLOG = re.compile(
     r"(?P<between>\s+|<!--.*?-->)|\ufeff|<\?xml\b[^>]*\?>|<!doctype\b[^>]*>",
     re.DOTALL | re.IGNORECASE,
@@ -122,12 +125,19 @@ def _find_edits(text: str) -> Iterator[SourceEdit]:
             yield from _rewrite_end_tag(found, closed, is_repeated=void_end == found.start())
             if closed == open_components[-1]:
                 open_components.pop()
+                yield from _mark_raw(closed, open_components[-1], found.start(), WRAPPER_RAW_END)
         elif name := (found["name"] or "").lower():
             yield from _rewrite_tag(found, name)
             if name in VOID_TAGS:
                 void_end = found.end()
             elif name.startswith("mj") and not found["end"]:
+                yield from _mark_raw(name, open_components[-1], found.end(), WRAPPER_RAW_START)
                 open_components.append(name)
+
+
+def _mark_raw(component: str, parent: str, place: int, mark: str) -> Iterator[SourceEdit]:
+    if (component, parent) == ("mj-raw", "mj-wrapper"):
+        yield SourceEdit(place, place, mark)
 
 
 def _rewrite_tag(found: re.Match[str], name: str) -> Iterator[SourceEdit]:

@@ -7,6 +7,9 @@ from newsletter.render.css.html_attributes import HtmlAttribute
 from newsletter.render.mjml.compile import CompiledMjml, Locator, compile_mjml, insert_article
 from newsletter.render.personalization import ARTICLE_MARKER
 
+SECTION = "<mj-section><mj-column><mj-text>x</mj-text></mj-column></mj-section>"
+RAW = "<mj-raw>\n<!-- rope -->\n<p>Mooring</p></mj-raw>"
+
 
 def make_page(content: str, head: str = "") -> str:
     return (
@@ -215,3 +218,28 @@ def test_lines_of_problems_are_right_after_rewriting() -> None:
 def test_plain_ampersands_in_style_sheets_reach_the_email_unescaped() -> None:
     html = compile_text(make_page("", "<mj-style>.a { &:hover { color: red } }</mj-style>"))
     assert "&amp;:hover" in html  # inlining unescapes it
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{RAW}{SECTION}",
+        f"{SECTION}{RAW}{SECTION}",
+        f"{SECTION}{RAW}",
+        f"{RAW}{RAW}{SECTION}",
+        RAW,
+        f"{SECTION}<mj-raw></mj-raw><mj-raw/>{RAW}",
+    ],
+)
+@pytest.mark.parametrize("is_full_width", [False, True])
+def test_raw_html_between_the_sections_of_a_wrapper_is_shown_in_every_client(
+    content: str, *, is_full_width: bool
+) -> None:
+    attributes = ' full-width="full-width"' if is_full_width else ""
+    wrapper = f"<mj-wrapper{attributes}>{content}</mj-wrapper>"
+    html = compile_text(make_page("").replace("<mj-body>", f"<mj-body>{wrapper}"))
+    shown = re.sub(r"<!--\[if (?!!).*?<!\[endif\]-->", "", html, flags=re.DOTALL)
+    assert shown.count("<p>Mooring</p>") == content.count("Mooring")
+    assert shown.count("<!-- rope -->") == content.count("rope")
+    assert "\ufdd4" not in html
+    assert "\ufdd5" not in html
