@@ -4,13 +4,7 @@ import re
 
 # Han, kana, bopomofo, their punctuation and full-width forms. Korean has spaces between words.
 _CJK = "\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
-_CJK_CHARACTER = re.compile(f"[{_CJK}]")
 _CJK_LINE_END = re.compile(rf"(?<=[{_CJK}])[ \t]*\r?\n[ \t\r\n]*(?=[{_CJK}])")
-
-
-def has_cjk_characters(text: str) -> bool:
-    """Return whether a text has a Chinese or Japanese character."""
-    return bool(_CJK_CHARACTER.search(text))
 
 
 def find_cjk_line_ends(text: str) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from newsletter.posts.html.cjk import find_cjk_line_ends, has_cjk_characters
+from newsletter.posts.html.cjk import find_cjk_line_ends
 from newsletter.render.article.dom import BLOCKS, Element
 
 _CODE_TAGS = ("code", "kbd", "samp", "tt", "pre")
@@ -15,7 +15,7 @@ _Slot = tuple[Element, Literal["text", "tail"]]
 
 def join_cjk_lines(root: Element) -> None:
     """Remove each line end between two CJK characters, where a browser would show a space."""
-    if not has_cjk_characters("".join(map(str, root.itertext()))):
+    if not find_cjk_line_ends("".join(map(str, root.itertext()))):
         return
     for run in _iter_runs(root):
         whole = "".join(_get_text(slot) for slot in run)

@@ -31,15 +31,17 @@ from newsletter.posts.html.normalize.tags import (
 )
 from newsletter.posts.html.normalize.unseen_text import FORM_FIELD, find_removal_reason
 
-# Only HTML with one of these needs the pass.
-_TO_PREPARE = re.compile(
+# Only HTML with one of these needs the pass. One pattern for both would try each place of the text.
+_TAG_TO_PREPARE = re.compile(
     r"/\s*>|<(?:/?noscript|form|button|label|legend|option|select|datalist|textarea|template|dialog|script|style|object|embed"
-    r"|iframe|video|audio|picture|math|svg|amp-|lite-|mjx-|[\w.]+-(?:embed|video|audio))\b"
-    r"|\shidden\b|display\s*:|visibility\s*:|aria-hidden|sr[-_]only|screen-reader|visually|-hidden"
-    r"|show-for-sr|element-invisible|vh-text|srcset|\sdata-(?:src|lazy|original|echo|litespeed|cmp|cookieblock|poster)|bgcolor|emoji|smiley|katex|MathJax|mwe-"
-    r"|material-|subscri|post-ufi|button-w|captioned-b",
+    r"|iframe|video|audio|picture|math|svg|amp-|lite-|mjx-|[\w.]+-(?:embed|video|audio))\b",
     re.IGNORECASE,
 )
+_WORDS_TO_PREPARE = (
+    "hidden", "display", "visibility", "sr-only", "sr_only", "screen-reader", "visually",
+    "show-for-sr", "element-invisible", "vh-text", "srcset", "data-", "bgcolor", "emoji", "smiley",
+    "katex", "mathjax", "mwe-", "material-", "subscri", "post-ufi", "button-w", "captioned-b",
+)  # fmt: skip
 _RENAMED = {
     "form": "div",
     "dialog": "div",
@@ -75,14 +77,14 @@ def prepare_html(
         keep: lines of the source where nothing is left out.
         keep_scripts: whether scripts and styles stay, for the metadata of a page.
     """
-    if not _TO_PREPARE.search(text):
+    if not _needs_preparation(text):
         return text
     return _Preparer(text, first_line, keep, keep_scripts=keep_scripts).run()
 
 
 def mark_source_lines(text: str, first_line: int) -> str:
     """Mark the tags that ``prepare_html`` may list with their source lines, and nothing else."""
-    if not _TO_PREPARE.search(text):
+    if not _needs_preparation(text):
         return text
     parts: list[str] = []
     position = 0
@@ -93,6 +95,13 @@ def mark_source_lines(text: str, first_line: int) -> str:
             parts += (text[position:cut], f' {LINE_ATTRIBUTE}="{line}"')
             position = cut
     return "".join((*parts, text[position:]))
+
+
+def _needs_preparation(text: str) -> bool:
+    if _TAG_TO_PREPARE.search(text):
+        return True
+    lower = text.lower()
+    return any(word in lower for word in _WORDS_TO_PREPARE)
 
 
 class _Preparer(HtmlRewriter):
@@ -287,11 +296,13 @@ class _Preparer(HtmlRewriter):
         self.write_element(tag, tag.name, attributes, tag.end)
 
     def _handle_other(self, tag: Tag) -> None:
+        name = components.rename_component(tag.name) or _RENAMED.get(tag.name, tag.name)
+        if not tag.attribute_text and name == tag.name:
+            return
         attributes = tag.attributes
         if frame := components.make_frame(tag.name, attributes):
             self.replace(tag.start, tag.end, format_start_tag("iframe", frame) + "</iframe>")
             return
-        name = components.rename_component(tag.name) or _RENAMED.get(tag.name, tag.name)
         if color := attributes.pop("bgcolor", ""):
             attributes["style"] = f"background-color:{color};{attributes.get('style', '')}"
         end_tag = f"</{name}>" if tag.is_self_closed and name not in VOID_ELEMENTS else ""

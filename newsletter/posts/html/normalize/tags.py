@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 VOID_ELEMENTS = frozenset(
     "area base br col embed hr img input link meta param source track wbr".split()  # noqa: SIM905
@@ -53,11 +54,7 @@ class Tag:
     @property
     def attributes(self) -> dict[str, str]:
         """Attributes by lower-case name, the first of each, values unescaped."""
-        found: dict[str, str] = {}
-        for match in _ATTRIBUTE.finditer(self.attribute_text):
-            value = match["double"] or match["single"] or match["bare"] or ""
-            found.setdefault(match["name"].lower(), html.unescape(value))
-        return found
+        return dict(_parse_attributes(self.attribute_text))
 
     @property
     def is_self_closed(self) -> bool:
@@ -67,6 +64,15 @@ class Tag:
             return False
         # A slash at the end of an unquoted value belongs to the value.
         return all(found.end() < len(text) for found in _ATTRIBUTE.finditer(text))
+
+
+@lru_cache(maxsize=1024)
+def _parse_attributes(text: str) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for match in _ATTRIBUTE.finditer(text):
+        value = match["double"] or match["single"] or match["bare"] or ""
+        found.setdefault(match["name"].lower(), html.unescape(value))
+    return found
 
 
 def iter_html_tags(text: str) -> Iterator[Tag]:
