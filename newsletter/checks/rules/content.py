@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from newsletter.checks.analysis.article_similarity import find_repeated_emails, make_article_text
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
+from newsletter.checks.rules.template import find_template_tags
 from newsletter.posts.importing.cleanup.paragraph import count_words
 from newsletter.render.article.dom import Element
 
@@ -94,10 +95,12 @@ def leftover_tag(context: CheckContext) -> Iterator[Match]:
                 context.source_map.locate_setting(key, "title"),
                 found[0],
             )
+    in_template = {tag.text for tag, _ in find_template_tags(context)}  # foreign-merge-tag
     for run in context.text_runs:
         for found in _SYNTAX.finditer(run.text):
-            if not _is_in_code(run.element):
-                where = context.source_map.locate_text(found[0])
+            where = context.source_map.locate_text(found[0])
+            is_in_post = where.line is not None or found[0] not in in_template
+            if is_in_post and not _is_in_code(run.element):
                 yield Match(f"{found[0]} is left in the text", where, found[0])
 
 

@@ -7,7 +7,7 @@ from newsletter.checks.analysis.outlook_layout import Overflow, find_overflows
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 from newsletter.errors import Location
-from newsletter.render.template.foreign_tags import find_foreign_tags
+from newsletter.render.template.foreign_tags import ForeignTag, find_foreign_tags
 
 rule = Topic("Template").rule
 
@@ -45,27 +45,58 @@ def outlook_width(context: CheckContext) -> Iterator[Match]:
 )  # fmt: skip
 def foreign_merge_tag(context: CheckContext) -> Iterator[Match]:
     """A merge tag of another service in the template, such as `*|FNAME|*` or `[[name]]`."""
-    if context.templates is None:
-        return
-    for file in context.templates.list_used_files(context.template_name):
-        text = _COMMENT.sub(
-            lambda found: re.sub(r"[^\n]", " ", found[0]), context.templates.files[file]
-        )
+    for tag, where in find_template_tags(context):
+        message = f"{tag.text} is a merge tag of another service. {tag.remedy}"
+        yield Match(message, where, tag.text)
+
+
+def find_template_tags(context: CheckContext) -> Iterator[tuple[ForeignTag, Location]]:
+    """Yield the merge tags of other services in the template's files, each with its place."""
+    for file, source in _iter_template_files(context):
+        text = _COMMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), source)
         for tag in find_foreign_tags(text):
-            line = text.count("\n", 0, tag.start) + 1
-            yield Match(
-                f"{tag.text} is a merge tag of another service. {tag.remedy}",
-                context.templates.locate(file, line),
-                tag.text,
-            )
+            yield tag, _locate_in_template(file, text, tag.start, context)
+
+
+def _iter_template_files(context: CheckContext) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each file that the template uses."""
+    if context.templates is not None:
+        for file in context.templates.list_used_files(context.template_name):
+            yield file, context.templates.files[file]
+
+
+def _locate_in_template(file: str, text: str, start: int, context: CheckContext) -> Location:
+    assert context.templates is not None
+    return context.templates.locate(file, text.count("\n", 0, start) + 1)
 
 
 def _locate(overflow: Overflow, context: CheckContext) -> Location | None:
-    """Return the line of the post if the element is the article's, else the template."""
+    """Return the line of the post if the element is the article's, else that of the template."""
     where = context.source_map.locate_text(overflow.words)
     if where.line is not None and _is_in_post(overflow, context):
         return where
-    return context.templates.locate(context.template_name) if context.templates else None
+    return _locate_overflow(overflow, context) or (
+        context.templates.locate(context.template_name) if context.templates else None
+    )
+
+
+def _locate_overflow(overflow: Overflow, context: CheckContext) -> Location | None:
+    """Return the only place in the template with this width, else the first with these words."""
+    width = rf"\bwidth\s*[=:]\s*[\"']?{re.escape(f'{overflow.width:g}')}(?:px)?(?![\w.%])"
+    words = re.findall(r"\w+", overflow.words)
+    places = [
+        _locate_in_template(file, text, found.start(), context)
+        for file, text in _iter_template_files(context)
+        for found in re.finditer(width, text)
+    ]
+    if len(places) == 1:
+        return places[0]
+    for count in range(len(words), 0, -1):
+        phrase = r"\b" + r"\W{1,80}?".join(map(re.escape, words[:count])) + r"\b"
+        for file, text in _iter_template_files(context):
+            if found := re.search(phrase, text):
+                return _locate_in_template(file, text, found.start(), context)
+    return None
 
 
 def _is_in_post(overflow: Overflow, context: CheckContext) -> bool:
