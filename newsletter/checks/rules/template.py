@@ -1,4 +1,4 @@
-"""Rules on the template: widths in Outlook, merge tags of other services."""
+"""Rules on the template: widths in Outlook, merge tags, attributes."""
 
 import re
 from collections.abc import Iterator
@@ -7,11 +7,13 @@ from newsletter.checks.analysis.outlook_layout import Overflow, find_overflows
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 from newsletter.errors import Location
+from newsletter.render.mjml.components import UNSEEN_ATTRIBUTES
 from newsletter.render.template.foreign_tags import ForeignTag, find_foreign_tags
 
 rule = Topic("Template").rule
 
 _COMMENT = re.compile(r"\{#.*?#\}|<!--(?!\[if).*?-->", re.DOTALL)
+_MJML_ELEMENT = re.compile(r"<(?P<name>mj-[a-z-]+)\s[^<>]*>", re.IGNORECASE)
 
 
 @rule(
@@ -48,6 +50,24 @@ def foreign_merge_tag(context: CheckContext) -> Iterator[Match]:
     for tag, where in find_template_tags(context):
         message = f"{tag.text} is a merge tag of another service. {tag.remedy}"
         yield Match(message, where, tag.text)
+
+
+@rule(
+    "ignored-attribute", "hint",
+    meaning="The email is without what it says.",
+    remedy="Remove it.",
+)  # fmt: skip
+def ignored_attribute(context: CheckContext) -> Iterator[Match]:
+    """An attribute in the template that MJML knows and that has no effect here."""
+    for file, text in _iter_template_files(context):
+        for element in _MJML_ELEMENT.finditer(text):
+            for attribute in sorted(UNSEEN_ATTRIBUTES.get(element["name"].lower(), ())):
+                if found := re.search(rf"\s({attribute})\s*=", element[0], re.IGNORECASE):
+                    start = element.start() + found.start(1)
+                    yield Match(
+                        f"{attribute} of <{element['name']}> has no effect here",
+                        _locate_in_template(file, text, start, context),
+                    )
 
 
 def find_template_tags(context: CheckContext) -> Iterator[tuple[ForeignTag, Location]]:

@@ -1,8 +1,9 @@
 """The MJML components of MRML 5: allowed children and attributes.
 
-The names are those of MJML 4's documentation ("Components"). ``IGNORED_ATTRIBUTES`` are attributes
-that MJML documents but MRML ignores, ``INERT_ATTRIBUTES`` those that MJML ignores as well; a test
-renders every attribute of the tables to prove that it does, or does not, change the email.
+The names are those of MJML 4's documentation ("Components"). ``IGNORED_ATTRIBUTES`` and
+``UNSEEN_ATTRIBUTES`` are attributes that MJML documents but MRML ignores, ``INERT_ATTRIBUTES``
+those that MJML ignores as well; a test renders every attribute of the tables to prove that it does,
+or does not, change the email.
 """
 
 from collections.abc import Mapping
@@ -168,12 +169,20 @@ IGNORED_ATTRIBUTES = {
     name: frozenset(attributes.split())
     for name, attributes in {
         "mj-accordion-title": "font-weight",
-        "mj-button": "title",
         "mj-hero": "border-radius",
-        "mj-image": "border-bottom border-top sizes",
-        "mj-social-element": "icon-position sizes srcset",
-        "mj-table": "role",
+        "mj-image": "border-bottom border-top",
+        "mj-social-element": "icon-position",
         "mj-wrapper": "gap",
+    }.items()
+}
+# Those whose absence doesn't change what a reader sees.
+UNSEEN_ATTRIBUTES = {
+    name: frozenset(attributes.split())
+    for name, attributes in {
+        "mj-button": "title",
+        "mj-image": "sizes",
+        "mj-social-element": "sizes srcset",
+        "mj-table": "role",
     }.items()
 }
 
@@ -189,13 +198,15 @@ INERT_ATTRIBUTES = {
     name: frozenset(attributes.split())
     for name, attributes in {
         "mjml": "owa version xmlns",
+        "mj-body": "color font-family font-size",
+        "mj-divider": "horizontal-spacing vertical-spacing",
         "mj-hero": "container-background-color mode",
-        "mj-section": "text-padding",
+        "mj-section": "text-padding vertical-align",
         "mj-social": "table-layout",
         "mj-spacer": "border border-bottom border-left border-right border-top",
         "mj-table": "font-weight",
         "mj-text": "background-color",
-        "mj-wrapper": "text-padding",
+        "mj-wrapper": "text-padding vertical-align",
     }.items()
 }
 

@@ -22,6 +22,7 @@ from newsletter.render.mjml.components import (
     INERT_ATTRIBUTES,
     LENGTH_ATTRIBUTES,
     OWN_ATTRIBUTES,
+    UNSEEN_ATTRIBUTES,
     describe_unsupported,
 )
 from newsletter.render.personalization import ARTICLE_MARKER
@@ -33,7 +34,9 @@ _LENGTH_VALUE = re.compile(
     r"(?:auto|0|-?\d*\.?\d+(?:px|%))(?:\s+(?:auto|0|-?\d*\.?\d+(?:px|%))){0,3}"
 )
 _COLOR_VALUE = re.compile(r"#(?:[0-9a-fA-F]{3,4}){1,2}|[a-zA-Z]+|(?:rgb|hsl)a?\([\d.,%/\s]+\)")
+_SINGLE_COMPONENTS = frozenset({"mj-head", "mj-body"})  # of two, MRML drops one
 _CSS_IMPORT = re.compile(r"@import\b", re.IGNORECASE)
+_HTML_ATTRIBUTE_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _ARTICLE_PARENTS = {"mj-text", "mj-raw"}
 
 
@@ -70,6 +73,7 @@ class _MjmlValidator:
         self._text_pieces: list[str] = []
         self._text_offset = 0
         self._in_inline_style = False
+        self._seen_components: set[str] = set()
         self._parser = parser = expat.ParserCreate("UTF-8")
         parser.StartElementHandler = self._on_start_element
         parser.EndElementHandler = self._on_end_element
@@ -80,7 +84,11 @@ class _MjmlValidator:
         parser.CommentHandler = self._on_comment
 
     def validate(self, text: str) -> list[MjmlProblem]:
-        data = text.encode()
+        try:
+            data = text.encode()
+        except UnicodeEncodeError as error:
+            offset = len(text[: error.start].encode())
+            return [MjmlProblem(offset, "half of a surrogate pair is no character", "Remove it.")]
         try:
             self._parser.Parse(data, True)  # noqa: FBT003 - expat takes it by position only
         except expat.ExpatError as error:
@@ -126,6 +134,9 @@ class _MjmlValidator:
             if name != "mjml":
                 self._report(f"a template must begin with <mjml>, not with <{name}>")
             return
+        if name in _SINGLE_COMPONENTS and name in self._seen_components:
+            self._report(f"there is a second <{name}>", "Put all into the first one.")
+        self._seen_components.add(name)
         mjml_parent = self._get_mjml_parent()
         if mjml_parent in COMPONENTS and name not in COMPONENTS[mjml_parent].children:
             parents = [
@@ -164,18 +175,23 @@ class _MjmlValidator:
                 self._check_own_attribute(attribute, value)
             elif (name, attribute) == ("mj-hero", "mode") and value != "fixed-height":
                 self._report(f'mode="{value}" is not supported here', "Leave it out.")
-            elif attribute in INERT_ATTRIBUTES.get(name, ()):
+            elif attribute in INERT_ATTRIBUTES.get(name, ()) or (
+                attribute in UNSEEN_ATTRIBUTES.get(name, ())
+            ):
                 continue
             elif attribute not in allowed:
                 suggestions = difflib.get_close_matches(attribute, allowed, n=1)
                 hint = f". Did you mean {suggestions[0]}?" if suggestions else ""
-                self._report(f"<{name}> has no attribute {attribute}{hint}")
+                remedy = "" if suggestions else "Remove it."
+                self._report(f"<{name}> has no attribute {attribute}{hint}", remedy)
             else:
                 self._check_value(attribute, value.strip())
 
     def _check_own_attribute(self, attribute: str, value: str) -> None:
         if attribute == "path" and not is_css_selector(value):
             self._report(f'path="{value}" is not a CSS selector', "Write it like .button a.")
+        elif attribute == "name" and not _HTML_ATTRIBUTE_NAME.fullmatch(value):
+            self._report(f'name="{value}" is not the name of an attribute', "Write it like title.")
         elif attribute == "position" and value != "file-start":
             self._report(f'position="{value}" is not a valid value', "Write file-start.")
 
@@ -286,6 +302,10 @@ def _explain_syntax_error(
             f"<{open_tag}> is never closed",
             f"Write </{open_tag}> where it ends.",
         )
+    elif code == expat.errors.XML_ERROR_SYNTAX and not open_tag:
+        remedy = "A template must begin with <mjml>."
+    elif code == expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT:
+        message, remedy = "there is something after </mjml>", "Put all into one <mjml>."
     elif code == expat.errors.XML_ERROR_NO_ELEMENTS:
         message, remedy = "this template is empty", "It must begin with <mjml>."
     elif code == expat.errors.XML_ERROR_UNDEFINED_ENTITY:

@@ -27,7 +27,7 @@ TemplateContext = Mapping[str, Any]
 # The errors that a template's own expressions can raise.
 _RENDER_ERRORS = (
     jinja2.TemplateError, NewsletterError, TypeError, ValueError, ArithmeticError, LookupError,
-    AttributeError, RecursionError,
+    AttributeError, RecursionError, MemoryError,
 )  # fmt: skip
 _LINE_MARK = re.compile("\ufdd2(?P<file>[^\ufdd3]*):(?P<line>\\d+)\ufdd3")
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*;)")

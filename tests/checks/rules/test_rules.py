@@ -232,6 +232,12 @@ BAD: Mapping[str, Bad] = {
         alter=with_template("<p>\n{# [[name]] #}<!-- *|FNAME|* -->\nHi [[name]]</p>"), line=3,
         message="[[name]] is a merge tag of another service. Did you mean {{ subscriber.name }}?",
     ),
+    "ignored-attribute": Bad(
+        alter=with_template(
+            '<mj-text title="x">\n<mj-button href="#"\n title="Row">x</mj-button><mj-image src="a">'
+        ),
+        line=3, message="title of <mj-button> has no effect here",
+    ),
     "bad-allow": Bad(
         front={"allow": {"no-preheeder": "it is short"}}, line=5, message="no-preheader"
     ),

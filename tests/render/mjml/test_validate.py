@@ -9,6 +9,7 @@ from newsletter.render.mjml.components import (
     IGNORED_ATTRIBUTES,
     INERT_ATTRIBUTES,
     OWN_ATTRIBUTES,
+    UNSEEN_ATTRIBUTES,
 )
 from newsletter.render.mjml.validate import MjmlProblem, validate_mjml
 from newsletter.render.personalization import ARTICLE_MARKER
@@ -127,7 +128,7 @@ ATTRIBUTES = [
     for attribute in sorted(component.attributes)
 ] + [
     (name, attribute, False)
-    for table in (IGNORED_ATTRIBUTES, INERT_ATTRIBUTES, OWN_ATTRIBUTES)
+    for table in (IGNORED_ATTRIBUTES, INERT_ATTRIBUTES, OWN_ATTRIBUTES, UNSEEN_ATTRIBUTES)
     for name, ignored in table.items()
     if name not in IMPLEMENTED_HERE
     for attribute in sorted(ignored)
@@ -179,8 +180,8 @@ def test_valid_template_has_no_problems() -> None:
             "<mj-text> has no attribute colour. Did you mean color?",
         ),
         (
-            make_column('<mj-button title="x">x</mj-button>'),
-            "title has no effect on <mj-button> here",
+            make_page('<mj-wrapper gap="9px"></mj-wrapper>'),
+            "gap has no effect on <mj-wrapper> here",
         ),
         (make_column("<mj-section />"), "<mj-section> can't be inside <mj-column>"),
         (
@@ -217,6 +218,33 @@ def test_valid_template_has_no_problems() -> None:
             make_page('<mj-hero mode="fluid-height"><mj-text>x</mj-text></mj-hero>'),
             'mode="fluid-height" is not supported here',
         ),
+        (
+            make_page(
+                "",
+                '<mj-html-attributes><mj-selector path="a"><mj-html-attribute name="">x'
+                "</mj-html-attribute></mj-selector></mj-html-attributes>",
+            ),
+            'name="" is not the name of an attribute',
+        ),
+        (
+            make_page(
+                "",
+                '<mj-html-attributes><mj-selector path="a"><mj-html-attribute name="x:y z">x'
+                "</mj-html-attribute></mj-selector></mj-html-attributes>",
+            ),
+            'name="x:y z" is not the name of an attribute',
+        ),
+        (
+            make_page("").replace("</mjml>", "<mj-body></mj-body></mjml>"),
+            "there is a second <mj-body>",
+        ),
+        (
+            make_page("").replace("</mjml>", "<mj-head></mj-head></mjml>"),
+            "there is a second <mj-head>",
+        ),
+        (make_page("") + "<p>more</p>", "there is something after </mjml>"),
+        ("Dear reader", "invalid XML (syntax error)"),
+        (make_column("<mj-text>\ud83d</mj-text>"), "half of a surrogate pair is no character"),
         (make_page("<mj-container />"), "<mj-container> is of MJML 3"),
         (
             make_page("", "<mj-attributes><mj-txt /></mj-attributes>"),
@@ -320,6 +348,9 @@ def test_what_has_no_effect_in_mjml_either_is_accepted() -> None:
     hero = (
         '<mj-hero mode="fixed-height" height="9px"><mj-text background-color="red">x</mj-text>'
         "</mj-hero>"
+        '<mj-section vertical-align="top"><mj-column><mj-divider vertical-spacing="9px"/>'
+        '<mj-button title="Row" href="/row">x</mj-button><mj-image src="a" sizes="50vw"/>'
+        "</mj-column></mj-section>"
     )
     text = make_page(hero).replace("<mjml>", '<mjml version="4.1" owa="desktop">')
     assert find_problems(text) == []
