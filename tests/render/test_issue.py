@@ -27,6 +27,8 @@ from newsletter.posts.post import LocalImage
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.render.issue import render_issue
+from newsletter.render.template.compile import LABELS_FILE
+from newsletter.render.template.jinja_env import get_template_variable
 from newsletter.render.template.loader import Templates, load_templates
 
 ROOT = Path(__file__).parents[2]
@@ -251,6 +253,37 @@ def test_text_part_uses_the_template_labels(
     ).text
     assert "På nett: https://harbournotes.example/the-tide\n" in text
     assert "Unsubscribe: -nlunsubscribeu-" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "label"),
+    [
+        ("en", "min read"),
+        ("pt-BR", "min de leitura"),
+        ("nb", "min lesetid"),
+        ("no", "min lesetid"),
+        ("nn-NO", "min lesetid"),
+        ("zh-CN", "分钟阅读"),
+        ("zh-TW", "分鐘閱讀"),
+        ("zh-Hant-HK", "分鐘閱讀"),
+        ("eo", "min read"),
+    ],
+)
+def test_reading_time_is_in_the_language_of_the_post(
+    make_issue: MakeIssue, make_config: MakeConfig, language: str, label: str
+) -> None:
+    templates = load_templates(ROOT / "templates")
+    email = render_issue(make_issue(post={"language": language}), templates, make_config())
+    assert f"1 {label}" in email.html
+
+
+def test_every_language_has_every_label() -> None:
+    templates = load_templates(ROOT / "templates")
+    table = get_template_variable(templates, LABELS_FILE, "table", {"lang": "en"})
+    assert {name: sorted(labels) for name, labels in table.items()} == dict.fromkeys(
+        table, sorted(table["en"])
+    )
+    assert all(label.strip() for labels in table.values() for label in labels.values())
 
 
 def test_common_headers_name_the_list_and_no_recipient(
