@@ -1,7 +1,7 @@
 """Rewrite MJML as people write it to the strict XML that MRML takes.
 
 MJML's own compiler reads a template as HTML: a bare ``&`` in a URL, ``<br>``, an attribute without
-quotes. MRML and the validator read XML. Every rewrite keeps the lines. Pure.
+quotes. MRML and the validator read XML. Every place can be traced back. Pure.
 """
 
 import html
@@ -37,6 +37,7 @@ _ATTRIBUTE = re.compile(
     r"""(?:(?P<equals>\s*=\s*)(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<plain>[^\s"'>]+)))?"""
 )
 _BARE_AMPERSAND = re.compile(r"&(?!#\d+;|#[xX][0-9a-fA-F]+;|[A-Za-z][A-Za-z0-9]*;)")
+_UNSAFE_CHARACTER = re.compile(r"[^ -~]|\\")
 _PADDING_NAME = re.compile(r"(?:[a-z]+-)?padding(?P<side>-(?:top|right|bottom|left))?")
 _BORDER_NAME = re.compile(r"(?:inner-)?border(?P<side>-(?:top|right|bottom|left))?")
 _BARE_ZERO = re.compile(r"^[-+]?0*\.?0+%?$")
@@ -59,7 +60,7 @@ class SourceEdit(NamedTuple):
     Attributes:
         start: index of its first character.
         end: index after its last one.
-        replacement: the new text, with as many line breaks.
+        replacement: the new text.
     """
 
     start: int
@@ -198,9 +199,19 @@ def _rewrite_attributes(attributes: str, *, is_mjml: bool) -> str:
         if is_mjml:
             value = _rewrite_lengths(name, value)
         value = _BARE_AMPERSAND.sub("&amp;", value).replace("<", "&lt;")
+        value = _UNSAFE_CHARACTER.sub(_escape_character, value)
         return f"{found['space']}{name}{found['equals'] or '='}{quote}{value}{quote}"
 
     return _ATTRIBUTE.sub(rewrite, attributes)
+
+
+def _escape_character(found: re.Match[str]) -> str:
+    """Return a character of an attribute as MRML leaves it alone.
+
+    MRML writes line breaks, backslashes, no-break spaces, combining marks and the joiners of emoji
+    as Rust's debug notation does, and readers would see that. White space is a space, as in XML.
+    """
+    return " " if found[0] in "\n\t\r" else f"&#{ord(found[0])};"
 
 
 def _rewrite_lengths(attribute: str, value: str) -> str:

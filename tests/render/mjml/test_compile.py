@@ -1,6 +1,8 @@
+import html
 import re
 
 import pytest
+from lxml import etree
 
 from newsletter.errors import Location, RenderError, TemplateError
 from newsletter.render.css.html_attributes import HtmlAttribute
@@ -243,3 +245,34 @@ def test_raw_html_between_the_sections_of_a_wrapper_is_shown_in_every_client(
     assert shown.count("<!-- rope -->") == content.count("rope")
     assert "\ufdd4" not in html
     assert "\ufdd5" not in html
+
+
+@pytest.mark.parametrize("component", ["mj-text", "mj-raw", "mj-button", "mj-table", ""])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "a\u00a0b",
+        "a\\b",
+        "\U0001f468\u200d\U0001f469",
+        "cafe\u0301",
+        "\u0939\u093f",
+        "a\u00adb",
+        "é漢",
+        "a&quot;b",
+    ],
+)
+def test_attributes_are_shown_as_they_are_written(component: str, written: str) -> None:
+    image = f'<img alt="{written}" src="a" />'
+    content = f"<{component}>{image}</{component}>"
+    if not component:
+        content = image.replace("<img", "<mj-image")
+    tree = etree.fromstring(compile_text(make_page(content)), etree.HTMLParser())
+    alts = [image.get("alt") for image in tree.iter("img")]
+    assert alts == [html.unescape(written)]
+
+
+def test_a_line_break_in_an_attribute_is_a_space() -> None:
+    text = compile_text(
+        make_page('<mj-text><p style="\n  color: red;\n\tmargin: 0">x</p></mj-text>')
+    )
+    assert '<p style="   color: red;  margin: 0">' in text

@@ -31,6 +31,12 @@ def normalize(text: str) -> str:
         ("<TD NoWrap Width=7>x</TD>", '<td nowrap="" width="7">x</td>'),
         ("<MJ-Text ALIGN='left'>x</MJ-Text>", "<mj-text align='left'>x</mj-text>"),
         ('<i a="1" b="2" a="3"></i>', '<i a="1" b="2"      ></i>'),
+        # What MRML would write in Rust's notation.
+        ('<p style="\n a:b;\n\tc:d">x</p>', '<p style="  a:b;  c:d">x</p>'),
+        (
+            '<mj-image alt="\u00e9 \u00ab\u00a0a\\b"/>',
+            '<mj-image alt="&#233; &#171;&#160;a&#92;b"/>',
+        ),
         # The prolog; a doctype in the middle stays and is reported.
         ('<?xml version="1.0"?>\n<!DOCTYPE mjml>\n<mjml/>', f"{' ' * 21}\n{' ' * 15}\n<mjml/>"),
         ("\ufeff<!doctype html><mjml/>", f"{' ' * 16}<mjml/>"),
