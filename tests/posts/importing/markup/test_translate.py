@@ -60,6 +60,7 @@ def translate(text: str, path: str = "post.md", keep: tuple[int, ...] = ()) -> s
         ('![a b="c"](d)', None),
         ("[bonjour]{lang=fr}", None),
         ("The [gallery] is open", None),
+        ('[we wrote: <a target="_blank" href="b">more</a>]', None),
         ("\\[gallery ids='1']", None),
         ("[a^1] [^1]", None),
     ],

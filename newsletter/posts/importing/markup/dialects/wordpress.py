@@ -20,6 +20,7 @@ _TAG = re.compile(
     rf"(?P<arguments>=[^\s\[\]]{{1,300}}|\s(?:[^\[\]\"'“]|{_QUOTED}){{0,400}}+)?"
     rf"(?P<self>/)?\](?P<escaped>\])?(?!\(|: )"
 )
+_QUOTED_TEXT = re.compile(_QUOTED)
 _PICTURE = re.compile(
     r"<img\b[^<>]{0,2000}>(?:\s{0,9}</a>)?|!\[[^\]]{0,500}\]\([^()\n]{0,1000}\)\)?"
 )
@@ -70,7 +71,8 @@ def _iter_certain(elements: Sequence[MarkupElement], page: MarkupPage) -> Iterat
             "//" in word or word.isdecimal() for word in tag.words
         )
         is_bare = tag.name in _BARE_NAMES and page.is_alone(tag.start, tag.end)
-        if element.closing or tag.values or is_media or is_bare:
+        has_values = bool(tag.values) and "<" not in _QUOTED_TEXT.sub("", tag.arguments)
+        if element.closing or has_values or is_media or is_bare:
             yield element
 
 
