@@ -1,7 +1,7 @@
 """Compare a source with its email: each loss with its line."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,10 +52,11 @@ def find_losses(
         removed: what was left out on purpose.
     """
     removed_text = "\n".join(entry.text for entry in removed)
+    removed_urls = set(removed_text.split())
     losses = [
         *find_lost_words(source, email, removed),
         *_find_lost_code(source, email, removed_text),
-        *_find_lost_references(source, email, removed_text),
+        *_find_lost_references(source, email, removed_urls),
     ]
     return tuple(sorted(losses, key=lambda loss: loss.line))
 
@@ -82,14 +83,23 @@ def _set_removed_apart(
     """Return the indices of the words that were not removed, and removed words not found there."""
     is_removed = [False] * len(source.words)
     not_found: list[str] = []
+    urls = {url for reference in source.references for url in reference.urls}
     for entry in removed:
-        words = take_inventory(entry.text, "text").words
+        words = take_inventory(_strip_urls(entry.text, urls), "text").words
         start = source.find_words(words, entry.line)
         if start < 0 or any(is_removed[start : start + len(words)]):
             not_found += words
         else:
             is_removed[start : start + len(words)] = [True] * len(words)
     return [index for index, gone in enumerate(is_removed) if not gone], not_found
+
+
+def _strip_urls(text: str, urls: Collection[str]) -> str:
+    """Return the text of a removed line without the URLs at its end."""
+    parts = text.split()
+    while parts and parts[-1] in urls:
+        del parts[-1]
+    return " ".join(parts)
 
 
 def _locate_lost_words(
@@ -203,13 +213,16 @@ def _find_lost_code(
 
 
 def _find_lost_references(
-    source: ContentInventory, email: ContentInventory, removed_text: str
+    source: ContentInventory, email: ContentInventory, removed_urls: Collection[str]
 ) -> Iterator[ContentLoss]:
     index = UrlIndex(email.references, email.text)
     seen: set[tuple[str, ...]] = set()
     for reference in source.references:
         if reference.urls in seen or index.has(reference):
             continue
-        if not any(url in removed_text for url in reference.urls):
+        if not any(
+            url in removed_urls or all(part in removed_urls for part in url.split())
+            for url in reference.urls
+        ):
             yield ContentLoss(reference.kind, source.get_line(reference.start), reference.urls[0])
         seen.add(reference.urls)

@@ -13,6 +13,7 @@ from newsletter.posts.content_loss.masked_text import (
     ContentReference,
 )
 from newsletter.posts.content_loss.text_masker import TextMasker
+from newsletter.posts.html.normalize.tags import unescape_attribute
 
 _INLINE_TAGS = frozenset(
     """
@@ -47,7 +48,13 @@ _ATTRIBUTE = re.compile(
     r"""(?:"(?P<double>[^"]*+)"|'(?P<single>[^']*+)'|(?P<bare>[^\s"'<>`]++))"""
 )
 _AUTOLINK = re.compile(r"<(?P<url>[a-z][a-z0-9+.-]{1,31}:[^\s<>]*+)>", re.IGNORECASE)
-_DECLARATION = re.compile(r"<(?:!doctype|\?xml)\b[^<>]*+>", re.IGNORECASE)
+_DECLARATION = re.compile(r"<(?:!doctype|\?xml|!\[(?:if|endif))\b[^<>]*+>", re.IGNORECASE)
+# The content between the two is for all browsers but old ones of Microsoft.
+_CONDITION = re.compile(r"<!--\[if\b[^\]<>]*+\]>\s*+(?:<!--+>|--+>)|<!--<!\[endif\]--+>")
+_EMPTY_LINK = re.compile(
+    r"(?:\s++|</?(?:b|em|i|span)(?:\s[^<>]*+)?>|<svg\b(?:(?!</?svg|</a).){0,4000}+</svg>)*+</a[\s>]",
+    re.IGNORECASE | re.DOTALL,
+)  # it shows nothing, or an icon
 _SPECIAL = re.compile(r"[<\n]|https?://|\bwww\.", re.IGNORECASE)
 _TEMPLATE_TAG = re.compile(
     r"\{\{(?:(?!\{\{|\}\}).){0,4000}\}\}"
@@ -91,7 +98,9 @@ class HtmlMasker(TextMasker):
         return start + 1
 
     def _consume_angle_bracket(self, start: int) -> int:
-        if self.source.startswith("<!--", start):
+        if condition := _CONDITION.match(self.source, start):
+            end = condition.end()
+        elif self.source.startswith("<!--", start):
             end = self.find_end("-->", start)
             if self.source.find("<!--", start + 1, end) > 0:
                 end = 0  # never closed: the next comment's end is not its own
@@ -146,9 +155,9 @@ class HtmlMasker(TextMasker):
     def _mask_tag_with_values(self, tag: re.Match[str], name: str) -> None:
         """Mask a start tag, except for the alternative text in it; note its URLs."""
         values = _find_attributes(tag[0])
-        get = {key: html.unescape(_get_value(found)).strip() for key, found in values.items()}.get
+        get = {key: _get_value(found).strip() for key, found in values.items()}.get
         urls = _get_urls(tag[0])
-        if name == "a" and (href := get("href", "")):
+        if name == "a" and (href := get("href", "")) and self.is_link(tag.end()):
             self.out.references.append(ContentReference("link", (href,), tag.start()))
         elif name in _IMAGE_TAGS and urls and self.is_image(get("width"), get("height")):
             self.out.references.append(ContentReference("image", urls, tag.start(), get("alt", "")))
@@ -168,6 +177,10 @@ class HtmlMasker(TextMasker):
         """Return whether an image of this size is content; in an email all are."""
         return True
 
+    def is_link(self, start: int) -> bool:  # noqa: ARG002
+        """Return whether a link whose content begins at ``start`` shows something."""
+        return True
+
     def _mask_around(self, markup: str, value: re.Match[str]) -> None:
         group = next(key for key in ("double", "single", "bare") if value[key] is not None)
         self.out.blank(markup[: value.start(group)])
@@ -183,7 +196,9 @@ class HtmlMasker(TextMasker):
     def _find_wordless_end(self, name: str, start: int) -> int:
         """Return where an element ends; 0 if the next one of its kind begins before that."""
         end = self._find_end_tag(name, start)
-        return 0 if re.search(rf"<{name}\b", self.source[start:end], re.IGNORECASE) else end
+        # One in quotation marks is text that a script writes.
+        inner = rf"(?<!['\"])<{name}\b"
+        return 0 if re.search(inner, self.source[start:end], re.IGNORECASE) else end
 
     def _find_end_tag(self, name: str, start: int) -> int:
         key = f"</{name}"
@@ -223,6 +238,10 @@ class HtmlSourceMasker(HtmlMasker):
             for size in (width, height)
         )
 
+    def is_link(self, start: int) -> bool:
+        """Return whether a link whose content begins at ``start`` shows more than an icon."""
+        return _EMPTY_LINK.match(self.source, start) is None
+
     def consume(self, start: int) -> int:
         """Add the construct that begins at a special character; return where it ends."""
         return self.consume_brace(start) if self.source[start] == "{" else super().consume(start)
@@ -261,12 +280,12 @@ def _get_urls(tag: str) -> tuple[str, ...]:
         url
         for key in _URL_ATTRIBUTES
         if key in values
-        for url in _split_srcset(key, html.unescape(_get_value(values[key])).strip())
+        for url in _split_srcset(key, _get_value(values[key]).strip())
     )
 
 
 def _get_value(found: re.Match[str]) -> str:
-    return found["double"] or found["single"] or found["bare"] or ""
+    return unescape_attribute(found["double"] or found["single"] or found["bare"] or "")
 
 
 def _split_srcset(key: str, value: str) -> tuple[str, ...]:

@@ -138,3 +138,25 @@ def test_many_losses_are_summed_up_by_kind() -> None:
         "4 paragraphs (8 words): 'All gone' (lines 3, 5, 7 and 1 more)",
         "1 link: '/a' (line 4)",
     ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<!--[if gt IE 8]><!--><p>Fog</p><!--<![endif]-->",
+        "<![if !IE]><p>Fog</p><![endif]>",
+        "<script>document.write('<script src=\"a.js\"><' + '/scr');</script><p>Fog</p>",
+        "<p>Fog</p><a href='/share'><i class='icon'></i> </a>",
+        "<p>Fog</p><a href='/share'><svg viewbox='0 0 1 1'><path d='M0 0'/></svg></a>",
+    ],
+)
+def test_what_shows_nothing_is_no_loss(source: str) -> None:
+    email = take_inventory("<p>Fog</p>", "email")
+    assert find_losses(take_inventory(source, "html"), email) == ()
+
+
+def test_urls_of_a_removed_line_are_no_words_of_it() -> None:
+    source = take_inventory("<p>Fog</p><p><a href='/tag/boats'>More</a></p><p>boats</p>", "html")
+    removed = (RemovedLine(1, "More /tag/boats", "hidden text"),)
+    found = find_losses(source, take_inventory("<p>Fog</p>", "email"), removed)
+    assert [(loss.kind, loss.text) for loss in found] == [("paragraph", "boats")]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from html.entities import html5
 
 VOID_ELEMENTS = frozenset(
     "area base br col embed hr img input link meta param source track wbr".split()  # noqa: SIM905
@@ -30,6 +31,10 @@ _ATTRIBUTE = re.compile(
          (?:{_SPACE}*+=(?:{_SPACE}*+("(?P<double>[^"]*)"|'(?P<single>[^']*)'
          |(?P<bare>[^\t\n\f\r >"'][^\t\n\f\r >]*+)))?)?+""",
     re.DOTALL | re.VERBOSE,
+)
+# Without its semicolon, a name counts only where the value can't go on with it.
+_REFERENCE = re.compile(
+    r"&(?:#(?:[xX][0-9a-fA-F]+|[0-9]+);?|(?P<name>[A-Za-z][A-Za-z0-9]*(?:;|(?![A-Za-z0-9=]))))"
 )
 
 
@@ -66,12 +71,22 @@ class Tag:
         return all(found.end() < len(text) for found in _ATTRIBUTE.finditer(text))
 
 
+def unescape_attribute(value: str) -> str:
+    """Decode character references in an attribute; ``?a=1&copy=2`` has none (HTML Standard)."""
+    return _REFERENCE.sub(_decode, value) if "&" in value else value
+
+
+def _decode(found: re.Match[str]) -> str:
+    name = found["name"]
+    return html.unescape(found[0]) if name is None else html5.get(name, found[0])
+
+
 @lru_cache(maxsize=1024)
 def _parse_attributes(text: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for match in _ATTRIBUTE.finditer(text):
         value = match["double"] or match["single"] or match["bare"] or ""
-        found.setdefault(match["name"].lower(), html.unescape(value))
+        found.setdefault(match["name"].lower(), unescape_attribute(value))
     return found
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from newsletter.posts.html.normalize.tags import iter_html_tags
+from newsletter.posts.html.normalize.tags import iter_html_tags, unescape_attribute
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,17 @@ def test_hostile_text_takes_linear_time(piece: str) -> None:
     start = time.process_time()
     list(iter_html_tags(piece * 50_000))
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("value", "decoded"),
+    [
+        ("?a=1&amp;b=2", "?a=1&b=2"),
+        ("?a=1&copy=2&sectionId=3&ordinal", "?a=1&copy=2&sectionId=3&ordinal"),
+        ("&lt;&#x41;&#66;&#67", "<ABC"),
+        ("&copy;&copy &copy", "\u00a9\u00a9 \u00a9"),
+        ("&nosuch; & &;", "&nosuch; & &;"),
+    ],
+)
+def test_references_in_an_attribute(value: str, decoded: str) -> None:
+    assert unescape_attribute(value) == decoded
