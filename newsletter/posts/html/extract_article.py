@@ -1,6 +1,7 @@
 """Extract the article and its metadata from a web page."""
 
 import datetime
+import html
 import json
 import re
 from collections.abc import Collection, Iterator
@@ -13,16 +14,17 @@ from lxml.etree import LxmlError
 from lxml.html import HtmlElement
 
 from newsletter.errors import Location, PostError
+from newsletter.posts.html.find_article import find_article
 from newsletter.posts.html.nesting_limit import check_nesting_depth
-from newsletter.posts.html.normalize.marked_elements import LINE_ATTRIBUTE, REASON_ATTRIBUTE
 from newsletter.posts.html.normalize.prepare import prepare_html
 from newsletter.posts.html.normalize.svg_mathml import replace_svg_and_mathml
+from newsletter.posts.html.page_parts import remove_page_parts, split_surroundings
 from newsletter.posts.removed_line import RemovedLine
 
+_XML_DECLARATION = re.compile(r"<\?xml\b[^>]*>", re.IGNORECASE)
 _PAGE_TAG = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
-_ARTICLE_PATHS = (".//article", ".//main", ".//*[@role='main']")
-_NON_ARTICLE_TAGS = "script style nav header footer aside noscript dialog".split()  # noqa: SIM905
-_UNLISTED_TAGS = frozenset({"script", "style"})
+_NEVER_ARTICLE_TAGS = ("script", "style", "nav")
+_NON_ARTICLE_TAGS = (*_NEVER_ARTICLE_TAGS, "header", "footer", "aside", "noscript", "dialog")
 _ARTICLE_TYPES = re.compile(r"(?:Article|Posting|Report)$")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -41,6 +43,7 @@ class ExtractedArticle:
         tags: the article's tags.
         date: publication date, in the time zone that the page uses.
         removed: what is on the page but not in the article.
+        prose_outside: words of running text on the page that are not in the article.
     """
 
     html: str
@@ -52,6 +55,7 @@ class ExtractedArticle:
     tags: tuple[str, ...] = ()
     date: datetime.date | None = None
     removed: tuple[RemovedLine, ...] = ()
+    prose_outside: int = 0
 
 
 def extract_article(
@@ -59,15 +63,15 @@ def extract_article(
 ) -> ExtractedArticle:
     """Extract the article and the metadata from HTML.
 
-    In a whole page the article is the first ``<article>``, else ``<main>``, else the element with
-    the role ``main``, else the body without navigation, headers, footers, asides and scripts. A
-    fragment is returned whole, prepared for the sanitiser.
+    In a whole page the article is what ``find_article`` finds; if that is the body, it is taken
+    without navigation, headers, footers, asides and scripts. A fragment is returned whole, prepared
+    for the sanitiser.
 
     Args:
         text: HTML, whole page or fragment.
         path: its file, for messages.
         first_line: 1-based line of the source on which it begins.
-        keep: lines of the source where no hidden text is removed.
+        keep: lines of the source where nothing is removed.
 
     Raises:
         PostError: the HTML nests too deeply, or could not be parsed.
@@ -80,75 +84,32 @@ def extract_article(
         return ExtractedArticle(text)
     parser = lxml.html.HTMLParser(no_network=True, huge_tree=False, remove_comments=True)
     try:
-        root = lxml.html.document_fromstring(text, parser=parser)
+        # The parser takes no text that states an encoding.
+        root = lxml.html.document_fromstring(_XML_DECLARATION.sub("", text), parser=parser)
     except (LxmlError, ValueError) as error:
         raise PostError(f"could not parse the HTML: {error}", where=Location(path)) from error
     json_ld = _find_json_ld_article(root)
-    article, removed = _find_article(root)
+    found = find_article(root)
+    article = found.element
+    surroundings = split_surroundings(root, article, keep)
+    unwanted = _NON_ARTICLE_TAGS if article.tag in {"html", "body"} else _NEVER_ARTICLE_TAGS
+    removed = (*surroundings.removed, *remove_page_parts(article, unwanted, keep))
     return ExtractedArticle(
-        html=_inner_html(article),
+        html=surroundings.before + _inner_html(article) + surroundings.after,
         title=_find_title(root, article, json_ld),
         author=_find_author(root, json_ld),
         description=_get_first_meta(root, "og:description", "description"),
         canonical_url=_find_canonical_url(root),
-        language=(root.get("lang") or root.get("xml:lang") or "").strip(),
+        language=(root.get("lang") or root.get("xml:lang") or "").strip().replace("_", "-"),
         tags=tuple(dict.fromkeys(_get_meta_values(root, "article:tag"))),
         date=_find_date(root, article, json_ld),
         removed=removed,
+        prose_outside=found.prose_outside,
     )
 
 
-def _find_article(root: HtmlElement) -> tuple[HtmlElement, tuple[RemovedLine, ...]]:
-    for path in _ARTICLE_PATHS:
-        found = root.find(path)
-        if found is not None and _get_text(found):
-            outside = tuple(_list_outside(root, found))
-            return found, (*outside, *_clean_article(found, ["script", "style", "nav"]))
-    body = root.find(".//body")
-    article = root if body is None else body
-    return article, _clean_article(article, _NON_ARTICLE_TAGS)
-
-
-def _clean_article(article: HtmlElement, unwanted: list[str]) -> tuple[RemovedLine, ...]:
-    removed = []
-    for element in list(article.iter(*unwanted)):
-        if element.getparent() is None:
-            continue
-        text = _get_text(element)
-        if text and element.tag not in _UNLISTED_TAGS and article in element.iterancestors():
-            removed.append(RemovedLine(_get_line(element), text, f"<{element.tag}> of the page"))
-        element.drop_tree()
-    for part in article.iter():
-        if REASON_ATTRIBUTE not in part.attrib:
-            part.attrib.pop(LINE_ATTRIBUTE, None)
-    return tuple(removed)
-
-
-def _list_outside(root: HtmlElement, article: HtmlElement) -> Iterator[RemovedLine]:
-    """Yield the parts of the page beside its article, and beside the elements around it."""
-    around = {article, *article.iterancestors()}
-    for ancestor in article.iterancestors():
-        if ancestor is root:
-            return
-        for part in (ancestor, *ancestor):
-            text = "" if part in around else _get_visible_text(part)
-            own = ancestor.text if part is ancestor else part.tail
-            if text := " ".join(f"{text} {own or ''}".split()):
-                yield RemovedLine(_get_line(part), text, "outside the article")
-
-
-def _get_visible_text(element: HtmlElement) -> str:
-    parts = element.xpath(".//text()[not(ancestor::script or ancestor::style)]")
-    return "" if element.tag in _UNLISTED_TAGS else _collapse_whitespace(" ".join(parts))
-
-
-def _get_line(element: HtmlElement) -> int:
-    marked = element.get(LINE_ATTRIBUTE) or ""
-    return int(marked) if marked.isdecimal() else element.sourceline or 0
-
-
 def _inner_html(element: HtmlElement) -> str:
-    return (element.text or "").replace("&", "&amp;").replace("<", "&lt;") + "".join(
+    return html.escape(element.text or "", quote=False) + "".join(
         lxml.html.tostring(child, encoding="unicode") for child in element
     )
 

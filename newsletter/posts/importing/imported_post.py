@@ -11,6 +11,7 @@ from newsletter.errors import Location, PostError, UsageError
 from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
 from newsletter.posts.front_matter.schema import FrontMatterFields
 from newsletter.posts.html.markdown import render_markdown
+from newsletter.posts.html.normalize.unseen_text import NEVER_KEPT
 from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.blocks import ArticleOutline, outline_html
@@ -30,6 +31,7 @@ from newsletter.posts.removed_line import RemovedLine
 from newsletter.posts.slug import slugify
 
 MAX_PREHEADER_LENGTH = 110  # characters
+_MAX_KEEP_LINES = 20  # lines named to an editor who tried to keep another one
 _MIN_SENTENCE_LENGTH = 40  # characters: a shorter first sentence is joined by the next one
 
 SourceKind = Literal["markdown", "html", "text"]
@@ -75,6 +77,7 @@ class ImportedPost:
         removed: boilerplate that was removed.
         set_aside: passages for the editor to check.
         setting_notes: what was taken from other tools' settings, and what was not.
+        prose_outside: words of running text on a web page that are not in its article.
     """
 
     title: str
@@ -87,6 +90,7 @@ class ImportedPost:
     removed: tuple[RemovedLine, ...] = ()
     set_aside: tuple[SetAsideLine, ...] = ()
     setting_notes: tuple[SettingNote, ...] = ()
+    prose_outside: int = 0
 
     @property
     def outline(self) -> ArticleOutline:
@@ -205,6 +209,7 @@ def parse_imported_post(
         removed=parsed.removed,
         set_aside=parsed.set_aside,
         setting_notes=translated.notes,
+        prose_outside=parsed.prose_outside,
     )
 
 
@@ -240,19 +245,22 @@ def _parse_source(
         removed = sorted((*parsed.removed, *translated), key=lambda entry: entry.line)
         return replace(parsed, removed=tuple(removed))
 
-    parsed = parse(frozenset(keep))
-    if keep:
+    kept = frozenset(keep)
+    parsed = parse(kept)
+    # A kept line may have been removed for a reason that --keep can't undo.
+    without_effect = [line for line in sorted(kept) if parse(kept - {line}) == parsed]
+    if without_effect:
+        lines = ", ".join(map(str, without_effect))
         unfiltered = parse(frozenset())
-        removable_lines = {removed.line for removed in unfiltered.removed}
-        removable_lines |= {aside.line for aside in unfiltered.set_aside}
-        invalid_lines = sorted(set(keep) - removable_lines)
-        if invalid_lines:
-            lines = ", ".join(map(str, invalid_lines))
-            raise UsageError(
-                f"--keep {lines}: nothing was removed there",
-                remedy="Lines that can be kept: "
-                + (", ".join(map(str, sorted(removable_lines))) or "none"),
-            )
+        removable = {entry.line for entry in unfiltered.removed if entry.why not in NEVER_KEPT}
+        removable |= {aside.line for aside in unfiltered.set_aside}
+        shown = sorted(removable)[:_MAX_KEEP_LINES]
+        raise UsageError(
+            f"--keep {lines}: nothing was removed there",
+            remedy="Lines that can be kept: "
+            + (", ".join(map(str, shown)) or "none")
+            + (", \u2026" if len(removable) > len(shown) else ""),
+        )
     return parsed
 
 

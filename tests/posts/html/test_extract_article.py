@@ -144,3 +144,98 @@ def test_author_that_is_a_url_is_not_a_name(author: str) -> None:
     meta = f'<meta name="author" content="{author}">'
     page = f"<html><head>{meta}</head><body><p>Text</p></body></html>"
     assert extract_article(page, "post.html").author == ""
+
+
+LONG = "The tide turns at four, and the boats that went out in the fog come home one by one."
+TEASER = "<article><p>Older boats</p></article>"
+
+
+@pytest.mark.parametrize(
+    ("body", "article", "outside"),
+    [
+        # A teaser in the menu, then the post.
+        (f"{TEASER}<article><p>{LONG}</p></article>", f"<p>{LONG}</p>", 0),
+        # The post isn't an article, but the related posts below it are.
+        (f"<div><p>{LONG}</p></div>{TEASER}", f"<div><p>{LONG}</p></div>{TEASER}", 0),
+        (f"<main><p>{LONG}</p>{TEASER}</main><p>c</p>", f"<p>{LONG}</p>{TEASER}", 0),
+        # A long comment is no post.
+        (
+            f"<article><p>{LONG}</p></article><ul id='comments'><article>{LONG * 2}</article></ul>",
+            f"<p>{LONG}</p>",
+            0,
+        ),
+        # Neither are links, menus, sidebars and hidden text running text.
+        (
+            (
+                f"<article><p>Short</p></article><a>{LONG}</a><nav>{LONG}</nav>"
+                f"<aside>{LONG}</aside><p hidden>{LONG}</p>"
+            ),
+            "<p>Short</p>",
+            0,
+        ),
+        # The larger of two halves, and a notice that there is more.
+        (
+            f"<article><p>{LONG}</p></article><article><h1>a</h1><p>{LONG} {LONG}</p></article>",
+            f"<h1>a</h1><p>{LONG} {LONG}</p>",
+            19,
+        ),
+        # Scripts without spaces between words.
+        (f"{TEASER}<article><p>{'潮水在四点钟转向' * 6}</p></article>", None, 0),
+        # A form around the whole page.
+        (f"<form>{TEASER}<article><p>{LONG}</p><p>b</p></article></form>", None, 0),
+    ],
+)
+def test_article_is_the_one_with_the_running_text(
+    body: str, article: str | None, outside: int
+) -> None:
+    page = extract_article(f"<body>{body}</body>", "p")
+    assert page.prose_outside == outside
+    if article is not None:
+        assert page.html == article
+    assert "Older" not in page.html or article is not None
+
+
+def test_what_is_outside_the_article_is_listed_with_its_links_and_pictures() -> None:
+    body = (
+        "<div>Logo\n<img src='logo.png' alt='Harbour'>"
+        "<a href='/about?a=1&copy=2'>About</a> us</div>"
+        "\n<article><p>Text</p></article>\n<p><img srcset='a.jpg 1x, b.jpg 2x'></p>loose"
+    )
+    page = extract_article(f"<body>{body}</body>", "p")
+    assert page.removed == (
+        (1, "Logo Harbour About us logo.png /about?a=1&copy=2", "outside the article"),
+        (4, "loose a.jpg b.jpg", "outside the article"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("keep", "article"),
+    [
+        ((), "<p>Text</p>"),
+        ((1,), "<p>Lead <b>a</b></p>\n<p>Text</p>"),
+        ((4,), "<p>Text</p><p>End</p>\nloose &amp; c"),
+        ((2, 3), "<p>Text</p>"),
+    ],
+)
+def test_kept_parts_around_the_article_stay_in_their_order(
+    keep: tuple[int, ...], article: str
+) -> None:
+    body = (
+        "<p>Lead <b>a</b></p>\n<div>\n<article><p>Text</p></article></div>\n"
+        "<p>End</p>\nloose &amp; c<script>x</script>"
+    )
+    assert extract_article(f"<body>{body}</body>", "p", keep=keep).html == article
+
+
+@pytest.mark.parametrize("name", ["nav", "header", "footer", "aside"])
+def test_kept_parts_of_a_page_without_an_article_stay(name: str) -> None:
+    page = f"<body>\n<p>Text</p>\n<{name}><a href='/b'>Part</a></{name}></body>"
+    assert extract_article(page, "p").removed == ((3, "Part /b", f"<{name}> of the page"),)
+    kept = extract_article(page, "p", keep=[3])
+    assert kept.removed == ()
+    assert "Part" in kept.html
+
+
+def test_page_that_states_its_encoding_is_parsed() -> None:
+    page = '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE html>\n<html><body><p>Fog</p></body>'
+    assert extract_article(page, "p").html.strip() == "<p>Fog</p>"

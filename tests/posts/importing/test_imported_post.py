@@ -237,7 +237,9 @@ def test_web_page_becomes_its_article_and_metadata() -> None:
         (18, "Leave a Reply"),
         (19, "Your email address will not be published. Required fields are marked *"),
     ]
-    assert [(entry.line, entry.text) for entry in post.set_aside] == [(16, "смотреть онлайн")]
+    assert [(entry.line, entry.text) for entry in post.set_aside] == [
+        (16, "смотреть онлайн https://spam.example")
+    ]
 
 
 def test_keep_restores_a_line_of_a_web_page() -> None:

@@ -14,6 +14,8 @@ REASON_ATTRIBUTE = "data-left-out"
 
 _MARKS = re.compile(rf' (?:{LINE_ATTRIBUTE}|{REASON_ATTRIBUTE})="[^"]*"')
 _URL = re.compile(r'\s(?:href|src|data-href)="([^"]*)"')
+_IMAGE = re.compile(r"<(?:amp-)?img\b[^>]*>")
+_ALT = re.compile(r'\salt="([^"]*)"')
 _MEDIA = re.compile(r"<(?:img|iframe|video|audio)\b")
 _FORMULA = re.compile(r'<span\b[^>]*\sclass="math"')
 _PARAGRAPH = re.compile(r"<p\b")
@@ -78,9 +80,19 @@ def remove_marked_elements(body: str) -> tuple[str, tuple[RemovedLine, ...]]:
 
 
 def describe_content(fragment: str) -> str:
-    """Return the text of well-formed HTML on one line, and the URLs in it."""
-    urls = (html.unescape(url) for url in _URL.findall(fragment))
-    return " ".join((get_text(fragment), *dict.fromkeys(urls))).strip()
+    """Return the text of well-formed HTML on one line, with that of images, and its URLs."""
+    text = get_text(_IMAGE.sub(_get_alternative_text, fragment))
+    return " ".join((text, *list_urls(fragment))).strip()
+
+
+def list_urls(fragment: str) -> list[str]:
+    """Return the URLs of the links, images and embeds in well-formed HTML, each once."""
+    return list(dict.fromkeys(html.unescape(url) for url in _URL.findall(fragment)))
+
+
+def _get_alternative_text(image: re.Match[str]) -> str:
+    alt = _ALT.search(image[0])
+    return f" {alt[1]} " if alt else " "
 
 
 def get_text(fragment: str) -> str:

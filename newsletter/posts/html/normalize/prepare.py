@@ -10,7 +10,7 @@ import html
 import re
 from collections.abc import Callable, Collection
 
-from newsletter.posts.html.normalize import components
+from newsletter.posts.html.normalize import components, unseen_text
 from newsletter.posts.html.normalize.lazy_images import (
     are_same_images,
     find_next_image,
@@ -29,7 +29,6 @@ from newsletter.posts.html.normalize.tags import (
     format_start_tag,
     iter_html_tags,
 )
-from newsletter.posts.html.normalize.unseen_text import FORM_FIELD, find_removal_reason
 
 # Only HTML with one of these needs the pass. One pattern for both would try each place of the text.
 _TAG_TO_PREPARE = re.compile(
@@ -115,7 +114,7 @@ class _Preparer(HtmlRewriter):
         found = _BODY.search(text) if keep_scripts else None
         self._body_start = found.start() if found else 0
         self._picture_sources: list[str] = []
-        self._last_image: tuple[int, int, str] | None = None  # its part, its end, its source
+        self._last_image: tuple[int, int, str, str] | None = None  # part, end, source, alt
         self._handlers: dict[str, Callable[[Tag], None]] = {
             **dict.fromkeys(("svg", "math"), self._handle_foreign),
             **dict.fromkeys(("script", "style", "textarea"), self._handle_raw_text),
@@ -170,7 +169,8 @@ class _Preparer(HtmlRewriter):
         elif frame := components.make_script_frame(src, tag.attributes.get("data-id", "")):
             self.replace(tag.start, end, format_start_tag("iframe", frame) + "</iframe>")
         elif tag.name == "textarea":
-            self.replace(tag.start, end, self.mark(tag, FORM_FIELD, html.unescape(text)))
+            mark = self.mark(tag, unseen_text.FORM_FIELD, html.unescape(text))
+            self.replace(tag.start, end, mark)
         elif self._keep_scripts:
             end_tag = f"</{tag.name}>" if tag.is_self_closed else ""
             self.replace(end, end, end_tag)
@@ -196,19 +196,19 @@ class _Preparer(HtmlRewriter):
         words = get_text(content)
         if not sources:
             is_notice = _NOTICE.search(words) and len(words.split()) <= _MAX_NOTICE_WORDS
-            return "notice about JavaScript" if is_notice else ""
+            return unseen_text.SCRIPT_NOTICE if is_notice else ""
         if words:
             return ""
         if self._last_image is not None:
-            part, image_end, source = self._last_image
+            part, image_end, source, alt = self._last_image
             if not get_text(self.text[image_end : tag.start]):
                 if is_placeholder(source):
-                    self.parts[part] = ""
+                    self.parts[part] = self.mark(tag, unseen_text.PLACEHOLDER, alt)
                     return ""
                 if are_same_images(source, sources):
-                    return "second copy of a picture"
+                    return unseen_text.SECOND_PICTURE
         following = find_next_image(self.text, tag.end + len(content) + len("</noscript>"))
-        return "second copy of a picture" if are_same_images(following, sources) else ""
+        return unseen_text.SECOND_PICTURE if are_same_images(following, sources) else ""
 
     def _handle_iframe(self, tag: Tag) -> None:
         attributes = tag.attributes
@@ -221,7 +221,7 @@ class _Preparer(HtmlRewriter):
         if words and not attributes.get("title", "").strip() and not _NOTICE.search(words):
             attributes["title"] = words
         else:
-            mark = self.mark(tag, "text for browsers without frames", words)
+            mark = self.mark(tag, unseen_text.FRAME_FALLBACK, words)
         self.write_element(tag, "iframe", attributes, end, f"</iframe>{mark}")
 
     def _handle_object(self, tag: Tag) -> None:
@@ -250,7 +250,7 @@ class _Preparer(HtmlRewriter):
             attributes |= {"width": _EMOJI_SIZE, "height": _EMOJI_SIZE}
         if source or "src" in attributes:
             attributes["src"] = source
-        self._last_image = (len(self.parts) + 1, tag.end, source)
+        self._last_image = (len(self.parts) + 1, tag.end, source, alt)
         if tag.name == "img" and attributes == tag.attributes and not _is_marked(tag, attributes):
             self.replace(tag.start, tag.end, self.text[tag.start : tag.end])
         else:
@@ -280,7 +280,7 @@ class _Preparer(HtmlRewriter):
         if _find_first_link(fallback) and not _NOTICE.search(words):
             attributes.setdefault("title", words)
         unseen = describe_content(fallback) if words != attributes.get("title", "") else ""
-        mark = self.mark(tag, "text for browsers without players", unseen)
+        mark = self.mark(tag, unseen_text.PLAYER_FALLBACK, unseen)
         close = self.find_tag_end(end) if end > 0 else tag.end
         end_tag = f"</{name}>{mark}" if end > 0 or tag.is_self_closed else ""
         self.write_element(tag, name, attributes, close, end_tag)
@@ -311,7 +311,7 @@ class _Preparer(HtmlRewriter):
 
 
 def _is_marked(tag: Tag, attributes: dict[str, str]) -> bool:
-    return bool(find_removal_reason(tag.name, attributes))
+    return bool(unseen_text.find_removal_reason(tag.name, attributes))
 
 
 def _find_first_link(fragment: str) -> str:

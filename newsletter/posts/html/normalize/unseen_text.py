@@ -12,6 +12,20 @@ FORM_FIELD = "form field"
 FORMULA_COPY = "second copy of a formula"
 FORMULA_PREVIEW = "preview of a formula"
 PLATFORM_BUTTON = "button of the blog's platform"
+SCRIPT = "script"
+STYLE = "style"
+SCRIPT_NOTICE = "notice about JavaScript"
+SECOND_PICTURE = "second copy of a picture"
+PLACEHOLDER = "placeholder of a picture"
+FRAME_FALLBACK = "text for browsers without frames"
+PLAYER_FALLBACK = "text for browsers without players"
+TITLE_LINK = "link or picture in the title"
+
+NEVER_KEPT = frozenset({
+    SCRIPT, STYLE, SCRIPT_NOTICE, SECOND_PICTURE, PLACEHOLDER, FRAME_FALLBACK, PLAYER_FALLBACK,
+    TITLE_LINK,
+})  # fmt: skip
+"""Reasons for which something is left out even of a line that an import is to keep."""
 
 _HIDING_STYLE = re.compile(
     r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE

@@ -27,6 +27,7 @@ class ParsedSource:
         tags: plain text.
         removed: boilerplate, in the order of the source.
         set_aside: passages for the editor to check.
+        prose_outside: words of running text on a web page that are not in its article.
     """
 
     body: str
@@ -40,6 +41,7 @@ class ParsedSource:
     tags: tuple[str, ...] = ()
     removed: tuple[RemovedLine, ...] = ()
     set_aside: tuple[SetAsideLine, ...] = ()
+    prose_outside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,14 @@ def find_byline(
         for passage in head
         if passage != title and passage.line not in keep and (byline := parse_byline(passage.text))
     ]
-    removed_lines = {removed.line for removed in classification.removed}
+    removed = {(entry.line, entry.text) for entry in classification.removed}
     return ExtractedByline(
         author=next((byline.author for _, byline in bylines if byline.author), ""),
         date=next((byline.date for _, byline in bylines if byline.date), None),
         removed=tuple(
             RemovedLine(passage.line, passage.text, "byline, now in the front matter")
             for passage, _ in bylines
-            if passage.line not in removed_lines
+            if (passage.line, passage.text) not in removed
         ),
     )
 

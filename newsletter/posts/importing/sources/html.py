@@ -6,7 +6,10 @@ from collections.abc import Collection, Sequence
 from itertools import zip_longest
 
 from newsletter.posts.front_matter.parse import FrontMatter
+from newsletter.posts.front_matter.schema import LANGUAGE_TAG_PATTERN
 from newsletter.posts.html.extract_article import extract_article
+from newsletter.posts.html.normalize.marked_elements import list_urls
+from newsletter.posts.html.normalize.unseen_text import TITLE_LINK
 from newsletter.posts.html.sanitize import sanitize_article
 from newsletter.posts.importing.blocks import HtmlTextBlock, outline_html
 from newsletter.posts.importing.cleanup.byline import parse_byline
@@ -18,6 +21,7 @@ from newsletter.posts.importing.sources.draft import (
     find_opening,
     sort_removed_lines,
 )
+from newsletter.posts.removed_line import RemovedLine
 
 _HEADING_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _STANDALONE_TAGS = _HEADING_TAGS | {"p", "li", "div", "section", "article", ""}
@@ -54,11 +58,26 @@ def parse_html_source(front_matter: FrontMatter, path: str, keep: Collection[int
     byline = find_byline(
         passages, classification, keep, None if title_index is None else passages[title_index]
     )
+    bylines = {(entry.line, entry.text) for entry in byline.removed}
     removed_indices = set(range(len(blocks))) - set(classification.kept)
     removed_indices |= {
-        index for index in classification.kept if passages[index].line in byline.line_numbers
+        index
+        for index in classification.kept
+        if (passages[index].line, passages[index].text) in bylines
     }
     removed_indices |= set() if title_index is None else {title_index}
+    urls = {
+        (passages[index].line, passages[index].text): list_urls(
+            html[blocks[index].start : blocks[index].end]
+        )
+        for index in removed_indices
+    }
+    with_urls = {key: " ".join((key[1], *links)) for key, links in urls.items()}
+    title_links = (
+        RemovedLine(passages[index].line, " ".join(links), TITLE_LINK)
+        for index in removed_indices & {title_index}
+        if (links := urls[passages[index].line, passages[index].text])
+    )
     return ParsedSource(
         body=_remove_blocks(html, [blocks[index] for index in sorted(removed_indices)]),
         opening=find_opening(
@@ -69,15 +88,27 @@ def parse_html_source(front_matter: FrontMatter, path: str, keep: Collection[int
         author=article.author or byline.author,
         date=article.date or byline.date,
         canonical_url=article.canonical_url,
-        language=article.language,
+        language=article.language if re.fullmatch(LANGUAGE_TAG_PATTERN, article.language) else "",
         tags=article.tags,
         removed=tuple(
             sorted(
-                (*sort_removed_lines(classification, byline), *article.removed, *left_out),
+                (
+                    *(
+                        entry._replace(text=with_urls.get(entry[:2], entry.text))
+                        for entry in sort_removed_lines(classification, byline)
+                    ),
+                    *title_links,
+                    *article.removed,
+                    *left_out,
+                ),
                 key=lambda entry: entry.line,
             )
         ),
-        set_aside=classification.set_aside,
+        set_aside=tuple(
+            entry._replace(text=with_urls.get(entry[:2], entry.text))
+            for entry in classification.set_aside
+        ),
+        prose_outside=article.prose_outside,
     )
 
 

@@ -1,0 +1,132 @@
+"""Find the element of a web page that holds its article."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lxml.html import HtmlElement
+
+from newsletter.posts.html.normalize import unseen_text
+from newsletter.posts.html.normalize.marked_elements import REASON_ATTRIBUTE
+
+INLINE_TAGS = frozenset(
+    """
+    abbr acronym b bdi bdo big br cite code data del dfn em font i img ins kbd label mark q rp rt
+    ruby s samp small span strike strong sub sup time tt u var wbr
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+_PAGE_PARTS = frozenset({"nav", "aside", "footer", "script", "style", "form", "dialog", "head"})
+_COMMENT_NAMES = frozenset(
+    """
+    comment comments comment-body comment-content comment-list commentlist comments-area
+    comments-list comments-section comment-respond respond disqus_thread
+    """.split()  # noqa: SIM905
+)
+# Marked, but it may stay: some publishing systems wrap the whole page in a form.
+_PERHAPS_SEEN = frozenset({unseen_text.FORM, unseen_text.ARIA_HIDDEN, unseen_text.PLATFORM_BUTTON})
+_WORD = re.compile(r"[^\W\d_\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+")
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+_MIN_PROSE_WORDS = 12  # a text block with fewer is a label, a menu or a byline
+_MIN_SHARE = 0.25  # of a page's running text: an element with less is a teaser
+_MIN_SHARE_WITH_HEADING = 0.1  # the same, if the page's main heading is in it
+
+
+class _TextSize(NamedTuple):
+    prose: int = 0
+    words: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FoundArticle:
+    """The element of a page that holds its article.
+
+    Attributes:
+        element: an ``article`` or ``main``, or the page's body.
+        prose_outside: words of running text on the page that are not in it.
+    """
+
+    element: HtmlElement
+    prose_outside: int = 0
+
+
+def find_article(root: HtmlElement) -> FoundArticle:
+    """Return the ``article`` with the most running text, or what is around it if that is little.
+
+    The running text is all that isn't in links, menus, sidebars, forms and comments. Where the
+    largest ``article`` holds only a small part of it, it is a teaser, and ``main``, the element
+    with the role ``main`` or the body is the article.
+    """
+    sizes = _measure(root)
+    body = root.find(".//body")
+    body = root if body is None else body
+    page = sizes.get(body, _TextSize())
+    for candidate in (*_list_candidates(root, sizes), body):
+        size = sizes.get(candidate, _TextSize())
+        is_titled = candidate.find(".//h1") is not None
+        share = _MIN_SHARE_WITH_HEADING if is_titled else _MIN_SHARE
+        if candidate is body or size.prose >= share * page.prose:
+            return FoundArticle(candidate, page.prose - size.prose)
+    raise AssertionError  # the body is always an answer
+
+
+def _list_candidates(
+    root: HtmlElement, sizes: Mapping[HtmlElement, _TextSize]
+) -> list[HtmlElement]:
+    """Return the largest ``article``, the largest ``main`` and the largest with the role."""
+    candidates = []
+    for path in (".//article", ".//main", ".//*[@role='main']"):
+        elements = [element for element in root.iterfind(path) if _has_text(element)]
+        sized = [element for element in elements if element in sizes]
+        if sized or elements:
+            candidates.append(
+                max(sized or elements, key=lambda element: sizes.get(element, _TextSize()))
+            )
+    return candidates
+
+
+def _has_text(element: HtmlElement) -> bool:
+    return any(not text.isspace() for text in element.itertext())
+
+
+def _measure(root: HtmlElement) -> dict[HtmlElement, _TextSize]:
+    """Return the size of the running text in each element that has some."""
+    blocks: dict[HtmlElement, HtmlElement] = {}  # element -> the block that its text belongs to
+    texts: dict[HtmlElement, list[str]] = {}
+    for element in root.iter():
+        parent = element.getparent()
+        parent_block = None if parent is None else blocks.get(parent)
+        if parent_block is not None and element.tail:
+            texts.setdefault(parent_block, []).append(element.tail)
+        if not isinstance(element.tag, str) or (parent is not None and parent_block is None):
+            continue
+        if element.tag == "a" or _is_page_part(element):
+            continue
+        is_inline = element.tag in INLINE_TAGS
+        block = element if parent_block is None or not is_inline else parent_block
+        blocks[element] = block
+        if element.text:
+            texts.setdefault(block, []).append(element.text)
+    sizes: dict[HtmlElement, _TextSize] = {}
+    for block, parts in texts.items():
+        count = _count_words(" ".join(parts))
+        prose = count if count >= _MIN_PROSE_WORDS else 0
+        for around in (block, *block.iterancestors()) if count else ():
+            size = sizes.get(around, _TextSize())
+            sizes[around] = _TextSize(size.prose + prose, size.words + count)
+    return sizes
+
+
+def _is_page_part(element: HtmlElement) -> bool:
+    reason = element.get(REASON_ATTRIBUTE)
+    if element.tag in _PAGE_PARTS or (reason and reason not in _PERHAPS_SEEN):
+        return True
+    if element.tag in {"html", "body", "main"}:
+        return False
+    names = {*(element.get("class") or "").lower().split(), (element.get("id") or "").lower()}
+    return not names.isdisjoint(_COMMENT_NAMES)
+
+
+def _count_words(text: str) -> int:
+    """Return the number of words; in scripts without spaces, two characters count as a word."""
+    return len(_WORD.findall(text)) + len(_UNSPACED.findall(text)) // 2
