@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from newsletter.config.models import Config
     from newsletter.posts.content_loss.compare import ContentLoss
     from newsletter.posts.issue import Issue
+    from newsletter.posts.removed_line import RemovedLine
     from newsletter.render.article.build import Article
     from newsletter.render.email import Email
 
@@ -51,12 +52,14 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     article = build_article(source_issue, config)
     summary = _summarize_build(sample, source_issue, config, article)
     losses = _find_losses(source_issue, article, email)
+    removed = source_issue.post.removed
+    summary["removed"] = [entry._asdict() for entry in removed]
     summary["lost"] = [asdict(loss) for loss in losses]
     if as_json:
         paths = {path.suffix[1:]: str(path) for path in files}
         print_json({**summary, "files": paths})
     else:
-        _print_summary(summary, losses, files)
+        _print_summary(summary, removed, losses, files)
     if show:
         import webbrowser
 
@@ -161,8 +164,12 @@ def _iter_notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[
 
 
 def _print_summary(
-    summary: dict[str, Any], losses: "tuple[ContentLoss, ...]", files: "tuple[Path, ...]"
+    summary: dict[str, Any],
+    removed: "tuple[RemovedLine, ...]",
+    losses: "tuple[ContentLoss, ...]",
+    files: "tuple[Path, ...]",
 ) -> None:
+    from newsletter.cli.issue.removed_lines import summarize_removed
     from newsletter.posts.content_loss.describe import summarize_losses
     from newsletter.project import display_path
     from newsletter.render.clip_size import NEARLY_CLIPPED
@@ -180,7 +187,8 @@ def _print_summary(
         ),
         ("size", f"{summary['bytes'] / 1024:,.0f} KB of the 102 KB that Gmail shows"),
     ]
-    echo(format_fields([*rows, *(("note", note) for note in summary["notes"])]))
+    rows += [("note", note) for note in summary["notes"]]
+    echo(format_fields([*rows, *summarize_removed(removed)]))
     if losses:
         echo("Not in the email, though the post holds it:", color="red")
         echo(format_fields(("lost", phrase) for phrase in summarize_losses(losses)))

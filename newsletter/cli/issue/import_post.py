@@ -1,10 +1,12 @@
 """``newsletter import``: make an issue from a post."""
 
 import datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.issue.removed_lines import quote_removed, summarize_removed
 from newsletter.cli.output import echo, format_fields, isolate_bidi, print_json
 from newsletter.errors import PostError, UsageError
 
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
     from newsletter.posts.content_loss.compare import ContentLoss
     from newsletter.posts.importing.import_post import ImportResult
     from newsletter.posts.removed_line import RemovedLine
-
-_MAX_LINES = 8  # line numbers shown of one kind of removed line
-_MAX_QUOTE_LENGTH = 40  # characters shown of a removed line
 
 
 @click.command("import", short_help="Make an issue from a post.")
@@ -62,18 +61,30 @@ def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
     result = import_post.import_post(
         project, source, import_post.ImportOptions(today=today, **options)
     )
-    losses, problems = _compare_with_source(result, source, project.config)
+    comparison = _compare_with_source(result, source, project.config)
     if as_json:
-        _print_json(result, losses, problems)
+        _print_json(result, comparison)
     else:
         name = _shorten_name(result, list_issue_folders(project))
-        _print_result(result, name, losses, problems)
+        _print_result(result, name, comparison)
 
 
-def _compare_with_source(
-    result: "ImportResult", source: str, config: "Config"
-) -> "tuple[tuple[ContentLoss, ...], tuple[Problem, ...]]":
-    """Return what the source holds and the email won't, and why it can't be built yet."""
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """What the source holds and the issue won't show.
+
+    Attributes:
+        losses: what neither the issue nor a list of removed lines has.
+        removed: what is in the imported post, but is left out of its email on purpose.
+        problems: why the issue can't be built yet.
+    """
+
+    losses: "tuple[ContentLoss, ...]" = ()
+    removed: "tuple[RemovedLine, ...]" = ()
+    problems: "tuple[Problem, ...]" = ()
+
+
+def _compare_with_source(result: "ImportResult", source: str, config: "Config") -> _Comparison:
     from newsletter.posts.importing.source_inventory import take_source_inventory
     from newsletter.posts.read_issue import read_issue
     from newsletter.posts.removed_line import RemovedLine
@@ -81,17 +92,22 @@ def _compare_with_source(
     from newsletter.render.lost_content import find_lost_content
 
     if result.state == "unchanged":
-        return (), ()
+        return _Comparison()
     try:
         issue = read_issue(result.post_path.parent, config)
     except PostError as error:
-        return (), tuple(error.problems)
+        return _Comparison(problems=tuple(error.problems))
     post = result.imported_post
     set_aside = (RemovedLine(*entry) for entry in post.set_aside)
     inventory = take_source_inventory(result.source_text, source)
     removed = (*post.removed, *set_aside)
     article = build_article(issue, config)
-    return find_lost_content(inventory, issue, article, removed=removed), ()
+    return _Comparison(
+        losses=find_lost_content(inventory, issue, article, removed=removed),
+        removed=tuple(
+            entry._replace(line=inventory.find_line(entry.text)) for entry in issue.post.removed
+        ),
+    )
 
 
 def _shorten_name(result: "ImportResult", folders: "list[Path]") -> str:
@@ -113,12 +129,7 @@ def _parse_date(text: str | None) -> datetime.date | None:
         ) from None
 
 
-def _print_result(
-    result: "ImportResult",
-    name: str,
-    losses: "tuple[ContentLoss, ...]",
-    problems: "tuple[Problem, ...]",
-) -> None:
+def _print_result(result: "ImportResult", name: str, comparison: _Comparison) -> None:
     from newsletter.posts.content_loss.describe import summarize_losses
     from newsletter.project import display_path
 
@@ -126,15 +137,17 @@ def _print_result(
     echo(path, color=None if result.state == "unchanged" else "green")
     echo(
         format_fields(
-            _unchanged_rows(result) if result.state == "unchanged" else _imported_rows(result)
+            _unchanged_rows(result)
+            if result.state == "unchanged"
+            else _imported_rows(result, comparison)
         )
     )
-    if losses:
+    if comparison.losses:
         echo("Not in the issue, though the post holds it:", color="yellow")
-        echo(format_fields(("lost", phrase) for phrase in summarize_losses(losses)))
-    if problems:
+        echo(format_fields(("lost", phrase) for phrase in summarize_losses(comparison.losses)))
+    if comparison.problems:
         echo("The issue can't be built before this is mended:", color="yellow")
-        echo(format_fields(("problem", str(problem)) for problem in problems))
+        echo(format_fields(("problem", str(problem)) for problem in comparison.problems))
     echo(f"Next: newsletter build {name}")
 
 
@@ -144,7 +157,7 @@ def _unchanged_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
         yield "edited", f"{name} is as you left it; --update would replace it and keep a copy"
 
 
-def _imported_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
+def _imported_rows(result: "ImportResult", comparison: _Comparison) -> "Iterator[tuple[str, str]]":
     post = result.imported_post
     outline = post.outline
     yield "title", post.title
@@ -157,40 +170,22 @@ def _imported_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
     yield from ((note.key, isolate_bidi(note.text)) for note in post.setting_notes)
     if result.image_names:
         yield "pictures", ", ".join(result.image_names)
-    yield from _summarize_removed(post.removed)
+    if post.prose_outside > outline.word_count:
+        outside = _format_count(post.prose_outside, "word")
+        yield "check", f"is this the article? {outside} of text on the page are not in it"
+    yield from summarize_removed((*post.removed, *comparison.removed))
     yield from (
-        ("set aside", f"line {line}: {_quote(text)} {why}; keep it with --keep {line}")
+        ("set aside", f"line {line}: {quote_removed(text)} {why}; keep it with --keep {line}")
         for line, text, why in post.set_aside
     )
     yield from (("kept", f"your version as {name}") for name in result.backup_files)
-
-
-def _summarize_removed(entries: "tuple[RemovedLine, ...]") -> "Iterator[tuple[str, str]]":
-    """Yield a row for each reason: the first removed line, and how many more there are."""
-    for reason in dict.fromkeys(entry.why for entry in entries):
-        first, *more = (entry for entry in entries if entry.why == reason)
-        lines = list(dict.fromkeys(str(entry.line) for entry in (first, *more)))
-        shown_lines = ", ".join(lines[:_MAX_LINES]) + (", …" if len(lines) > _MAX_LINES else "")
-        more_lines = f" and {_format_count(len(more), 'more line')}" if more else ""
-        plural = "s" if len(lines) > 1 else ""
-        label = "converted" if ", now " in reason else "removed"
-        yield label, f"{_quote(first.text)}{more_lines} ({reason}, line{plural} {shown_lines})"
-
-
-def _quote(text: str) -> str:
-    clipped = (
-        text if len(text) <= _MAX_QUOTE_LENGTH else f"{text[: _MAX_QUOTE_LENGTH - 1].rstrip()}…"
-    )
-    return isolate_bidi(f"'{clipped}'")
 
 
 def _format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _print_json(
-    result: "ImportResult", losses: "tuple[ContentLoss, ...]", problems: "tuple[Problem, ...]"
-) -> None:
+def _print_json(result: "ImportResult", comparison: _Comparison) -> None:
     from dataclasses import asdict
 
     from newsletter.project import display_path
@@ -205,13 +200,14 @@ def _print_json(
             "title": post.title,
             "paragraphs": outline.paragraph_count,
             "words": outline.word_count,
+            "words_outside": post.prose_outside,
             "minutes": outline.reading_minutes,
             "settings": [note._asdict() for note in post.setting_notes],
             "pictures": result.image_names,
-            "removed": [entry._asdict() for entry in post.removed],
+            "removed": [entry._asdict() for entry in (*post.removed, *comparison.removed)],
             "set_aside": [entry._asdict() for entry in post.set_aside],
-            "lost": [asdict(loss) for loss in losses],
-            "problems": [str(problem) for problem in problems],
+            "lost": [asdict(loss) for loss in comparison.losses],
+            "problems": [str(problem) for problem in comparison.problems],
             "edited": result.edited_files,
             "backups": result.backup_files,
         }

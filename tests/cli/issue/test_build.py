@@ -219,3 +219,14 @@ def test_build_imports_neither_checks_nor_database_nor_provider(folder: Path) ->
     imported = set(run.stderr.split())
     assert "newsletter.render.issue" in imported
     assert not imported & {"newsletter.checks.rules", "newsletter.db", "sqlalchemy", "sendgrid"}
+
+
+def test_what_is_left_out_on_purpose_is_printed(folder: Path, cli: Cli) -> None:
+    hidden = "<p hidden>Not for readers</p>\n<form>Sign up</form>\n<p hidden>Nor this</p>\n"
+    write_issue(folder, "2026-11-23-hidden", f"---\ntitle: Hidden\n---\nFog.\n\n{hidden}")
+    out = cli("build", "hidden")[1]
+    assert "removed  'Not for readers' and 1 more line (hidden text, lines 6, 8)\n" in out
+    assert "removed  'Sign up' (form, line 7)\n" in out
+    assert "Not in the email" not in out
+    removed = json.loads(cli("build", "hidden", "--json")[1])["removed"]
+    assert removed[0] == {"line": 6, "text": "Not for readers", "why": "hidden text"}

@@ -104,6 +104,7 @@ def test_import_as_json(cli: Cli, project_folder: Path, scraped: Path) -> None:
         "title": "Low tide",
         "paragraphs": 2,
         "words": 44,
+        "words_outside": 0,
         "minutes": 1,
         "settings": [],
         "pictures": [],
@@ -571,3 +572,39 @@ def test_what_keeps_the_issue_from_being_built_is_told_at_once(inbox: Inbox, cli
     assert "The issue can't be built before this is mended:" in out
     assert "subscriber.boat" in out
     assert json.loads(cli("import", str(post), "--update", "--json")[1])["problems"] == []
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_hidden_text_of_markdown_is_listed_at_import(inbox: Inbox, cli: Cli) -> None:
+    post = inbox("a.md", "# Fog\n\nThe fog lifts.\n\n<p hidden>Not for readers</p>\n")
+    out = cli("import", str(post))[1]
+    assert "removed  'Not for readers' (hidden text, line 5)\n" in out
+    assert "lost" not in out
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_article_smaller_than_the_text_around_it_is_pointed_out(inbox: Inbox, cli: Cli) -> None:
+    long = "The tide turns at four, and the boats that went out in the fog come home. " * 3
+    page = f"<body><article><h1>Fog</h1><p>{long}</p></article><div><p>{long * 2}</p></div></body>"
+    out = cli("import", str(inbox("a.html", page)))[1]
+    assert "check    is this the article? 96 words of text on the page are not in it\n" in out
+
+
+def test_byline_of_a_page_on_one_line_takes_no_other_text_with_it(
+    project_folder: Path, inbox: Inbox, cli: Cli
+) -> None:
+    page = "<body><h1>Fog</h1><p>By Ada Berg</p><p>The fog lifts.</p><p>It rains.</p></body>"
+    cli("import", str(inbox("a.html", page)), "--date", "2026-11-22")
+    post = (project_folder / "issues/2026-11-22-fog/post.html").read_text("utf-8")
+    assert "<p>The fog lifts.</p><p>It rains.</p>" in post
+    assert "author: Ada Berg" in post
+    assert "By Ada" not in post
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_a_line_is_kept_only_where_that_has_an_effect(inbox: Inbox, cli: Cli) -> None:
+    page = "<body>\n<nav>Menu</nav>\n<p>The fog.</p>\n<iframe src='//a.b/c' title='d'>e</iframe>"
+    code, _, err = cli("import", str(inbox("a.html", page)), "--slug", "a", "--keep", "4")
+    assert code == 2
+    assert "--keep 4: nothing was removed there. Lines that can be kept: 2\n" in err
+    assert cli("import", str(inbox("a.html", page)), "--slug", "a", "--keep", "2")[0] == 0
