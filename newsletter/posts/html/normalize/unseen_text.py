@@ -82,6 +82,8 @@ _ELEMENTS = {
     "dialog": HIDDEN,
     "mjx-math": FORMULA_COPY,
 }
+# The second is the content of a component, as browsers show it.
+_SHOWING_ATTRIBUTES = {"dialog": "open", "template": "shadowrootmode"}
 
 
 def find_removal_reason(name: str, attributes: Mapping[str, str]) -> str:
@@ -92,8 +94,8 @@ def find_removal_reason(name: str, attributes: Mapping[str, str]) -> str:
     """
     classes = attributes.get("class", "").split()
     formula = next((_FORMULAS[key] for key in classes if key in _FORMULAS), "")
-    is_open = name == "dialog" and "open" in attributes
-    if (reason := _ELEMENTS.get(name, "") or formula) and not is_open:
+    is_shown = _SHOWING_ATTRIBUTES.get(name, "") in attributes
+    if (reason := _ELEMENTS.get(name, "") or formula) and not is_shown:
         return reason
     if any(map(_MATHML_CLASSES.search, classes)):
         return ""

@@ -199,3 +199,9 @@ def test_what_is_left_out_is_listed_with_its_line(
     html: str, removed: list[tuple[int, str, str]]
 ) -> None:
     assert list(sanitize_article(html).removed) == removed
+
+
+def test_content_of_a_component_that_browsers_show_stays() -> None:
+    card = '<x-card><template shadowrootmode="open"><p>Shown</p></template></x-card>'
+    assert sanitize_article(card).html == "<div><p>Shown</p></div>"
+    assert sanitize_article("<template><p>Unused</p></template>").removed[0].text == "Unused"
