@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import lxml.html
 from lxml.etree import LxmlError
@@ -19,9 +19,15 @@ from newsletter.posts.html.nesting_limit import check_nesting_depth
 from newsletter.posts.html.normalize.prepare import prepare_html
 from newsletter.posts.html.normalize.svg_mathml import replace_svg_and_mathml
 from newsletter.posts.html.page_parts import remove_page_parts, split_surroundings
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.posts.removed_line import RemovedLine
 
 _XML_DECLARATION = re.compile(r"<\?xml\b[^>]*>", re.IGNORECASE)
+_ABSOLUTE_URL = re.compile(r"[a-z][a-z0-9+.-]*:|//|#|\{\{", re.IGNORECASE)
+_RELATIVE_URLS = {
+    "a": "href",
+    **dict.fromkeys(("img", "iframe", "video", "audio", "source"), "src"),
+}
 _PAGE_TAG = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 _NEVER_ARTICLE_TAGS = ("script", "style", "nav")
 _NON_ARTICLE_TAGS = (*_NEVER_ARTICLE_TAGS, "header", "footer", "aside", "noscript", "dialog")
@@ -91,6 +97,7 @@ def extract_article(
     json_ld = _find_json_ld_article(root)
     found = find_article(root)
     article = found.element
+    _resolve_base(root, _find_canonical_url(root))
     surroundings = split_surroundings(root, article, keep)
     unwanted = _NON_ARTICLE_TAGS if article.tag in {"html", "body"} else _NEVER_ARTICLE_TAGS
     removed = (*surroundings.removed, *remove_page_parts(article, unwanted, keep))
@@ -106,6 +113,29 @@ def extract_article(
         removed=removed,
         prose_outside=found.prose_outside,
     )
+
+
+def _resolve_base(root: HtmlElement, page_url: str) -> None:
+    """Resolve relative URLs as the page's ``<base>`` asks for; links to a place on it stay."""
+    base = root.find(".//base[@href]")
+    if base is None:
+        return
+    base_url = _join_urls(page_url, (base.get("href") or "").strip())
+    if not base_url.lower().startswith(("https://", "http://")):
+        return
+    for element in root.iter(*_RELATIVE_URLS):
+        name = _RELATIVE_URLS[element.tag]
+        url = (element.get(name) or "").strip()
+        is_relative = url and not _ABSOLUTE_URL.match(url) and not MERGE_TOKEN_PATTERN.match(url)
+        if is_relative:
+            element.set(name, _join_urls(base_url, url))
+
+
+def _join_urls(base_url: str, url: str) -> str:
+    try:
+        return urljoin(base_url, url)
+    except ValueError:  # brackets that don't contain an IPv6 address
+        return url
 
 
 def _inner_html(element: HtmlElement) -> str:

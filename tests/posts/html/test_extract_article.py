@@ -239,3 +239,21 @@ def test_kept_parts_of_a_page_without_an_article_stay(name: str) -> None:
 def test_page_that_states_its_encoding_is_parsed() -> None:
     page = '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE html>\n<html><body><p>Fog</p></body>'
     assert extract_article(page, "p").html.strip() == "<p>Fog</p>"
+
+
+@pytest.mark.parametrize(
+    ("base", "link", "image"),
+    [
+        ("https://b.example/c/", "https://b.example/c/d", "https://b.example/e.png"),
+        ("/c/", "https://a.example/c/d", "https://a.example/e.png"),
+        ("", "d", "/e.png"),
+        ("https://[", "d", "/e.png"),
+    ],
+)
+def test_relative_urls_are_resolved_as_the_page_asks_for(base: str, link: str, image: str) -> None:
+    base_tag = f'<base href="{base}">' if base else "<base target=_top>"
+    head = f'<head>{base_tag}<link rel="canonical" href="https://a.example/"></head>'
+    others = '<a href="#f">f</a><a href="mailto:a@b.c">m</a>'
+    body = f'<body><p>{others}<a href="d">x</a><img src="/e.png"></p></body>'
+    page = extract_article(head + body, "p")
+    assert page.html == f'<p>{others}<a href="{link}">x</a><img src="{image}"></p>'
