@@ -31,10 +31,10 @@ def attributes_plugin(md: MarkdownIt) -> None:
     """Add attributes in both syntaxes to a parser."""
     md.use(attrs_plugin, spans=True).use(attrs_block_plugin)
     # The plugins' rules, less what they should leave alone.
-    block_rule = _get_rule(md.block.ruler, "attr")
+    block_rule = get_rule(md.block.ruler, "attr")
     md.block.ruler.at("attr", partial(_attribute_line_rule, rule=block_rule))
     for name in ("attr", "span"):
-        md.inline.ruler.at(name, partial(_inline_rule, rule=_get_rule(md.inline.ruler, name)))
+        md.inline.ruler.at(name, partial(_inline_rule, rule=get_rule(md.inline.ruler, name)))
     md.inline.ruler.before("attr", "kramdown", _kramdown_inline_rule)
     md.core.ruler.before("inline", "kramdown", _kramdown_block_rule)
 
@@ -44,7 +44,8 @@ def match_kramdown_attributes(text: str, position: int = 0) -> re.Match[str] | N
     return _KRAMDOWN.match(text, position, position + _MAX_LENGTH)
 
 
-def _get_rule(ruler: object, name: str) -> Callable[..., bool]:
+def get_rule(ruler: object, name: str) -> Callable[..., bool]:
+    """Return a rule of one of the parser's rulers by its name."""
     rules = ruler.__rules__  # type: ignore[attr-defined]  # the ruler has no public getter
     rule: Callable[..., bool] = next(rule.fn for rule in rules if rule.name == name)
     return rule

@@ -16,6 +16,7 @@ from newsletter.posts.html.attributes import attributes_plugin
 from newsletter.posts.html.callouts import callouts_plugin
 from newsletter.posts.html.emphasis import emphasis_plugin
 from newsletter.posts.html.highlight import highlight_code
+from newsletter.posts.html.linear_inline import limit_inline_rules
 from newsletter.posts.html.normalize.prepare import mark_source_lines
 from newsletter.posts.html.smart_quotes import get_quotation_marks
 
@@ -72,6 +73,7 @@ def _build_parser(quotes: tuple[str, ...]) -> MarkdownIt:
         "html_block", "self_closed_script", _self_closed_script_rule, {"alt": ["paragraph"]}
     )
     md.use(attributes_plugin)
+    limit_inline_rules(md)
     md.add_render_rule("footnote_caption", _render_footnote_number)
     md.core.ruler.push("restore_code", _restore_code_rule)
     md.core.ruler.push("task_marks", _task_marks_rule)

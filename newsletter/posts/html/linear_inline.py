@@ -1,0 +1,92 @@
+"""Keep the inline rules linear on hostile text: brackets, bare links.
+
+A post from a feed is untrusted. The parser tries a link at each ``[`` and reads to the end of the
+paragraph for its ``]``; the rules for bare links look at all pending text at each ``:`` and copy
+the rest of the paragraph. Each alone is quadratic: 60 KB of ``[a`` take half a minute.
+"""
+
+import re
+from functools import lru_cache, partial
+from itertools import accumulate
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+
+from newsletter.posts.html.attributes import InlineRule, get_rule
+
+# More than any author writes in one paragraph.
+_MAX_BRACKET_DEPTH = 6
+_MAX_UNCLOSED_SEARCH = 100_000  # characters read for the ends of brackets that have none
+_MAX_URL_LENGTH = 2_000  # characters
+_MAX_LOCAL_PART = 64  # characters before the @ of an address (RFC 5321, 4.5.3.1.1)
+_URL_END = re.compile(r"[ \t\r\n\x00\x0b\x0c]")
+_BRACKET = re.compile(r"[\[\]]")
+_PROTOCOLS = ("http", "https", "mailto", "xmpp")
+
+
+def limit_inline_rules(md: MarkdownIt) -> None:
+    """Wrap the rules of a parser that search far ahead or behind; call it after all plugins."""
+    for name in ("link", "image", "span", "footnote_inline"):
+        md.inline.ruler.at(name, partial(_bracket_rule, rule=get_rule(md.inline.ruler, name)))
+    for name, marker in (("www", "www."), ("protocol", ":"), ("email", "@")):
+        rule = get_rule(md.inline.ruler, f"gfm_autolink_{name}")
+        md.inline.ruler.at(
+            f"gfm_autolink_{name}", partial(_bare_link_rule, rule=rule, marker=marker)
+        )
+
+
+def _bracket_rule(state: StateInline, silent: bool, rule: InlineRule) -> bool:  # noqa: FBT001 - the parser's signature
+    char = state.src[state.pos]
+    if char not in "[!^":
+        return False
+    bracket = state.pos if char == "[" else state.pos + 1
+    return bracket not in _find_hopeless_brackets(state.src) and rule(state, silent)
+
+
+@lru_cache(maxsize=8)
+def _find_hopeless_brackets(text: str) -> frozenset[int]:
+    """Return the opening brackets that are nested too deep, or among too many without an end."""
+    if text.count("[") <= _MAX_BRACKET_DEPTH and len(text) <= _MAX_UNCLOSED_SEARCH:
+        return frozenset()
+    pairs: dict[int, int] = {}
+    opening: list[int] = []
+    for found in _BRACKET.finditer(text):
+        if found[0] == "[":
+            opening.append(found.start())
+        elif opening:
+            pairs[opening.pop()] = found.start()
+    searched = accumulate(len(text) - start for start in opening)
+    hopeless = {
+        start
+        for start, total in zip(opening, searched, strict=True)
+        if total > _MAX_UNCLOSED_SEARCH
+    }
+    ends: list[int] = []
+    for start in sorted(pairs):
+        while ends and ends[-1] < start:
+            ends.pop()
+        ends.append(pairs[start])
+        if len(ends) > _MAX_BRACKET_DEPTH:
+            hopeless.add(start)
+    return frozenset(hopeless)
+
+
+def _bare_link_rule(state: StateInline, silent: bool, rule: InlineRule, marker: str) -> bool:  # noqa: FBT001 - the parser's signature
+    # In silent mode the rules never match.
+    if silent or state.linkLevel or not state.src.startswith(marker, state.pos):
+        return False
+    before = state.src[max(state.pos - _MAX_LOCAL_PART, 0) : state.pos]
+    if (marker == ":" and not before.endswith(_PROTOCOLS)) or (marker == "@" and not before):
+        return False
+    end = _URL_END.search(state.src, state.pos, min(state.pos + _MAX_URL_LENGTH, state.posMax))
+    if end is None and state.posMax - state.pos > _MAX_URL_LENGTH:
+        return False
+    pending, maximum = state.pending, state.posMax
+    if len(pending) > _MAX_URL_LENGTH:
+        state.pending = pending[:-_MAX_LOCAL_PART]
+        state.pushPending()
+        state.pending = pending[-_MAX_LOCAL_PART:]
+    state.posMax = end.end() if end else maximum
+    is_link = rule(state, silent)
+    state.posMax = maximum
+    return is_link

@@ -1,0 +1,39 @@
+"""Hostile paragraphs end; links in long paragraphs stay links."""
+
+import pytest
+
+from newsletter.posts.html.markdown import render_markdown
+
+LONG = "The ice let go: at noon, 10:30, the boats lay at the quay [sic] again. " * 60
+
+
+@pytest.mark.parametrize(
+    "piece", ["{: .a", "{:", "[a", "[[a", "![[", ":a", "http:", "a@", "mailto:_", "www._ ", "^["]
+)
+def test_a_hostile_paragraph_is_rendered_in_linear_time(piece: str) -> None:
+    text = piece * (60_000 // len(piece))
+    assert render_markdown(text + " the last word").count("the last word") == 1
+
+
+@pytest.mark.parametrize(
+    ("link", "href"),
+    [
+        ("https://tides.example/a_(b)?c=1", "https://tides.example/a_(b)?c=1"),
+        ("www.tides.example/a.", "http://www.tides.example/a"),
+        ("mailto:ada@tides.example", "mailto:ada@tides.example"),
+        ("ada.lund+news@tides.example,", "mailto:ada.lund+news@tides.example"),
+        ("[a [b] c](https://tides.example/b)", "https://tides.example/b"),
+        ("[![a](b.png)](https://tides.example/c)", "https://tides.example/c"),
+        ("[a]{.b} <https://tides.example/d>", "https://tides.example/d"),
+    ],
+)
+@pytest.mark.parametrize("before", ["", LONG, "[1, 2) " * 40, "`[` " * 40])
+def test_links_stay_links(link: str, href: str, before: str) -> None:
+    html = render_markdown(f"{before}{link} and more: {LONG}")
+    assert f'href="{href}"' in html
+    assert html.count("<a ") == 1
+
+
+def test_an_endless_address_stays_text() -> None:
+    text = "https://tides.example/" + "a" * 3_000
+    assert render_markdown(f"{text} b") == f"<p>{text} b</p>\n"
