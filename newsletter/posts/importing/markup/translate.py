@@ -19,6 +19,7 @@ from newsletter.posts.importing.markup.dialects.mdx import (
     translate_components,
     translate_expressions,
 )
+from newsletter.posts.importing.markup.dialects.mkdocs import translate_mkdocs
 from newsletter.posts.importing.markup.dialects.wiki import translate_wiki_links
 from newsletter.posts.importing.markup.dialects.wordpress import translate_wordpress
 from newsletter.posts.importing.markup.edits import Edit, EditedText, Ranges, apply_edits
@@ -47,6 +48,9 @@ class _Pass(NamedTuple):
 
 
 _PASSES = (
+    _Pass("!!!", "MkDocs", translate_mkdocs, markdown_only=True),
+    _Pass("???", "MkDocs", translate_mkdocs, markdown_only=True),
+    _Pass("===", "MkDocs", translate_mkdocs, markdown_only=True),
     _Pass("{%", "template tag", translate_raw),
     _Pass("{%", "code", translate_code_tags, is_code=True),
     _Pass("[", "code", translate_code_tags, is_code=True),

@@ -260,6 +260,34 @@ def test_html(text: str, expected: str | None) -> None:
     assert translate(text, "post.html") == (text if expected is None else expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("!!! note\n\n    The *ice*.\n\nb", "::: note\n\nThe *ice*.\n:::\nb"),
+        ('!!! tip "A *quay*"\n    a\n\n    b\n', "::: tip A *quay*\na\n\nb\n:::"),
+        ("!!! bug inline end\n    a\n", "::: caution Bug\na\n:::"),
+        ("??? example\n    a\n", "::: note Example\na\n:::"),
+        ('???+ note ""\n    a\n', "::: note\na\n:::"),
+        ("- a\n\n    !!! note\n        b\n\n    c", "- a\n\n    ::: note\n    b\n    :::\n    c"),
+        ("!!! note\n    a\n\n    !!! tip\n        b\n\n    c\n",
+         "::: note\na\n\n**Tip**\\\nb\n\nc\n:::"),
+        ("!!! note\n    ```\n    !!! tip\n        b\n    ```\n",
+         "::: note\n```\n!!! tip\n    b\n```\n:::"),
+        ("!!! note\n    a\nb", "**Note**\\\na\nb"),
+        ('!!! note ""\n    a\nb', "\na\nb"),
+        ('=== "A quay"\n\n    a\n\n=== "B"\n    b\n', "**A quay**\n\na\n\n**B**\\\nb\n"),
+        ("!!! note\na", None),
+        ("Stop !!! note\n    a", None),
+        ("!!! What a day\n    a", None),
+        ("```\n!!! note\n    a\n```", None),
+        ("A quay\n===\n\n    a", None),
+        ("    !!! note\n        a", None),
+    ],
+)  # fmt: skip
+def test_mkdocs(text: str, expected: str | None) -> None:
+    assert translate(text) == (text if expected is None else expected)
+
+
 def test_removed_markup_has_its_line_and_kind() -> None:
     text = "a\n\n{{< youtube x >}}\n\n{% if b %}\n{% endif %}\n\n[gallery ids='1,2']\n{{ c }}"
     removed = translate_markup(text, "post.md", is_markdown=True, first_line=5).removed
