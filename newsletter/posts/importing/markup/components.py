@@ -25,6 +25,8 @@ CALLOUT_KIND_BY_NAME: Mapping[str, str] = {
     **dict.fromkeys(("warning", "warn", "attention"), "warning"),
     **dict.fromkeys(("danger", "error", "caution", "bug", "failure"), "caution"),
 }  # fmt: skip
+# In a name of several words, such as ``callout-danger``, one of these makes it a callout.
+_CALLOUT_PARTS = frozenset({"callout", "admonition", "alert", "notice"})
 _PICTURE_SUFFIX = re.compile(r"\.(?:png|jpe?g|gif|webp|avif|svg|bmp)(?:[?#]|$)", re.IGNORECASE)
 _YOUTUBE_URL = re.compile(
     r"(?:https?:)?//(?:www\.|m\.)?(?:youtube(?:-nocookie)?\.com/(?:watch\?(?:\S*&)?v=|embed/|shorts/"
@@ -198,7 +200,8 @@ def _format_callout(
 def _get_callout_head(element: MarkupElement) -> tuple[str, str]:
     tag = element.tag
     names = [tag.get(key) for key in ("type", "kind", "variant", "level", "style", "status")]
-    candidates = [*names, *tag.words[:1], tag.name]
+    parts = [part for part in re.split(r"[-_]", tag.name) if part not in _CALLOUT_PARTS]
+    candidates = [*names, *tag.words[:1], tag.name, *parts]
     kind = next(
         (
             CALLOUT_KIND_BY_NAME[name.lower()]
@@ -312,5 +315,17 @@ HANDLERS: Mapping[str, Handler] = {
 
 def translate_element(element: MarkupElement, page: MarkupPage) -> list[Edit]:
     """Return the edits for one element: translated if possible, else its tags removed."""
-    handler = HANDLERS.get(element.tag.name.replace("_", "-")) or HANDLERS.get(element.tag.name)
+    handler = _get_handler(element.tag.name)
     return (handler and handler(element, page)) or page.replace_tags(element)
+
+
+def is_translated(name: str) -> bool:
+    """Whether elements of this name become something else than their contents."""
+    return _get_handler(name) is not None
+
+
+def _get_handler(name: str) -> Handler | None:
+    handler = HANDLERS.get(name.replace("_", "-")) or HANDLERS.get(name)
+    if handler is None and not _CALLOUT_PARTS.isdisjoint(re.split(r"[-_]", name)):
+        return _translate_callout
+    return handler

@@ -197,6 +197,11 @@ def test_kramdown(text: str, expected: str | None) -> None:
         ("`<A />` and `{a}`", None),
         ("import is a word", None),
         ("<br /> and <b>c</b>", None),
+        ("<callout-danger>\n\t**a** [b\n\tc](/d)\n</callout-danger>",
+         "::: caution\n**a** [b\nc](/d)\n:::"),
+        ("<info-box>\n   a\n</info-box>", "\na\n"),
+        ("<my-chart src='a.json'></my-chart>", None),
+        ("<div>\n\t[a\n\tb](/c)\n</div>", "<!-- --><div>\n[a\nb](/c)\n</div>"),
     ],
 )  # fmt: skip
 def test_mdx(text: str, expected: str | None) -> None:

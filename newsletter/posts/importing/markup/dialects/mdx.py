@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 from newsletter.posts.importing.markup.code_ranges import find_code_blocks
-from newsletter.posts.importing.markup.components import HANDLERS, translate_element
+from newsletter.posts.importing.markup.components import HANDLERS, is_translated, translate_element
 from newsletter.posts.importing.markup.edits import Edit
 from newsletter.posts.importing.markup.page import MarkupPage
 from newsletter.posts.importing.markup.tags import MarkupElement, MarkupTag, TagForm, pair_tags
@@ -37,7 +37,7 @@ _HTML_NAMES = frozenset(
     TBODY TD TFOOT TH THEAD TR TT U UL VAR SCRIPT STYLE FORM INPUT VIDEO AUDIO SOURCE FIGURE
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
-_BLOCK_ELEMENTS = frozenset({"div", "section", "aside", "article", "center", "main"})
+_BLOCK_ELEMENTS = frozenset({"div", "section", "aside", "article", "center", "main", "details"})
 _MAX_LENGTH = 4_000  # characters of one tag
 _MAX_STATEMENT_LINES = 200
 _MAX_ATTEMPTS = 20  # lines like "import" that begin no statement
@@ -108,6 +108,8 @@ def translate_components(page: MarkupPage, paths: Mapping[str, str], *, mdx: boo
     """
     edits: list[Edit] = []
     tags: list[MarkupTag] = []
+    custom_tags: list[MarkupTag] = []
+    html_tags: list[MarkupTag] = []
     position = 0
     while start := _TAG_START.search(page.text, position):
         position = start.end()
@@ -122,7 +124,17 @@ def translate_components(page: MarkupPage, paths: Mapping[str, str], *, mdx: boo
                 tags.append(_make_tag(found, paths))
         elif mdx and (found := _ELEMENT.match(page.text, start.start(), end)):
             position = found.end()
-            edits += _clean_element(found, page)
+            if "-" in found["name"]:
+                custom_tags.append(_make_tag(found, paths))
+            else:
+                edits += _clean_element(found, page)
+            if found["name"] in _BLOCK_ELEMENTS:
+                html_tags.append(_make_tag(found, paths))
+    for element in pair_tags(custom_tags):
+        if is_translated(element.tag.name) or page.get_inner(element).strip():
+            tags += [element.tag, *((element.closing,) if element.closing else ())]
+    for element in pair_tags(html_tags):
+        edits += _iter_dedent(element, page)
     elements = pair_tags(tags)
     for element in elements:
         tag = element.tag
