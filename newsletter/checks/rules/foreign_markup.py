@@ -45,6 +45,8 @@ _KINDS: Mapping[str, re.Pattern[str]] = {
         r"!?\[\[(?=[^\[\]\n]{0,200}[^\W\d_]{2})[^\[\]\n]{1,200}\]\](?![(\[])"
     ),
 }
+# The text part is no Markdown, but marks emphasis and headings in its own way.
+_TEXT_PART_KINDS = ("a shortcode", "a template tag", "an attribute list", "a character reference")
 _CODE_TAGS = ("code", "pre", "kbd", "samp", "tt")
 
 
@@ -71,6 +73,15 @@ def foreign_markup(context: CheckContext) -> Iterator[Match]:
             where = context.source_map.locate_text(excerpt)
             message = f"{kind} is in the text: {shorten_quote(excerpt)}"
             found.setdefault(kind, []).append(Match(message, where, excerpt))
+    for image in context.tree.iter("img"):
+        for kind, excerpt in find_foreign_markup(image.get("alt") or ""):
+            where = context.source_map.locate_text(excerpt)
+            message = f"{kind} is in an image's alternative text: {shorten_quote(excerpt)}"
+            found.setdefault(f"{kind} image", []).append(Match(message, where, excerpt))
+    for kind, excerpt in _iter_text_part_markup(context):
+        where = context.source_map.locate_text(excerpt)
+        message = f"{kind} is in the plain text: {shorten_quote(excerpt)}"
+        found.setdefault(f"{kind} text part", []).append(Match(message, where, excerpt))
     for first, *more in found.values():
         yield first._replace(message=first.message + (f" and {len(more)} more" if more else ""))
 
@@ -84,6 +95,18 @@ def find_foreign_markup(text: str) -> Iterator[tuple[str, str]]:
     for match in EMOJI_NAMES.finditer(text):
         if set(match[0].strip(":").split("::")) <= EMOJI.keys():
             yield "an emoji's name", match[0]
+
+
+def _iter_text_part_markup(context: CheckContext) -> Iterator[tuple[str, str]]:
+    """Yield what only the text part has; what the HTML shows too, as code or not, is its text."""
+    alternatives = [image.get("alt") or "" for image in context.tree.iter("img")]
+    shown = " ".join("".join([*map(str, context.tree.itertext()), *alternatives]).split())
+    text = context.default_email.text
+    for kind in _TEXT_PART_KINDS:
+        for match in _KINDS[kind].finditer(text):
+            excerpt = " ".join(match[0].split())
+            if excerpt not in shown:
+                yield kind, excerpt
 
 
 def _is_code(element: Element) -> bool:

@@ -1,6 +1,7 @@
 """Edges of the rule ``foreign-markup``: where it fires, where it stays quiet."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -83,6 +84,25 @@ def test_code_is_not_checked_and_repetitions_are_counted(make_context: MakeConte
     (finding,) = foreign_markup.find(make_context(body))
     assert finding.message.endswith("'] and 1 more") or finding.message.endswith("] and 1 more")
     assert finding.where is not None
+
+
+def test_alternative_texts_are_checked(make_context: MakeContext) -> None:
+    body = f"{PROSE}\n\n![The quay &amp;amp; the ice](https://tides.example/a.png)\n"
+    (finding,) = foreign_markup.find(make_context(body))
+    assert finding.message == "a character reference is in an image's alternative text: &amp;"
+    assert finding.where is not None
+
+
+def test_the_text_part_is_checked_for_what_the_html_does_not_show(
+    make_context: MakeContext,
+) -> None:
+    context = make_context(f"{PROSE}\n\n`{{% if a %}}` and ## [1]\n")
+    assert list(foreign_markup.find(context)) == []
+    email = replace(context.email, text=f"{context.email.text}\n&nbsp;and {{% if b %}}\n")
+    assert [finding.message for finding in foreign_markup.find(replace(context, email=email))] == [
+        "a template tag is in the plain text: {% if b %}",
+        "a character reference is in the plain text: &nbsp;",
+    ]
 
 
 @pytest.mark.parametrize("piece", ["[a", "{{<", "{:", "**a", "[[a", "<Aa ", "&#", ":a", "[a b='"])
