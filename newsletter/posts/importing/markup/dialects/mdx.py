@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
+from typing import NamedTuple
 
 from newsletter.posts.importing.markup.code_ranges import find_code_blocks
 from newsletter.posts.importing.markup.components import HANDLERS, is_translated, translate_element
@@ -106,34 +107,13 @@ def translate_components(page: MarkupPage, paths: Mapping[str, str], *, mdx: boo
         paths: name -> path of the files that are imported.
         mdx: whether the post is MDX; in Markdown only what is certainly a component counts.
     """
-    edits: list[Edit] = []
-    tags: list[MarkupTag] = []
-    custom_tags: list[MarkupTag] = []
-    html_tags: list[MarkupTag] = []
-    position = 0
-    while start := _TAG_START.search(page.text, position):
-        position = start.end()
-        if start.start() in page.protected:
-            continue
-        end = start.start() + _MAX_LENGTH
-        if found := _COMPONENT.match(page.text, start.start(), end):
-            position = found.end()
-            if found["name"] is None:
-                edits += [Edit(*found.span(), "", f"{DIALECT} <>")] if mdx else []
-            elif found["name"] not in _HTML_NAMES:
-                tags.append(_make_tag(found, paths))
-        elif mdx and (found := _ELEMENT.match(page.text, start.start(), end)):
-            position = found.end()
-            if "-" in found["name"]:
-                custom_tags.append(_make_tag(found, paths))
-            else:
-                edits += _clean_element(found, page)
-            if found["name"] in _BLOCK_ELEMENTS:
-                html_tags.append(_make_tag(found, paths))
-    for element in pair_tags(custom_tags):
+    found_tags = _find_tags(page, paths, mdx=mdx)
+    edits = found_tags.edits
+    tags = found_tags.components
+    for element in pair_tags(found_tags.custom):
         if is_translated(element.tag.name) or page.get_inner(element).strip():
             tags += [element.tag, *((element.closing,) if element.closing else ())]
-    for element in pair_tags(html_tags):
+    for element in pair_tags(found_tags.blocks):
         edits += _iter_dedent(element, page)
     elements = pair_tags(tags)
     for element in elements:
@@ -144,6 +124,40 @@ def translate_components(page: MarkupPage, paths: Mapping[str, str], *, mdx: boo
     if mdx:
         edits += page.remove_stray_tags(tags, elements)
     return edits
+
+
+class _FoundTags(NamedTuple):
+    """The tags of a post: components, custom elements, HTML's boxes; and edits of HTML tags."""
+
+    components: list[MarkupTag]
+    custom: list[MarkupTag]
+    blocks: list[MarkupTag]
+    edits: list[Edit]
+
+
+def _find_tags(page: MarkupPage, paths: Mapping[str, str], *, mdx: bool) -> _FoundTags:
+    result = _FoundTags([], [], [], [])
+    position = 0
+    while start := _TAG_START.search(page.text, position):
+        position = start.end()
+        if start.start() in page.protected:
+            continue
+        end = start.start() + _MAX_LENGTH
+        if found := _COMPONENT.match(page.text, start.start(), end):
+            position = found.end()
+            if found["name"] is None:
+                result.edits.extend([Edit(*found.span(), "", f"{DIALECT} <>")] if mdx else [])
+            elif found["name"] not in _HTML_NAMES:
+                result.components.append(_make_tag(found, paths))
+        elif mdx and (found := _ELEMENT.match(page.text, start.start(), end)):
+            position = found.end()
+            if "-" in found["name"]:
+                result.custom.append(_make_tag(found, paths))
+                continue
+            result.edits.extend(_clean_element(found, page))
+            if found["name"] in _BLOCK_ELEMENTS:
+                result.blocks.append(_make_tag(found, paths))
+    return result
 
 
 def _make_tag(found: re.Match[str], paths: Mapping[str, str]) -> MarkupTag:
