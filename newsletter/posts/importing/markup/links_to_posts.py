@@ -1,6 +1,8 @@
 """Links to other posts, whose address only the blog's tool knows."""
 
 import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from newsletter.posts.importing.markup.edits import Edit
 from newsletter.posts.importing.markup.page import MarkupPage
@@ -8,6 +10,11 @@ from newsletter.posts.importing.markup.tags import MarkupElement
 
 _MAX_TEXT_LENGTH = 500  # characters of a link's text
 _LINK_START = re.compile(r"\]\((?:\{\{[^{}\n]{1,60}\}\}|[^\s()\[\]{}]){0,100}$")
+_DEFINITION_START = re.compile(r"[ ]{0,3}\[(?P<label>[^\[\]\n]{1,200})\]:[ \t]*<?[^\s]{0,100}")
+_DEFINITION_REST = re.compile(r"[^\s]{0,200}(?:[ \t]+[\"'(][^\n]{0,200})?[ \t]*")
+_REFERENCE = re.compile(
+    r"(?<!\\)\[(?P<text>[^\[\]]{1,300})\](?:\[(?P<label>[^\[\]\n]{0,200})\])?(?![(:])"
+)
 _LINK_REST = re.compile(r"[^\s()\[\]<>]{0,200}(?:[ \t]+\"[^\"\n]{0,200}\")?[ \t]*\)")
 
 
@@ -28,6 +35,8 @@ def remove_post_link(element: MarkupElement, page: MarkupPage) -> list[Edit]:
                 Edit(opening, opening + 1, "", group=opening),
                 Edit(bracket, rest.end(), "", why, group=opening),
             ]
+    if page.is_markdown and (edits := _remove_definition(element, page, why)):
+        return edits
     if text.startswith('href="', tag.start - 6) and text.startswith('"', tag.end):
         return [Edit(tag.start - 6, tag.end + 1, "", why)]
     return [Edit(tag.start, tag.end, "", why)]
@@ -36,6 +45,43 @@ def remove_post_link(element: MarkupElement, page: MarkupPage) -> list[Edit]:
 def is_in_link_target(text: str, offset: int) -> bool:
     """Whether an offset is in the address of a Markdown link."""
     return _match_link_start(text, offset) is not None
+
+
+def is_in_definition(text: str, offset: int) -> bool:
+    """Whether an offset is in the address of a Markdown definition, ``[label]: address``."""
+    line_start = text.rfind("\n", 0, offset) + 1
+    return _DEFINITION_START.fullmatch(text, line_start, offset) is not None
+
+
+def _remove_definition(element: MarkupElement, page: MarkupPage, why: str) -> list[Edit]:
+    """Return the edits that take away a definition, and leave the text of its references."""
+    text, tag = page.text, element.tag
+    line_start = text.rfind("\n", 0, tag.start) + 1
+    line_end = text.find("\n", tag.end)
+    line_end = line_end if line_end >= 0 else len(text)
+    definition = _DEFINITION_START.fullmatch(text, line_start, tag.start)
+    if definition is None or not _DEFINITION_REST.fullmatch(text, tag.end, line_end):
+        return []
+    label = " ".join(definition["label"].split()).casefold()
+    edits = [Edit(line_start, line_end, "", why, group=tag.start)]
+    for found in _index_references(text).get(label, ()):
+        if text[found.start() - 1 : found.start()] == "!":
+            return []  # a picture, whose path remains
+        if found.start() in page.protected:
+            continue
+        edits.append(Edit(found.start(), found.start() + 1, "", group=tag.start))
+        edits.append(Edit(found.end("text"), found.end(), "", group=tag.start))
+    return edits
+
+
+@lru_cache(maxsize=1)
+def _index_references(text: str) -> Mapping[str, Sequence[re.Match[str]]]:
+    """Return label -> its references, such as ``[text][label]``, ``[label][]``, ``[label]``."""
+    references: dict[str, list[re.Match[str]]] = {}
+    for found in _REFERENCE.finditer(text):
+        label = found["label"] or found["text"]
+        references.setdefault(" ".join(label.split()).casefold(), []).append(found)
+    return references
 
 
 def _match_link_start(text: str, offset: int) -> re.Match[str] | None:

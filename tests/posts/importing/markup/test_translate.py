@@ -100,6 +100,8 @@ def test_wordpress(text: str, expected: str | None) -> None:
         ("`{{< youtube x >}}`", None),
         ("```\n{{< youtube x >}}\n```", None),
         ("<!-- {{< youtube x >}} -->", None),
+        ("`{{</* a */>}}` and ```{{%/* /b */%}}```", "`{{< a >}}` and ```{{% /b %}}```"),
+        ("`{{</* a */>}}` and `{{< b >}}`", None),
     ],
 )  # fmt: skip
 def test_hugo(text: str, expected: str | None) -> None:
@@ -113,6 +115,13 @@ def test_hugo(text: str, expected: str | None) -> None:
         ("{% raw %}\n```\n{{ a }}\n```\n{% endraw %}", "\n```\n{{ a }}\n```\n"),
         ("```\n{% raw %}\n{{ a }}\n{% endraw %}\n```\n", "\n```\n{{ a }}\n```\n\n"),
         ("`{% raw %}{{ a }}{% endraw %}`", "`{{ a }}`"),
+        ("`{% raw %}{{ a }}{% endraw %}` and `{{ b }}`", None),
+        ("{% highlight liquid %}\n{% raw %}\n{{ a }}\n{% endraw %}\n{% endhighlight %}\n",
+         "\n```liquid\n{{ a }}\n```\n\n"),
+        ("a [b][c], [C], [#1][] `[c]`\n\n[c]: {{ site.repo }}/1\n[#1]: {% post_url a %}",
+         "a b, C, #1 `[c]`\n\n\n"),
+        ("[b][c]\n\n[c]: {{ site.baseurl }}/1", "[b][c]\n\n[c]: /1"),
+        ("![b][c]\n\n[c]: {{ site.cdn }}/1.png 'd'", "![b][c]\n\n[c]: /1.png 'd'"),
         ("{%- highlight ruby x -%}\nputs `a`\n{%- endhighlight -%}", "```ruby\nputs `a`\n```"),
         ("{% highlight js %}a{% endhighlight %}", "`a`"),
         ("{% include film.html id='a' %}", ""),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from newsletter.posts.importing.markup.components import HANDLERS, translate_element
 from newsletter.posts.importing.markup.edits import Edit
 from newsletter.posts.importing.markup.links_to_posts import (
+    is_in_definition,
     is_in_link_target,
     remove_post_link,
 )
@@ -93,7 +94,9 @@ def _translate_variable(page: MarkupPage, start: int, end: int) -> Iterator[Edit
             yield from translate_element(MarkupElement(tag), page)
         else:
             yield _make_literal(page, start, start + 2, end)
-    elif is_in_link_target(page.text, start):
+    elif is_in_link_target(page.text, start) or (
+        page.is_markdown and is_in_definition(page.text, start)
+    ):
         tag = MarkupTag(start, end, "", "single", words=(inside,))
         yield from remove_post_link(MarkupElement(tag), page)
     else:

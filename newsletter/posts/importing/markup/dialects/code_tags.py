@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from newsletter.posts.importing.markup.edits import Edit
+from newsletter.posts.importing.markup.edits import Edit, Ranges
 from newsletter.posts.importing.markup.page import MarkupPage
 
 _LIQUID_NAMES = "highlight|codeblock|code_block|prism|syntax|mermaid"
@@ -24,6 +24,16 @@ _FAMILIES = ("liquid", "hugo", "wordpress")
 
 def translate_code_tags(page: MarkupPage) -> Iterator[Edit]:
     """Yield the edits for all code between tags."""
+    for opening, closing, family in _iter_pairs(page):
+        yield from _translate_pair(page, opening, closing, family)
+
+
+def find_code_tag_ranges(page: MarkupPage) -> Ranges:
+    """Return the passages between tags of code, with the tags."""
+    return Ranges((opening.start(), closing.end()) for opening, closing, _ in _iter_pairs(page))
+
+
+def _iter_pairs(page: MarkupPage) -> Iterator[tuple[re.Match[str], re.Match[str], str]]:
     opening: re.Match[str] | None = None
     family = ""
     for found in _TAG.finditer(page.text):
@@ -34,7 +44,7 @@ def translate_code_tags(page: MarkupPage) -> Iterator[Edit]:
         if opening is None and not is_end:
             opening, family = found, found_family
         elif opening is not None and is_end and found[family] == opening[family]:
-            yield from _translate_pair(page, opening, found, family)
+            yield opening, found, family
             opening = None
         elif opening is not None and not is_end and found_family == family:
             opening = found  # the one before was never closed

@@ -1,5 +1,6 @@
 """Hugo's shortcodes: ``{{< youtube id >}}``, ``{{% notice %}}``."""
 
+import re
 from collections.abc import Iterator
 
 from newsletter.posts.importing.markup.components import translate_element
@@ -12,12 +13,15 @@ from newsletter.posts.importing.markup.tags import MarkupTag, TagForm, pair_tags
 
 DIALECT = "Hugo shortcode"
 _DELIMITERS = (("{{<", ">}}", "<>"), ("{{%", "%}}", "%%"))
+_IN_CODE = re.compile(
+    r"\{\{(?P<mark>[<%])(?:/\*(?P<escaped>[^{}\n]{1,400}?)\*/[>%]\}\}|[^{}\n]{0,400}[>%]\}\})"
+)
 _KEPT_INSIDE = frozenset({"rawhtml", "raw-html", "raw", "unsafe", "html", "markdownify", "md"})
 
 
 def translate_hugo(page: MarkupPage) -> list[Edit]:
     """Return the edits for all shortcodes of a post."""
-    edits = list(_iter_escaped(page))
+    edits = [*_iter_escaped(page), *_iter_escaped_in_code(page)]
     tags = list(_iter_tags(page))
     elements = pair_tags(tags)
     for element in elements:
@@ -63,3 +67,19 @@ def _iter_escaped(page: MarkupPage) -> Iterator[Edit]:
                     f"{format_literal_braces('{{', page)}{first} {content[2:-2].strip()} {last}}}}}"
                 )
                 yield Edit(start, end, shown, f"{DIALECT}, now text as the author shows it")
+
+
+def _iter_escaped_in_code(page: MarkupPage) -> Iterator[Edit]:
+    """Yield the edits for ``{{</* a */>}}`` in code, which Hugo reads like text.
+
+    If a shortcode is in code without it, the blog's tool is not Hugo, which would run it.
+    """
+    found_in_code = [
+        found for found in _IN_CODE.finditer(page.text) if found.start() in page.protected
+    ]
+    if any(not found["escaped"] for found in found_in_code):
+        return
+    for found in found_in_code:
+        mark = found["mark"]
+        shown = f"{{{{{mark} {found['escaped'].strip()} {'>' if mark == '<' else mark}}}}}"
+        yield Edit(*found.span(), shown, f"{DIALECT}, now text as the author shows it")

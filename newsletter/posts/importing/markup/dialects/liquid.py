@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from newsletter.posts.importing.markup.components import HANDLERS, translate_element
 from newsletter.posts.importing.markup.delimited import iter_delimited
 from newsletter.posts.importing.markup.dialects.braces import format_literal_braces
-from newsletter.posts.importing.markup.edits import Edit
+from newsletter.posts.importing.markup.dialects.code_tags import find_code_tag_ranges
+from newsletter.posts.importing.markup.edits import Edit, Ranges
 from newsletter.posts.importing.markup.links_to_posts import remove_post_link
 from newsletter.posts.importing.markup.page import MarkupPage
 from newsletter.posts.importing.markup.tags import (
@@ -33,27 +34,47 @@ _BRACES = re.compile(r"\{\{|\{%")
 
 
 def translate_raw(page: MarkupPage) -> Iterator[Edit]:
-    """Yield the edits for ``{% raw %}``: braces inside are text, in code they stay as they are."""
+    """Yield the edits for ``{% raw %}``: braces inside are text, in code they stay as they are.
+
+    If other braces are in code without it, the blog's tool reads none in code: then ``{% raw %}``
+    in code is what the author shows.
+    """
+    code_ranges = Ranges((*page.protected, *find_code_tag_ranges(page)))
+    pairs = list(_iter_raw_pairs(page, code_ranges))
+    raw = Ranges((opening.start(), closing.end()) for opening, closing in pairs)
+    is_shown_in_code = any(
+        braces.start() not in raw
+        and (code := page.protected.get_range(braces.start()))
+        and not page.text.startswith(("<!--", "{{"), code[0])
+        for braces in _BRACES.finditer(page.text)
+    )
+    why = "template tag raw"
+    for opening, closing in pairs:
+        in_code = opening.start() in code_ranges
+        if in_code and is_shown_in_code:
+            continue
+        for tag in (opening, closing):
+            yield _remove_raw_tag(page, tag, why, opening.start(), in_code=in_code)
+        if in_code:
+            continue
+        for braces in _BRACES.finditer(page.text, opening.end(), closing.start()):
+            if braces.start() not in page.protected:
+                literal = format_literal_braces(braces[0], page)
+                yield Edit(*braces.span(), literal, group=opening.start())
+
+
+def _iter_raw_pairs(
+    page: MarkupPage, code_ranges: Ranges
+) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
     opening: re.Match[str] | None = None
     for found in _RAW_TAG.finditer(page.text):
         if not found["name"].startswith("end"):
             opening = opening or found
-            continue
-        if opening is None:
-            continue
-        code = page.protected.get_range(opening.start())
-        if code != page.protected.get_range(found.start()):
+        elif opening is not None:
+            code = code_ranges.get_range(opening.start())
+            if code == code_ranges.get_range(found.start()):
+                yield opening, found
             opening = None
-            continue
-        why = "template tag raw"
-        for tag in (opening, found):
-            yield _remove_raw_tag(page, tag, why, opening.start(), in_code=code is not None)
-        if code is None:
-            for braces in _BRACES.finditer(page.text, opening.end(), found.start()):
-                if braces.start() not in page.protected:
-                    literal = format_literal_braces(braces[0], page)
-                    yield Edit(*braces.span(), literal, group=opening.start())
-        opening = None
 
 
 def _remove_raw_tag(
@@ -65,12 +86,14 @@ def _remove_raw_tag(
         line_start = text.rfind("\n", 0, tag.start()) + 1
         above_start = text.rfind("\n", 0, max(line_start - 1, 0)) + 1
         above = text[above_start:line_start].rstrip("\n")
-        if re.match(r"[ \t>]*(?:```|~~~)", above):
+        if re.match(r"[ \t>]*(?:```|~~~|\{%-? *highlight\b)", above):
             return Edit(above_start, tag.end(), f"\n{above}", why, tag[0], group)
         line_end = text.find("\n", tag.end())
         below_end = text.find("\n", line_end + 1) if line_end >= 0 else -1
         below = text[line_end + 1 : below_end if below_end >= 0 else None]
-        if line_end >= 0 and re.match(r"[ \t>]*(?:```|~~~)[`~]*\s*$", below):
+        if line_end >= 0 and re.match(
+            r"[ \t>]*(?:(?:```|~~~)[`~]*|\{%-? *endhighlight *-?%\})\s*$", below
+        ):
             end = line_end + 1 + len(below)
             return Edit(line_start, end, f"{below}\n", why, tag[0], group)
     return Edit(*tag.span(), "", why, group=group)
