@@ -86,7 +86,7 @@ def _kramdown_inline_rule(state: StateInline, silent: bool) -> bool:  # noqa: FB
     if not state.src.startswith("{:", state.pos):
         return False
     found = match_kramdown_attributes(state.src, state.pos)
-    if found is None:
+    if found is None or _is_table_of_contents(found):
         return False
     if not silent and found["list"] and state.tokens and not state.pending:
         opening = _INLINE_ELEMENTS.get(state.tokens[-1].type)
@@ -126,7 +126,7 @@ def _take_last_lines(inline: Token, opening: Token) -> None:
     while True:
         text, _, last_line = inline.content.rpartition("\n")
         found = match_kramdown_attributes(last_line.strip())
-        if found is None or found.end() != len(last_line.strip()):
+        if found is None or found.end() != len(last_line.strip()) or _is_table_of_contents(found):
             return
         _add_attributes(opening, found["list"] or "")
         inline.content = text.rstrip()
@@ -143,6 +143,11 @@ def _move_to_heading(tokens: list[Token], paragraph: Token) -> None:
         and heading.map[1] == paragraph.map[0]
     ):
         heading.attrs.update(paragraph.attrs)
+
+
+def _is_table_of_contents(attributes: re.Match[str]) -> bool:
+    """Whether kramdown puts a table of contents here; as text, the checks find it."""
+    return "toc" in (attributes["list"] or "").split()
 
 
 def _add_attributes(token: Token, attribute_list: str) -> None:

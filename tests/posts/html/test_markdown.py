@@ -304,3 +304,8 @@ def test_package_version_is_no_email_address(text: str, *, is_linked: bool) -> N
     html = render_markdown(f"We use **{text}** and bo@a.example now.")
     assert html.count('href="mailto:') == is_linked + 1
     assert text.strip("<>") in html
+
+
+@pytest.mark.parametrize("line", ["{:toc}", "{: toc .wide}"])
+def test_a_table_of_contents_of_kramdown_stays_text_for_the_checks(line: str) -> None:
+    assert line in render_markdown(f"* TOC\n{line}\n\n## The quay\n")
