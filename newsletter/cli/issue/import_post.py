@@ -85,6 +85,7 @@ class _Comparison:
 
 
 def _compare_with_source(result: "ImportResult", source: str, config: "Config") -> _Comparison:
+    from newsletter.posts.importing.markup.dialects.braces import LITERAL_REASON
     from newsletter.posts.importing.source_inventory import take_source_inventory
     from newsletter.posts.read_issue import read_issue
     from newsletter.posts.removed_line import RemovedLine
@@ -100,7 +101,7 @@ def _compare_with_source(result: "ImportResult", source: str, config: "Config") 
     post = result.imported_post
     set_aside = (RemovedLine(*entry) for entry in post.set_aside)
     inventory = take_source_inventory(result.source_text, source)
-    removed = (*post.removed, *set_aside)
+    removed = (*(entry for entry in post.removed if entry.why != LITERAL_REASON), *set_aside)
     article = build_article(issue, config)
     return _Comparison(
         losses=find_lost_content(inventory, issue, article, removed=removed),

@@ -4,12 +4,16 @@ A replacement never changes the number of lines, so that the lines of all later 
 of the source.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 from newsletter.posts.removed_line import RemovedLine
+
+_QUOTED_VALUE = re.compile(r"\"[^\"\n]*\"|(?<=[=\s])'[^'\n]*'")
+_WORD = re.compile(r"\w+")
 
 
 class Edit(NamedTuple):
@@ -78,9 +82,27 @@ def apply_edits(
         parts += (text[position : edit.start], edit.text, missing_line_ends)
         position = edit.end
         if edit.why:
-            listed = edit.removed or source
+            listed = _omit_kept_values(edit.removed or source, edit.text)
             removed.append(RemovedLine(get_line(edit.start), " ".join(listed.split()), edit.why))
     return EditedText("".join((*parts, text[position:])), tuple(removed))
+
+
+def _omit_kept_values(markup: str, kept: str) -> str:
+    """Return markup with an ellipsis for each quoted value that stays, such as a caption.
+
+    What is listed as removed is not missed in the email: so it must not hold what stays.
+    """
+    if not kept:
+        return markup
+    kept_words = set(_WORD.findall(kept))
+    return _QUOTED_VALUE.sub(
+        lambda value: (
+            f"{value[0][0]}\u2026{value[0][0]}"
+            if (words := _WORD.findall(value[0])) and kept_words.issuperset(words)
+            else value[0]
+        ),
+        markup,
+    )
 
 
 class Ranges:

@@ -315,6 +315,15 @@ def test_removed_markup_has_its_line_and_kind() -> None:
     ]  # fmt: skip
 
 
+def test_what_stays_is_not_listed_as_removed() -> None:
+    text = '{{< figure src="a.png" caption="In fog" class="wide" >}}\n{% note title="Ice" %}a{% endnote %}'
+    translated = translate_markup(text, "post.md", is_markdown=True)
+    assert [entry.text for entry in translated.removed] == [
+        '{{< figure src="…" caption="…" class="wide" >}}',
+        '{% note title="…" %} {% endnote %}',
+    ]
+
+
 def test_kept_lines_stay_as_they_are() -> None:
     text = "{{< a >}}\n{{< note >}}\nb\n{{< /note >}}\n[gallery]"
     assert translate(text, keep=(2, 4)) == "\n{{< note >}}\nb\n{{< /note >}}\n"
