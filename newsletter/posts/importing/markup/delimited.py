@@ -20,9 +20,11 @@ def iter_delimited(text: str, opening: str, closing: str, protected: Ranges) -> 
     start = text.find(opening)
     while start >= 0:
         inner_start = start + len(opening)
-        end = text.find(closing, inner_start, inner_start + MAX_TAG_LENGTH)
         next_start = text.find(opening, inner_start)
-        if end >= 0 and (next_start < 0 or end < next_start) and start not in protected:
+        limit = inner_start + MAX_TAG_LENGTH
+        last_start = limit if next_start < 0 else min(limit, next_start + len(closing) - 1)
+        end = text.find(closing, inner_start, last_start)
+        if end >= 0 and start not in protected:
             yield Delimited(start, end + len(closing), text[inner_start:end])
             next_start = text.find(opening, end + len(closing))
         start = next_start

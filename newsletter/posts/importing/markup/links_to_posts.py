@@ -15,6 +15,7 @@ _DEFINITION_REST = re.compile(r"[^\s]{0,200}(?:[ \t]+[\"'(][^\n]{0,200})?[ \t]*"
 _REFERENCE = re.compile(
     r"(?<!\\)\[(?P<text>[^\[\]]{1,300})\](?:\[(?P<label>[^\[\]\n]{0,200})\])?(?![(:])"
 )
+_BRACKET = re.compile(r"[\[\]]")
 _LINK_REST = re.compile(r"[^\s()\[\]<>]{0,200}(?:[ \t]+\"[^\"\n]{0,200}\")?[ \t]*\)")
 
 
@@ -89,12 +90,18 @@ def _match_link_start(text: str, offset: int) -> re.Match[str] | None:
 
 
 def _find_opening_bracket(text: str, end: int) -> int | None:
-    depth = 0
-    for offset in range(end - 1, max(end - _MAX_TEXT_LENGTH, 0) - 1, -1):
-        if text[offset] == "]":
-            depth += 1
-        elif text[offset] == "[":
-            if not depth:
-                return offset
-            depth -= 1
-    return None
+    start = _pair_brackets(text).get(end)
+    return start if start is not None and end - start <= _MAX_TEXT_LENGTH else None
+
+
+@lru_cache(maxsize=1)
+def _pair_brackets(text: str) -> Mapping[int, int]:
+    """Return the offset of each closing bracket -> that of its opening one."""
+    pairs: dict[int, int] = {}
+    opening: list[int] = []
+    for found in _BRACKET.finditer(text):
+        if found[0] == "[":
+            opening.append(found.start())
+        elif opening:
+            pairs[found.start()] = opening.pop()
+    return pairs

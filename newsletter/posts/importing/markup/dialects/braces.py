@@ -60,9 +60,10 @@ def _find_end(text: str, start: int) -> int | None:
     """Return the offset behind the ``}}`` of an expression; braces in quotes don't count."""
     if found := _QUOTED.match(text, start, start + MAX_TAG_LENGTH):
         return found.end()
-    end = text.find("}}", start + 2, start + MAX_TAG_LENGTH)
-    next_start = text.find("{{", start + 2)
-    if end < 0 or 0 <= next_start < end or "\n\n" in text[start:end]:
+    limit = start + MAX_TAG_LENGTH
+    next_start = text.find("{{", start + 2, limit)
+    end = text.find("}}", start + 2, limit if next_start < 0 else next_start + 1)
+    if end < 0 or "\n\n" in text[start:end]:
         return None
     return end + 2
 
