@@ -316,7 +316,8 @@ def test_removed_markup_has_its_line_and_kind() -> None:
 
 
 def test_what_stays_is_not_listed_as_removed() -> None:
-    text = '{{< figure src="a.png" caption="In fog" class="wide" >}}\n{% note title="Ice" %}a{% endnote %}'
+    figure = '{{< figure src="a.png" caption="In fog" class="wide" >}}'
+    text = f'{figure}\n{{% note title="Ice" %}}a{{% endnote %}}'
     translated = translate_markup(text, "post.md", is_markdown=True)
     assert [entry.text for entry in translated.removed] == [
         '{{< figure src="…" caption="…" class="wide" >}}',
