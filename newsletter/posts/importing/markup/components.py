@@ -6,13 +6,21 @@ arguments don't say enough.
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from newsletter.posts.importing.markup.edits import Edit
+from newsletter.posts.importing.markup.media import (
+    Handler,
+    is_web_url,
+    make_address_handler,
+    translate_embed,
+    translate_media,
+    translate_picture,
+    translate_vimeo,
+    translate_youtube,
+)
 from newsletter.posts.importing.markup.page import MarkupPage, quote_target
 from newsletter.posts.importing.markup.tags import MarkupElement
-
-Handler = Callable[[MarkupElement, MarkupPage], "list[Edit] | None"]
 
 CALLOUT_KIND_BY_NAME: Mapping[str, str] = {
     **dict.fromkeys(
@@ -27,133 +35,7 @@ CALLOUT_KIND_BY_NAME: Mapping[str, str] = {
 }  # fmt: skip
 # In a name of several words, such as ``callout-danger``, one of these makes it a callout.
 _CALLOUT_PARTS = frozenset({"callout", "admonition", "alert", "notice"})
-_PICTURE_SUFFIX = re.compile(r"\.(?:png|jpe?g|gif|webp|avif|svg|bmp)(?:[?#]|$)", re.IGNORECASE)
-_YOUTUBE_URL = re.compile(
-    r"(?:https?:)?//(?:www\.|m\.)?(?:youtube(?:-nocookie)?\.com/(?:watch\?(?:\S*&)?v=|embed/|shorts/"
-    r"|live/)|youtu\.be/)([\w-]{6,})"
-)
-_VIMEO_URL = re.compile(r"(?:https?:)?//(?:www\.|player\.)?vimeo\.com/(?:video/)?(\d+)")
-_VIDEO_ID = re.compile(r"[\w-]{6,20}")
-_WEB_URL = re.compile(r"(?:https?:)?//[^\s<>\"]+|/[^\s<>\"]*|[\w./-]+\.\w{2,4}")
 _INDENT = re.compile(r"[ \t]*")
-
-
-def make_picture(page: MarkupPage, element: MarkupElement, src: str, **values: str) -> list[Edit]:
-    """Return the edit that makes a picture, with a caption if there is one."""
-    alt, caption, link = values.get("alt", ""), values.get("caption", ""), values.get("link", "")
-    tag = element.tag
-    if page.is_markdown and not caption:
-        safe_alt = re.sub(r"[\[\]]", r"\\\g<0>", " ".join(alt.split()))
-        picture = f"![{safe_alt}]({quote_target(src)})"
-        picture = f"[{picture}]({quote_target(link)})" if link else picture
-        return page.replace_element(element, picture, "a picture")
-    picture = f'<img src="{html.escape(src)}" alt="{html.escape(alt)}">'
-    picture = f'<a href="{html.escape(link)}">{picture}</a>' if link else picture
-    if caption:
-        caption = page.render_inline(caption)
-        picture = f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
-    return page.replace_element(
-        element, page.format_block(picture, tag.start, element.end), "a picture"
-    )
-
-
-def make_embed(page: MarkupPage, element: MarkupElement, url: str, title: str = "") -> list[Edit]:
-    """Return the edit that makes a video of an address, or a link if it is no video's."""
-    if found := _YOUTUBE_URL.match(url):
-        return _make_frame(page, element, f"https://www.youtube.com/embed/{found[1]}", title)
-    if found := _VIMEO_URL.match(url):
-        return _make_frame(page, element, f"https://player.vimeo.com/video/{found[1]}", title)
-    return page.replace_element(element, page.format_link(url, title), "a link")
-
-
-def _make_frame(page: MarkupPage, element: MarkupElement, src: str, title: str) -> list[Edit]:
-    title_attribute = f' title="{html.escape(title)}"' if title else ""
-    frame = f'<iframe src="{html.escape(src)}"{title_attribute}></iframe>'
-    return page.replace_element(
-        element, page.format_block(frame, element.tag.start, element.end), "a video"
-    )
-
-
-def _translate_picture(element: MarkupElement, page: MarkupPage) -> list[Edit] | None:
-    tag = element.tag
-    src = tag.get("src", "url", "image", "path", "file", "image_path", "image_url", "href") or next(
-        (word for word in tag.words if _PICTURE_SUFFIX.search(word)), ""
-    )
-    if not src:
-        return None
-    caption = tag.get("caption", "attr") or page.get_inner(element).strip()
-    others = [word for word in tag.words if word != src]
-    prose = next((word for word in others if " " in word), "")
-    title = tag.get("title") if tag.name == "figure" else ""
-    caption = f"**{title}** {caption}".strip() if title and page.is_markdown else caption or title
-    alt = tag.get("alt") or ("" if caption else tag.get("title")) or prose
-    return make_picture(page, element, src, alt=alt, caption=caption, link=tag.get("link"))
-
-
-def _translate_youtube(element: MarkupElement, page: MarkupPage) -> list[Edit] | None:
-    tag = element.tag
-    video = tag.get("id", "videoid", "video_id", "video", "v", "url", "src", position=0)
-    video = video or page.get_inner(element).strip() or tag.arguments.strip(" =")
-    if _VIDEO_ID.fullmatch(video):
-        video = f"https://youtu.be/{video}"
-    return make_embed(page, element, video, tag.get("title")) if "//" in video else None
-
-
-def _translate_vimeo(element: MarkupElement, page: MarkupPage) -> list[Edit] | None:
-    tag = element.tag
-    video = tag.get("id", "videoid", "video", "url", "src", position=0)
-    video = video or page.get_inner(element).strip() or tag.arguments.strip(" =")
-    if video.isdecimal():
-        video = f"https://vimeo.com/{video}"
-    return make_embed(page, element, video, tag.get("title")) if "//" in video else None
-
-
-def _translate_embed(element: MarkupElement, page: MarkupPage) -> list[Edit] | None:
-    tag = element.tag
-    url = tag.get("url", "src", "href", position=0) or page.get_inner(element).strip()
-    return make_embed(page, element, url, tag.get("title")) if _is_web_url(url) else None
-
-
-def _translate_media(element: MarkupElement, page: MarkupPage) -> list[Edit] | None:
-    tag = element.tag
-    src = tag.get("src", "mp4", "webm", "m4v", "mp3", "m4a", "ogg", "wav", "url", position=0)
-    src = src or page.get_inner(element).strip()
-    if not src or " " in src:
-        return None
-    if _YOUTUBE_URL.match(src) or _VIMEO_URL.match(src):
-        return make_embed(page, element, src, tag.get("title"))
-    name = "audio" if tag.name.startswith("audio") else "video"
-    poster = f' poster="{html.escape(tag.get("poster"))}"' if tag.get("poster") else ""
-    title = f' title="{html.escape(tag.get("title"))}"' if tag.get("title") else ""
-    media = f'<{name} src="{html.escape(src)}"{poster}{title} controls></{name}>'
-    media = page.format_block(media, tag.start, element.end)
-    return page.replace_element(element, media, f"{'an' if name == 'audio' else 'a'} {name}")
-
-
-def _make_address_handler(pattern: str) -> Handler:
-    """Return the handler of a service whose page's address holds the tag's arguments."""
-
-    def translate(element: MarkupElement, page: MarkupPage) -> list[Edit] | None:
-        tag = element.tag
-        url = tag.get("url", "src", "href")
-        user = tag.get("user", "username")
-        words = (*((user,) if user else ()), *((tag.get("id"),) if tag.get("id") else ()))
-        words = words or tag.words
-        if not url and words:
-            path = words[0] if _is_web_url(words[0]) and "//" in words[0] else ""
-            url = path or pattern.format("/".join(words[:2]), words[-1] if words else "")
-            if "/status/" in pattern and not path:
-                account = words[0] if len(words) > 1 else "i"
-                url = f"https://x.com/{account.lstrip('@')}/status/{words[min(1, len(words) - 1)]}"
-        if "//" not in url or " " in url:
-            return None
-        return page.replace_element(element, page.format_link(url), "a link")
-
-    return translate
-
-
-def _is_web_url(text: str) -> bool:
-    return bool(_WEB_URL.fullmatch(text))
 
 
 def _translate_callout(  # noqa: PLR0911 - one return for each form
@@ -265,7 +147,7 @@ def _translate_details(element: MarkupElement, page: MarkupPage) -> list[Edit] |
 
 def _translate_button(element: MarkupElement, page: MarkupPage) -> list[Edit] | None:
     tag = element.tag
-    url = tag.get("url", "link", "href", "to", "src") or next(filter(_is_web_url, tag.words), "")
+    url = tag.get("url", "link", "href", "to", "src") or next(filter(is_web_url, tag.words), "")
     text = page.get_inner(element).strip() or tag.get("text", "label", "title", "name")
     if not url or not text:
         return None
@@ -291,19 +173,19 @@ def _names(names: str, handler: Handler) -> dict[str, Handler]:
 
 HANDLERS: Mapping[str, Handler] = {
     **_names("figure img image picture imgproc photo rawimg postimage resize_image fig",
-             _translate_picture),
+             translate_picture),
     **_names("youtube youtubevideo lite-youtube liteyoutube youtubeembed embedyoutube yt "
-             "youtube-enhanced", _translate_youtube),
-    **_names("vimeo vimeovideo", _translate_vimeo),
-    **_names("embed oembed link-preview linkcard bookmark card-link", _translate_embed),
+             "youtube-enhanced", translate_youtube),
+    **_names("vimeo vimeovideo", translate_vimeo),
+    **_names("embed oembed link-preview linkcard bookmark card-link", translate_embed),
     **_names("video audio mp3 mp4 audioplayer videoplayer soundcloud playlist-item",
-             _translate_media),
-    **_names("gist", _make_address_handler("https://gist.github.com/{0}")),
-    **_names("tweet twitter x xtweet", _make_address_handler("https://x.com/{0}/status/{1}")),
-    **_names("instagram", _make_address_handler("https://www.instagram.com/p/{1}/")),
-    **_names("github", _make_address_handler("https://github.com/{0}")),
+             translate_media),
+    **_names("gist", make_address_handler("https://gist.github.com/{0}")),
+    **_names("tweet twitter x xtweet", make_address_handler("https://x.com/{0}/status/{1}")),
+    **_names("instagram", make_address_handler("https://www.instagram.com/p/{1}/")),
+    **_names("github", make_address_handler("https://github.com/{0}")),
     **_names("spotify codepen codesandbox replit stackblitz speakerdeck slideshare asciinema "
-             "jsfiddle loom", _make_address_handler("{0}")),
+             "jsfiddle loom", make_address_handler("{0}")),
     **_names(" ".join(CALLOUT_KIND_BY_NAME), _translate_callout),
     **_names("quote blockquote pullquote epigraph cite testimonial", _translate_quote),
     **_names("details spoiler collapse expand accordion accordion-item toggle fold tab tabitem "
