@@ -5,8 +5,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from newsletter.posts.content_loss.article_words import cut_to_article
 from newsletter.posts.content_loss.compare import ContentLoss, find_losses, find_lost_words
-from newsletter.posts.content_loss.inventory import ContentInventory, take_inventory
+from newsletter.posts.content_loss.inventory import (
+    ContentInventory,
+    normalize_words,
+    take_inventory,
+)
+from newsletter.posts.content_loss.source_lines import SourceLines, number_words
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.posts.removed_line import RemovedLine
@@ -36,12 +42,22 @@ def find_lost_content(
         email: the email rendered from it, with its merge tokens; not compared if not given.
         removed: what an import left out on purpose, besides ``issue.post.removed``.
     """
-    shown = f"<h1>{html.escape(issue.post.title)}</h1>\n{article.html}"
+    shown = article.html
+    if _has_title(source, issue.post.title):
+        shown = f"<h1>{html.escape(issue.post.title)}</h1>\n{shown}"
     losses = [
         *find_losses(source, take_inventory(shown, "email"), (*removed, *issue.post.removed)),
         *(_find_lost_in_email(source, article, email) if email else ()),
     ]
     return tuple(sorted(losses, key=lambda loss: loss.line))
+
+
+def _has_title(source: ContentInventory, title: str) -> bool:
+    """Return whether a block of the source is the title, as in a post without front matter."""
+    words = tuple(normalize_words(title))
+    return any(
+        source.words[block.first_word : block.word_range.stop] == words for block in source.blocks
+    )
 
 
 def _find_lost_in_email(
@@ -52,13 +68,20 @@ def _find_lost_in_email(
     The text part has no images and no code blocks: only its words are compared.
     """
     article_html = MERGE_TOKEN_PATTERN.sub(" ", article.html)  # each part has its own tokens
-    in_html = take_inventory(article_html, "email")
-    in_text = take_inventory(_REPEATED_IN_CARD.sub(" ", article_html), "email")
-    losses = dict.fromkeys(
-        (
-            *find_losses(in_html, take_inventory(email.html, "email")),
-            *find_lost_words(in_text, take_inventory(email.text, "text")),
-        )
-    )
-    for loss in losses:
-        yield replace(loss, line=source.find_line(loss.text))
+    in_html = number_words(take_inventory(article_html, "email"))
+    html_part = cut_to_article(take_inventory(email.html, "email"), in_html)
+    repeated = _REPEATED_IN_CARD.sub(lambda found: " " * len(found[0]), article_html)
+    in_text = number_words(take_inventory(repeated, "email"))
+    text_part = cut_to_article(take_inventory(email.text, "text"), in_text, is_exact=False)
+    losses = [(loss, in_html) for loss in find_losses(in_html, html_part)] + [
+        (loss, in_text) for loss in find_lost_words(in_text, text_part)
+    ]
+    if not losses:
+        return
+    lines = SourceLines(source)
+    found: set[ContentLoss] = set()
+    for loss, inventory in losses:
+        located = replace(loss, line=lines.get_line(inventory.words, loss.line - 1))
+        if located not in found:
+            found.add(located)
+            yield located

@@ -131,3 +131,21 @@ def test_a_word_lost_between_article_and_email_is_told(part: str, gone: str, lin
     damaged = replace(email, **{part: getattr(email, part).replace(gone, "")})
     losses = find_lost_content(source, issue, article, email=damaged)
     assert [(loss.text, loss.line) for loss in losses] == [(gone, line)]
+
+
+def test_an_attribute_that_names_the_mark_is_no_mark() -> None:
+    text = "<p>wq0z</p>\n<a href='/q\n\n<svg><text>x</text></svg>\n\n<a href='/q\n\n"
+    assert "wq0z" in sanitize_html(render_markdown(text))
+
+
+@pytest.mark.parametrize("part", ["html", "text"])
+def test_the_title_in_the_template_makes_up_for_no_lost_word(part: str) -> None:
+    text = "The gull never lands here, not even at night.\n\nIt rests on the tide now.\n"
+    issue = make_issue("".join(f"<p>{block}</p>" for block in text.strip().split("\n\n")))
+    article = build_article(issue, CONFIG)
+    email = render_issue(issue, load_templates(ROOT / "templates"), CONFIG)
+    damaged = replace(
+        email, **{part: getattr(email, part).replace("on the tide now", "on the now")}
+    )
+    losses = find_lost_content(take_inventory(text, "markdown"), issue, article, email=damaged)
+    assert [(loss.text, loss.line) for loss in losses] == [("tide", 3)]

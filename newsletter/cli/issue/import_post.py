@@ -85,6 +85,7 @@ class _Comparison:
 
 
 def _compare_with_source(result: "ImportResult", source: str, config: "Config") -> _Comparison:
+    from newsletter.posts.content_loss.removed_passages import find_passage_line
     from newsletter.posts.importing.markup.dialects.braces import LITERAL_REASON
     from newsletter.posts.importing.source_inventory import take_source_inventory
     from newsletter.posts.read_issue import read_issue
@@ -106,7 +107,8 @@ def _compare_with_source(result: "ImportResult", source: str, config: "Config") 
     return _Comparison(
         losses=find_lost_content(inventory, issue, article, removed=removed),
         removed=tuple(
-            entry._replace(line=inventory.find_line(entry.text)) for entry in issue.post.removed
+            entry._replace(line=find_passage_line(inventory, entry.text))
+            for entry in issue.post.removed
         ),
     )
 

@@ -28,8 +28,8 @@ def summarize_losses(losses: Iterable[ContentLoss]) -> Iterator[str]:
         words = sum(loss.word_count for loss in group)
         noun = kind.removesuffix("s")
         count = words if kind == "words" else len(group)
-        size = f" ({words:,} words)" if words and kind != "words" else ""
-        lines = list(dict.fromkeys(str(loss.line) for loss in group))
+        size = f" ({words:,} word{'' if words == 1 else 's'})" if words and kind != "words" else ""
+        lines = list(dict.fromkeys(str(loss.line) for loss in group if loss.line))
         more = f" and {len(lines) - _MAX_LINES:,} more" if len(lines) > _MAX_LINES else ""
         yield (
             f"{count:,} {noun}{'' if count == 1 else 's'}{size}: {_clip(group[0].text)} "

@@ -12,7 +12,7 @@ from newsletter.posts.content_loss.masked_text import (
     BlockKind,
     ContentReference,
 )
-from newsletter.posts.content_loss.text_masker import TextMasker
+from newsletter.posts.content_loss.text_masker import BARE_URL, TextMasker
 from newsletter.posts.html.normalize.tags import unescape_attribute
 
 _INLINE_TAGS = frozenset(
@@ -61,6 +61,7 @@ _TEMPLATE_TAG = re.compile(
     r"|\{:?[ \t]*+(?:[#.][\w-]|[\w-]++=)[^{}\n]*+\}|\{:[^{}\n]*+\}",
     re.DOTALL,
 )
+_TEMPLATE_TAG_START = re.compile(r"\{[{%]")
 _VISIBLE_VALUE = re.compile(
     r"""\b(?:caption|alt|title)\s*+=\s*+(?:"(?P<double>[^"]*+)"|'(?P<single>[^']*+)')"""
 )
@@ -157,7 +158,8 @@ class HtmlMasker(TextMasker):
         values = _find_attributes(tag[0])
         get = {key: _get_value(found).strip() for key, found in values.items()}.get
         urls = _get_urls(tag[0])
-        if name == "a" and (href := get("href", "")) and self.is_link(tag.end()):
+        href = get("href", "")
+        if name == "a" and self.is_link(href, tag.end()):
             self.out.references.append(ContentReference("link", (href,), tag.start()))
         elif name in _IMAGE_TAGS and urls and self.is_image(get("width"), get("height")):
             self.out.references.append(ContentReference("image", urls, tag.start(), get("alt", "")))
@@ -177,14 +179,19 @@ class HtmlMasker(TextMasker):
         """Return whether an image of this size is content; in an email all are."""
         return True
 
-    def is_link(self, start: int) -> bool:  # noqa: ARG002
-        """Return whether a link whose content begins at ``start`` shows something."""
-        return True
+    def is_link(self, href: str, start: int) -> bool:  # noqa: ARG002
+        """Return whether a link with content from ``start`` on leads somewhere."""
+        return bool(href)
 
     def _mask_around(self, markup: str, value: re.Match[str]) -> None:
         group = next(key for key in ("double", "single", "bare") if value[key] is not None)
         self.out.blank(markup[: value.start(group)])
-        self.out.encoded_text(value[group])
+        position = 0
+        for url in BARE_URL.finditer(value[group]):
+            self.out.encoded_text(value[group][position : url.start()])
+            self.out.blank(url[0])
+            position = url.end()
+        self.out.encoded_text(value[group][position:])
         self.out.blank(markup[value.end(group) :])
 
     def _note_embed(self, markup: str, start: int) -> None:
@@ -238,9 +245,10 @@ class HtmlSourceMasker(HtmlMasker):
             for size in (width, height)
         )
 
-    def is_link(self, start: int) -> bool:
-        """Return whether a link whose content begins at ``start`` shows more than an icon."""
-        return _EMPTY_LINK.match(self.source, start) is None
+    def is_link(self, href: str, start: int) -> bool:
+        """Return whether a link leads to a fixed address and shows more than an icon."""
+        is_fixed = bool(href) and not _TEMPLATE_TAG_START.search(href)
+        return is_fixed and _EMPTY_LINK.match(self.source, start) is None
 
     def consume(self, start: int) -> int:
         """Add the construct that begins at a special character; return where it ends."""
@@ -281,6 +289,7 @@ def _get_urls(tag: str) -> tuple[str, ...]:
         for key in _URL_ATTRIBUTES
         if key in values
         for url in _split_srcset(key, _get_value(values[key]).strip())
+        if not _TEMPLATE_TAG_START.search(url)
     )
 
 

@@ -5,7 +5,6 @@ import sys
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,16 +19,23 @@ Syntax = Literal["markdown", "html", "text", "email"]
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 )
+# Characters that say something by themselves (arrows, check marks, emoji, signs of mathematics);
+# not those of links back from footnotes.
+_SYMBOLS = (
+    "\u00b0\u00b1\u00d7\u00f7\u20a0-\u20bf\u2190\u2192-\u21a8\u21ab-\u22ff\u2300-\u23ff\u25a0-\u27bf"
+    "\u27c0-\u27e5\u27ec-\u2933\u2936-\u2bff\U0001f000-\U0001f3fa\U0001f400-\U0001f516\U0001f518-\U0001faff"
+)
 _MASKERS = {
     "markdown": MarkdownMasker,
     "html": HtmlSourceMasker,
     "text": TextMasker,
     "email": HtmlMasker,
 }
+_PLACE_WORDS = 3  # that tell one place from others
 _LETTERS = rf"[^\W_{_UNSPACED}]+"
-_WORD = re.compile(rf"[{_UNSPACED}]|{_LETTERS}(?:{GLUE}+{_LETTERS})*")
+_WORD = re.compile(rf"[{_UNSPACED}{_SYMBOLS}]|{_LETTERS}(?:{GLUE}+{_LETTERS})*")
 _LINE_END = re.compile(r"\n")
-_WORD_PART = re.compile(rf"[{_UNSPACED}]|{_LETTERS}")
+_WORD_PART = re.compile(rf"[{_UNSPACED}{_SYMBOLS}]|{_LETTERS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,11 @@ class InventoryBlock:
     kind: BlockKind
     first_word: int
     word_count: int
+
+    @property
+    def word_range(self) -> range:
+        """The indices of its words."""
+        return range(self.first_word, self.first_word + self.word_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +86,15 @@ class ContentInventory:
         """Return the 1-based line of an offset."""
         return self.first_line - 1 + bisect_right(self.line_starts, offset)
 
-    def find_words(self, words: Sequence[str], line: int = 0) -> int:
-        """Return the index at which these words begin, on a line or below; else anywhere; or -1."""
-        if not words:
-            return -1
-        from_line = bisect_left(self.spans, (self._get_offset(line), 0))
-        for start in (from_line, 0):
-            for index in _iter_indices(self.words, words[0], start):
-                if self.words[index : index + len(words)] == tuple(words):
-                    return index
-        return -1
+    def find_first_word(self, line: int) -> int:
+        """Return the index of the first word on a line or below."""
+        offset = self.line_starts[min(max(line - self.first_line, 0), len(self.line_starts) - 1)]
+        return bisect_left(self.spans, (offset, 0))
 
-    def find_line(self, text: str) -> int:
-        """Return the 1-based line on which these words begin; 0 if they aren't there."""
-        index = self.find_words(normalize_words(text))
-        return 0 if index < 0 else self.get_line(self.spans[index][0])
-
-    def _get_offset(self, line: int) -> int:
-        index = min(max(line - self.first_line, 0), len(self.line_starts) - 1)
-        return self.line_starts[index]
+    def get_words_at(self, offset: int) -> tuple[str, ...]:
+        """Return the next words after an offset, to know a place by."""
+        index = bisect_left(self.spans, (offset, 0))
+        return self.words[index : index + _PLACE_WORDS]
 
     def quote(self, indices: Sequence[int]) -> str:
         """Return the text from the first to the last of these words, on one line."""
@@ -132,13 +133,6 @@ def take_inventory(text: str, syntax: Syntax, first_line: int = 1) -> ContentInv
 def normalize_words(text: str) -> list[str]:
     """Return the words of a text without markup, as an inventory has them."""
     return _WORD_PART.findall(unicodedata.normalize("NFKC", text).casefold())
-
-
-def _iter_indices(words: tuple[str, ...], word: str, start: int) -> Iterator[int]:
-    with suppress(ValueError):
-        while True:
-            start = words.index(word, start) + 1
-            yield start - 1
 
 
 def _split_blocks(

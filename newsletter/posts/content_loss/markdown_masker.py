@@ -64,8 +64,8 @@ class MarkdownMasker(HtmlSourceMasker):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._brackets: list[tuple[bool, int]] = []  # whether it is an image's, offset
-        self._definitions: dict[str, tuple[str, int]] = {}  # by label, the first as in Markdown
-        self._used_labels: set[str] = set()
+        self._definitions: dict[str, str] = {}  # URL by label, the first as in Markdown
+        self._label_uses: list[tuple[str, ReferenceKind, int]] = []  # label, kind, offset
         self._paired_shortcodes = {name.lower() for name in _SHORTCODE_END.findall(text)}
         self._runs: dict[int, list[int]] = {}
         for found in _BACKTICKS.finditer(text):
@@ -97,9 +97,9 @@ class MarkdownMasker(HtmlSourceMasker):
         """Return the text without its markup."""
         masked = super().mask()
         links = [
-            ContentReference("link", (html.unescape(url.strip("<>")),), start)
-            for label, (url, start) in self._definitions.items()
-            if label in self._used_labels
+            ContentReference(kind, (html.unescape(self._definitions[label].strip("<>")),), start)
+            for label, kind, start in self._label_uses
+            if label in self._definitions
         ]
         return replace(masked, references=(*masked.references, *links))
 
@@ -119,7 +119,7 @@ class MarkdownMasker(HtmlSourceMasker):
             return self._consume_fence(fence)
         if definition := _DEFINITION.match(self.source, start):
             label = _normalize_label(definition["label"])
-            self._definitions.setdefault(label, (definition["url"], start))
+            self._definitions.setdefault(label, definition["url"])
             self.out.blank(definition[0])
             self._starts_block = True
             return definition.end()
@@ -214,14 +214,14 @@ class MarkdownMasker(HtmlSourceMasker):
         kind: ReferenceKind = "image" if is_image else "link"
         if opening >= 0 and (found := _DESTINATION.match(self.source, start)):
             alt = self.source[opening:start] if is_image else ""
-            self._add_reference(kind, found["url"], start, alt)
+            self._add_reference(kind, found["url"], opening, alt)
             self.out.blank(found[0])
             return found.end()
         if opening >= 0:
             text = self.source[opening:start]
             found = _LABEL.match(self.source, start)
             label = found[1] if found and found[1].strip() else text
-            self._used_labels.add(_normalize_label(label))
+            self._label_uses.append((_normalize_label(label), kind, opening))
             if found:
                 self.out.blank(found[0])
                 return found.end()

@@ -55,7 +55,8 @@ class TextMasker:
             self.add_text(self.source[start])
             return start + 1
         url = strip_punctuation(found[0])
-        self.out.references.append(ContentReference("link", (url,), start))
+        if not self.source.startswith(("{{", "{%"), found.end()):  # else only a part of one
+            self.out.references.append(ContentReference("link", (url,), start))
         self.out.blank(url)
         return start + len(url)
 

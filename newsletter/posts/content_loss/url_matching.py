@@ -1,6 +1,8 @@
 """Match the URLs of a source with the resolved ones of its email."""
 
 import re
+import sys
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
@@ -12,7 +14,16 @@ _TRACKING_PARAMETER = re.compile(r"(?<=[?&])utm_\w+=[^&#]*&?", re.IGNORECASE)
 _RELATIVE_START = re.compile(r"^(?:\.{0,2}/)+")
 _EXTENSION = re.compile(r"\.\w{1,5}$")
 _COPY_NUMBER = re.compile(r"-\d+$")  # of two images with one name
-_MIN_EMBED_ID_LENGTH = 4  # characters: a shorter last part of a path identifies nothing
+_URL_SEPARATOR = re.compile(r"[/?&=#]")
+_MIN_EMBED_ID_LENGTH = 4  # characters: a shorter part of a path identifies nothing
+_EMBED_WORDS = frozenset(
+    """
+    album allow autoplay channel embed embeds episode episodes false feature feed frame html https
+    iframe index list live loop mute player playlist post posts show slide slides start status
+    story theme title track tracks true video videos watch widget widgets width height dark light
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+_ENOUGH = sys.maxsize  # it may be there as often as it wants
 
 
 class UrlIndex:
@@ -24,52 +35,68 @@ class UrlIndex:
     """
 
     def __init__(self, references: Iterable[ContentReference], text: str) -> None:
-        references = tuple(references)
         self._text = text
-        self._alts = {" ".join(entry.alt.split()) for entry in references if entry.alt.strip()}
-        keys = [_normalize(url) for entry in references for url in entry.urls]
-        self._all_urls = "\n".join(keys)
-        self._suffixes = {suffix for key in keys for suffix in _iter_suffixes(key)}
-        self._image_names = {
-            name
-            for entry in references
-            if entry.kind == "image"
-            for url in entry.urls
-            for name in (_get_file_name(url), _COPY_NUMBER.sub("", _get_file_name(url)))
-        }
+        self._links: dict[str, int] = Counter()
+        self._images: dict[str, set[int]] = defaultdict(set)
+        self._alts: dict[str, set[int]] = defaultdict(set)
+        self._parts: set[str] = set()
+        for number, entry in enumerate(references):
+            keys = {normalize_url(url) for url in entry.urls}
+            suffixes = {suffix for key in keys for suffix in _iter_suffixes(key)}
+            self._parts.update(part for key in keys for part in _split_url(unquote(key)))
+            if entry.kind != "image":
+                for suffix in suffixes:
+                    self._links[suffix] += 1
+                continue
+            names = {_get_file_name(url) for url in entry.urls}
+            for key in suffixes | names | {_COPY_NUMBER.sub("", name) for name in names}:
+                self._images[key].add(number)
+            if entry.alt.strip():
+                self._alts[" ".join(entry.alt.split())].add(number)
 
-    def has(self, reference: ContentReference) -> bool:
-        """Return whether the email has a reference of the source, whatever its form there."""
-        has = {"link": self._has_link, "image": self._has_image, "embed": self._has_embed}
-        return has[reference.kind](reference)
+    def count(self, reference: ContentReference) -> int:
+        """Return how often the email has a reference of the source, whatever its form there."""
+        if reference.kind == "link":
+            return self._count_links(reference)
+        if reference.kind == "image":
+            return self._count_images(reference)
+        return _ENOUGH if any(self._has_embed_url(url) for url in reference.urls) else 0
 
-    def _has_link(self, link: ContentReference) -> bool:
-        key = _normalize(link.urls[0])
-        is_no_link = not key or key.startswith(("#", "?")) or _OTHER_SCHEME.match(key)
-        return bool(is_no_link) or key in self._suffixes
+    def _count_links(self, link: ContentReference) -> int:
+        key = normalize_url(link.urls[0])
+        if not key or key.startswith(("#", "?")) or _OTHER_SCHEME.match(key):
+            return _ENOUGH  # leads nowhere from an email
+        return self._links.get(key, 0)
 
-    def _has_image(self, image: ContentReference) -> bool:
+    def _count_images(self, image: ContentReference) -> int:
         alt = " ".join(image.alt.split())
         # An image of a character (an emoji) becomes this character.
-        if alt and (alt in self._alts or (not re.search(r"\w", alt) and alt in self._text)):
-            return True
-        return any(
-            _normalize(url) in self._suffixes or _get_file_name(url) in self._image_names
-            for url in image.urls
-        )
-
-    def _has_embed(self, embed: ContentReference) -> bool:
-        return any(self._has_embed_url(url) for url in embed.urls)
+        if alt and not re.search(r"\w", alt) and alt in self._text:
+            return _ENOUGH
+        found: set[int] = set()
+        for url in image.urls:
+            found |= self._images.get(normalize_url(url), set())
+            found |= self._images.get(_get_file_name(url), set())
+        return len(found or self._alts.get(alt, ()))
 
     def _has_embed_url(self, url: str) -> bool:
-        key = _normalize(url)
-        if key in self._suffixes or unquote(key) in self._all_urls:
+        key = normalize_url(url)
+        if key in self._links or key in self._images:
             return True
-        parts = [part for part in re.split(r"[/?&=#]", key) if len(part) >= _MIN_EMBED_ID_LENGTH]
-        return any(part in self._all_urls for part in parts[1:])
+        parts = _split_url(key)
+        return any(_is_embed_id(part) and part in self._parts for part in parts[1:])
 
 
-def _normalize(url: str) -> str:
+def _split_url(key: str) -> list[str]:
+    return _URL_SEPARATOR.split(key)
+
+
+def _is_embed_id(part: str) -> bool:
+    """Return whether a part of a URL identifies a video or a post."""
+    return len(part) >= _MIN_EMBED_ID_LENGTH and part not in _EMBED_WORDS
+
+
+def normalize_url(url: str) -> str:
     """Return a URL without what an email may change: scheme, encoding, tracking parameters."""
     url = _SCHEME.sub("", "".join(unquote(url).split()))
     address, hash_, fragment = url.partition("#")

@@ -131,18 +131,24 @@ def _format_row(
 def _format_records(
     rows: Sequence[Sequence[TableCell]], header_count: int, width: int
 ) -> list[str]:
-    """Return a block of lines per row, each value after the name of its column."""
+    """Return a block of lines per row, each value after the name of its column.
+
+    A name over nothing but pictures stays, too.
+    """
     names = [
         " / ".join(
             dict.fromkeys(row[column].text for row in rows[:header_count] if row[column].text)
         )
         for column in range(len(rows[0]))
     ]
+    data_rows = rows[header_count:]
+    has_text = [any(row[column].text for row in data_rows) for column in range(len(names))]
     lines: list[str] = []
-    for row in rows[header_count:]:
+    for row in data_rows:
         lines += [""] if lines else []
-        for name, cell in zip(names, row, strict=True):
-            if cell.text:
-                first, *rest = wrap_text(f"{name}: {cell.text}" if name else cell.text, width - 2)
+        for name, cell, is_name_told in zip(names, row, has_text, strict=True):
+            if cell.text or (name and not is_name_told):
+                value = f"{name}: {cell.text}".rstrip() if name else cell.text
+                first, *rest = wrap_text(value, width - 2)
                 lines += [first, *(f"  {line}" for line in rest)]
     return lines

@@ -160,3 +160,28 @@ def test_urls_of_a_removed_line_are_no_words_of_it() -> None:
     removed = (RemovedLine(1, "More /tag/boats", "hidden text"),)
     found = find_losses(source, take_inventory("<p>Fog</p>", "email"), removed)
     assert [(loss.kind, loss.text) for loss in found] == [("paragraph", "boats")]
+
+
+@pytest.mark.parametrize(
+    ("source", "email", "expected"),
+    [
+        ("[a](/x) b c [d](/x)", "<a href='/x'>a</a> b c d", [("link", 1, "/x")]),
+        ("![](a.png)\n\nb\n\n![](a.png)", "<img src='a.png'><p>b</p>", [("image", 5, "a.png")]),
+        ("![a][1]\n\n[1]: /x.png", "<img src='/x.png' alt='a'>", []),
+        ("```\na = (b);\n```", "<pre>a = b;</pre>", [("code line", 2, "a = (b);")]),
+        ("| a |\n|---|\n| \u2705 |", "<td>a</td><td></td>", [("table cell", 3, "\u2705")]),
+        ("[a](https://x.net/{{ id }})", "<p>a</p>", []),
+    ],
+)
+def test_repeated_references_code_and_symbols_are_counted(
+    source: str, email: str, expected: list[tuple[str, int, str]]
+) -> None:
+    assert losses(source, email) == expected
+
+
+def test_a_listed_passage_that_the_email_has_hides_no_other_loss() -> None:
+    source = 'Two boats left.\n\n{{< figure src="/a.png" caption="Two boats" >}}\n'
+    listed = RemovedLine(3, '{{< figure src="/a.png" caption="Two boats" >}}', "shortcode")
+    email = "<figcaption>Two boats</figcaption>"
+    assert losses(source, email, (listed,)) == [("words", 1, "boats left")]
+    assert losses(source, "<p>Two boats left.</p>", (listed,)) == []

@@ -101,3 +101,9 @@ def test_invalid_spans_are_limited(span: str) -> None:
 
 def test_layout_table_is_not_rendered_as_a_table() -> None:
     assert to_text(["<td><p>a</p><ul><li>b</li></ul></td>"]) == "a\n\n- b\n"
+
+
+def test_a_name_over_nothing_but_pictures_stays_in_records() -> None:
+    rows = [f"<td>{'tide ' * 8}</td><td><img src='/a.png' alt=''></td>"]
+    text = to_text(rows, "<tr><th>A</th><th>Chart</th></tr>", 24)
+    assert text.splitlines()[-1] == "Chart:"

@@ -114,7 +114,7 @@ def _list_marked_elements(body: str) -> list[_Element]:
             continue
         element = _Element(tag, current, tag.end, tag.end)
         current.children.append(element)
-        if REASON_ATTRIBUTE in tag.attribute_text:
+        if REASON_ATTRIBUTE in tag.attribute_text and REASON_ATTRIBUTE in tag.attributes:
             marked.append(element)
         if tag.name not in VOID_ELEMENTS:
             current = element

@@ -1,0 +1,115 @@
+"""Locate the lost ones among the words of a source."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+
+from newsletter.posts.content_loss.inventory import ContentInventory
+
+_MAX_SEARCHED_CHARACTERS = 100_000_000  # by all searches in an email: a tenth of a second or so
+
+_MIN_BLOCK_LENGTH = 20  # letters: a shorter text may stand in a longer one by chance
+
+
+def locate_lost_words(
+    source: ContentInventory,
+    missing: Counter[str],
+    email: ContentInventory,
+    listed: Collection[int] = (),
+) -> set[int]:
+    """Return the indices of the lost words.
+
+    Of a word that occurs more often than in the email, those occurrences are lost whose block and
+    whose neighbors are not there. A word whose neighbors are there was only joined or split
+    otherwise, such as by a hyphen.
+
+    Args:
+        source: the post as written.
+        missing: how often each word is lost.
+        email: what was made of the post.
+        listed: indices of the words that were removed on purpose: these are lost first.
+    """
+    words = ("\n", *source.words, "\n")
+    text = f"\n{''.join(email.words)}\n"
+    search = _make_search(text)
+    whole, edges = _compare_long_blocks(source, missing, email, search)
+    indices = [index for index, word in enumerate(source.words) if word in missing]
+    indices.sort(key=lambda index: index in listed)
+    contexts = {index: "".join(words[index : index + 3]) for index in indices if index not in edges}
+    email_words = ("\n", *email.words, "\n")
+    trigrams = Counter(
+        map("".join, zip(email_words, email_words[1:], email_words[2:], strict=False))
+    )
+    found = {key: trigrams[key] or search(key) for key in set(contexts.values())}
+    candidates: list[int] = []
+    for index in indices:
+        context = contexts.get(index, "")
+        if found.get(context, 0) > 0:
+            found[context] -= 1
+        else:
+            candidates.append(index)
+    # Words of a block that is there last; words next to other missing words first, as they were
+    # lost together.
+    is_missing = set(indices)
+    candidates.sort(
+        key=lambda index: (
+            index not in listed,
+            index in whole,
+            -((index - 1 in is_missing) + (index + 1 in is_missing)),
+        )
+    )
+    left = Counter(missing)
+    lost: set[int] = set()
+    for index in candidates:
+        word = source.words[index]
+        if left[word] > 0:
+            left[word] -= 1
+            lost.add(index)
+    return lost
+
+
+def _make_search(text: str) -> Callable[[str], int]:
+    """Return a function that counts a text in an email, until so many searches were made."""
+    searches_left = _MAX_SEARCHED_CHARACTERS // len(text)
+
+    def search(part: str) -> int:
+        nonlocal searches_left
+        searches_left -= 1
+        return text.count(part) if searches_left >= 0 else 0
+
+    return search
+
+
+def _compare_long_blocks(
+    source: ContentInventory,
+    missing: Counter[str],
+    email: ContentInventory,
+    search: Callable[[str], int],
+) -> tuple[set[int], set[int]]:
+    """Return the words of the long blocks that the email has, and the edges of the other ones.
+
+    A block is there as often as the email has it. The first and the last word of a damaged one have
+    no neighbors to be known by.
+    """
+    whole: set[int] = set()
+    edges: set[int] = set()
+    left = Counter(_join_blocks(email))
+    for block, block_text in zip(source.blocks, _join_blocks(source), strict=True):
+        if len(block_text) < _MIN_BLOCK_LENGTH:
+            continue
+        if missing.keys().isdisjoint(source.words[block.first_word : block.word_range.stop]):
+            continue
+        if block_text not in left:
+            left[block_text] = search(block_text)
+        if left[block_text] > 0:
+            left[block_text] -= 1
+            whole.update(block.word_range)
+        else:
+            edges.update((block.word_range[0], block.word_range[-1]))
+    return whole, edges
+
+
+def _join_blocks(inventory: ContentInventory) -> Iterable[str]:
+    return [
+        "".join(inventory.words[block.first_word : block.word_range.stop])
+        for block in inventory.blocks
+    ]

@@ -1,0 +1,86 @@
+"""Find passages that were removed on purpose in their source."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+
+from newsletter.posts.content_loss.inventory import ContentInventory, take_inventory
+from newsletter.posts.removed_line import RemovedLine
+
+_MAX_STARTS = 100  # places tried for a passage that isn't in the source word for word
+_MAX_PLACES = 1_000  # places looked at of a passage's rarest word
+
+
+def find_removed_words(source: ContentInventory, removed: Iterable[RemovedLine]) -> set[int]:
+    """Return the indices of the words of the source that are listed as removed."""
+    indices: set[int] = set()
+    if not removed:
+        return indices
+    places: dict[str, list[int]] = defaultdict(list)
+    for index, word in enumerate(source.words):
+        places[word].append(index)
+    next_starts: dict[tuple[tuple[str, ...], int], int] = {}
+    urls = {url for reference in source.references for url in reference.urls}
+    for entry in removed:
+        words = take_inventory(_strip_urls(entry.text, urls), "text").words
+        if not words:
+            continue
+        key = (words, entry.line)
+        first = next_starts.get(key, source.find_first_word(entry.line))
+        found = _find_passage(source, words, places, first)
+        if found:
+            next_starts[key] = found.stop
+        indices.update(found or _find_part(source, words, entry.line))
+    return indices
+
+
+def find_passage_line(source: ContentInventory, text: str) -> int:
+    """Return the 1-based line on which a passage begins; 0 if it isn't in the source."""
+    indices = find_removed_words(source, (RemovedLine(0, text, ""),))
+    return source.get_line(source.spans[min(indices)][0]) if indices else 0
+
+
+def _strip_urls(text: str, urls: Collection[str]) -> str:
+    """Return the text of a removed line without the URLs at its end."""
+    parts = text.split()
+    while parts and parts[-1] in urls:
+        del parts[-1]
+    return " ".join(parts)
+
+
+def _find_passage(
+    source: ContentInventory, words: tuple[str, ...], places: dict[str, list[int]], first: int
+) -> range:
+    """Return where a passage is word for word, from an index on or else before it."""
+    rarest = min(range(len(words)), key=lambda position: len(places.get(words[position], ())))
+    found = places.get(words[rarest], [])
+    middle = bisect_left(found, first + rarest)
+    for index in (*found[middle : middle + _MAX_PLACES], *found[: min(middle, _MAX_PLACES)]):
+        start = index - rarest
+        if start >= 0 and source.words[start : start + len(words)] == words:
+            return range(start, start + len(words))
+    return range(0)
+
+
+def _find_part(source: ContentInventory, words: Sequence[str], line: int) -> range:
+    """Return the longest run of words that begins on a line and is in a listed text in this order.
+
+    The text has words beside them that are none in the source: URLs, attributes of a tag.
+    """
+    positions: dict[str, list[int]] = defaultdict(list)
+    for position, word in enumerate(words):
+        positions[word].append(position)
+    best = range(0)
+    first = source.find_first_word(line)
+    starts = range(first, max(first + 1, source.find_first_word(line + 1)))
+    for start in starts[:_MAX_STARTS]:
+        position, index = 0, start
+        while index < len(source.words) and (found := positions.get(source.words[index])):
+            next_ = bisect_left(found, position)
+            if next_ == len(found):
+                break
+            position = found[next_] + 1
+            index += 1
+        if index - start > len(best):
+            best = range(start, index)
+    return best
