@@ -19,9 +19,11 @@ from newsletter.posts.removed_line import RemovedLine
 from newsletter.render.article.build import Article
 from newsletter.render.email import Email
 
-# What the text part leaves out of an embed's card, as it repeats the title and the URL.
-_REPEATED_IN_CARD = re.compile(
-    r'<(?P<tag>a|p)\b[^>]*class="embed-(?:picture|host)"[^>]*>.*?</(?P=tag)>', re.DOTALL
+# Of an embed's card, the text part leaves out what repeats the title and the URL; it has other
+# signs for the boxes of a task list.
+_OTHER_IN_TEXT = re.compile(
+    r'<(?P<tag>a|p)\b[^>]*class="embed-(?:picture|host)"[^>]*>.*?</(?P=tag)>|[\u2610-\u2612]',
+    re.DOTALL,
 )
 
 
@@ -67,12 +69,14 @@ def _find_lost_in_email(
 
     The text part has no images and no code blocks: only its words are compared.
     """
-    article_html = MERGE_TOKEN_PATTERN.sub(" ", article.html)  # each part has its own tokens
+    article_html, email_html, text = (
+        MERGE_TOKEN_PATTERN.sub(" ", part) for part in (article.html, email.html, email.text)
+    )  # each part has its own tokens
     in_html = number_words(take_inventory(article_html, "email"))
-    html_part = cut_to_article(take_inventory(email.html, "email"), in_html)
-    repeated = _REPEATED_IN_CARD.sub(lambda found: " " * len(found[0]), article_html)
-    in_text = number_words(take_inventory(repeated, "email"))
-    text_part = cut_to_article(take_inventory(email.text, "text"), in_text, is_exact=False)
+    html_part = cut_to_article(take_inventory(email_html, "email"), in_html)
+    other_in_text = _OTHER_IN_TEXT.sub(lambda found: " " * len(found[0]), article_html)
+    in_text = number_words(take_inventory(other_in_text, "email"))
+    text_part = cut_to_article(take_inventory(text, "text"), in_text, is_exact=False)
     losses = [(loss, in_html) for loss in find_losses(in_html, html_part)] + [
         (loss, in_text) for loss in find_lost_words(in_text, text_part)
     ]

@@ -111,9 +111,9 @@ def _find_lost_code(
 ) -> Iterator[ContentLoss]:
     """Yield the lines of code that the email doesn't have, unless words of them are told."""
     code_lines = (*(code for _, code in email.code_lines), *removed_text.split("\n"))
-    left = Counter("".join(code.split()) for code in code_lines)
+    left = Counter(map(_squash_code, code_lines))
     for start, code in source.code_lines:
-        key = "".join(_RAW_TAG.sub("", code).split())
+        key = _squash_code(code)
         line = source.get_line(start)
         if not key:
             continue
@@ -121,3 +121,7 @@ def _find_lost_code(
             left[key] -= 1
         elif line not in lines_with_lost_words:
             yield ContentLoss("code line", line, code.strip())
+
+
+def _squash_code(code: str) -> str:
+    return "".join(_RAW_TAG.sub("", code).split())

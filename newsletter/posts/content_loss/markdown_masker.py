@@ -20,7 +20,7 @@ _FENCE = re.compile(
     re.MULTILINE,
 )
 _DESTINATION = re.compile(
-    r"\]\(\s*+(?P<url><[^<>\n]*+>|(?:[^\s()\\]++|\\.|\((?:[^\s()\\]++|\\.|\([^\s()]*+\))*+\))*+)"
+    r"\]\(\s*+(?P<url><[^<>\n]*+>|(?:\{\{[^{}]*+\}\}|[^\s()\\{]++|\{|\\.|\((?:[^\s()\\]++|\\.|\([^\s()]*+\))*+\))*+)"
     r"""(?:\s++(?:"(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+'|\((?:[^()\\]++|\\.)*+\)))?+\s*+\)""",
     re.DOTALL,
 )
@@ -230,7 +230,7 @@ class MarkdownMasker(HtmlSourceMasker):
 
     def _add_reference(self, kind: ReferenceKind, url: str, start: int, alt: str = "") -> None:
         url = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", url.strip("<>"))
-        if url and not url.startswith(("{{", "{%")):
+        if url and "{{" not in url and "{%" not in url:
             self.out.references.append(ContentReference(kind, (html.unescape(url),), start, alt))
 
     def _consume_colon(self, start: int) -> int:
