@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from newsletter.errors import Location, PostError, UsageError
-from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
+from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.front_matter.schema import FrontMatterFields
 from newsletter.posts.html.markdown import render_markdown
 from newsletter.posts.html.normalize.unseen_text import NEVER_KEPT
@@ -22,6 +22,10 @@ from newsletter.posts.importing.plain_settings import make_plain_settings, make_
 from newsletter.posts.importing.read_file import STDIN
 from newsletter.posts.importing.settings.file_name import FileNameSettings, parse_file_name
 from newsletter.posts.importing.settings.notes import SettingNote
+from newsletter.posts.importing.settings.split_foreign import (
+    ForeignPost,
+    split_foreign_front_matter,
+)
 from newsletter.posts.importing.settings.translate import translate_front_matter
 from newsletter.posts.importing.sources.draft import ParsedSource
 from newsletter.posts.importing.sources.html import parse_html_source
@@ -161,18 +165,17 @@ def parse_imported_post(
     if not text.strip():
         raise PostError("the post is empty; nothing was imported", where=where)
     kind = detect_source_kind(text, path)
-    front_matter = (
-        FrontMatter(body=text)
+    foreign = (
+        ForeignPost(FrontMatter(body=text), "")
         if kind == "text"
-        else split_front_matter(text, path, allow_repeated=True)
+        else split_foreign_front_matter(text, path)
     )
-    yaml_source = _get_yaml_source(text, front_matter)
     file_path = PurePath(
         context.folder or "", path if context.folder is None else PurePath(path).name
     )
     name = FileNameSettings() if path == STDIN else parse_file_name(file_path)
     translated = translate_front_matter(
-        front_matter,
+        foreign.front_matter,
         language=language,
         is_jekyll=not _JEKYLL_FOLDERS.isdisjoint(file_path.parts),
         template_names=context.template_names,
@@ -203,12 +206,12 @@ def parse_imported_post(
         front_matter=settings,
         body=parsed.body,
         body_format="html" if kind == "html" else "md",
-        front_matter_source=yaml_source,
+        front_matter_source=foreign.yaml_source,
         date=date,
         slug=slug,
         removed=parsed.removed,
         set_aside=parsed.set_aside,
-        setting_notes=translated.notes,
+        setting_notes=(*foreign.notes, *translated.notes),
         prose_outside=parsed.prose_outside,
     )
 
@@ -330,9 +333,3 @@ def clip_to_sentence(text: str, max_length: int) -> str:
         return text
     head, space, _ = text[:max_length].rpartition(" ")
     return (head.rstrip(",;:.- ") if space else text[: max_length - 1]) + "\u2026"
-
-
-def _get_yaml_source(text: str, front_matter: FrontMatter) -> str:
-    if front_matter.format != "yaml":
-        return ""
-    return "\n".join(text.split("\n")[1 : front_matter.body_line - 2])

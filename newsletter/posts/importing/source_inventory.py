@@ -1,8 +1,8 @@
 """The inventory of a post before its import."""
 
 from newsletter.posts.content_loss.inventory import ContentInventory, take_inventory
-from newsletter.posts.front_matter.parse import split_front_matter
 from newsletter.posts.importing.imported_post import detect_source_kind
+from newsletter.posts.importing.settings.split_foreign import split_foreign_front_matter
 
 
 def take_source_inventory(text: str, path: str) -> ContentInventory:
@@ -15,5 +15,5 @@ def take_source_inventory(text: str, path: str) -> ContentInventory:
     kind = detect_source_kind(text, path)
     if kind == "text":
         return take_inventory(text, "text")
-    front_matter = split_front_matter(text, path)
+    front_matter = split_foreign_front_matter(text, path).front_matter
     return take_inventory(front_matter.body, kind, front_matter.body_line)

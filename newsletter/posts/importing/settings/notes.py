@@ -33,6 +33,11 @@ def note_unreadable(key: str, value: Any, *, is_missing_image: bool = False) -> 
     return SettingNote(key, f"'{clip_value(value)}' {problem}; {KEPT_WORDS}")
 
 
+def note_taken_as_text(key: str, value: str) -> SettingNote:
+    """Note a value that YAML would read as syntax."""
+    return SettingNote(key, f"'{clip_value(value)}' is taken as text (YAML needs quotes around it)")
+
+
 def clip_value(value: Any) -> str:
     """Return a value in a few words."""
     line = " ".join(_format_value(value).split())
