@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, NoReturn
 
@@ -18,6 +18,17 @@ _JSON_START = re.compile(r'\{[ \t]*(?:\n|"|\})')
 _NAMED_FENCE = re.compile(r"---[ \t]*(?P<language>ya?ml|toml|json|js|javascript)", re.IGNORECASE)
 _TOML_KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?([\w-]+)["']?[ \t]*[=.\]]""", re.MULTILINE)
 _TOML_ERROR_POSITION = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
+_UNQUOTED_START = re.compile(r"found character '(.)' that cannot start any token")
+_YAML_MESSAGES = {
+    safe_yaml.NOT_A_MAPPING_MESSAGE: safe_yaml.NOT_A_MAPPING_MESSAGE,
+    safe_yaml.LIMITS_MESSAGE: f"the front matter has {safe_yaml.LIMITS_MESSAGE}",
+    "mapping values are not allowed here": (
+        'a value with a colon in it needs quotes: key: "one: two"'
+    ),
+    "expected <block end>, but found '<scalar>'": (
+        "a value that begins with a quote or a bracket needs quotes around all of it"
+    ),
+}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_MESSAGE = r"there is half of a character here (\ud800 to \udfff)"
 _TOO_DEEP_MESSAGE = "the front matter is nested too deeply"
@@ -90,9 +101,16 @@ def split_front_matter(text: str, path: str, *, allow_repeated: bool = False) ->
     if front_matter.repeated and not allow_repeated:
         key, _, first_line, line = front_matter.repeated[0]
         _raise_invalid(f"'{key}' is set twice, first on line {first_line}", path, line)
+    value_count = 0
     for key, value in front_matter.data.items():
-        if _contains_surrogate([key, value]):
-            line = front_matter.lines.get(key, 1)
+        line = front_matter.lines.get(key, 1)
+        for item, depth in _iter_values(value):
+            value_count += 1
+            if value_count > safe_yaml.MAX_NODES or depth > safe_yaml.MAX_DEPTH:
+                _raise_invalid(f"the front matter has {safe_yaml.LIMITS_MESSAGE}", path, line)
+            if isinstance(item, str) and _SURROGATE.search(item):
+                _raise_invalid(_SURROGATE_MESSAGE, path, line)
+        if _SURROGATE.search(key):
             _raise_invalid(_SURROGATE_MESSAGE, path, line)
     return front_matter
 
@@ -161,13 +179,11 @@ def _parse_yaml(block: str, path: str) -> _ParsedSettings:
 
 def _describe_yaml_error(error: yaml.MarkedYAMLError) -> str:
     problem = str(error.problem or error.context)
-    if problem == safe_yaml.NOT_A_MAPPING_MESSAGE:
-        return problem
-    if problem == "mapping values are not allowed here":
-        return 'a value with a colon in it needs quotes: key: "one: two"'
     if "found character '\\t'" in problem:
         return "there is a tab where YAML requires spaces"
-    return f"the front matter is not valid YAML: {problem}"
+    if found := _UNQUOTED_START.search(problem):
+        return f"a value that begins with {found[1]} needs quotes around it"
+    return _YAML_MESSAGES.get(problem, f"the front matter is not valid YAML: {problem}")
 
 
 def _parse_toml(block: str, path: str) -> _ParsedSettings:
@@ -232,22 +248,19 @@ def _parse_json(text: str, start: int, path: str) -> tuple[_ParsedSettings, int]
     return settings, end
 
 
-def _contains_surrogate(value: Any) -> bool:
-    """Return whether a text in a value has a lone surrogate, which can't be written as UTF-8.
+def _iter_values(value: Any) -> Iterator[tuple[Any, int]]:
+    """Yield a value and those in it, keys among them, with the depth of each.
 
     Not recursive, since JSON may be nested more deeply than functions may be.
     """
-    pending = [value]
+    pending = [(value, 1)]
     while pending:
-        item = pending.pop()
-        if isinstance(item, str):
-            if _SURROGATE.search(item):
-                return True
-        elif isinstance(item, Mapping):
-            pending += [*item.keys(), *item.values()]
-        elif isinstance(item, list | tuple | set):
-            pending += item
-    return False
+        item, depth = pending.pop()
+        yield item, depth
+        if isinstance(item, Mapping):
+            pending += [(inner, depth + 1) for pair in item.items() for inner in pair]
+        elif isinstance(item, list):
+            pending += [(inner, depth + 1) for inner in item]
 
 
 def _skip_whitespace(text: str, index: int) -> int:

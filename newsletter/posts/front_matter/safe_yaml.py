@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-_MAX_DEPTH = 20
-_MAX_NODES = 10_000
+MAX_DEPTH = 20
+MAX_NODES = 10_000
+LIMITS_MESSAGE = f"more than {MAX_NODES:,} values or {MAX_DEPTH} levels"
 _TAG_PREFIX = "tag:yaml.org,2002:"
 NOT_A_MAPPING_MESSAGE = "the front matter has no settings like 'key: value'"
 # libyaml skips a byte order mark inside a text, and tabs that PyYAML rejects.
@@ -85,8 +86,7 @@ def load_yaml_entries(block: str) -> list[YamlEntry]:
         return _load_entries(block, PythonLoader)
     except yaml.YAMLError:
         if (without_tabs := _TAB_BETWEEN_TOKENS.sub(" ", block)) != block:
-            with suppress(yaml.YAMLError):
-                return _load_entries(without_tabs, PythonLoader)
+            return _load_entries(without_tabs, PythonLoader)  # its error isn't at a harmless tab
         raise
 
 
@@ -161,7 +161,8 @@ def _build_scalar(node: yaml.ScalarNode) -> Any:
         if kind == "int":
             return int(text)
         if kind == "float":
-            return float(text)
+            number = float(text)
+            return number if repr(number) == text else text  # a version, 3.10, isn't 3.1
         if kind == "timestamp" and (found := TIMESTAMP_PATTERN.match(text)):
             return _build_timestamp(found)
     except (ValueError, OverflowError):  # 2026-02-31, an offset of 99 hours
@@ -205,8 +206,8 @@ def _check_events(loader: Any) -> None:
         elif isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append((event.anchor, total))
             total += 1
-        if len(open_nodes) > _MAX_DEPTH or total > _MAX_NODES:
-            raise _limit_error(f"more than {_MAX_NODES:,} values or {_MAX_DEPTH} levels", event)
+        if len(open_nodes) > MAX_DEPTH or total > MAX_NODES:
+            raise _limit_error(LIMITS_MESSAGE, event)
 
 
 def _limit_error(problem: str, event: Any) -> yaml.MarkedYAMLError:

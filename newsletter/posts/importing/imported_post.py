@@ -185,6 +185,13 @@ def parse_imported_post(
     parsed = _parse_source(kind, front_matter, path, keep)
     html = parsed.body if kind == "html" else _sanitize_rendered(render_markdown(parsed.body), path)
     if is_empty_body(html):
+        if foreign.front_matter.format == "json":
+            raise PostError(
+                "this is JSON without the text of a post below it; nothing was imported",
+                where=where,
+                remedy="Of a blog's export, such as Ghost's, import one post at a time: "
+                "save its web page, or its text as Markdown or HTML, as a file.",
+            )
         removed_lines = parsed.removed or parsed.set_aside
         raise PostError(
             "the post has no text; nothing was imported",

@@ -83,6 +83,34 @@ def test_post_without_front_matter_is_all_body(text: str) -> None:
     assert (front.data, front.body, front.body_line, front.format) == ({}, text, 1, "none")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--- \na: 1\n---\nBody",
+        "---\na: 1\n---\t\nBody",
+        "---\na: 1\n...\nBody",
+        "---yml\na: 1\n---\nBody",
+        "--- YAML\na: 1\n---\nBody",
+        "+++ \na = 1\n+++ \nBody",
+        '{"a":\n1} \nBody',
+    ],
+)
+def test_fence_may_have_white_space_after_it(text: str) -> None:
+    front = split_front_matter(text, "post.md")
+    assert (front.data, front.body, front.body_line) == ({"a": 1}, "Body", text.count("\n") + 1)
+
+
+@pytest.mark.parametrize("depth", [1, 19])
+@pytest.mark.parametrize(("fence", "colon"), [("---", ":"), ("+++", " =")])
+def test_values_may_be_nested(fence: str, colon: str, depth: int) -> None:
+    text = f"{fence}\na{colon} {'[' * depth}{']' * depth}\n{fence}\n"
+    value: object = split_front_matter(text, "post.md").data["a"]
+    for _ in range(depth - 1):
+        assert isinstance(value, list)
+        (value,) = value
+    assert value == []
+
+
 @pytest.mark.parametrize("text", ["---\n---\nBody", "+++\n+++\nBody", "{\n}\nBody"])
 def test_empty_front_matter_has_no_data(text: str) -> None:
     front = split_front_matter(text, "post.md")
@@ -99,6 +127,13 @@ def test_empty_front_matter_has_no_data(text: str) -> None:
         ("1_000", "1_000"),
         ("2026", 2026),
         ("1.5", 1.5),
+        ("3.10", "3.10"),
+        ("-0.5", -0.5),
+        ("+5", 5),
+        ("False", False),
+        ("FALSE", False),
+        ("Null", None),
+        ("9" * 19, int("9" * 19)),
         ("~", None),
         ("", None),
         ("2026-11-22 09:00", "2026-11-22 09:00"),
@@ -114,6 +149,11 @@ def test_scalars_follow_yaml_1_2(scalar: str, value: object) -> None:
     [
         ("---\ntitle: Spring: a start\n---\n", 2, "needs quotes"),
         ("---\na: 1\n\ttitle: x\n---\n", 3, "tab"),
+        ("---\na:\t1\nb:\n\t- x\n---\n", 4, "tab"),
+        ("---\na: @b\n---\n", 2, "a value that begins with @ needs quotes around it"),
+        ("---\na: `b`\n---\n", 2, "a value that begins with ` needs quotes around it"),
+        ('---\na: "b" c\n---\n', 2, "a value that begins with a quote or a bracket needs quotes"),
+        ("---\na: [b] c\n---\n", 2, "a value that begins with a quote or a bracket needs quotes"),
         ("---\na: 1\nb: 'open\n---\n", 4, "not valid YAML"),
         ("---\na: 1\nb: 2\na: 3\n---\n", 4, "set twice, first on line 2"),
         ("---\n\n- a\n- b\n---\n", 3, "no settings like 'key: value'"),
@@ -125,6 +165,15 @@ def test_scalars_follow_yaml_1_2(scalar: str, value: object) -> None:
         ("+++\na = " + "9" * 5_000 + "\n+++\n", 1, "too many digits"),
         ("+++\na = 1\nb = \n+++\n", 3, "not valid TOML"),
         ("+++\na = 1\na = 2\n+++\n", 3, "not valid TOML"),
+        ("+++\na = 1\nb = [\n+++\n", 3, "not valid TOML"),
+        ("+++\na = 1\nb = " + "[" * 30 + "]" * 30 + "\n+++\n", 3, "or 20 levels"),
+        ("+++\nb = [" + "1, " * 10_000 + "]\n+++\n", 2, "more than 10,000 values"),
+        ('{"a": 1,\n"b": ' + "[" * 900 + "]" * 900 + "}\n", 2, "or 20 levels"),
+        ('{"b": ' + '{"a": ' * 900 + "1" + "}" * 900 + "}\n", 1, "or 20 levels"),
+        ('{\n"b": [' + "1, " * 10_000 + "1]}\n", 2, "more than 10,000 values"),
+        ("---\nb: [" + "1, " * 10_000 + "1]\n---\n", 2, "more than 10,000 values"),
+        ("---\n- a\n---\n", 2, "no settings like"),
+        ('---\na: {"\\ud800": 1}\n---\n', 2, "half of a character"),
         ("+++\na = " + "[" * 100_000 + "\n+++\n", 1, "too deeply"),
         ('{\n  "a": 1,\n  "b": yes\n}\n', 3, "not valid JSON"),
         ('{\n  "a": 1,\n  "a": 2\n}\n', 3, "set twice, first on line 2"),
@@ -232,6 +281,9 @@ _MERGED = "base: &b {x: 1, title: A}\n<<: *b\ntitle: B\nn:\n  x: 3\n  <<: [*b, {
         ("t: !!float x", {"t": "x"}),
         ("t: !!bool x", {"t": "x"}),
         ("t: !!bool yes", {"t": True}),
+        ("t: !!bool Off", {"t": False}),
+        ("t: [3.10, 3.9]", {"t": ["3.10", 3.9]}),
+        ("t: {<<: [{x: 1}, {x: 2}]}", {"t": {"x": 1}}),
         ("t: !!null x", {"t": None}),
         ("t: !!binary aGVq", {"t": "aGVq"}),
         ("t: !!set {a, b}", {"t": ["a", "b"]}),

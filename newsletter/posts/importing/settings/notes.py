@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 KEPT_WORDS = "kept under extra:"
 _MAX_QUOTE_LENGTH = 60  # characters
+_MAX_KEYS = 30
 
 
 class SettingNote(NamedTuple):
@@ -42,6 +43,12 @@ def clip_value(value: Any) -> str:
     """Return a value in a few words."""
     line = " ".join(_format_value(value).split())
     return line if len(line) <= _MAX_QUOTE_LENGTH else f"{line[: _MAX_QUOTE_LENGTH - 1].rstrip()}…"
+
+
+def list_keys(names: list[str]) -> str:
+    """Return the names of keys in a few lines."""
+    more = f" and {len(names) - _MAX_KEYS} more" if len(names) > _MAX_KEYS else ""
+    return ", ".join(clip_value(name) for name in names[:_MAX_KEYS]) + more
 
 
 def _format_value(value: Any) -> str:

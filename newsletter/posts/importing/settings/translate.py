@@ -21,6 +21,7 @@ from newsletter.posts.importing.settings.dialects import (
 from newsletter.posts.importing.settings.notes import (
     SettingNote,
     clip_value,
+    list_keys,
     note_taken,
     note_unreadable,
 )
@@ -247,7 +248,7 @@ def _keep_own_setting(
     elif value is None or (is_valid_setting(key, value) and not is_unknown_template):
         translation.settings[key] = value
         translation.taken.add(("", key))
-    else:
+    elif key != "draft":  # which may be a word of another tool
         translation.add_note(note_unreadable(key, value), _Candidate("", key, value))
 
 
@@ -282,7 +283,7 @@ def _collect_extra(translation: _Translation, front_matter: FrontMatter) -> dict
         extra[_choose_unused_key(key, extra)] = kept_value
         names.append(str(key))
     if others := [name for name in names if name not in translation.noted_keys]:
-        translation.notes.append(SettingNote("extra", f"{', '.join(others)} (kept, not used)"))
+        translation.notes.append(SettingNote("extra", f"{list_keys(others)} (kept, not used)"))
     return extra
 
 
@@ -297,4 +298,4 @@ def _choose_unused_key(key: Any, extra: Mapping[Any, Any]) -> Any:
 
 def _is_rewritten(before: Any, after: Any) -> bool:
     """Return whether a value was read differently from how it is written."""
-    return bool(decode_entities(before) != after) and str(before).strip() != after
+    return bool(decode_entities(before) != after) and " ".join(str(before).split()) != after
