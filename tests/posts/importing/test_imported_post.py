@@ -278,8 +278,7 @@ def test_keep_of_a_line_that_was_not_removed_lists_removed_lines() -> None:
         (
             '{"db": [{"data": {"posts": [{"title": "Low tide"}]}}]}',
             "ghost.json",
-            "ghost.json: this is JSON without the text of a post below it; nothing was imported. "
-            "Of a blog's export, such as Ghost's, import one post at a time: save its web page",
+            "ghost.json: this is JSON without the text of a post below it; nothing was imported. ",
         ),
         (SENTENCE, "-", "-: the post has no title. Add a heading as its first line"),
         (f"{SENTENCE}\n\n## Later", "-", "-: the post has no title. Add a heading as its first"),
