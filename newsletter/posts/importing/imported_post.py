@@ -50,13 +50,19 @@ _KIND_BY_SUFFIX: Mapping[str, SourceKind] = {
     ".txt": "text",
 }
 _PAGE_START = re.compile(
-    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype html|html)\b", re.IGNORECASE | re.DOTALL
+    r"\s*(?:<\?xml[^>]*>\s*)?(?><!--.*?-->\s*)*<(?:!doctype html|html)\b", re.IGNORECASE | re.DOTALL
 )
 _FRAGMENT_START = re.compile(
     r"\s*<(?:article|section|main|div|p|h[1-6]|figure|header|ul|ol)\b[^>]*>", re.IGNORECASE
 )
 _MARKDOWN_SYNTAX = re.compile(
     r"^(?:#{1,6} \S|```|~~~|!\[)|\[[^\]\n]+\]\([^)\s]+\)|^(?:={3,}|-{3,})$", re.MULTILINE
+)
+# Ghost's and Substack's JSON, WordPress's XML, RSS and Atom.
+_EXPORT = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?><!--.*?-->\s*)*<(?:rss|feed|rdf:rdf)\b[^>]*>"
+    r"|\s*\[\s*\{\s*\"|\s*\{\s*\"(?:db|posts)\"\s*:\s*\[\s*\{",
+    re.IGNORECASE | re.DOTALL,
 )
 _JEKYLL_FOLDERS = frozenset({"_posts", "_drafts"})
 _FRONT_MATTER_START = re.compile(
@@ -165,6 +171,13 @@ def parse_imported_post(
     if not text.strip():
         raise PostError("the post is empty; nothing was imported", where=where)
     kind = detect_source_kind(text, path)
+    if _EXPORT.match(text):
+        raise PostError(
+            "this is an export or a feed, not a post; nothing was imported",
+            where=where,
+            remedy="Import one post at a time: save its web page, or its text as Markdown or "
+            "HTML, as a file.",
+        )
     foreign = (
         ForeignPost(FrontMatter(body=text), "")
         if kind == "text"
@@ -185,13 +198,6 @@ def parse_imported_post(
     parsed = _parse_source(kind, front_matter, path, keep)
     html = parsed.body if kind == "html" else _sanitize_rendered(render_markdown(parsed.body), path)
     if is_empty_body(html):
-        if foreign.front_matter.format == "json":
-            raise PostError(
-                "this is JSON without the text of a post below it; nothing was imported",
-                where=where,
-                remedy="Of a blog's export, such as Ghost's, import one post at a time: "
-                "save its web page, or its text as Markdown or HTML, as a file.",
-            )
         removed_lines = parsed.removed or parsed.set_aside
         raise PostError(
             "the post has no text; nothing was imported",
