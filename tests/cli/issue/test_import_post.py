@@ -434,7 +434,7 @@ class TestPictures:
     [
         ("a.md", "", "a.md: the post is empty; nothing was imported"),
         ("a.md", "---\ntitle: x\n", "a.md:1: the front matter begins with --- but never ends"),
-        ("a.md", "---\ntitle: [x\n---\ny\n", "a.md:3: the front matter is not valid YAML"),
+        ("a.md", "---\ntitle: x\n  y: z\n---\ny\n", "a.md:3: a value with a colon in it needs"),
         ("a.md", b"%PDF-1.7\n\0", "a.md: this is a PDF, not text"),
         ("a.txt", b"\x00\x01\x02", "a.txt: this is a binary file, not text"),
         ("a.txt", b"\xff\xfe\x00\xd8x\x00", "a.txt: byte 0 is not valid UTF-16-LE"),
