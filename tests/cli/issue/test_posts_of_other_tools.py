@@ -44,6 +44,10 @@ POSTS = (
         ("Two on a rock.",),
     ),
     ForeignPost(
+        "colon.md", "---\ntitle: Part two: the fog\n---\nThick as milk.\n",
+        ("Part two: the fog", "Thick as milk."),
+    ),
+    ForeignPost(
         "quay.md",
         "---\ntitle: The quay\n---\nWe met there.\n\n![The quay](/img/quay.jpg)\n\n"
         "[Pictures](/album/) and [the next one](next.html).\n",
