@@ -173,6 +173,7 @@ def test_scalars_follow_yaml_1_2(scalar: str, value: object) -> None:
         ('{\n"b": [' + "1, " * 10_000 + "1]}\n", 2, "more than 10,000 values"),
         ("---\nb: [" + "1, " * 10_000 + "1]\n---\n", 2, "more than 10,000 values"),
         ("---\n- a\n---\n", 2, "no settings like"),
+        ("---\na: " + "[" * 20 + "]" * 20 + "\n---\n", 2, "or 20 levels"),
         ('---\na: {"\\ud800": 1}\n---\n', 2, "half of a character"),
         ("+++\na = " + "[" * 100_000 + "\n+++\n", 1, "too deeply"),
         ('{\n  "a": 1,\n  "b": yes\n}\n', 3, "not valid JSON"),
