@@ -16,4 +16,4 @@ from newsletter.posts.importing.source_inventory import take_source_inventory
 def test_settings_of_any_tool_are_no_content(front_matter: str) -> None:
     inventory = take_source_inventory(f"{front_matter}Low tide\n", "a.md")
     assert inventory.words == ("low", "tide")
-    assert inventory.find_line("low tide") == front_matter.count("\n") + 1
+    assert inventory.get_line(inventory.spans[0][0]) == front_matter.count("\n") + 1
