@@ -19,10 +19,11 @@ from newsletter.posts.removed_line import RemovedLine
 from newsletter.render.article.build import Article
 from newsletter.render.email import Email
 
-# Of an embed's card, the text part leaves out what repeats the title and the URL; it has other
-# signs for the boxes of a task list.
+# Of an embed's card, the text part leaves out what repeats the title and the URL; it has letters
+# for footnotes, and other signs for the boxes of a task list.
 _OTHER_IN_TEXT = re.compile(
-    r'<(?P<tag>a|p)\b[^>]*class="embed-(?:picture|host)"[^>]*>.*?</(?P=tag)>|[\u2610-\u2612]',
+    r'<(?P<tag>a|p|sup)\b[^>]*class="(?:embed-(?:picture|host)|footnote-ref)"[^>]*>.*?</(?P=tag)>'
+    r"|[\u2610-\u2612]",
     re.DOTALL,
 )
 

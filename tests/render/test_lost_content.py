@@ -149,3 +149,12 @@ def test_the_title_in_the_template_makes_up_for_no_lost_word(part: str) -> None:
     )
     losses = find_lost_content(take_inventory(text, "markdown"), issue, article, email=damaged)
     assert [(loss.text, loss.line) for loss in losses] == [("tide", 3)]
+
+
+def test_what_the_text_part_writes_otherwise_is_no_loss() -> None:
+    text = "- [x] Nets mended\n- [ ] Sails sewn\n\nAll was well.[^a]\n\n[^a]: Nearly.\n"
+    issue = make_issue(sanitize_html(render_markdown(text)))
+    email = render_issue(issue, load_templates(ROOT / "templates"), CONFIG)
+    source = take_inventory(text, "markdown")
+    article = build_article(issue, CONFIG)
+    assert find_lost_content(source, issue, article, email=email) == ()

@@ -1,7 +1,7 @@
 """Resolve the URLs of links and images; add UTM parameters."""
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote, urljoin, urlsplit
 
@@ -10,6 +10,7 @@ from newsletter.config.urls import build_image_url, build_issue_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 
+_MAX_COMPARED_ANCHORS = 1_000
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _WEB_SCHEMES = ("http", "https")
 _PERSONAL_LINK_TOKEN = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
@@ -118,14 +119,25 @@ def is_same_address(text: str, url: str) -> bool:
     }
 
 
-def find_anchor(name: str, anchors: Container[str | None]) -> str:
+def find_anchor(name: str, anchors: Collection[str | None]) -> str:
     """Return the anchor that a link means; empty if there is none.
 
-    It may be percent-encoded, in other case, or with the prefix that GitHub gives its ids.
+    It may be percent-encoded, in other case, with the prefix that GitHub gives its ids, or with the
+    hyphens of another tool: Zola makes ``what-s-next`` of "What's next", GitHub ``whats-next``.
     """
     plain = unquote(name)
     forms = (name, plain, plain.lower(), plain.lower().removeprefix("user-content-"))
-    return next((form for form in forms if form in anchors), "")
+    if found := next((form for form in forms if form in anchors), ""):
+        return found
+    if len(anchors) > _MAX_COMPARED_ANCHORS:
+        return ""
+    letters = _get_letters(plain)
+    similar = [anchor for anchor in anchors if anchor and _get_letters(anchor) == letters]
+    return similar[0] if letters and len(similar) == 1 else ""
+
+
+def _get_letters(anchor: str) -> str:
+    return "".join(filter(str.isalnum, anchor)).casefold()
 
 
 def get_host(url: str) -> str:

@@ -71,7 +71,7 @@ def test_first_summary_is_the_preheader(block: str, preheader: str) -> None:
 @pytest.mark.parametrize("key", ["title", "preheader", "excerpt", "author", "hero"])
 def test_invalid_tag_is_reported_with_the_line_of_its_key(key: str) -> None:
     compiler = MergeTagCompiler({})
-    compile_block(f"number: 1\n{key}: '{{{{ subscriber.nmae }}}}'", compiler)
+    compile_block(f"number: 1\n{key}: '{{{{ subscriber.boat }}}}'", compiler)
     assert [problem.where for problem in compiler.problems] == [Location("post.md", 3)]
 
 

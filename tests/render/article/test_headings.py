@@ -61,6 +61,9 @@ def test_every_heading_has_its_own_id(
         ("#Second-Part", "#second-part"),
         ("#user-content-second-part", "#second-part"),
         ("#%C3%BCber", "#%C3%BCber"),
+        ("#second--part", "#second-part"),
+        ("#what-s-next", "#whats-next"),
+        ("#one-two", "https://harbournotes.example/#one-two"),  # two headings could be meant
         ("#third-part", "https://harbournotes.example/#third-part"),
     ],
 )
@@ -68,4 +71,5 @@ def test_links_to_headings_work_in_the_email(
     href: str, expected: str, make_issue: Callable[..., Issue], make_config: Callable[..., Config]
 ) -> None:
     body = f'<p><a href="{href}">x</a></p><h2>Second part</h2><h2>Über</h2>'
+    body += "<h2>What's next?</h2><h2 id='o-netwo'>1</h2><h2 id='onet-wo'>2</h2>"
     assert f'<a href="{expected}">' in build_article(make_issue(body), make_config()).html
