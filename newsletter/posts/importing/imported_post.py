@@ -1,7 +1,6 @@
 """Parse a post from any source, clean it up and complete its settings."""
 
 import datetime
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -17,7 +16,11 @@ from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.blocks import ArticleOutline, outline_html
 from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
 from newsletter.posts.importing.markup.translate import translate_markup
-from newsletter.posts.importing.opening import choose_summary, find_html_opening
+from newsletter.posts.importing.opening import (
+    choose_summary,
+    clip_to_sentence,
+    find_html_opening,
+)
 from newsletter.posts.importing.plain_settings import make_plain_settings, make_plain_text
 from newsletter.posts.importing.read_file import STDIN
 from newsletter.posts.importing.settings.file_name import FileNameSettings, parse_file_name
@@ -27,6 +30,7 @@ from newsletter.posts.importing.settings.split_foreign import (
     split_foreign_front_matter,
 )
 from newsletter.posts.importing.settings.translate import translate_front_matter
+from newsletter.posts.importing.source_kind import SourceKind, detect_source_kind, is_export
 from newsletter.posts.importing.sources.draft import ParsedSource
 from newsletter.posts.importing.sources.html import parse_html_source
 from newsletter.posts.importing.sources.markdown import parse_markdown_source
@@ -34,41 +38,9 @@ from newsletter.posts.importing.sources.plain_text import parse_plain_text_sourc
 from newsletter.posts.removed_line import RemovedLine
 from newsletter.posts.slug import slugify
 
-MAX_PREHEADER_LENGTH = 110  # characters
 _MAX_KEEP_LINES = 20  # lines named to an editor who tried to keep another one
-_MIN_SENTENCE_LENGTH = 40  # characters: a shorter first sentence is joined by the next one
 
-SourceKind = Literal["markdown", "html", "text"]
-
-_KIND_BY_SUFFIX: Mapping[str, SourceKind] = {
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".mdx": "markdown",
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".txt": "text",
-}
-_PAGE_START = re.compile(
-    r"\s*(?:<\?xml[^>]*>\s*)?(?><!--.*?-->\s*)*<(?:!doctype html|html)\b", re.IGNORECASE | re.DOTALL
-)
-_FRAGMENT_START = re.compile(
-    r"\s*<(?:article|section|main|div|p|h[1-6]|figure|header|ul|ol)\b[^>]*>", re.IGNORECASE
-)
-_MARKDOWN_SYNTAX = re.compile(
-    r"^(?:#{1,6} \S|```|~~~|!\[)|\[[^\]\n]+\]\([^)\s]+\)|^(?:={3,}|-{3,})$", re.MULTILINE
-)
-# Ghost's and Substack's JSON, WordPress's XML, RSS and Atom.
-_EXPORT = re.compile(
-    r"\s*(?:<\?xml[^>]*>\s*)?(?><!--.*?-->\s*)*<(?:rss|feed|rdf:rdf)\b[^>]*>"
-    r"|\s*\[\s*\{\s*\"|\s*\{\s*\"(?:db|posts)\"\s*:\s*\[\s*\{",
-    re.IGNORECASE | re.DOTALL,
-)
 _JEKYLL_FOLDERS = frozenset({"_posts", "_drafts"})
-_FRONT_MATTER_START = re.compile(
-    r"---[ \t]*(?:json|toml|ya?ml|js|javascript)[ \t]*\n"
-    r"|---[ \t]*\n(?:[ \t]*(?:#.*)?\n)*[\w-]+:|\+\+\+[ \t]*\n\s*[\w-]+ *=|\{\s*\""
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,25 +99,6 @@ class ImportContext:
 _NO_CONTEXT = ImportContext()
 
 
-def detect_source_kind(text: str, path: str) -> SourceKind:
-    """Return the kind of a source, by its name, or by its content if the name doesn't decide.
-
-    A ``.txt`` is plain text, unless it is clearly a web page or begins with front matter.
-    """
-    kind_by_name = _KIND_BY_SUFFIX.get(PurePath(path).suffix.lower())
-    if kind_by_name in {"markdown", "html"}:
-        return kind_by_name
-    if _FRONT_MATTER_START.match(text):
-        return "markdown"
-    if _PAGE_START.match(text):
-        return "html"
-    if kind_by_name == "text":
-        return "text"
-    if _FRAGMENT_START.match(text):
-        return "html"
-    return "markdown" if _MARKDOWN_SYNTAX.search(text) else "text"
-
-
 def parse_imported_post(
     text: str,
     path: str,
@@ -171,7 +124,7 @@ def parse_imported_post(
     if not text.strip():
         raise PostError("the post is empty; nothing was imported", where=where)
     kind = detect_source_kind(text, path)
-    if _EXPORT.match(text):
+    if is_export(text):
         raise PostError(
             "this is an export or a feed, not a post; nothing was imported",
             where=where,
@@ -308,8 +261,7 @@ def _complete_settings(
                 make_plain_text(summary or ""),
                 parsed_source.description,
                 parsed_source.opening,
-            ),
-            MAX_PREHEADER_LENGTH,
+            )
         ),
         "author": parsed_source.author or None,
         "date": fields.date,
@@ -320,29 +272,3 @@ def _complete_settings(
     values = {key: value for key, value in front_matter.data.items() if value not in (None, "")}
     extra = values.pop("extra", None)
     return {**settings, **values, **({"extra": extra} if extra else {})}
-
-
-def clip_to_sentence(text: str, max_length: int) -> str:
-    """Return the first sentence or two of ``text``, cut between words if they are too long.
-
-    Args:
-        text: running text.
-        max_length: limit in characters.
-    """
-    text = " ".join(text.split())
-    sentence_end = re.compile(
-        r"[.!?\u2026][\"'\u2019\u201d)]*(?=\s)|[\u3002\uff01\uff1f\u061f\u0964]"
-    )
-    cut = next(
-        (
-            found.end()
-            for found in sentence_end.finditer(text)
-            if found.end() >= _MIN_SENTENCE_LENGTH
-        ),
-        None,
-    )
-    text = text[:cut]
-    if len(text) <= max_length:
-        return text
-    head, space, _ = text[:max_length].rpartition(" ")
-    return (head.rstrip(",;:.- ") if space else text[: max_length - 1]) + "\u2026"

@@ -7,6 +7,8 @@ from newsletter.posts.importing.blocks import outline_html
 from newsletter.posts.importing.cleanup.paragraph import Passage
 from newsletter.posts.importing.sources.draft import find_opening
 
+MAX_PREHEADER_LENGTH = 110  # characters
+_MIN_SENTENCE_LENGTH = 40  # characters: a shorter first sentence is joined by the next one
 _TEXT_TAGS = frozenset({"p", "div", ""})
 _END_OF_TITLE = re.compile(r"[\s.!?:…–—-]+")  # noqa: RUF001 - a dash between two sentences
 
@@ -37,6 +39,32 @@ def find_html_opening(html: str, title: str) -> str:
             if block.tag in _TEXT_TAGS and choose_summary(title, block.text)
         ]
     )
+
+
+def clip_to_sentence(text: str, max_length: int = MAX_PREHEADER_LENGTH) -> str:
+    """Return the first sentence or two of ``text``, cut between words if they are too long.
+
+    Args:
+        text: running text.
+        max_length: limit in characters.
+    """
+    text = " ".join(text.split())
+    sentence_end = re.compile(
+        r"[.!?\u2026][\"'\u2019\u201d)]*(?=\s)|[\u3002\uff01\uff1f\u061f\u0964]"
+    )
+    cut = next(
+        (
+            found.end()
+            for found in sentence_end.finditer(text)
+            if found.end() >= _MIN_SENTENCE_LENGTH
+        ),
+        None,
+    )
+    text = text[:cut]
+    if len(text) <= max_length:
+        return text
+    head, space, _ = text[:max_length].rpartition(" ")
+    return (head.rstrip(",;:.- ") if space else text[: max_length - 1]) + "\u2026"
 
 
 def _normalize(text: str) -> str:

@@ -1,8 +1,8 @@
 """The inventory of a post before its import."""
 
 from newsletter.posts.content_loss.inventory import ContentInventory, take_inventory
-from newsletter.posts.importing.imported_post import detect_source_kind
 from newsletter.posts.importing.settings.split_foreign import split_foreign_front_matter
+from newsletter.posts.importing.source_kind import detect_source_kind
 
 
 def take_source_inventory(text: str, path: str) -> ContentInventory:

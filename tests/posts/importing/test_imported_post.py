@@ -7,12 +7,7 @@ from hypothesis import strategies as st
 from newsletter.errors import NewsletterError, UsageError
 from newsletter.posts.front_matter.parse import split_front_matter
 from newsletter.posts.importing.front_matter_writer import format_post_file
-from newsletter.posts.importing.imported_post import (
-    ImportedPost,
-    clip_to_sentence,
-    detect_source_kind,
-    parse_imported_post,
-)
+from newsletter.posts.importing.imported_post import ImportedPost, parse_imported_post
 from newsletter.posts.slug import slugify
 
 SENTENCE = (
@@ -23,34 +18,6 @@ SENTENCE = (
 
 def parse(text: str, path: str = "post.md", keep: tuple[int, ...] = ()) -> ImportedPost:
     return parse_imported_post(text, path, language="en", keep=keep)
-
-
-@pytest.mark.parametrize(
-    ("path", "text", "kind"),
-    [
-        ("a.md", "<p>x</p>", "markdown"),
-        ("a.MARKDOWN", "x", "markdown"),
-        ("a.htm", "x", "html"),
-        ("a.txt", "# x\n\n[a](b)", "text"),
-        ("a.txt", "---\n# why\ntitle: x\n---\ny", "markdown"),
-        ("a.txt", "---\n\nLow tide\n\n---\n", "text"),
-        ("a.txt", "<!doctype html><p>x", "html"),
-        ("-", "<p>x</p>", "html"),
-        ("-", "<?xml version='1.0'?><html>", "html"),
-        ("-", "<3 you all", "text"),
-        ("-", "x\n\n## y", "markdown"),
-        ("-", "see [a](https://b.example)", "markdown"),
-        ("-", "+++\ntitle = 'x'\n+++\n", "markdown"),
-        ("-", '{"title": "x"}\n\ny', "markdown"),
-        ("-", "x\n\n- y", "text"),
-        ("a.xml", "<feeds>x", "text"),
-        ("-", "<!-- a -->\n" * 40 + "<html>", "html"),
-        pytest.param("-", "<!-- a -->\n" * 40 + "x", "text", id="many comments take no time"),
-        ("post", "plain words", "text"),
-    ],
-)
-def test_source_kind_is_detected_by_name_then_content(path: str, text: str, kind: str) -> None:
-    assert detect_source_kind(text, path) == kind
 
 
 @pytest.mark.parametrize(
@@ -292,27 +259,6 @@ def test_invalid_sources_are_rejected(text: str, path: str, message: str) -> Non
     with pytest.raises(NewsletterError) as caught:
         parse(text, path)
     assert str(caught.value).startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("text", "clipped"),
-    [
-        ("Hello.", "Hello."),
-        (SENTENCE + " More.", SENTENCE),
-        ("Dr. Berg rowed out. It was early. It was so early that nobody else was up.", None),
-        ("word " * 40, "word " * 21 + "word…"),
-        ("x" * 200, "x" * 109 + "…"),
-        ("“Wait for the wind, and wait well,” she said! Then she left.", None),
-    ],
-)
-def test_clip_to_sentence_cuts_between_sentences_or_words(text: str, clipped: str | None) -> None:
-    result = clip_to_sentence(text, 110)
-    assert len(result) <= 110
-    if clipped is not None:
-        assert result == clipped
-    else:
-        assert text.startswith(result)
-        assert result.endswith((".", "!"))
 
 
 @pytest.mark.parametrize(

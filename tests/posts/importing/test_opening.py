@@ -3,8 +3,16 @@
 import pytest
 
 from newsletter.posts.importing.imported_post import parse_imported_post
-from newsletter.posts.importing.opening import choose_summary, find_html_opening
+from newsletter.posts.importing.opening import (
+    choose_summary,
+    clip_to_sentence,
+    find_html_opening,
+)
 
+SENTENCE = (
+    "The boats had been tied up since Tuesday, and nobody on the quay could say when the wind "
+    "would stop."
+)
 NEXT = "The ice let go on Tuesday, and the boats lay at the quay again."
 
 
@@ -39,3 +47,24 @@ def test_imported_preheader_never_repeats_the_title(body: str, settings: str) ->
     source = f"---\ntitle: The ice\n{settings}---\n{body}\n"
     post = parse_imported_post(source, "ice.md", language="en")
     assert post.front_matter["preheader"] == NEXT
+
+
+@pytest.mark.parametrize(
+    ("text", "clipped"),
+    [
+        ("Hello.", "Hello."),
+        (SENTENCE + " More.", SENTENCE),
+        ("Dr. Berg rowed out. It was early. It was so early that nobody else was up.", None),
+        ("word " * 40, "word " * 21 + "word…"),
+        ("x" * 200, "x" * 109 + "…"),
+        ("“Wait for the wind, and wait well,” she said! Then she left.", None),
+    ],
+)
+def test_clip_to_sentence_cuts_between_sentences_or_words(text: str, clipped: str | None) -> None:
+    result = clip_to_sentence(text, 110)
+    assert len(result) <= 110
+    if clipped is not None:
+        assert result == clipped
+    else:
+        assert text.startswith(result)
+        assert result.endswith((".", "!"))
