@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from newsletter.posts.content_loss.article_words import cut_to_article
+from newsletter.posts.content_loss.article_words import cut_before_article, cut_to_article
 from newsletter.posts.content_loss.compare import ContentLoss, find_losses, find_lost_words
 from newsletter.posts.content_loss.inventory import (
     ContentInventory,
@@ -77,7 +77,7 @@ def _find_lost_in_email(
     html_part = cut_to_article(take_inventory(email_html, "email"), in_html)
     other_in_text = _OTHER_IN_TEXT.sub(lambda found: " " * len(found[0]), article_html)
     in_text = number_words(take_inventory(other_in_text, "email"))
-    text_part = cut_to_article(take_inventory(text, "text"), in_text, is_exact=False)
+    text_part = cut_before_article(take_inventory(text, "text"), in_text)
     losses = [(loss, in_html) for loss in find_losses(in_html, html_part)] + [
         (loss, in_text) for loss in find_lost_words(in_text, text_part)
     ]

@@ -158,3 +158,16 @@ def test_what_the_text_part_writes_otherwise_is_no_loss() -> None:
     source = take_inventory(text, "markdown")
     article = build_article(issue, CONFIG)
     assert find_lost_content(source, issue, article, email=email) == ()
+
+
+def test_a_table_of_few_words_at_the_end_is_whole_in_the_text_part() -> None:
+    header = "| |" + "".join(f" A long heading of column number {column} |" for column in range(6))
+    rows = "".join(f"| Row number {row} of all | a | b | c | d | e | f |\n" for row in range(9))
+    text = (
+        "This is the first line of a post with a table.\n\n"
+        f"{header}\n{'|---' * 7}|\n{rows}| The last of all rows | a | b | c | d | e | UB |\n"
+    )
+    issue = make_issue(sanitize_html(render_markdown(text)))
+    email = render_issue(issue, load_templates(ROOT / "templates"), CONFIG)
+    source = take_inventory(text, "markdown")
+    assert find_lost_content(source, issue, build_article(issue, CONFIG), email=email) == ()

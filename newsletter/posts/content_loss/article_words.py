@@ -7,55 +7,71 @@ from itertools import accumulate
 from newsletter.posts.content_loss.inventory import ContentInventory
 
 _MIN_BLOCK_LENGTH = 20  # letters: a shorter text may stand in a template by chance
-_MAX_SEARCHES = 200  # longest blocks looked for
-_TEXT_GROWTH = 4  # numbers of lists and repeated headers of tables make a text part longer
+_MAX_SEARCHES = 200  # blocks looked for
+_TEXT_GROWTH = 20  # repeated headings of tables make a text part longer
 
 
-def cut_to_article(
-    email: ContentInventory, article: ContentInventory, *, is_exact: bool = True
-) -> ContentInventory:
-    """Return the words of an email that are its article's; the rest stays as it is.
+def cut_to_article(email: ContentInventory, article: ContentInventory) -> ContentInventory:
+    """Return the words of an email's HTML that are its article's; the rest stays as it is.
 
-    The words of a template (a title, a preheader, a footer) would else make up for lost ones. The
-    longest block of the article that the email has once tells where its article is.
+    The words of a template (a title, a preheader, a footer) would else make up for lost ones. If
+    the article is not there as it is, its longest block tells where it is.
 
     Args:
-        email: the HTML or the text part.
+        email: the HTML part, which has the article's words in their order.
         article: the article in it.
-        is_exact: whether the email has the same words in the same order, as HTML has.
     """
     text, article_text = "".join(email.words), "".join(article.words)
-    start = text.find(article_text) if is_exact else -1
-    end = start + len(article_text)
+    start = text.find(article_text)
     if start < 0:
-        places = _find_blocks(text, article, article_text, 1 if is_exact else _MAX_SEARCHES)
-        if not places:
+        found = _find_block(text, article, article_text)
+        if found is None:
             return email
-        growth = 1 if is_exact else _TEXT_GROWTH
-        place, offset, _ = places[0]
-        start = place - growth * offset
-        place, offset, length = places[-1]
-        end = place + length + growth * (len(article_text) - offset - length)
-    ends = list(accumulate(map(len, email.words)))
-    words = slice(bisect_right(ends, start), bisect_left(ends, end) + 1)
-    return replace(email, words=email.words[words], spans=email.spans[words], blocks=())
+        place, offset = found
+        start = place - offset
+    end = start + len(article_text)
+    return _cut(email, start, end)
 
 
-def _find_blocks(
-    text: str, article: ContentInventory, article_text: str, limit: int
-) -> list[tuple[int, int, int]]:
-    """Return where the longest blocks are: offset in the email and in the article, and length."""
-    offsets = [0, *accumulate(map(len, article.words))]
-    blocks = [
-        (offsets[block.first_word], offsets[block.word_range.stop]) for block in article.blocks
-    ]
-    blocks.sort(key=lambda block: block[0] - block[1])
-    places: list[tuple[int, int, int]] = []
-    for first, stop in blocks[:_MAX_SEARCHES]:
+def cut_before_article(text_part: ContentInventory, article: ContentInventory) -> ContentInventory:
+    """Return the words of a text part without those of its template before the article.
+
+    The article's first long block tells where it begins. Nothing is cut behind it: a table is far
+    longer there, as each row repeats the headings.
+
+    Args:
+        text_part: the text part.
+        article: the article in it.
+    """
+    text, article_text = "".join(text_part.words), "".join(article.words)
+    for first, stop in _get_block_ranges(article)[:_MAX_SEARCHES]:
         block = article_text[first:stop]
-        if len(places) == limit or len(block) < _MIN_BLOCK_LENGTH:
+        if len(block) >= _MIN_BLOCK_LENGTH and text.count(block) == 1:
+            return _cut(text_part, text.find(block) - _TEXT_GROWTH * first, len(text))
+    return text_part
+
+
+def _cut(inventory: ContentInventory, start: int, end: int) -> ContentInventory:
+    """Return the words between two offsets in the joined words."""
+    ends = list(accumulate(map(len, inventory.words)))
+    words = slice(bisect_right(ends, start), bisect_left(ends, end) + 1)
+    return replace(inventory, words=inventory.words[words], spans=inventory.spans[words], blocks=())
+
+
+def _get_block_ranges(article: ContentInventory) -> list[tuple[int, int]]:
+    """Return where each block is in the joined words."""
+    offsets = [0, *accumulate(map(len, article.words))]
+    return [(offsets[block.first_word], offsets[block.word_range.stop]) for block in article.blocks]
+
+
+def _find_block(text: str, article: ContentInventory, article_text: str) -> tuple[int, int] | None:
+    """Return where the longest block is that the email has once: there, and in the article."""
+    longest_first = sorted(_get_block_ranges(article), key=lambda block: block[0] - block[1])
+    for first, stop in longest_first[:_MAX_SEARCHES]:
+        block = article_text[first:stop]
+        if len(block) < _MIN_BLOCK_LENGTH:
             break
         place = text.find(block)
         if place >= 0 and text.find(block, place + 1) < 0:
-            places.append((place, first, len(block)))
-    return sorted(places)
+            return place, first
+    return None

@@ -213,8 +213,9 @@ class MarkdownMasker(HtmlSourceMasker):
         is_image, opening = self._brackets.pop() if self._brackets else (False, -1)
         kind: ReferenceKind = "image" if is_image else "link"
         if opening >= 0 and (found := _DESTINATION.match(self.source, start)):
-            alt = self.source[opening:start] if is_image else ""
-            self._add_reference(kind, found["url"], opening, alt)
+            content = self.source[opening:start]
+            if is_image or content.strip():  # a link without text shows nothing
+                self._add_reference(kind, found["url"], opening, content if is_image else "")
             self.out.blank(found[0])
             return found.end()
         if opening >= 0:

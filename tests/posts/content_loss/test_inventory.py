@@ -79,7 +79,7 @@ def test_the_words_of_an_email_and_of_plain_text() -> None:
         ("(see https://x.net/a_(b), or www.y.net.)", "link",
          [("https://x.net/a_(b)",), ("www.y.net",)]),
         ('<a class=x href="/a?b&amp;c">x</a>', "link", [("/a?b&c",)]),
-        ("`[a](/b)` [c]({{ url }})", "link", []),
+        ("`[a](/b)` [c]({{ url }}) [](/empty)", "link", []),
         ("![a](b.png) text [![c](d.png)](/e)", "image", [("b.png",), ("d.png",)]),
         ('<img src="data:x" data-lazy-src="/a.jpg" data-srcset="/b.jpg 2x, /c.jpg 3x">', "image",
          [("data:x", "/a.jpg", "/b.jpg", "/c.jpg")]),
