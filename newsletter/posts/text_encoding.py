@@ -27,9 +27,7 @@ _DECLARED_ENCODING = re.compile(
 _PRESCAN_BYTES = 4096
 # WHATWG Encoding Standard: pages that declare these encodings mean Windows-1252.
 _WINDOWS_1252_ALIASES = frozenset({"ascii", "iso8859-1", "cp1252"})
-_CONTROL_CHARACTERS = {
-    code: None for code in (*range(0x20), 0x7F, 0xFEFF) if code not in (0x09, 0x0A)
-}
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufeff]")
 _REMEDY = "Save it as UTF-8 and try again."
 
 
@@ -53,7 +51,8 @@ def decode_text(data: bytes, path: str) -> str:
         text = _decode_as_declared(data) or _decode_utf8(data)
     if text is None:
         text = _decode_by_guess(data, where)
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROL_CHARACTERS)
+    # Not str.translate(), which takes twenty times as long for text that isn't all ASCII.
+    return _CONTROL_CHARACTERS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _decode_with_bom(data: bytes, where: Location) -> str | None:
