@@ -63,20 +63,23 @@ def read_images(
     """
     images: dict[str, LocalImage] = {}
     problems: list[Problem] = []
+    resolved_folder = folder.resolve()
     for reference, where in references.items():
         if is_page_path(reference, folder):
             continue
         try:
-            images[reference] = _read_image(reference, folder, max_bytes, where)
+            images[reference] = _read_image(reference, folder, resolved_folder, max_bytes, where)
         except PostError as error:
             problems += error.problems
     return images, problems
 
 
-def _read_image(reference: str, folder: Path, max_bytes: int, where: Location) -> LocalImage:
+def _read_image(
+    reference: str, folder: Path, resolved_folder: Path, max_bytes: int, where: Location
+) -> LocalImage:
     name = unquote(urlsplit(reference).path)
     path = PurePosixPath(name)
-    if ".." in path.parts or "\0" in name or not _is_inside(folder, folder / path):
+    if ".." in path.parts or "\0" in name or not _is_inside(resolved_folder, folder / path):
         raise PostError(
             f"the image '{name}' is outside the issue's folder",
             where=where,
@@ -100,5 +103,5 @@ def _read_image(reference: str, folder: Path, max_bytes: int, where: Location) -
     return LocalImage(path.as_posix(), max(width, 0), max(height, 0), size)
 
 
-def _is_inside(folder: Path, file: Path) -> bool:
-    return file.resolve().is_relative_to(folder.resolve())
+def _is_inside(resolved_folder: Path, file: Path) -> bool:
+    return file.resolve().is_relative_to(resolved_folder)

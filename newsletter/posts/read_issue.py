@@ -27,6 +27,7 @@ from newsletter.project import ISSUE_NAME_PATTERN, display_path
 _POST_FILE_NAMES = ("post.md", "post.html")
 # In sanitised HTML every ``>`` and ``"`` inside an attribute's value is escaped.
 _IMAGE_URL_PATTERN = re.compile(r'<(?:img\b[^>]*?\ssrc|video\b[^>]*?\sposter)="([^"]*)"')
+_PATH_CHARACTER = re.compile(r"[\w/.-]")
 
 
 def read_issue(folder: Path, config: Config) -> Issue:
@@ -193,8 +194,12 @@ def _iter_image_references(
 
 
 def _find_reference_line(reference: str, front_matter: FrontMatter) -> int | None:
+    body = front_matter.body
     for form in (reference, unquote(reference), html.escape(reference)):
-        found = re.search(rf"(?<![\w/.-]){re.escape(form)}", front_matter.body)
-        if found:
-            return front_matter.body_line + front_matter.body.count("\n", 0, found.start())
+        # str.find() first: an expression that looks behind each character takes a tenth of reading.
+        start = body.find(form)
+        while start >= 0 and _PATH_CHARACTER.match(body[start - 1 : start]):
+            start = body.find(form, start + 1)
+        if start >= 0:
+            return front_matter.body_line + body.count("\n", 0, start)
     return None
