@@ -44,6 +44,7 @@ _STYLE_BY_TOKEN_TYPE = {
 _LINE_BREAK = re.compile("(\n)")
 
 
+@lru_cache(maxsize=128)  # the code of a post stays the same while its words are written
 def highlight_code(code: str, language: str) -> str:
     """Return ``code`` as HTML with coloured spans; without spans if the language is unknown.
 
