@@ -61,7 +61,7 @@ def _merge_styles(old: str, new: list[StylePairs], classes: list[str], **options
     """Merge styles as premailer does, once for all elements that the same rules match.
 
     Nearly all paragraphs are matched by the same rules, of one email and of the next: without the
-    cache, merging takes 0.6 ms of a warm render.
+    cache, merging takes 0.4 ms of a warm render.
     """
     key = (old, tuple(map(id, new)), tuple(classes))
     if key not in _merge_cache:

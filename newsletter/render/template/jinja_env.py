@@ -133,6 +133,28 @@ class _DescribedUndefined(jinja2.StrictUndefined):
         return f"there is no '.{name}' here{_suggest_name(name, known)}"
 
 
+class _CachingSandbox(ImmutableSandboxedEnvironment):
+    """The sandbox, which decides once for each attribute of a type, not once for each access.
+
+    Its rules look at nothing but the attribute's name and the type of its owner. They take 0.4 ms
+    of a warm render otherwise, of 300 accesses.
+    """
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        key = type(obj), attr
+        known = _safe_attributes.get(key)
+        if known is None:
+            known = super().is_safe_attribute(obj, attr, value)
+            if len(_safe_attributes) >= _MAX_SAFE_ATTRIBUTES:
+                _safe_attributes.clear()
+            _safe_attributes[key] = known
+        return known
+
+
+_safe_attributes: dict[tuple[type, str], bool] = {}
+_MAX_SAFE_ATTRIBUTES = 4096
+
+
 @lru_cache(maxsize=8)
 def _get_environment(
     templates: Templates, *, mark_lines: bool = False
@@ -141,7 +163,7 @@ def _get_environment(
         text = templates.files.get(name)
         return None if text is None else (text, name, lambda: True)
 
-    environment = ImmutableSandboxedEnvironment(
+    environment = _CachingSandbox(
         loader=jinja2.FunctionLoader(load),
         autoescape=lambda name: not (name or "").endswith(".css"),
         undefined=_DescribedUndefined,

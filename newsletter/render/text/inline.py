@@ -13,6 +13,7 @@ NO_BREAK_SPACE = "\u00a0"
 _REPLACEMENTS = {"br": "\n", "rp": ""}
 
 _SPACES = re.compile("[ \t\n\r\f\x85\u2028\u2029]+")
+_REPEATED_SPACES = re.compile("  +")
 _AROUND_BREAK = re.compile(" *\n *")
 _EMPHASIS_MARKS = {
     **dict.fromkeys(("strong", "b"), ("*", "*")),
@@ -48,7 +49,8 @@ class InlineWriter:
         parts = (
             self._collapse_spaces(e) if isinstance(e, str) else self._write_element(e) for e in run
         )
-        text = re.sub("  +", " ", "".join(parts))
+        text = "".join(parts)
+        text = _REPEATED_SPACES.sub(" ", text) if "  " in text else text
         return (_AROUND_BREAK.sub("\n", text) if "\n" in text else text).strip(" \n")
 
     def write_line(self, element: Element) -> str:
