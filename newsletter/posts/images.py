@@ -79,13 +79,13 @@ def _read_image(
 ) -> LocalImage:
     name = unquote(urlsplit(reference).path)
     path = PurePosixPath(name)
-    if ".." in path.parts or "\0" in name or not _is_inside(resolved_folder, folder / path):
+    file = folder / path
+    if ".." in path.parts or "\0" in name or not _is_inside(resolved_folder, file):
         raise PostError(
             f"the image '{name}' is outside the issue's folder",
             where=where,
             remedy="Copy it into the issue's folder and use a path without '..'.",
         )
-    file = folder / path
     if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises for names that are too long
         raise PostError(
             f"the image '{name}' is missing",

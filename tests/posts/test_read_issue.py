@@ -335,6 +335,16 @@ def test_image_with_a_name_that_is_too_long_is_missing(read_post: ReadPost, name
         read_post(f"# Boats\n\n![A boat]({name})\n")
 
 
+def test_line_of_an_image_whose_name_ends_another_path(read_post: ReadPost) -> None:
+    with pytest.raises(PostError) as caught:
+        read_post("# A\n\nax.png b/x.png c-x.png x.png.\n![](y.png)\n![](d/x.png)\n![](z.png)")
+    lines = [problem.where.line for problem in caught.value.problems if problem.where]
+    assert lines == [4, 5, 6]
+    with pytest.raises(PostError) as caught:
+        read_post("# A\n\nax.png b/x.png c-x.png\n\n![](x.png)")
+    assert [problem.where.line for problem in caught.value.problems if problem.where] == [5]
+
+
 def test_invalid_merge_tags_and_missing_images_are_reported_at_once(read_post: ReadPost) -> None:
     with pytest.raises(PostError) as caught:
         read_post(

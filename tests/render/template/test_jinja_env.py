@@ -65,6 +65,11 @@ def test_css_is_not_html_escaped() -> None:
         ("{% include 'a.mjml' %}", "a.mjml:1: templates include one another in a loop"),
         ("\n{{ 1 // 0 }}", "a.mjml:2: "),
         ("\n{{ ''.__class__ }}", "a.mjml:2: access to attribute '__class__'"),
+        # A name that is harmless on one type isn't on another.
+        (
+            "{% set ns = namespace(pop=1) %}{{ ns.pop }}\n{{ [1].pop() }}",
+            "a.mjml:2: access to attribute 'pop'",
+        ),
         ("\n{{ range(10 ** 9) }}", "a.mjml:2: Range too big"),
     ],
 )  # fmt: skip
