@@ -1,4 +1,4 @@
-"""Find elements by CSS selectors, with an index of a document's tags and classes.
+"""Find elements by CSS selector, with an index of tags and classes.
 
 One pass over the document instead of one for each selector: an email has about 150 rules, and an
 XPath search for each of them took 4 of the 6 ms of inlining.
