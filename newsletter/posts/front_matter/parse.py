@@ -103,7 +103,7 @@ def split_front_matter(text: str, path: str, *, allow_repeated: bool = False) ->
         _raise_invalid(f"'{key}' is set twice, first on line {first_line}", path, line)
     value_count = 0
     for key, value in front_matter.data.items():
-        line = front_matter.lines.get(key, 1)
+        line = front_matter.lines[key]
         for item, depth in _iter_values(value):
             value_count += 1
             if value_count > safe_yaml.MAX_NODES or depth > safe_yaml.MAX_DEPTH:
@@ -166,8 +166,6 @@ def _parse_yaml(block: str, path: str) -> _ParsedSettings:
     except yaml.reader.ReaderError as error:
         line = block.count("\n", 0, int(error.position)) + 1
         _raise_invalid("this line contains a control character", path, line)
-    except yaml.YAMLError as error:
-        _raise_invalid(str(error).split("\n", 1)[0], path, 1)
     settings = _ParsedSettings()
     # The mapping's own keys override those merged with <<; of the merged, the first counts.
     for entry in sorted(entries, key=lambda entry: entry.is_merged):
