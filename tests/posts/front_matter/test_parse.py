@@ -93,6 +93,7 @@ def test_post_without_front_matter_is_all_body(text: str) -> None:
         "--- YAML\na: 1\n---\nBody",
         "+++ \na = 1\n+++ \nBody",
         '{"a":\n1} \nBody',
+        '{"a":1}\nBody',
     ],
 )
 def test_fence_may_have_white_space_after_it(text: str) -> None:
@@ -109,6 +110,16 @@ def test_values_may_be_nested(fence: str, colon: str, depth: int) -> None:
         assert isinstance(value, list)
         (value,) = value
     assert value == []
+
+
+@pytest.mark.parametrize("depth", [1, 20])
+def test_mappings_of_json_may_be_nested(depth: int) -> None:
+    text = '{"a": ' * depth + "1" + "}" * depth
+    value: object = split_front_matter(text, "post.md").data
+    for _ in range(depth):
+        assert isinstance(value, dict)
+        value = value["a"]
+    assert value == 1
 
 
 @pytest.mark.parametrize("text", ["---\n---\nBody", "+++\n+++\nBody", "{\n}\nBody"])
@@ -164,7 +175,8 @@ def test_scalars_follow_yaml_1_2(scalar: str, value: object) -> None:
         ('---\na: 1\nb: "\\U00110000"\n---\n', 3, "no character has the number"),
         ("+++\na = " + "9" * 5_000 + "\n+++\n", 1, "too many digits"),
         ("+++\na = 1\nb = \n+++\n", 3, "not valid TOML"),
-        ("+++\na = 1\na = 2\n+++\n", 3, "not valid TOML"),
+        ("+++\na = 1\na = 2\n+++\n", 3, "not valid TOML: cannot overwrite"),
+        ("+++\na = \nb = 1\n+++\n", 2, "not valid TOML: invalid value"),
         ("+++\na = 1\nb = [\n+++\n", 3, "not valid TOML"),
         ("+++\na = 1\nb = " + "[" * 30 + "]" * 30 + "\n+++\n", 3, "or 20 levels"),
         ("+++\nb = [" + "1, " * 10_000 + "]\n+++\n", 2, "more than 10,000 values"),
@@ -176,7 +188,8 @@ def test_scalars_follow_yaml_1_2(scalar: str, value: object) -> None:
         ("---\na: " + "[" * 20 + "]" * 20 + "\n---\n", 2, "or 20 levels"),
         ('---\na: {"\\ud800": 1}\n---\n', 2, "half of a character"),
         ("+++\na = " + "[" * 100_000 + "\n+++\n", 1, "too deeply"),
-        ('{\n  "a": 1,\n  "b": yes\n}\n', 3, "not valid JSON"),
+        ('{\n  "a": 1,\n  "b": yes\n}\n', 3, "not valid JSON: expecting value"),
+        ('{\n"b": ' + '{"a": ' * 20 + "1" + "}" * 20 + "}\n", 2, "or 20 levels"),
         ('{\n  "a": 1,\n  "a": 2\n}\n', 3, "set twice, first on line 2"),
         ("---\na: 1\nb: x\x07\n---\n", 3, "control character"),
         ("---toml\na = 1\nb = \n---\n", 3, "not valid TOML"),
@@ -351,6 +364,7 @@ def test_of_a_repeated_setting_the_last_one_counts_if_that_is_allowed() -> None:
 def test_fence_may_name_its_language(text: str, data: dict[str, Any], body_line: int) -> None:
     front = split_front_matter(text, "post.md")
     assert (front.data, front.body, front.body_line) == (data, "Body", body_line)
+    assert front.lines[next(iter(data))] == 2
 
 
 _YAML_PIECES = [

@@ -33,6 +33,7 @@ def validate(block: str) -> FrontMatterFields:
         ("number: '12'", 12),
         ("draft: 'yes'", True),
         ("draft: 0", False),
+        ("draft:", False),
         ("language: pt-BR", "pt-BR"),
         ("template: plain-2_x", "plain-2_x"),
         ("sender_name: A {b}", "A {b}"),
@@ -66,10 +67,14 @@ def test_value_is_read(block: str, value: object) -> None:
         ("template: ../x", "template "),
         ("template: Plain", "template "),
         ("hero: ''", "hero.src "),
+        ("author: ' '", "author.name "),
         ("hero: data:image/png", "hero.src must be a file beside the post"),
         ("hero: //x.example/a.png", "hero.src must be a file beside the post"),
         ("hero: {src: a.png, altt: b}", "unknown key 'hero.altt'"),
         ("button: {text: A}", "'button.url' is missing"),
+        ("button: {text: '', url: https://b.example}", "button.text "),
+        ("button: {text: A, url: ''}", "button.url "),
+        ("button: {text: A, url: ftp://b.example}", "button.url must be a URL"),
         ("button: A", "button must be a section"),
         ("further: A", "further must be a list"),
         ("further: [{title: A, url: https://b.example}, {title: A}]", "'further[2].url' is"),
@@ -102,7 +107,7 @@ def test_button_may_link_to_a_page_or_an_address(url: str) -> None:
 
 @pytest.mark.parametrize(
     "image",
-    ["a.png", "a/b c.png", "https://x.example/a.png", "'{{ subscriber.name }}.png'", "/a.png"],
+    ["a", "a.png", "a/b c.png", "https://x.example/a.png", "'{{ subscriber.name }}.png'", "/a.png"],
 )
 def test_image_may_be_a_file_or_a_url(image: str) -> None:
     assert validate(f"hero: {image}").hero
@@ -111,6 +116,20 @@ def test_image_may_be_a_file_or_a_url(image: str) -> None:
 @pytest.mark.parametrize("key", ["authors", "tag", "dates", "headers", "titles", "layout", "tit"])
 def test_key_of_another_tool_is_ignored(key: str) -> None:
     assert validate(f"{key}: A") == FrontMatterFields()
+
+
+@pytest.mark.parametrize(
+    ("block", "remedy"),
+    [
+        ("number: x", "Example: number: 12"),
+        ("button: {text: A}", "Example: button: {text: Read on, url: https://example.com}"),
+        ("excerpt: true", ""),  # free text, which needs no example
+    ],
+)
+def test_remedy_is_an_example_of_the_setting(block: str, remedy: str) -> None:
+    with pytest.raises(PostError) as caught:
+        validate(block)
+    assert [problem.remedy for problem in caught.value.problems] == [remedy]
 
 
 def test_problems_are_in_the_order_of_the_lines() -> None:
