@@ -178,8 +178,6 @@ def misspelt_name(context: CheckContext) -> Iterator[Match]:
     if len(name) < _MIN_NAME_LENGTH:
         return
     for text in context.masked_texts:
-        if name[0] not in text:
-            continue
         words = [word.strip(_PUNCTUATION) for word in text.split()]
         for index, word in enumerate(words):
             if word[:1] == name[0]:
