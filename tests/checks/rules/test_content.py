@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from newsletter.checks.analysis.article_similarity import EarlierEmail
+from newsletter.checks.rules.content import shorten_quote, unbalanced_quotes
 
 GetMessages = Callable[..., list[str]]
 
@@ -46,10 +47,13 @@ FIRES: list[tuple[str, str, str]] = [
     ("unbalanced-quotes", "He said: “the rope is wet.", "'“the rope is wet.' is never closed"),
     ("unbalanced-quotes", "He said: «the rope is wet.", "'«the rope is wet.' is never closed"),
     ("unbalanced-quotes", "“One” and “two.", "'“two.' is never closed"),
+    ("unbalanced-quotes", 'He said: "the rope is wet.', "'\"the rope is wet.' is never closed"),
+    ("unbalanced-quotes", '"One", "two" and "three.', "'\"three.' is never closed"),
     ("unbalanced-quotes", "“One.\n\nTwo.", "'“One.' is never closed"),
     ("misspelt-name", "You read Harbor Notes now.", "'Harbor Notes' looks like 'Harbour Notes'"),
     ("misspelt-name", "You read “Harbour Note”, now.", "'Harbour Note' looks like"),
     ("misspelt-name", "You read Harbour Nots now.", "looks like"),
+    ("misspelt-name", "You read Harbor Note now.", "'Harbor Note' looks like"),
     ("misspelt-name", "You read Harbours Notes now.", "'Harbours Notes' looks like"),
 ]  # fmt: skip
 
@@ -151,12 +155,34 @@ def test_quotation_marks_of_other_languages(get_messages: GetMessages, language:
         ("Harbour", "You read Harbor now.", 1),
         ("Harbour", "You read Harbourers now.", 0),
         ("The Harbour Notes", "You read The Harbor Notes now.", 1),
+        ("Harbour Notes Weekly", "You read Harbaur Natez Weekly now.", 1),  # three letters of 20
+        ("Harbour Notes Weekly", "You read Harbaur Natez Weakly now.", 0),
     ],
 )
 def test_misspelt_names_of_other_lengths(
     get_messages: GetMessages, name: str, body: str, count: int
 ) -> None:
     assert len(get_messages("misspelt-name", body, settings={"name": name})) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "shortened"),
+    [
+        ("the rope is wet", "the rope is wet"),
+        ("the rope is wet now", "the rope is …"),
+        ("the\nrope  is wet", "the rope is wet"),
+        ("the ropes, which are", "the ropes, …"),
+        ("ropeandropeandrope", "ropeandropeandr…"),
+    ],
+)
+def test_quote_is_cut_between_words(text: str, shortened: str) -> None:
+    assert shorten_quote(text, 15) == shortened
+
+
+def test_excerpt_of_an_unclosed_quotation_is_its_beginning(make_context: Any) -> None:
+    quotation = "“" + "the rope is wet, " * 9
+    (finding,) = unbalanced_quotes.find(make_context(f"He said: {quotation}"))
+    assert finding.excerpt == quotation[:80]
 
 
 def test_repeated_article_is_reported_once_with_its_local_day(get_messages: GetMessages) -> None:

@@ -99,6 +99,7 @@ def test_stays_quiet(get_messages: GetMessages, rule: str, body: str) -> None:
         ('alt="A tern"', 'alt="" width="2"', "no-alt", 1),
         ('alt="A tern"', 'alt="A" width="9" style="height: auto"', "no-image-size", 0),
         ('alt="A tern"', 'alt="A" width="9" style="height:9px"', "no-image-size", 1),
+        (f'src="{ONLINE}a.png"', 'src="https://[tides/a.png"', "no-image-size", 1),
         (f'src="{ONLINE}a.png"', 'src="data:image/png;base64,AAAA"', "unsupported-image", 1),
     ],
 )

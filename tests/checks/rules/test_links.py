@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.checks.rules.links import empty_link
+from newsletter.checks.rules.links import empty_link, private_link
 
 GetMessages = Callable[..., list[str]]
 
@@ -85,6 +85,8 @@ FIRES: list[tuple[str, str, str]] = [
     ("bad-address", link("tel:12"), "has no valid"),
     ("bad-address", link("tel:"), "has no valid"),
     ("bad-address", html_link("MAILTO:bo"), "has no valid"),
+    ("bad-address", link("https://tides.example/a") + link("tel:12", "call"), "tel:12 has no"),
+    ("bad-address", link("mailto:{{ subscriber.email }}") + link("tel:12", "call"), "tel:12 has"),
     ("missing-anchor", link("#the-end"), "the post has no anchor #the-end"),
     ("missing-anchor", link("#topmost"), "no anchor #topmost"),
     ("shortened-link", link("https://bit.ly/3abc"), "https://bit.ly/3abc hides where it leads"),
@@ -112,10 +114,15 @@ FIRES: list[tuple[str, str, str]] = [
     ("mismatched-link", link("https://github.com/evil/a", "mybank.com/login"), "leads to github"),
     ("mismatched-link", link("https://web.archive.org/web/2019/http://a.no", "b.no"), "leads to"),
     ("mismatched-link", link("https://evil.example/a", "`https://mybank.example`"), "leads to"),
+    ("mismatched-link", link("https://docs.tides.example/a", "file.info"), "'file.info' leads"),
+    ("mismatched-link", "https://tides.example\n\n" + link("https://evil.example", "mybank.com"),
+     "'mybank.com' leads to evil"),
     ("doubled-parameter", link("https://a.example/?utm_source=a&utm_source=b"),
      "utm_source is in the URL twice"),
     ("doubled-parameter", link("https://a.example/?UTM_source=a&utm_source=b"), "utm_source is in"),
     ("doubled-parameter", link("https://a.example/?utm_term=&utm_term="), "utm_term is in"),
+    ("doubled-parameter", link("https://a.example/?utm_id=a&utm_id=b&utm_term=c&utm_term=d"),
+     "utm_id is in"),
     ("doubled-parameter", link("https://a.example/?a=b?utm_source=c"), "? is in the URL twice"),
 ]  # fmt: skip
 
@@ -271,6 +278,22 @@ def test_url_that_is_linked_twice_is_found_once(get_messages: GetMessages, rule:
     assert len(get_messages(rule, f"{link(url)}\n\n{link(url, 'again')}")) == 1
 
 
+@pytest.mark.parametrize(
+    ("rule", "url"),
+    [
+        ("insecure-link", "http://tides.example/"),
+        ("private-link", "https://nas.local/"),
+        ("staging-link", "https://staging.tides.example/"),
+        ("bad-address", "mailto:"),
+        ("shortened-link", "https://bit.ly/"),
+        ("sample-link", "https://example.com/"),
+    ],
+)
+def test_long_url_is_cut_in_the_message(get_messages: GetMessages, rule: str, url: str) -> None:
+    (message,) = get_messages(rule, link(url + "a" * 90))
+    assert message.partition(" ")[0] == (url + "a" * 90)[:80]
+
+
 @pytest.mark.parametrize("rule", ["sample-link", "insecure-link", "private-link"])
 def test_button_is_checked_too(get_messages: GetMessages, rule: str) -> None:
     url = {"sample-link": "https://example.com/a", "insecure-link": "http://a.example/x"}.get(
@@ -286,3 +309,9 @@ def test_empty_link_of_a_template(make_context: Any, url: str, count: int) -> No
     html = context.email.html.replace("</body>", f'<a href="{url}">Go</a></body>')
     found = empty_link.find(replace(context, email=replace(context.email, html=html)))
     assert [finding.message for finding in found] == ["the link 'Go' leads nowhere"] * count
+
+
+def test_url_of_a_template_that_cannot_be_read_is_not_called_private(make_context: Any) -> None:
+    context = make_context()
+    html = context.email.html.replace("</body>", '<a href="http://[tides/a">Go</a></body>')
+    assert private_link.find(replace(context, email=replace(context.email, html=html))) == []
