@@ -259,6 +259,20 @@ def test_aliases_work_but_cannot_expand_without_limit() -> None:
         split_front_matter(f"---\n{bomb}---\n", "post.md")
 
 
+@pytest.mark.parametrize(
+    ("start", "item", "count"),
+    [  # each collection, key and item counts, and an alias as much as what it stands for
+        ("a: [", "x, ", 9_997),
+        ("a: &n x\nb: [", "*n, ", 9_995),
+        ("a: &n [x]\nb: [", "*n, ", 4_997),
+    ],
+)
+def test_limit_of_values_to_the_value(start: str, item: str, count: int) -> None:
+    assert split_front_matter(f"---\n{start}{item * count}]\n---\n", "post.md").data["a"]
+    with pytest.raises(PostError, match=r"more than 10,000 values"):
+        split_front_matter(f"---\n{start}{item * (count + 1)}]\n---\n", "post.md")
+
+
 _MERGED = "base: &b {x: 1, title: A}\n<<: *b\ntitle: B\nn:\n  x: 3\n  <<: [*b, {y: 2}]"
 
 
