@@ -168,7 +168,7 @@ def test_scalars_follow_yaml_1_2(scalar: str, value: object) -> None:
         ("---\na: 1\nb: 'open\n---\n", 4, "not valid YAML"),
         ("---\na: 1\nb: 2\na: 3\n---\n", 4, "set twice, first on line 2"),
         ("---\n\n- a\n- b\n---\n", 3, "no settings like 'key: value'"),
-        ("---\ntitle: x\nBody", 1, "never ends"),
+        ("---\ntitle: x\nBody", 1, "begins with --- but never ends"),
         ("---\na: &a [*a]\n---\n", 2, "unknown alias *a"),
         ("---\na: " + "[" * 5000 + "\n---\n", 2, "levels"),
         ('---\na: 1\nb: "\\UFFFFFFFF"\n---\n', 3, "no character has the number"),
@@ -260,17 +260,19 @@ def test_aliases_work_but_cannot_expand_without_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "item", "count"),
+    ("text", "item", "count"),
     [  # each collection, key and item counts, and an alias as much as what it stands for
-        ("a: [", "x, ", 9_997),
-        ("a: &n x\nb: [", "*n, ", 9_995),
-        ("a: &n [x]\nb: [", "*n, ", 4_997),
+        ("---\na: [ITEMS]\n---\n", "x, ", 9_997),
+        ("---\na: &n x\nb: [ITEMS]\n---\n", "*n, ", 9_995),
+        ("---\na: &n [x]\nb: [ITEMS]\n---\n", "*n, ", 4_997),
+        ("+++\na = [ITEMS]\n+++\n", "1, ", 9_999),  # top-level keys don't count here
+        ('{"a": [ITEMS 1]}\n', "1, ", 9_998),
     ],
 )
-def test_limit_of_values_to_the_value(start: str, item: str, count: int) -> None:
-    assert split_front_matter(f"---\n{start}{item * count}]\n---\n", "post.md").data["a"]
+def test_limit_of_values_to_the_value(text: str, item: str, count: int) -> None:
+    assert split_front_matter(text.replace("ITEMS", item * count), "post.md").data["a"]
     with pytest.raises(PostError, match=r"more than 10,000 values"):
-        split_front_matter(f"---\n{start}{item * (count + 1)}]\n---\n", "post.md")
+        split_front_matter(text.replace("ITEMS", item * (count + 1)), "post.md")
 
 
 _MERGED = "base: &b {x: 1, title: A}\n<<: *b\ntitle: B\nn:\n  x: 3\n  <<: [*b, {y: 2}]"
