@@ -177,6 +177,7 @@ def test_misspelt_names_of_other_lengths(
 )
 def test_quote_is_cut_between_words(text: str, shortened: str) -> None:
     assert shorten_quote(text, 15) == shortened
+    assert shorten_quote("r" * 51) == f"{'r' * 50}…"
 
 
 def test_excerpt_of_an_unclosed_quotation_is_its_beginning(make_context: Any) -> None:
