@@ -106,7 +106,7 @@ def test_allowing_the_finding_does_not_allow_the_send(
 
 
 def test_check_doctor_and_build_report_it(with_images: Cli) -> None:
-    code, out, _ = with_images("check")
+    code, out, _ = with_images("check", "-v")
     assert code == 1
     assert joined(out).count("has no public address") == 2
     _, out, _ = with_images("doctor")
