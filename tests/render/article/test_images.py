@@ -39,6 +39,7 @@ def make_article(
         ((0, 0), (1200, 100), 600, (600, 50)),
         ((0, 0), (300, 0), 600, (300, 0)),
         ((0, 0), (0, 0), 600, (0, 0)),
+        ((0, 0), (0, 100), 600, (0, 0)),
         ((5000, 1), (0, 0), 600, (600, 1)),
     ],
 )
@@ -57,7 +58,12 @@ def test_local_image_gets_published_url_size_and_alt(make_article: MakeArticle) 
 
 @pytest.mark.parametrize(
     ("attributes", "size"),
-    [('width="300"', "300 150"), ('style="width:50%"', "300 150"), ('height="20px"', "40 20")],
+    [
+        ('width="300"', "300 150"),
+        ('style="width:50%"', "300 150"),
+        ('height="20px"', "40 20"),
+        ('height="50%"', "600 300"),  # of a height that nobody knows
+    ],
 )
 def test_requested_size_is_respected(attributes: str, size: str, make_article: MakeArticle) -> None:
     html = make_article(f'<p>a <img src="wide.png" {attributes}></p>').html
@@ -77,11 +83,30 @@ def test_standalone_image_becomes_a_figure_with_its_title_as_caption(
     assert html.endswith('</a><div class="caption">At dawn</div></div>')
 
 
-@pytest.mark.parametrize("title", ["IMG_2034", "A"])
-def test_meaningless_title_is_not_a_caption(title: str, make_article: MakeArticle) -> None:
-    html = make_article(f'<p><img src="small.png" alt="A" title="{title}"></p>').html
+@pytest.mark.parametrize(
+    ("body", "captions"),
+    [
+        ('<p><img src="small.png" alt="A" title="IMG_2034"></p>', []),
+        ('<p><img src="small.png" alt="A" title="A"></p>', []),
+        ('<div><img src="small.png" alt="A" title="At dawn"></div>', []),
+        (
+            '<figure><img src="small.png" title="At dawn"><figcaption>Dawn</figcaption></figure>',
+            ["Dawn"],
+        ),
+    ],
+)
+def test_other_titles_are_not_captions(
+    body: str, captions: list[str], make_article: MakeArticle
+) -> None:
+    html = make_article(body).html
 
-    assert "caption" not in html
+    assert re.findall('<div class="caption">(.*?)</div>', html) == captions
+
+
+def test_image_keeps_what_identifies_and_describes_it(make_article: MakeArticle) -> None:
+    kept = 'title="Ved kaien" lang="nb"'
+
+    assert f" {kept}>" in make_article(f'<p>a <img src="small.png" {kept}></p>').html
 
 
 def test_figures_become_div(make_article: MakeArticle) -> None:
@@ -151,14 +176,24 @@ def test_images_in_text_are_not_a_gallery(make_article: MakeArticle) -> None:
     assert "display:block" not in html
 
 
-def test_image_in_a_quote_fits_the_quote(make_article: MakeArticle) -> None:
-    assert 'width="560"' in make_article('<blockquote><img src="wide.png"></blockquote>').html
+@pytest.mark.parametrize(("depth", "width"), [(1, 560), (11, 160), (12, 150), (20, 150)])
+def test_image_in_quotes_fits_the_innermost(
+    depth: int, width: int, make_article: MakeArticle
+) -> None:
+    body = "<blockquote>" * depth + '<img src="wide.png">' + "</blockquote>" * depth
+
+    assert f'width="{width}"' in make_article(body).html
 
 
 @pytest.mark.parametrize(
     ("image", "html", "note"),
     [
-        ('<img src="data:image/gif;base64,R0" alt="Dawn">', "<p>x Dawn</p>", "without a usable"),
+        (
+            '<img src="data:image/gif;base64,R0" alt="Dawn">',
+            "<p>x Dawn</p>",
+            "an image without a usable URL was left out: Dawn",
+        ),
+        ('<img src="data:image/gif;base64,R0">', "<p>x </p>", "left out: data:image/gif;base64,R0"),
         ('<img alt="Dawn">', "<p>x Dawn</p>", "without a usable"),
         ('<img src="https://stats.example/p" width="1" height="1">', "<p>x </p>", "tracking"),
     ],
@@ -170,6 +205,12 @@ def test_unusable_images_are_removed_and_noted(
 
     assert article.html == html
     assert note in article.notes[0]
+
+
+def test_thin_line_is_not_a_tracking_pixel(make_article: MakeArticle) -> None:
+    line = '<img src="https://b.example/line.png" width="1" height="40">'
+
+    assert make_article(f"<p>x {line}</p>").images == ("https://b.example/line.png",)
 
 
 def test_images_that_some_clients_show_badly_are_noted(make_article: MakeArticle) -> None:
