@@ -1,5 +1,7 @@
-"""Recipients of a claimed batch are loaded as they were stored, on both databases."""
+"""Claimed batches: whose they are, in which order, and their recipients, on both databases."""
 
+import datetime
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,10 +9,13 @@ import sqlalchemy as sa
 from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import subscriber
+from newsletter.db.schema import attempt, batch, subscriber
+from newsletter.errors import SendRefusedError
 from newsletter.sending.delivery.claim import claim_batches
-from newsletter.sending.delivery.prepare_batch import load_recipients
-from newsletter.sending.ledger.record import Ledger, start_send
+from newsletter.sending.delivery.in_flight import mark_in_flight
+from newsletter.sending.delivery.prepare_batch import PreparedBatch, load_recipients
+from newsletter.sending.ledger.leases import expire_leases
+from newsletter.sending.ledger.record import Ledger, Send, start_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 
@@ -52,3 +57,72 @@ def test_recipients_are_loaded_with_any_values(  # noqa: PLR0917 - fixtures
     attributes = {name: first.attributes[name] for name in values.get("attributes", {})}
     assert attributes == {name: expected[name] for name in attributes}
     assert second.attributes == {"email": "reader2@example.com", "name": "Reader 2"}
+
+
+@pytest.fixture
+def frozen(
+    ledger: Ledger, prepared: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
+) -> Send:
+    """Three batches of a running send: two of ten recipients and one of five."""
+    subscribe(make_readers(25))
+    send_record = freeze_send(ledger, prepared)
+    start_send(ledger, send_record)
+    return send_record
+
+
+def test_sender_whose_lease_has_expired_loses_the_batch_to_the_next_that_claims_it(
+    ledger: Ledger, frozen: Send, observer: FakeObserver
+) -> None:
+    (lost,) = claim_batches(ledger, frozen)
+    observer.now += ledger.lease
+    expire_leases(ledger, frozen)
+    (taken_over,) = claim_batches(ledger, frozen)
+    assert (taken_over.id, taken_over.fence > lost.fence) == (lost.id, True)
+    with pytest.raises(SendRefusedError, match="batch 1 was taken over by another sender"):
+        mark_in_flight(ledger, [PreparedBatch(lost, b"{}")])
+    assert mark_in_flight(ledger, [PreparedBatch(taken_over, b"{}")]) is not None
+
+
+def test_claimed_batch_is_held_for_the_whole_lease(
+    ledger: Ledger, frozen: Send, observer: FakeObserver
+) -> None:
+    claim_batches(ledger, frozen, 3)
+    for seconds, claimable in ((-1, 0), (0, 3)):
+        lease_end = observer.now + ledger.lease + datetime.timedelta(seconds=seconds)
+        at_end = replace(ledger, clock=lambda _, now=lease_end: now)
+        expire_leases(at_end, frozen)
+        assert len(claim_batches(at_end, frozen, 3)) == claimable
+
+
+@pytest.mark.parametrize("column", ["retry_at", "available_at"])
+def test_batch_is_claimed_from_the_moment_it_is_due(
+    ledger: Ledger, frozen: Send, observer: FakeObserver, column: str
+) -> None:
+    second = datetime.timedelta(seconds=1)
+    with ledger.engine.begin() as connection:
+        for number in (1, 2):
+            at = observer.now + (number - 1) * second
+            connection.execute(
+                sa.update(batch).where(batch.c.number == number).values({column: at})
+            )
+    assert [claimed.number for claimed in claim_batches(ledger, frozen, 3)] == [1, 3]
+
+
+@pytest.mark.parametrize(("smallest_first", "numbers"), [(False, [1, 2]), (True, [1, 3])])
+def test_smallest_batches_are_claimed_first_if_asked_for(
+    ledger: Ledger, frozen: Send, smallest_first: bool, numbers: list[int]
+) -> None:
+    claimed = claim_batches(ledger, frozen, 2, smallest_first=smallest_first)
+    assert [item.number for item in claimed] == numbers
+
+
+def test_next_attempt_follows_the_last_of_its_batch(
+    ledger: Ledger, frozen: Send, observer: FakeObserver
+) -> None:
+    with ledger.engine.begin() as connection:
+        second = sa.select(batch.c.id).where(batch.c.number == 2).scalar_subquery()
+        for number in (1, 2):
+            row = {"number": number, "started_at": observer.now, "body_sha": ""}
+            connection.execute(sa.insert(attempt).values(batch_id=second, **row))
+    claimed = claim_batches(ledger, frozen, 3)
+    assert [item.attempt_number for item in claimed] == [1, 3, 1]
