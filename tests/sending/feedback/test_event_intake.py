@@ -124,6 +124,18 @@ def test_status_after_each_kind_of_event(
     assert all((line.method, line.source) == ("webhook", "SendGrid's events") for line in lines)
 
 
+def test_every_report_of_a_body_is_applied(ingest: Ingest, engine: sa.Engine) -> None:
+    kinds = ("unsubscribe", "spamreport", "unsubscribe")
+    ingest(
+        *(
+            make_event(kind, number, email=f"reader{number}@example.com")
+            for number, kind in enumerate(kinds, start=1)
+        )
+    )
+    statuses = [load_status(engine, number)[0] for number in (1, 2, 3)]
+    assert statuses == ["unsubscribed", "complained", "unsubscribed"]
+
+
 def test_group_resubscribe_does_not_resubscribe(ingest: Ingest, engine: sa.Engine) -> None:
     ingest(
         make_event("group_unsubscribe", asm_group_id=17),
@@ -174,8 +186,42 @@ def test_consecutive_soft_bounces_count_as_a_bounce_and_a_delivery_resets_them(
     ingest(soft[3], soft[2])
     assert load_status(engine) == ("active", 2)
     (changed,) = ingest(soft[4], soft[4]).applied_reports
-    assert (changed.before, changed.after) == ("active", "bounced")
+    assert (changed.before, changed.after, changed.listed) == ("active", "bounced", True)
     assert load_status(engine) == ("bounced", 3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wording"),
+    [
+        ({"reason": "452 4.2.2\r\n mailbox full", "status": "4.2.2"}, "452 4.2.2 mailbox full"),
+        ({"reason": "", "status": "4.2.2"}, "4.2.2"),
+        ({"status": "4.2.2"}, "4.2.2"),
+        ({}, ""),
+        ({"reason": "x" * 501}, "x" * 500),
+    ],
+)
+def test_reason_of_the_last_soft_bounce_is_reported(
+    ingest: Ingest, fields: dict[str, str], wording: str
+) -> None:
+    soft = [make_event("bounce", at, type="blocked") for at in (1, 2)]
+    last, opened = make_event("bounce", 3, type="blocked", **fields), make_event("open", 4)
+    (changed,) = ingest(*soft, last, opened).applied_reports
+    assert (changed.after, changed.wording) == ("bounced", wording)
+
+
+@pytest.mark.parametrize("cause", ["delivery", "resubscription"])
+def test_soft_bounce_at_the_moment_of_its_reset_does_not_count(
+    ingest: Ingest, engine: sa.Engine, cause: str
+) -> None:
+    if cause == "delivery":
+        ingest(make_event("delivered"))
+    else:
+        ingest(make_event("unsubscribe", -9))
+        resubscribe(engine, 0)
+    ingest(make_event("bounce", 0, type="blocked"))
+    assert load_status(engine) == ("active", 0)
+    ingest(make_event("bounce", 1, type="blocked"))
+    assert load_status(engine) == ("active", 1)
 
 
 @pytest.mark.parametrize(

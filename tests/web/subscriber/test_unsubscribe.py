@@ -1,7 +1,10 @@
 """Unsubscribe by one-click and by button, undo, pause, reasons."""
 
+import datetime
 import html
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +17,9 @@ from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import erase_address
 from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal
 from newsletter.subscribers.queries.unsubscribe_reasons import count_unsubscribe_reasons
+from newsletter.web.app import make_app
 from newsletter.web.site_context import Site, utc_now
+from newsletter.web.subscriber.unsubscribe import UNDO_PURPOSE
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 FORM = "application/x-www-form-urlencoded"
@@ -142,13 +147,61 @@ def test_unsubscribe_by_button_and_undo(site: Site, server: Any, token: str) -> 
     assert load_subscriber(site).status == "unsubscribed"
 
 
-def test_undo_with_a_pause(site: Site, server: Any, token: str) -> None:
-    page = unsubscribe(server, token)
-    fields = {"undo": parse_hidden_fields(page)["undo"], "pause": "yes"}
-    assert server.post(f"/u/{token}", fields=fields).status == 200
+def load_undo_time(site: Site, undo: str) -> datetime.datetime:
+    """Return when a form for undoing was signed."""
+    signed_at: datetime.datetime
+    _, signed_at = site.signer(UNDO_PURPOSE).loads(undo, return_timestamp=True)
+    return signed_at
+
+
+def test_undo_with_a_pause_of_three_months(
+    site: Site, server: Any, token: str, serve: Callable[..., Any]
+) -> None:
+    fields = {"undo": parse_hidden_fields(unsubscribe(server, token))["undo"], "pause": "yes"}
+    now = load_undo_time(site, fields["undo"])
+    at_once = serve(make_app(replace(site, clock=lambda: now)), site.config)
+    assert at_once.post(f"/u/{token}", fields=fields).status == 200
     subscriber_row = load_subscriber(site)
     assert subscriber_row.status == "active"
-    assert subscriber_row.paused_until > utc_now()
+    assert subscriber_row.paused_until == now + datetime.timedelta(days=91)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status_code", "status"), [(0, 200, "active"), (1, 400, "unsubscribed")]
+)
+def test_undo_is_possible_for_half_an_hour(  # noqa: PLR0917 - columns of a table
+    site: Site,
+    server: Any,
+    token: str,
+    serve: Callable[..., Any],
+    seconds: int,
+    status_code: int,
+    status: str,
+) -> None:
+    undo = {"undo": parse_hidden_fields(unsubscribe(server, token))["undo"]}
+    later = load_undo_time(site, undo["undo"]) + datetime.timedelta(minutes=30, seconds=seconds)
+    late_server = serve(make_app(replace(site, clock=lambda: later)), site.config)
+    assert late_server.post(f"/u/{token}", fields=undo).status == status_code
+    assert load_subscriber(site).status == status
+
+
+def test_no_answer_may_be_stored(server: Any, token: str) -> None:
+    left = unsubscribe(server, token)
+    fields = parse_hidden_fields(left)
+    reason, undo, again, other, unknown = (
+        server.post(f"/u/{path}", fields=sent)
+        for path, sent in (
+            (token, {"signed": fields["signed"], "reason": "other"}),
+            (token, {"undo": fields["undo"]}),
+            (token, {"undo": fields["undo"]}),
+            (token, {}),
+            ("unknown", {"List-Unsubscribe": "One-Click"}),
+        )
+    )
+    one_click = server.post(f"/u/{token}", fields={"List-Unsubscribe": "One-Click"})
+    answers = (left, reason, undo, again, other, unknown, one_click)
+    assert [answer.status for answer in answers] == [200, 200, 200, 400, 400, 404, 200]
+    assert [answer.headers["Cache-Control"] for answer in answers] == ["no-store"] * len(answers)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +246,9 @@ def test_unknown_tokens_all_get_the_same_page(site: Site, server: Any, token: st
         for unknown in (token, "sample", "A" * 22, "%C3%A9", "x" * 500)
     }
     assert len(pages) == 1
-    assert key.encode() not in pages.pop()
+    page = pages.pop()
+    assert key.encode() not in page
+    assert site.config.sender.address.encode() in page
     for unknown in (token, "A" * 22):
         response = server.post(f"/u/{unknown}", body=ONE_CLICK, **{"Content-Type": FORM})
         assert response.status == 404
