@@ -110,7 +110,7 @@ def test_batch_is_claimed_from_the_moment_it_is_due(
 
 @pytest.mark.parametrize(("smallest_first", "numbers"), [(False, [1, 2]), (True, [1, 3])])
 def test_smallest_batches_are_claimed_first_if_asked_for(
-    ledger: Ledger, frozen: Send, smallest_first: bool, numbers: list[int]
+    ledger: Ledger, frozen: Send, *, smallest_first: bool, numbers: list[int]
 ) -> None:
     claimed = claim_batches(ledger, frozen, 2, smallest_first=smallest_first)
     assert [item.number for item in claimed] == numbers
