@@ -21,7 +21,7 @@ class TableCell:
     """A cell: its text on one line, and the number of columns that it spans."""
 
     text: str
-    is_heading: bool = False
+    is_heading: bool
     align_right: bool = False
     span: int = 1
 

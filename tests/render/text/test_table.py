@@ -92,6 +92,27 @@ def test_cells_may_span_columns_and_rows() -> None:
         """)
 
 
+def test_cell_over_several_columns_widens_the_last_and_rows_below_are_free_again() -> None:
+    head = '<tr><th colspan="3">Water and winds today</th><th>When</th></tr>'
+    rows = [
+        '<td rowspan="2">high</td><td>low</td><td>calm</td><td>noon</td>',
+        "<td>ebb</td><td>gale</td><td>night</td>",
+        "<td>slack</td><td>flood</td><td>breeze</td><td>dawn</td>",
+    ]
+
+    assert to_text(rows, head) == dedent("""\
+        Water and winds today  When
+        -----  -----  -------  -----
+        high   low    calm     noon
+               ebb    gale     night
+        slack  flood  breeze   dawn
+        """)
+
+
+def test_table_of_headings_alone_has_no_line_below_them() -> None:
+    assert to_text(["<th>Sea</th>", "<th>Sky</th>"]) == "Sea\nSky\n"
+
+
 @pytest.mark.parametrize("span", ["9999999999", "-1", "x", "0", "\u0663"])
 def test_invalid_spans_are_limited(span: str) -> None:
     text = to_text([f'<td colspan="{span}" rowspan="{span}">a</td><td>b</td>', "<td>c</td>"])
