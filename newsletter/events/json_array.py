@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 # A string, also one that is cut off; or a character of the structure. Possessive, so that the time
 # it takes grows with the length only.
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?>(?:[^"\\]++|\\.)*)(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 
 
 class ArrayElement(NamedTuple):

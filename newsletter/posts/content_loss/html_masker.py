@@ -40,7 +40,7 @@ _URL_ATTRIBUTES = (
 _MIN_VISIBLE_SIZE = 2  # CSS pixels: a smaller image counts opens, it shows nothing
 
 _TAG = re.compile(
-    r"""<(?P<end>/?)(?P<name>[a-z][\w.-]*+)(?=[\s/>])(?:[^<>"']++|"[^"]*+"|'[^']*+')*+>""",
+    r"""<(?P<end>/?)(?P<name>[a-z][\w.-]*+)(?=[\s/>])(?>(?:[^<>"']++|"[^"]*+"|'[^']*+')*)>""",
     re.IGNORECASE | re.ASCII,
 )
 _ATTRIBUTE = re.compile(
@@ -52,7 +52,8 @@ _DECLARATION = re.compile(r"<(?:!doctype|\?xml|!\[(?:if|endif))\b[^<>]*+>", re.I
 # The content between the two is for all browsers but old ones of Microsoft.
 _CONDITION = re.compile(r"<!--\[if\b[^\]<>]*+\]>\s*+(?:<!--+>|--+>)|<!--<!\[endif\]--+>")
 _EMPTY_LINK = re.compile(
-    r"(?:\s++|</?(?:b|em|i|span)(?:\s[^<>]*+)?>|<svg\b(?:(?!</?svg|</a).){0,4000}+</svg>)*+</a[\s>]",
+    r"(?>(?:\s++|</?(?:b|em|i|span)(?:\s[^<>]*+)?>|<svg\b(?>(?:(?!</?svg|</a).){0,4000})</svg>)*)"
+    r"</a[\s>]",
     re.IGNORECASE | re.DOTALL,
 )  # it shows nothing, or an icon
 _SPECIAL = re.compile(r"[<\n]|https?://|\bwww\.", re.IGNORECASE)

@@ -13,36 +13,40 @@ from newsletter.posts.content_loss.html_masker import HtmlSourceMasker
 from newsletter.posts.content_loss.masked_text import ContentReference, MaskedText, ReferenceKind
 from newsletter.posts.content_loss.text_masker import BARE_URL, strip_punctuation
 
+# Atomic groups, not possessive ones: Python 3.11.0 to 3.11.4 match some of these wrongly
+# (CPython, issue 106052).
 _SPECIAL = re.compile(r"[<\n`\[\]!{:|]|https?://|\bwww\.", re.IGNORECASE)
 _FENCE = re.compile(
-    r"(?P<prefix>(?:[>\t ]|(?:[-*+]|\d{1,9}[.)])[ \t])*+)"
+    r"(?P<prefix>(?>(?:[>\t ]|(?:[-*+]|\d{1,9}[.)])[ \t])*))"
     r"(?P<fence>`{3,}+(?=[^`\n]*$)|~{3,}+)[^\n]*+",
     re.MULTILINE,
 )
 _DESTINATION = re.compile(
-    r"\]\(\s*+(?P<url><[^<>\n]*+>|(?:\{\{[^{}]*+\}\}|[^\s()\\{]++|\{|\\.|\((?:[^\s()\\]++|\\.|\([^\s()]*+\))*+\))*+)"
-    r"""(?:\s++(?:"(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+'|\((?:[^()\\]++|\\.)*+\)))?+\s*+\)""",
+    r"\]\(\s*+(?P<url><[^<>\n]*+>"
+    r"|(?>(?:\{\{[^{}]*+\}\}|[^\s()\\{]++|\{|\\.|\((?>(?:[^\s()\\]++|\\.|\([^\s()]*+\))*)\))*))"
+    r"""(?>(?:\s++(?:"(?>(?:[^"\\]++|\\.)*)"|'(?>(?:[^'\\]++|\\.)*)'|\((?>(?:[^()\\]++|\\.)*)\)))?)\s*+\)""",
     re.DOTALL,
 )
-_LABEL = re.compile(r"\]\[((?:[^\[\]\n]++|\n(?![ \t]*\n))*+)\]")
+_LABEL = re.compile(r"\]\[((?>(?:[^\[\]\n]++|\n(?![ \t]*\n))*))\]")
 _DEFINITION = re.compile(
-    r"[>\t ]*+\[(?!\^)(?P<label>(?:[^\[\]\n\\]++|\\.)++)\]:[ \t]*+\n?[ \t]*+"
+    r"[>\t ]*+\[(?!\^)(?P<label>(?>(?:[^\[\]\n\\]++|\\.)+))\]:[ \t]*+\n?[ \t]*+"
     r"(?P<url><[^<>\n]*+>|\S++)"
-    r"""(?:[ \t]*+(?:\n[ \t]*+)?(?:"[^"\n]*+"|'[^'\n]*+'|\([^()\n]*+\)))?+[ \t]*+$""",
+    r"""(?>(?:[ \t]*+(?:\n[ \t]*+)?(?:"[^"\n]*+"|'[^'\n]*+'|\([^()\n]*+\)))?)[ \t]*+$""",
     re.MULTILINE,
 )
 _FOOTNOTE_MARK = re.compile(r"\[\^[^\[\]\s]++\]:?+")
 _LINE_START = re.compile(
     r"[>\t ]*+(?:"
     r"(?<=[> ])\[!\w++\][+-]?+"  # an alert of GitHub
-    r"|:::+[ \t]*+(?:\{?\w[\w-]*+\}?)?+"  # a callout of Docusaurus
+    r"|:::+[ \t]*+(?>(?:\{?\w[\w-]*+\}?)?)"  # a callout of Docusaurus
     r"|(?P<item>[-*+]|\d{1,9}[.)])(?=[ \t])(?:[ \t]++\[[ xX]\](?=\s))?"
     r"|#{1,6}(?=[ \t])"
     r"|\|)?"
 )
 _SHORTCODE = re.compile(
     r"\[(?P<end>/?)(?P<name>[a-z][\w-]*+)"
-    r"""(?P<attributes>(?:\s++[\w-]++=(?:"[^"\n]*+"|'[^'\n]*+'|[^\s\["'\]]++))*+)\s*+/?\](?![(\[:])""",
+    r"""(?P<attributes>(?>(?:\s++[\w-]++=(?:"[^"\n]*+"|'[^'\n]*+'|[^\s\["'\]]++))*))"""
+    r"\s*+/?\](?![(\[:])",
     re.IGNORECASE | re.ASCII,
 )
 _SHORTCODE_END = re.compile(r"\[/([a-z][\w-]*+)\]", re.IGNORECASE | re.ASCII)

@@ -6,9 +6,10 @@ from typing import ClassVar
 from newsletter.posts.content_loss.masked_text import ContentReference, MaskBuilder, MaskedText
 
 # ASCII without quotes, brackets and pipes; a character reference for one of these ends it, too.
-_URL_CHARACTERS = r"(?:(?!&(?:[lg]t|quot|apos|nbsp|#))[!#-&*-;=?@A-Z^_a-z~\\])"
+_URL_CHARACTER = r"(?:(?!&(?:[lg]t|quot|apos|nbsp|#))[!#-&*-;=?@A-Z^_a-z~\\])"
 BARE_URL = re.compile(
-    rf"(?:https?://|www\.){_URL_CHARACTERS}++(?:\({_URL_CHARACTERS}*+\){_URL_CHARACTERS}*+)*+",
+    rf"(?:https?://|www\.)(?>{_URL_CHARACTER}+)"
+    rf"(?>(?:\((?>{_URL_CHARACTER}*)\)(?>{_URL_CHARACTER}*))*)",
     re.IGNORECASE,
 )
 

@@ -13,10 +13,10 @@ _MAX_UNCLOSED_FORMATTING = 20
 _TAG = re.compile(
     r"""<!--(?:-?>|.*?--!?>|.*)
       | <(?P<end>/?)(?P<name>[a-z][^\t\n\f\r\x20/>]*)
-        (?: [\t\n\f\r\x20/]
+        (?>(?: [\t\n\f\r\x20/]
           | [^\t\n\f\r\x20/>][^\t\n\f\r\x20/>=]*
             (?:[\t\n\f\r\x20]*=[\t\n\f\r\x20]*(?:"[^"]*"|'[^']*'|[^\t\n\f\r\x20>"'][^\t\n\f\r\x20>]*)?)?
-        )*+""",
+        )*)""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 _RAW_TEXT_END = {

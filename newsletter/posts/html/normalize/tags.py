@@ -19,17 +19,17 @@ _TAG = re.compile(
       | <[!?][^>]*>
       | <(?P<end>/?)(?P<name>[a-z][^\t\n\f\r />]*+)
         (?P<attributes>
-          (?:[\t\n\f\r /]++
+          (?>(?:[\t\n\f\r /]++
             | [^\t\n\f\r />][^\t\n\f\r />=]*+
-              (?:{_SPACE}*+=(?:{_SPACE}*+(?:"[^"]*"|'[^']*'|[^\t\n\f\r >"'][^\t\n\f\r >]*+))?)?+
-          )*+
+              (?>(?:{_SPACE}*+=(?:{_SPACE}*+(?:"[^"]*"|'[^']*'|[^\t\n\f\r >"'][^\t\n\f\r >]*+))?)?)
+          )*)
         )(?:>|\Z)""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 _ATTRIBUTE = re.compile(
     rf"""(?P<name>[^\t\n\f\r />][^\t\n\f\r />=]*+)
-         (?:{_SPACE}*+=(?:{_SPACE}*+("(?P<double>[^"]*)"|'(?P<single>[^']*)'
-         |(?P<bare>[^\t\n\f\r >"'][^\t\n\f\r >]*+)))?)?+""",
+         (?>(?:{_SPACE}*+=(?:{_SPACE}*+("(?P<double>[^"]*)"|'(?P<single>[^']*)'
+         |(?P<bare>[^\t\n\f\r >"'][^\t\n\f\r >]*+)))?)?)""",
     re.DOTALL | re.VERBOSE,
 )
 # Without its semicolon, a name counts only where the value can't go on with it.

@@ -13,9 +13,9 @@ from newsletter.posts.importing.markup.page import MarkupPage
 from newsletter.posts.importing.markup.tags import MarkupElement, MarkupTag, TagForm, pair_tags
 
 DIALECT = "component"
-_BRACES = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*+\})*+\})*+\}"
+_BRACES = r"\{(?>(?:[^{}]|\{(?>(?:[^{}]|\{[^{}]*+\})*)\})*)\}"
 _QUOTED = r"\"[^\"]*+\"|'[^']*+'"
-_ATTRIBUTES = rf"(?P<attributes>(?:\s(?:[^<>{{}}\"'/]|{_QUOTED}|/(?!>)|{_BRACES})*+)?)"
+_ATTRIBUTES = rf"(?P<attributes>(?:\s(?>(?:[^<>{{}}\"'/]|{_QUOTED}|/(?!>)|{_BRACES})*))?)"
 _COMPONENT = re.compile(
     rf"<(?P<close>/)?(?P<name>[A-Z][\w.-]{{0,60}}){_ATTRIBUTES}(?P<self>/)?>|</?>"
 )
