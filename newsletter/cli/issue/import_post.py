@@ -182,6 +182,8 @@ def _imported_rows(result: "ImportResult", comparison: _Comparison) -> "Iterator
         for line, text, why in post.set_aside
     )
     yield from (("kept", f"your version as {name}") for name in result.backup_files)
+    for name in result.same_file_issues:
+        yield "check", f"{name} is from a file of this name too; if it is this post, delete one"
 
 
 def _format_count(number: int, noun: str) -> str:
@@ -213,5 +215,6 @@ def _print_json(result: "ImportResult", comparison: _Comparison) -> None:
             "problems": [str(problem) for problem in comparison.problems],
             "edited": result.edited_files,
             "backups": result.backup_files,
+            "same_file_issues": result.same_file_issues,
         }
     )

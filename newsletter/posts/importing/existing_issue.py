@@ -59,6 +59,20 @@ def find_issue_by_slug(
     return folders[-1] if folders else None
 
 
+def list_issues_of_file(
+    project: Project, source: PostSource, date: datetime.date
+) -> tuple[str, ...]:
+    """Return the names of a day's issues that were imported from a file of the same name."""
+    return tuple(
+        folder.name
+        for folder in list_issue_folders(project)
+        if get_folder_date(folder) == date
+        and source.file_name
+        and (manifest := read_manifest(folder))
+        and manifest.source_name == source.file_name
+    )
+
+
 def find_free_slug(project: Project, slug: str) -> str:
     """Return ``slug`` with the first number that no issue has."""
     used = {_get_slug(folder) for folder in list_issue_folders(project)}

@@ -23,6 +23,7 @@ from newsletter.posts.importing.existing_issue import (
     find_issue_by_slug,
     find_issue_by_source,
     get_folder_date,
+    list_issues_of_file,
     make_refusal_error,
 )
 from newsletter.posts.importing.front_matter_writer import format_post_file
@@ -58,6 +59,7 @@ class ImportResult:
         source_text: the post before its import.
         edited_files: files that the editor changed since they were imported.
         backup_files: copies of edited files that were overwritten.
+        same_file_issues: for a new issue, others of its day from a file of the same name.
     """
 
     post_path: Path
@@ -67,6 +69,7 @@ class ImportResult:
     source_text: str
     edited_files: tuple[str, ...] = ()
     backup_files: tuple[str, ...] = ()
+    same_file_issues: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +151,9 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
             source_text=source.text,
         )
         if existing_folder is None:
+            others = () if options.slug else list_issues_of_file(project, source, date)
             staging_folder.rename(result.post_path.parent)
-            return result
+            return replace(result, same_file_issues=others)
         return _update_issue(result, staging_folder, options, find_free_slug(project, slug))
 
 

@@ -128,6 +128,7 @@ def test_import_as_json(cli: Cli, project_folder: Path, scraped: Path) -> None:
         "problems": [],
         "edited": [],
         "backups": [],
+        "same_file_issues": [],
     }
     assert (project_folder / "issues" / "2026-11-22-low-tide").is_dir()
 
@@ -580,6 +581,18 @@ def test_hidden_text_of_markdown_is_listed_at_import(inbox: Inbox, cli: Cli) -> 
     out = cli("import", str(post))[1]
     assert "removed  'Not for readers' (hidden text, line 5)\n" in out
     assert "lost" not in out
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_second_issue_of_one_file_is_pointed_out(inbox: Inbox, cli: Cli) -> None:
+    post = inbox("gulls.md", "---\ntitle: Gulls at dawn\ndate: 2026-11-20\n---\nThey came early.\n")
+    assert cli("import", post)[0] == 0
+    exit_code, out, _ = cli("import", inbox("gulls.md", post.read_text().replace("dawn", "dusk")))
+    assert exit_code == 0
+    assert " ".join(out.split()).count(
+        "check 2026-11-20-gulls-at-dawn is from a file of this name too; if it is this post, "
+        "delete one Next:"
+    )
 
 
 @pytest.mark.usefixtures("project_folder")

@@ -1,6 +1,7 @@
 import datetime
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,27 @@ def test_post_of_another_file_and_date_is_another_issue(
     text = f"---\ndate: {date}\n---\n# Links\n\n{SENTENCE} b"
     import_post(project, write_source(file, text), UPDATE)
     assert sorted(folder.name for folder in project.issues_dir.iterdir()) == folders
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "slug", "others"),
+    [
+        ("a.md", "---\ntitle: Ebb\ndate: 2026-11-22\n---\n", "", ("2026-11-22-low-tide",)),
+        ("a.md", "# Ebb\n\n", "", ("2026-11-22-low-tide",)),
+        ("a.md", "# Ebb\n\n", "ebb", ()),
+        ("b.md", "# Ebb\n\n", "", ()),
+        ("a.md", "---\ntitle: Ebb\ndate: 2026-11-29\n---\n", "", ()),
+    ],
+    ids=["new title", "without a date", "a slug was given", "another file", "another day"],
+)
+def test_second_issue_of_one_file_and_day_is_pointed_out(
+    project: Project, path: str, text: str, slug: str, others: tuple[str, ...]
+) -> None:
+    import_post(project, write_source("a.md", f"# Low tide\n\n{SENTENCE}\n"), NEW_IMPORT)
+    second = import_post(
+        project, write_source(path, f"{text}{SENTENCE} It did.\n"), replace(NEW_IMPORT, slug=slug)
+    )
+    assert (second.state, second.same_file_issues) == ("new", others)
 
 
 def test_manifest_without_the_name_of_the_source_is_read(project: Project) -> None:
