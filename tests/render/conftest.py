@@ -44,7 +44,7 @@ def make_templates() -> MakeTemplates:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_issue() -> MakeIssue:
     """Return a factory: ``make_issue("<p>body</p>", subject="…", post={"title": "…"})``."""
 

@@ -1,4 +1,4 @@
-"""Fixture: the messages of one rule on a post."""
+"""Fixtures: the messages of one rule on a post, and the check of a table of edges."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,7 @@ from newsletter.checks.check_context import CheckContext
 from newsletter.checks.registry import RULES
 
 GetMessages = Callable[..., list[str]]
+CheckEdge = Callable[..., None]
 PROSE = (
     "The tide goes out and comes back in, and nobody on the quay has ever asked it why it does.\n\n"
 )
@@ -24,3 +25,15 @@ def get_messages(make_context: Callable[..., CheckContext]) -> GetMessages:
         return [finding.message for finding in rules[rule_id].find(context)]
 
     return get
+
+
+@pytest.fixture
+def check_edge(get_messages: GetMessages) -> CheckEdge:
+    """Return a function that asserts that a rule finds this message once, or nothing if empty."""
+
+    def check(rule_id: str, body: str, message: str = "") -> None:
+        found = get_messages(rule_id, body)
+        assert len(found) == bool(message), found
+        assert not message or message in found[0]
+
+    return check
