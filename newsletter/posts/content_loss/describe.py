@@ -31,10 +31,9 @@ def summarize_losses(losses: Iterable[ContentLoss]) -> Iterator[str]:
         size = f" ({words:,} word{'' if words == 1 else 's'})" if words and kind != "words" else ""
         lines = list(dict.fromkeys(str(loss.line) for loss in group if loss.line))
         more = f" and {len(lines) - _MAX_LINES:,} more" if len(lines) > _MAX_LINES else ""
-        yield (
-            f"{count:,} {noun}{'' if count == 1 else 's'}{size}: {_clip(group[0].text)} "
-            f"(line{'' if len(lines) == 1 else 's'} {', '.join(lines[:_MAX_LINES])}{more})"
-        )
+        phrase = f"{count:,} {noun}{'' if count == 1 else 's'}{size}: {_clip(group[0].text)}"
+        plural = "" if len(lines) == 1 else "s"
+        yield f"{phrase} (line{plural} {', '.join(lines[:_MAX_LINES])}{more})" if lines else phrase
 
 
 def _clip(text: str) -> str:

@@ -576,6 +576,20 @@ def test_what_keeps_the_issue_from_being_built_is_told_at_once(inbox: Inbox, cli
 
 
 @pytest.mark.usefixtures("project_folder")
+def test_braces_that_became_text_hide_no_lost_words(inbox: Inbox, cli: Cli) -> None:
+    post = inbox(
+        "a.md", f"# Fog\n\n{SENTENCE}\n\n<!-- Open.\n\n{{{{ salty.foam }}}}\n\nsalty.foam\n"
+    )
+    result = json.loads(cli("import", str(post), "--json")[1])
+    assert [(entry["line"], entry["text"]) for entry in result["removed"]] == [
+        (7, "{{ salty.foam }}")
+    ]
+    assert [(loss["line"], loss["text"]) for loss in result["lost"]] == [
+        (5, "Open"), (9, "salty.foam")
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("project_folder")
 def test_hidden_text_of_markdown_is_listed_at_import(inbox: Inbox, cli: Cli) -> None:
     post = inbox("a.md", "# Fog\n\nThe fog lifts.\n\n<p hidden>Not for readers</p>\n")
     out = cli("import", str(post))[1]

@@ -140,6 +140,14 @@ def test_many_losses_are_summed_up_by_kind() -> None:
     ]
 
 
+def test_a_summary_names_no_lines_if_none_is_known() -> None:
+    losses = [ContentLoss("link", 0, "/a"), ContentLoss("link", 0, "/b")]
+    assert list(summarize_losses(losses)) == ["2 links: '/a'"]
+    assert list(summarize_losses([*losses, ContentLoss("link", 4, "/c")])) == [
+        "3 links: '/a' (line 4)"
+    ]
+
+
 @pytest.mark.parametrize(
     "source",
     [
