@@ -26,6 +26,7 @@ _OTHER_IN_TEXT = re.compile(
     r"|[\u2610-\u2612]",
     re.DOTALL,
 )
+_SPAN_TAG = re.compile(r"</?span\b[^>]*>")
 
 
 def find_lost_content(
@@ -76,6 +77,8 @@ def _find_lost_in_email(
     in_html = number_words(take_inventory(article_html, "email"))
     html_part = cut_to_article(take_inventory(email_html, "email"), in_html)
     other_in_text = _OTHER_IN_TEXT.sub(lambda found: " " * len(found[0]), article_html)
+    # Colored code has tags inside its URLs, which are no words where they are whole.
+    other_in_text = _SPAN_TAG.sub("", other_in_text)
     in_text = number_words(take_inventory(other_in_text, "email"))
     text_part = cut_before_article(take_inventory(text, "text"), in_text)
     losses = [(loss, in_html) for loss in find_losses(in_html, html_part)] + [

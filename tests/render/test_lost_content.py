@@ -152,6 +152,28 @@ def test_what_the_text_part_writes_otherwise_is_no_loss(make_issue: MakeIssue) -
     assert find_lost_content(source, issue, article, email=email) == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```sh\ncurl -s 'http://localhost:8080/a?x=1&utm_source=b' | jq\n```\n",
+        "```sh\ncurl http://localhost:8080/a?x=1&utm_source=b | jq '.'\n```\n",
+        "```js\nfetch(`https://tides.net/${id}/a?b=1`)\n```\n",
+        "<iframe src='https://bandcamp.com/a=1/' data-href='https://f.bandcamp.com/b'></iframe>\n",
+        "![https://tides.net/a.jpg](https://tides.net/a.jpg)\n",
+        "![Fog at https://tides.net/fog](https://tides.net/a.jpg)\n",
+        "[Fog at https://tides.net/fog](https://tides.net/a)\n",
+        "[![https://tides.net/fog](https://tides.net/a.jpg)](https://tides.net/b)\n",
+        "![Fog at https://tides.net/fog][r] [a https://tides.net/b][r]\n\n[r]: https://tides.net/a.jpg\n",
+    ],
+)
+def test_what_looks_otherwise_in_the_email_is_no_loss(make_issue: MakeIssue, text: str) -> None:
+    text = f"The gull never lands here.\n\n{text}"
+    issue = make_issue(sanitize_html(render_markdown(text)))
+    email = render_issue(issue, load_templates(ROOT / "templates"), CONFIG)
+    source = take_inventory(text, "markdown")
+    assert find_lost_content(source, issue, build_article(issue, CONFIG), email=email) == ()
+
+
 def test_a_table_of_few_words_at_the_end_is_whole_in_the_text_part(make_issue: MakeIssue) -> None:
     header = "| |" + "".join(f" A long heading of column number {column} |" for column in range(6))
     rows = "".join(f"| Row number {row} of all | a | b | c | d | e | f |\n" for row in range(9))

@@ -12,7 +12,7 @@ from newsletter.posts.content_loss.masked_text import (
     BlockKind,
     ContentReference,
 )
-from newsletter.posts.content_loss.text_masker import BARE_URL, TextMasker
+from newsletter.posts.content_loss.text_masker import BARE_URL, TextMasker, strip_punctuation
 from newsletter.posts.html.normalize.tags import unescape_attribute
 
 _INLINE_TAGS = frozenset(
@@ -35,7 +35,7 @@ _FALLBACK_TAGS = frozenset({"iframe", "video", "audio"})  # browsers never show 
 _EMBED_TAGS = frozenset({"embed", "amp-video", "amp-iframe", "amp-audio"})
 _URL_ATTRIBUTES = (
     "src", "data-src", "data-lazy-src", "data-original", "srcset", "data-srcset",
-    "data-lazy-srcset", "data-url", "poster",
+    "data-lazy-srcset", "data-url", "data-href", "poster",
 )  # fmt: skip
 _MIN_VISIBLE_SIZE = 2  # CSS pixels: a smaller image counts opens, it shows nothing
 
@@ -165,7 +165,7 @@ class HtmlMasker(TextMasker):
         elif name in _IMAGE_TAGS and urls and self.is_image(get("width"), get("height")):
             self.out.references.append(ContentReference("image", urls, tag.start(), get("alt", "")))
             if "alt" in values:
-                self._mask_around(tag[0], values["alt"])
+                self._mask_around(tag[0], values["alt"], tag.start())
                 return
         elif name in _FALLBACK_TAGS or name in _EMBED_TAGS:
             self._note_embed(tag[0], tag.start())
@@ -184,12 +184,17 @@ class HtmlMasker(TextMasker):
         """Return whether a link with content from ``start`` on leads somewhere."""
         return bool(href)
 
-    def _mask_around(self, markup: str, value: re.Match[str]) -> None:
+    def _mask_around(self, markup: str, value: re.Match[str], start: int) -> None:
         group = next(key for key in ("double", "single", "bare") if value[key] is not None)
         self.out.blank(markup[: value.start(group)])
         position = 0
         for url in BARE_URL.finditer(value[group]):
             self.out.encoded_text(value[group][position : url.start()])
+            # A bare URL in an alternative text of Markdown counts as a link there too.
+            address = unescape_attribute(strip_punctuation(url[0]))
+            self.out.references.append(
+                ContentReference("link", (address,), start + value.start(group) + url.start())
+            )
             self.out.blank(url[0])
             position = url.end()
         self.out.encoded_text(value[group][position:])
