@@ -25,6 +25,7 @@ from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG
 from newsletter.render.article.build import build_article
 from newsletter.render.article.dom import Element, get_visible_text, parse_fragment
+from newsletter.render.article.links import is_same_address
 from newsletter.render.email import Email
 from newsletter.render.lost_content import find_lost_content
 from newsletter.render.personalization import personalize
@@ -47,6 +48,13 @@ class EmailLink:
     url: str
     text: str
     element: Element
+
+    @property
+    def shows_url(self) -> bool:
+        """Whether its text is its URL, with or without ``http://``, as in instructions."""
+        return is_same_address(self.text, self.url) or is_same_address(
+            self.text, self.url.partition("//")[2]
+        )
 
 
 @dataclass(frozen=True)

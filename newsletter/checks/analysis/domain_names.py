@@ -5,6 +5,7 @@ suffixes of hosting services and country registries that posts link to are liste
 """
 
 import re
+from urllib.parse import unquote
 
 from newsletter.render.article.links import get_host
 
@@ -62,18 +63,21 @@ _SITE_ALIASES = {
 # Pages about software or about a name: a bare name as link text is that name, not a URL.
 _PROJECT_HOSTS = frozenset(
     """
-    bitbucket.org codeberg.org crates.io docs.rs github.com gitlab.com hub.docker.com
+    bitbucket.org bsky.app codeberg.org crates.io docs.rs github.com gitlab.com hub.docker.com
     marketplace.visualstudio.com npmjs.com packagist.org pkg.go.dev pypi.org rubygems.org
     sourceforge.net sr.ht wikipedia.org
     """.split()  # noqa: SIM905
 )
+_PUNYCODE_LABEL = re.compile(r"\bxn--([a-z0-9-]+)", re.IGNORECASE)
 _ARCHIVE_HOSTS = frozenset({"web.archive.org", "archive.org", "archive.ph", "archive.today"})
 
 _STAGING_LABEL = re.compile(
-    r"(?:staging|stage|stg|preprod|preview|uat)\d*|.+-(?:staging|preprod|uat)\d*|staging-.+"
+    r"(?:staging|stage|stg|preprod|uat)\d*|.+-(?:staging|preprod|uat)\d*|staging-.+"
 )
-# Names that sites of developers have too (dev.mysql.com): a copy only under one's own domain.
-_OWN_STAGING_LABEL = re.compile(r"(?:dev|test|qa|beta|sandbox)\d*")
+# Names that public sites have too (dev.mysql.com, preview.redd.it): a copy only under one's own
+# domain; of these, a hosting service has "preview" for copies.
+_OWN_STAGING_LABEL = re.compile(r"(?:dev|test|qa|beta|sandbox|preview)\d*")
+_HOSTED_STAGING_LABEL = re.compile(r"preview\d*")
 _DEPLOY_PREVIEW = re.compile(
     r"(?:deploy-preview-\d+|[0-9a-f]{24})--[\w-]+\.netlify\.app"
     r"|[\w-]+-git-[\w-]+\.vercel\.app|[0-9a-f]{8}\.[\w-]+\.pages\.dev"
@@ -138,9 +142,7 @@ def is_same_site(text: str, shown_host: str, url: str) -> bool:
         url: the link's target.
     """
     host = get_host(url)
-    if get_registrable_domain(_resolve_alias(shown_host)) == get_registrable_domain(
-        _resolve_alias(host)
-    ):
+    if _get_site(shown_host) == _get_site(host):
         return True
     if host in _ARCHIVE_HOSTS:
         return shown_host in url.lower()
@@ -159,12 +161,23 @@ def is_staging_host(host: str, own_hosts: frozenset[str]) -> bool:
         return True
     domain = get_registrable_domain(host)
     labels = host.removesuffix(domain).rstrip(".").split(".")
-    is_own = domain in {get_registrable_domain(own_host) for own_host in own_hosts}
-    return any(
-        _STAGING_LABEL.fullmatch(label) or (is_own and _OWN_STAGING_LABEL.fullmatch(label))
-        for label in labels
-    )
+    patterns = [_STAGING_LABEL]
+    if domain in {get_registrable_domain(own_host) for own_host in own_hosts}:
+        patterns.append(_OWN_STAGING_LABEL)
+    elif domain.partition(".")[2] in _HOSTING_SUFFIXES:
+        patterns.append(_HOSTED_STAGING_LABEL)
+    return any(pattern.fullmatch(label) for label in labels for pattern in patterns)
 
 
-def _resolve_alias(host: str) -> str:
-    return _SITE_ALIASES.get(host, host)
+def _get_site(host: str) -> str:
+    """Return the registrable domain of a host, in Unicode, under its present name."""
+    host = _PUNYCODE_LABEL.sub(_decode_label, unquote(host)).casefold()
+    return get_registrable_domain(_SITE_ALIASES.get(host, host))
+
+
+def _decode_label(found: re.Match[str]) -> str:
+    """Decode a label of an internationalized host (RFC 3492); an invalid one stays."""
+    try:
+        return found[1].encode().decode("punycode")
+    except UnicodeError:
+        return found[0]

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from lxml import etree
 
+from newsletter.checks.analysis.private_urls import is_private_url
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.rule import Match, Rule
-from newsletter.checks.rules.links import is_private_url
 from newsletter.checks.source_map import UTM_PARAMETER
 from newsletter.config.urls import FALLBACK_PUBLIC_URL, build_image_url, build_issue_url
 from newsletter.fetch.safe_fetch import FetchResult, FetchResultKind

@@ -127,12 +127,14 @@ def placeholder_text(context: CheckContext) -> Iterator[Match]:
     remedy="Use the real URL.",
 )  # fmt: skip
 def sample_link(context: CheckContext) -> Iterator[Match]:
-    """A link or an image with an example URL: example.com, your-domain.com."""
-    urls = [link.url for link in context.links] + [
-        image.get("src") or "" for image in context.images
-    ]
-    for url in dict.fromkeys(urls):
-        if _SAMPLE_URL.search(url):
+    """A link or an image with an example URL: example.com, your-domain.com.
+
+    A URL that the text shows, as instructions do, is none.
+    """
+    links = (link.url for link in context.links if not link.shows_url)
+    images = (image.get("src") or "" for image in context.images)
+    for url in dict.fromkeys((*links, *images)):
+        if is_sample_url(url):
             yield Match(
                 f"{url[:80]} is an example URL",
                 context.source_map.locate_url(url, "button", "further"),
@@ -210,6 +212,11 @@ def long_read(context: CheckContext) -> Iterator[Match]:
         yield Match(
             f"{context.word_count:,} words take {minutes} minutes to read", context.source_map.file
         )
+
+
+def is_sample_url(url: str) -> bool:
+    """Return whether a URL is one of those that examples have: example.com, your-domain.com."""
+    return bool(_SAMPLE_URL.search(url))
 
 
 def shorten_quote(text: str, max_length: int = 50) -> str:

@@ -3,12 +3,17 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from ipaddress import ip_address
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from newsletter.checks.analysis.domain_names import find_shown_host, is_same_site, is_staging_host
+from newsletter.checks.analysis.private_urls import (
+    is_company_url,
+    is_loopback_url,
+    is_private_url,
+)
 from newsletter.checks.check_context import CheckContext, EmailLink
 from newsletter.checks.rule import Match, Topic
+from newsletter.checks.rules.content import is_sample_url
 from newsletter.render.article.dom import get_visible_text
 from newsletter.render.article.links import find_anchor, get_host, is_same_address
 
@@ -20,9 +25,14 @@ _SHORTENERS = frozenset(
     shorturl.at lnkd.in tiny.cc s.id bl.ink dlvr.it
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
-_PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".test", ".home.arpa", ".invalid")
 _EMAIL_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]{2,}")
-_PHONE_NUMBER = re.compile(r"\+?[\d().\s-]{3,}(?:;.*)?")
+# With pauses (RFC 3601: p, w; phones take commas), and the keys * and #.
+_PHONE_NUMBER = re.compile(r"(?=\D*\d)\+?[\d().\s*#,pw-]{3,}(?:;.*)?")
+_BROKEN_URL = re.compile(
+    r"www\.[\w-]+\.\w|https?(?:[;:]?//?https?[:/]|://(?:https?[:/]|/|[^/?#]*,)"
+    r"|;/|//|:(?!//))",
+    re.IGNORECASE,
+)
 # What has a host, or stays in the email: all other links are relative to the post's page.
 _ABSOLUTE_URL = re.compile(r"[a-z][a-z0-9+.-]*:|//|/|#|-nl", re.IGNORECASE)
 
@@ -48,6 +58,21 @@ def empty_link(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
+    "broken-url", "warning",
+    meaning="The link leads to a page that doesn't exist, or is plain text in the email.",
+    remedy="Write the full URL, as in https://harbournotes.example/spring.",
+)  # fmt: skip
+def broken_url(context: CheckContext) -> Iterator[Match]:
+    """A link that is meant as a web address, but isn't one: www.… alone, https//…, two schemes."""
+    for link in context.body_tree.iter("a"):
+        href = (link.get("href") or "").strip()
+        if _BROKEN_URL.match(href):
+            yield Match(
+                f"{href[:80]} is not a URL that works", context.source_map.locate_url(href), href
+            )
+
+
+@rule(
     "relative-link", "hint",
     meaning="It was resolved against the address of your site, which may not be the page's own.",
     remedy="Write the full URL, or a path that begins with /, or set canonical_url: to the post's "
@@ -59,7 +84,8 @@ def relative_link(context: CheckContext) -> Iterator[Match]:
         return
     for link in context.body_tree.iter("a"):
         href = (link.get("href") or "").strip()
-        if href and not _ABSOLUTE_URL.match(href) and href not in context.issue.post.images:
+        is_relative = href and not _ABSOLUTE_URL.match(href) and not _BROKEN_URL.match(href)
+        if is_relative and href not in context.issue.post.images:
             message = f"{href} was resolved against your own site"
             yield Match(message, context.source_map.locate_url(href), href)
 
@@ -71,10 +97,9 @@ def relative_link(context: CheckContext) -> Iterator[Match]:
 )  # fmt: skip
 def insecure_link(context: CheckContext) -> Iterator[Match]:
     """A link or an image with http://, which is not encrypted."""
-    urls = [link.url for link in context.links] + [
-        image.get("src") or "" for image in context.images
-    ]
-    for url in dict.fromkeys(urls):
+    links = (link.url for link in context.links if not (link.shows_url and is_sample_url(link.url)))
+    images = (image.get("src") or "" for image in context.images)
+    for url in dict.fromkeys((*links, *images)):
         if (
             url.lower().startswith("http://")
             and not _is_own_host(context, url)
@@ -95,15 +120,33 @@ def insecure_link(context: CheckContext) -> Iterator[Match]:
 def private_link(context: CheckContext) -> Iterator[Match]:
     """A link or an image on this machine or in a private network.
 
-    An address of the reader's own machine that the text shows, as instructions do, is none.
+    An address of a reader's own machine or network that the text shows, as instructions do, is
+    none.
     """
-    urls = [link.url for link in context.links if not _is_shown_loopback(link)] + [
+    urls = [link.url for link in context.links if not _is_shown_instruction(link)] + [
         image.get("src") or "" for image in context.images
     ]
     for url in dict.fromkeys(urls):
         if is_private_url(url) and not _is_own_host(context, url):
             where = context.source_map.locate_url(url, "button", "further", "hero")
             yield Match(f"{url[:80]} is not publicly reachable", where, url)
+
+
+@rule(
+    "private-address", "warning",
+    meaning="It opens only for readers who have such a machine in their own network.",
+    remedy="Use the public URL; if it is an instruction, write it in `code`.",
+)  # fmt: skip
+def private_address(context: CheckContext) -> Iterator[Match]:
+    """The address of a private network, shown as it is: a router's, for instance."""
+    for link in context.links:
+        if (
+            _is_shown_instruction(link)
+            and not is_loopback_url(link.url)
+            and not _is_own_host(context, link.url)
+        ):
+            where = context.source_map.locate_url(link.url)
+            yield Match(f"{link.url[:80]} is an address in a private network", where, link.url)
 
 
 @rule(
@@ -133,7 +176,7 @@ def bad_address(context: CheckContext) -> Iterator[Match]:
     """A mailto: or tel: link without a valid address or number."""
     for url in dict.fromkeys(link.url for link in context.links):
         scheme, _, rest = url.partition(":")
-        target = rest.partition("?")[0].replace("%20", " ").strip()
+        target = unquote(rest.partition("?")[0]).strip()
         pattern = {"mailto": _EMAIL_ADDRESS, "tel": _PHONE_NUMBER}.get(scheme.lower())
         if pattern is None or (scheme.lower() == "mailto" and not target and "?" in url):
             continue
@@ -224,37 +267,9 @@ def _parse_parameters(query: str) -> list[tuple[str, str]]:
     return parse_qsl(query, keep_blank_values=True, errors="replace")
 
 
-def is_private_url(url: str) -> bool:
-    """Return whether the URL alone shows that its host is not public."""
-    if not url.lower().startswith("http"):
-        return False
-    try:
-        name = urlsplit(url).hostname or ""
-    except ValueError:
-        return False
-    if name == "localhost" or name.endswith(_PRIVATE_SUFFIXES):
-        return True
-    try:
-        return not ip_address(name).is_global
-    except ValueError:
-        return False
-
-
-def _is_shown_loopback(link: EmailLink) -> bool:
-    """Return whether a link shows as its text the URL of the reader's own machine."""
-    try:
-        name = urlsplit(link.url).hostname or ""
-    except ValueError:
-        return False
-    if not is_same_address(link.text, link.url):
-        return False
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ip_address(name)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
+def _is_shown_instruction(link: EmailLink) -> bool:
+    """Return whether a link shows as its text a URL of the reader's own machine or network."""
+    return link.shows_url and is_private_url(link.url) and not is_company_url(link.url)
 
 
 def _is_code(link: EmailLink) -> bool:

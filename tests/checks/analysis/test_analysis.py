@@ -9,6 +9,7 @@ from lxml import etree
 
 from newsletter.checks.analysis.color import RGB, contrast_ratio, parse_color
 from newsletter.checks.analysis.computed_text import iter_text_runs, parse_length
+from newsletter.checks.analysis.domain_names import is_same_site
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.runner import run_rules
 
@@ -142,3 +143,17 @@ def test_scraped_post_has_findings_with_lines(make_context: MakeContext) -> None
         ("foreign-script", 17),
         ("unsourced-claim", 12),
     ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "url", "same"),
+    [
+        ("bücher.de", "https://xn--bcher-kva.de/a", True),
+        ("xn--bcher-kva.de", "https://bücher.de/a", True),
+        ("bücher.de", "https://b%C3%BCcher.de/a", True),
+        ("bücher.de", "https://xn--999999999.de/a", False),  # no valid Punycode
+        ("bücher.de", "https://xn--bcher-kva.com/a", False),
+    ],
+)
+def test_international_host_is_one_site_in_every_form(shown: str, url: str, same: bool) -> None:  # noqa: FBT001
+    assert is_same_site(shown, shown, url) is same

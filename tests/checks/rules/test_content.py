@@ -85,6 +85,8 @@ QUIET: list[tuple[str, str]] = [
                     "https://tides.example/example.com", "https://our-site.com",
                     "https://my.site.com/a", "https://subdomain.com")
     ],
+    ("sample-link", "Open https://example.com/feed or http://yourdomain.com in your browser."),
+    ("sample-link", "Open [example.com](https://example.com/) in your browser."),
     *[
         ("unbalanced-quotes", text)
         for text in ("“One” and “two”.", "«One» and “two”.", "“One.\n\n“Two.”", 'A 5" screen.',
