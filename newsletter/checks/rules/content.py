@@ -6,26 +6,47 @@ from difflib import SequenceMatcher
 from zoneinfo import ZoneInfo
 
 from newsletter.checks.analysis.article_similarity import find_repeated_emails, make_article_text
+from newsletter.checks.analysis.computed_text import TextRun
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 from newsletter.checks.rules.template import find_template_tags
 from newsletter.posts.importing.cleanup.paragraph import count_words
-from newsletter.render.article.dom import Element
+from newsletter.render.article.dom import Element, get_visible_text
 
 rule = Topic("Content").rule
 
+READER_DATA = "name|e-?mail|subscriber|recipient|contact\\.|member|unsub"
 _SYNTAX = re.compile(
-    # Braces with a reader's data; the build rejects others that aren't literal on purpose.
-    r"\{\{[^{}\n]{0,40}(?i:name|e-?mail|subscriber|recipient|contact\.|unsub)[^{}\n]{0,40}\}\}"
-    r"|\*?\|[A-Z][A-Z0-9_:]+\|\*?|%%\w{2,40}%%"
-    r"|-nl\d+[htu]-|<%=?[^%\n]{1,80}%>"
+    # Template code with a reader's data; the build rejects other braces that aren't literal on
+    # purpose, and foreign-markup finds the other tags.
+    rf"\{{\{{[^{{}}\n]{{0,40}}(?i:{READER_DATA})[^{{}}\n]{{0,40}}\}}\}}"
+    rf"|<%(?=[^%\n]{{0,80}}(?i:{READER_DATA}))=?[^%\n]{{1,80}}%>"
+    rf"|%%(?=\w{{0,40}}(?i:{READER_DATA}|addr|profile|jobid))\w{{2,40}}%%"
+    r"|\*\|[A-Z][A-Z0-9_:]+\|\*|-nl\d+[htu]-"
+    # Without its stars, which Markdown takes for emphasis.
+    r"|\*?(?<!\w)\|(?:[A-Z]+:[A-Z0-9_:]+|[FL]?NAME|EMAIL|PHONE|ADDRESS|BIRTHDAY|COMPANY|UNSUB\w*)\|(?!\w)\*?"
 )
+_EMPHASIZED_TAG = re.compile(r"\|[A-Z][A-Z0-9_:]+\|")
 _PLACEHOLDER = re.compile(
     r"lorem ipsum|dolor sit amet|\[(?:insert|your|add|name|title|link)\b[^\]\n]{0,40}\]"
     r"|your (?:text|title|headline) here|\bTKTK\b|\bFIXME\b",
     re.IGNORECASE,
 )
-_TODO = re.compile(r"\b(?:TODO|TBD|TK)\b")
+_TODO = re.compile(r"\b(?:TODO|TBD)\b")
+_TODO_IN_ENGLISH = re.compile(r"\b(?:TODO|TBD|TK)\b")  # TK: "to come", of journalists
+# A sentence about such marks: "a TODO list", "every FIXME", “TODO”.
+_TASK_MARKS = ("TODO", "FIXME")
+_BEFORE_MENTION = re.compile(
+    r"(?:\b(?:an?|the|my|your|our|his|her|their|this|that|these|those|every|each|no|any|of)\s"
+    r"|[“”„«\"'\u2018\u2019])$",
+    re.IGNORECASE,
+)
+_AFTER_MENTION = re.compile(
+    r"-\w|\s(?:apps?|comments?|entry|entries|files?|items?|lists?|marks?|markers?|notes?|tags?"
+    r"|tasks?)\b",
+    re.IGNORECASE,
+)
+_AFTER_PLACEHOLDER = re.compile(r"\s?[:\])]")
 # In these languages "TODO" is a common word ("all"), not a placeholder.
 _TODO_WORD_LANGUAGES = ("es", "pt", "gl", "ca")
 _SAMPLE_URL = re.compile(
@@ -53,11 +74,13 @@ _OTHER_QUOTE_LANGUAGES = (
     "sv",
 )
 _CODE_TAGS = ("code", "pre", "kbd", "samp")
+_STARTS_CLOSING = re.compile(r'["“]|[^"]*[^\s(]"')  # a paragraph that goes on with a quotation
 _INCH_MARK = re.compile(r"\d\s*[\"″]")
 _MAX_READING_MINUTES, _WORDS_PER_MINUTE = 20, 220
 _MIN_SIMILARITY = 0.85
 _PUNCTUATION = ".,;:!?()[]“”\"'\u2018\u2019"
 _MIN_NAME_LENGTH = 6
+_QUOTED_WORDS = 6  # shown before a quotation mark that nothing follows
 
 
 @rule(
@@ -97,11 +120,19 @@ def leftover_tag(context: CheckContext) -> Iterator[Match]:
             )
     in_template = {tag.text for tag, _ in find_template_tags(context)}  # foreign-merge-tag
     for run in context.text_runs:
-        for found in _SYNTAX.finditer(run.text):
+        for found in _iter_syntax(run):
             where = context.source_map.locate_text(found[0])
             is_in_post = where.line is not None or found[0] not in in_template
             if is_in_post and not _is_in_code(run.element):
                 yield Match(f"{found[0]} is left in the text", where, found[0])
+
+
+def _iter_syntax(run: TextRun) -> Iterator[re.Match[str]]:
+    """Yield the template code in a run; ``*|CITY|*`` has become emphasis in Markdown."""
+    if run.element.tag in {"em", "i"} and (found := _EMPHASIZED_TAG.fullmatch(run.text.strip())):
+        yield found
+    else:
+        yield from _SYNTAX.finditer(run.text)
 
 
 @rule(
@@ -112,13 +143,24 @@ def leftover_tag(context: CheckContext) -> Iterator[Match]:
 def placeholder_text(context: CheckContext) -> Iterator[Match]:
     """Placeholder text outside of code: lorem ipsum, TODO, [insert …]."""
     language = context.issue.post.language.split("-")[0]
+    link_texts = {f"[{get_visible_text(link).strip()}]" for link in context.body_tree.iter("a")}
     for block, text in zip(context.prose_blocks, context.masked_texts, strict=True):
-        found = _PLACEHOLDER.search(text)
-        if found is None and language not in _TODO_WORD_LANGUAGES:
-            found = _TODO.search(text) if not block.text.isupper() else None
-        if found:
-            where = context.source_map.locate_text(block.text[found.start() :])
-            yield Match(f"'{found[0]}' is a placeholder", where, found[0])
+        patterns = [_PLACEHOLDER]
+        if language not in _TODO_WORD_LANGUAGES and not block.text.isupper():
+            patterns.append(_TODO_IN_ENGLISH if language == "en" else _TODO)
+        for found in (found for pattern in patterns for found in pattern.finditer(text)):
+            if found[0] not in link_texts and not _is_mention(text, found):
+                where = context.source_map.locate_text(block.text[found.start() :])
+                yield Match(f"'{found[0]}' is a placeholder", where, found[0])
+                break
+
+
+def _is_mention(text: str, mark: re.Match[str]) -> bool:
+    """Return whether a sentence is about TODO or FIXME, rather than marked by it."""
+    if mark[0].upper() not in _TASK_MARKS or _AFTER_PLACEHOLDER.match(text, mark.end()):
+        return False
+    is_named = _BEFORE_MENTION.search(text[max(mark.start() - 9, 0) : mark.start()])
+    return bool(is_named or _AFTER_MENTION.match(text, mark.end()))
 
 
 @rule(
@@ -145,21 +187,36 @@ def sample_link(context: CheckContext) -> Iterator[Match]:
 @rule(
     "unbalanced-quotes", "hint",
     meaning="Readers can't tell where the quotation ends.",
-    remedy="Add the closing quotation mark.",
+    remedy="Add the missing quotation mark.",
 )  # fmt: skip
 def unbalanced_quotes(context: CheckContext) -> Iterator[Match]:
     """A quotation that is not closed in its paragraph and does not continue in the next."""
     if context.issue.post.language.split("-")[0] in _OTHER_QUOTE_LANGUAGES:
         return
     texts = context.masked_texts
+    open_match: Match | None = None  # of a quotation that the next paragraph may go on with
     for index, (block, text) in enumerate(zip(context.prose_blocks, texts, strict=True)):
         next_text = texts[index + 1] if index + 1 < len(texts) else ""
         for opening, closing in _QUOTE_PAIRS.items():
             continues = next_text.startswith(opening)
             if text.count(opening) > text.count(closing) and not continues:
                 yield _make_unclosed_match(context, block.text[text.rfind(opening) :])
-        if text.count('"') % 2 and not _INCH_MARK.search(text):
-            yield _make_unclosed_match(context, block.text[text.rfind('"') :])
+        is_odd = text.count('"') % 2 and not _INCH_MARK.search(text)
+        if open_match and _STARTS_CLOSING.match(text):
+            open_match, is_odd = None, False
+        elif open_match:
+            yield open_match
+        open_match = _make_straight_match(context, block.text, text) if is_odd else None
+    if open_match:
+        yield open_match
+
+
+def _make_straight_match(context: CheckContext, text: str, masked_text: str) -> Match:
+    mark = masked_text.rfind('"')
+    if any(map(str.isalnum, text[mark:])):
+        return _make_unclosed_match(context, text[mark:])
+    words = " ".join(text.split()[-_QUOTED_WORDS:])
+    return Match(f"'{words}' is never opened", context.source_map.locate_text(words), words)
 
 
 def _make_unclosed_match(context: CheckContext, text: str) -> Match:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
-from newsletter.checks.rules.content import shorten_quote
+from newsletter.checks.rules.content import READER_DATA, shorten_quote
 from newsletter.posts.importing.markup.dialects.emoji import EMOJI, EMOJI_NAMES
 from newsletter.render.article.dom import Element
 
@@ -18,7 +18,9 @@ _KINDS: Mapping[str, re.Pattern[str]] = {
         r"|\{\{[<%][^{}\n]{1,200}[>%]\}\}"
     ),
     "a template tag": re.compile(
-        r"\{%-?\s?\w[^{}\n]{0,200}%\}"
+        # With a reader's data it is a leftover-tag.
+        rf"<%(?![^%\n]{{0,80}}(?i:{READER_DATA}))[=-]?\s?\w[^%<>\n]{{0,200}}%>"
+        r"|\{%-?\s?\w[^{}\n]{0,200}%\}"
         r"|\{\{-?\s?(?:(?:site|page|post|params|config|include)\.|\.[A-Z])[^{}\n]{0,200}\}\}"
     ),
     "an attribute list": re.compile(
@@ -34,7 +36,8 @@ _KINDS: Mapping[str, re.Pattern[str]] = {
     "Markdown": re.compile(
         r"(?:(?<![A-Za-z0-9*])\*\*(?=[^\s*])[^*\n]{1,200}(?<=[^\s*])\*\*(?!\*)"
         r"|\*\*(?=[^\s*])[^*\n]{1,200}(?<=[^\s*])\*\*(?![A-Za-z0-9*]))"
-        r"|!?\[[^\[\]\n]{1,200}\]\((?:(?:https?:/|mailto:|\.{0,2}/|#)[^()\s]{0,500}\)|$)"
+        r"|!?\[[^\[\]\n]{1,200}\]\((?:(?:javascript|file|data):"
+        r"|(?:https?:/|mailto:|\.{0,2}/|#)[^()\s]{0,500}\)|$)"
         r"|^#{1,6}\s\S|^:{3,}"
     ),
     "a character reference": re.compile(

@@ -17,8 +17,10 @@ LONG = "x" * 81
 FIRES: list[tuple[str, str, str]] = [
     *[
         ("leftover-tag", f"Dear {tag}, hello.", f"{tag.strip('*')} is left in the text")
-        for tag in ("|FNAME|", "*|FNAME|*", "%%name%%", "*|MC:SUBJECT|*", "|A1|")
+        for tag in ("|FNAME|", "*|FNAME|*", "%%name%%", "*|MC:SUBJECT|*", "|MC:SUBJECT|", "|UNSUB|",
+                    "|EMAIL|", "%%emailaddr%%")
     ],
+    ("leftover-tag", "Dear *|A1|*, hello.", "|A1| is left in the text"),
     ("leftover-tag", "Dear &lt;%= name %&gt;, hello.", "<%= name %> is left in the text"),
     ("leftover-tag", "Dear &lt;% name %&gt;, hello.", "<% name %> is left in the text"),
     ("leftover-tag", "<p>Dear \\*|FNAME|\\*, hello.</p>", "|FNAME|"),
@@ -37,6 +39,11 @@ FIRES: list[tuple[str, str, str]] = [
     ("placeholder-text", "Use `x` and TODO: say `y`.", "'TODO' is a placeholder"),
     ("placeholder-text", "- One item\n- FIXME", "'FIXME' is a placeholder"),
     *[
+        ("placeholder-text", text, "is a placeholder")
+        for text in ("TODO add a link to it.", "Here (TODO) it is.", "See the TODO: say more.",
+                     "Two \\[TODO\\] items.", "A FIXME: say more.")
+    ],
+    *[
         ("sample-link", f"[a]({url})", f"{url} is an example URL")
         for url in ("https://example.com", "http://www.example.org/a", "https://example.net:8/a",
                     "https://example.com#a", "https://example.com?a", "https://your-domain.com/a",
@@ -51,6 +58,9 @@ FIRES: list[tuple[str, str, str]] = [
     ("unbalanced-quotes", 'He said: "the rope is wet.', "'\"the rope is wet.' is never closed"),
     ("unbalanced-quotes", '"One", "two" and "three.', "'\"three.' is never closed"),
     ("unbalanced-quotes", "“One.\n\nTwo.", "'“One.' is never closed"),
+    ("unbalanced-quotes", '"One.\n\nHe said: "Two," and "three."', "'\"One.' is never closed"),
+    ("unbalanced-quotes", 'And so it ends."', "'And so it ends.\"' is never opened"),
+    ("unbalanced-quotes", "«One.\n\n”Two.", "'«One.' is never closed"),
     ("misspelt-name", "You read Harbor Notes now.", "'Harbor Notes' looks like 'Harbour Notes'"),
     ("misspelt-name", "You read “Harbour Note”, now.", "'Harbour Note' looks like"),
     ("misspelt-name", "You read Harbour Nots now.", "looks like"),
@@ -63,7 +73,10 @@ QUIET: list[tuple[str, str]] = [
     *[
         ("leftover-tag", text)
         for text in ("Write `{{ name }}` or `*|FNAME|*`.", "    {% raw %}", "A |b| c, 5 |x 6|.",
-                     "100%% sure, %%a%% b, 50%% and 60%%.", "-nlx-", "Dear &lt;% a\nb %&gt;.",
+                     "100%% sure, %%a%% b, 50%% and 60%%.", "The states |OK| and |FAIL|.",
+                     "The row |ID|NAME|EMAIL|.", "Say |NO|.",
+                     "Jupyter has %%time%% and %%bash%%.", "The &lt;%= yield %&gt; tag.",
+                     "-nlx-", "Dear &lt;% a\nb %&gt;.",
                      "&lt;kbd&gt; <kbd>|FNAME|</kbd> <samp>|FNAME|</samp>",
                      "<pre>|FNAME|</pre>", "<code>a <b>|FNAME|</b></code>")
     ],
@@ -76,7 +89,10 @@ QUIET: list[tuple[str, str]] = [
                      "We use the “`#[link]`” attribute.", "    # TODO: later",
                      "```\n[insert name]\n```", "<kbd>TODO</kbd> and <samp>TBD</samp> are.",
                      "`a` `TODO`", "<code>a <b>FIXME</b> b</code>", "`&lt;TODO&gt;` is it.",
-                     "A [link](https://tides.example) to it.", "\\[linked\\]")
+                     "A [link](https://tides.example) to it.", "\\[linked\\]",
+                     "A story [[link](https://tides.example)] and [[title](https://a.example)].",
+                     "I keep a TODO list.", "My TODO app.", "Die TODO-Listen.", "“TODO”",
+                     "A FIXME tag.", "Every TODO comment is a FIXME.", "Write TODO comments.")
     ],
     *[
         ("sample-link", f"[a]({url})")
@@ -89,7 +105,8 @@ QUIET: list[tuple[str, str]] = [
     ("sample-link", "Open [example.com](https://example.com/) in your browser."),
     *[
         ("unbalanced-quotes", text)
-        for text in ("“One” and “two”.", "«One» and “two”.", "“One.\n\n“Two.”", 'A 5" screen.',
+        for text in ("“One” and “two”.", '"One,\n\ntwo."', 'He said: "One.\n\n"Two," he went on.',
+                     "«One» and “two”.", "“One.\n\n“Two.”", 'A 5" screen.',
                      "A 27 ″ screen and “it”.", "One” and two.", "`“`", 'Use `"` for it.',
                      "Use `“` and “this”.", "<pre>“</pre>")
     ],
@@ -195,3 +212,11 @@ def test_repeated_article_is_reported_once_with_its_local_day(get_messages: GetM
         )
         == []
     )
+
+
+@pytest.mark.parametrize(("language", "count"), [("en-GB", 1), ("de", 0), ("tr", 0)])
+def test_tk_is_a_placeholder_in_english_only(
+    get_messages: GetMessages, language: str, count: int
+) -> None:
+    messages = get_messages("placeholder-text", "TK pays.", front={"language": language})
+    assert len(messages) == count

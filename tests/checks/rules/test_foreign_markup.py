@@ -22,6 +22,9 @@ PROSE = "The ice let go on Tuesday, and by Thursday the first boats lay at the q
         ("{% include a.html %}", "a template tag"),
         ("{{ site.baseurl }}/a", "a template tag"),
         ("{{ .Title }}", "a template tag"),
+        ("<%= yield %>", "a template tag"),
+        ("[open](javascript:void(0))", "Markdown"),
+        ("[the file](file:///home/mia/a.pdf)", "Markdown"),
         ("{: .lead }", "an attribute list"),
         ("{:toc}", "an attribute list"),
         ("The first part {#first}", "an attribute list"),
@@ -61,6 +64,7 @@ def test_it_fires(text: str, kind: str) -> None:
         "5 * 3 * 2 and *** and * a *",
         "the set {1, 2} {# of things}",
         "[/] and [/etc/hosts]",
+        "5 <% 6 and <%= subscriber.name %> and <% %>",
     ],
 )
 def test_it_stays_quiet(text: str) -> None:
