@@ -185,6 +185,27 @@ def test_clicking_a_finding_scrolls_to_its_place(
     expect(email_frame(page).get_by_text("Lorem ipsum")).to_be_in_viewport()
 
 
+def test_further_findings_of_a_rule_are_folded(
+    served: PreviewClient, boat_issue: Path, page: Page
+) -> None:
+    body = "Lorem ipsum.\n\n" + "Words of the quay.\n\n" * 80 + "It is TODO.\n\n[insert name]\n"
+    (boat_issue / "post.md").write_text(f"---\ntitle: The first boat\n---\n{body}")
+    open_page(page, served)
+    entry = page.locator("#findings > li", has_text="placeholder-text")
+    expect(entry).to_have_count(1)
+    expect(entry.locator(".finding:visible")).to_have_count(1)
+    expect(entry.locator(".finding:visible")).to_contain_text("post.md:4")
+    expect(entry.locator(".remedy")).to_have_count(1)
+    entry.get_by_text("2 more", exact=True).click()
+    expect(entry.locator(".finding:visible .place")).to_have_text(
+        ["post.md:4", "post.md:166", "post.md:168"]
+    )
+    entry.locator(".finding", has_text="insert name").click()
+    expect(email_frame(page).get_by_text("[insert name]")).to_be_in_viewport()
+    alone = page.locator("#findings > li", has_text="no-preheader")
+    expect(alone.locator("details")).to_have_count(0)
+
+
 def test_save_is_shown_and_scroll_position_kept(
     served: PreviewClient, boat_issue: Path, page: Page
 ) -> None:
