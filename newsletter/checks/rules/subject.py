@@ -4,17 +4,21 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from wcwidth import wcswidth
+
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 
 rule = Topic("Subject and preheader").rule
 
-# The approximate number of characters shown of a subject; it depends on letters and windows.
+# The approximate number of Latin characters shown of a subject, of Chinese ones half as many; it
+# depends on letters and windows.
 SUBJECT_CUTOFFS = {"Gmail": 70, "Outlook": 60, "an iPhone": 42}
 _MAX_SUBJECT_LENGTH = max(SUBJECT_CUTOFFS.values())
 _MAX_PREHEADER_LENGTH = 140
 _MAX_CAPITALS_SHARE = 0.7
 _MIN_CAPITALS_LETTERS = 8  # letters: HMS or NATO alone is not shouting
+_EXCLAMATION_MARK = re.compile("[!！]")  # noqa: RUF001 - in Chinese and Japanese
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 
@@ -37,13 +41,13 @@ def no_subject(context: CheckContext) -> Iterator[Match]:
 def long_subject(context: CheckContext) -> Iterator[Match]:
     """The subject is longer than any inbox shows."""
     subject = context.default_email.subject
-    if len(subject) > _MAX_SUBJECT_LENGTH:
+    if _get_width(subject) > _MAX_SUBJECT_LENGTH:
         cuts = "; ".join(
-            f"{client} ends at “…{subject[:cutoff][-12:]}”"
+            f"{client} ends at “…{_cut(subject, cutoff)[-12:]}”"
             for client, cutoff in SUBJECT_CUTOFFS.items()
         )
         where = context.source_map.locate_setting("subject", "title")
-        yield Match(f"{len(subject)} characters: {cuts}", where, subject)
+        yield Match(f"{_describe_length(subject)}: {cuts}", where, subject)
 
 
 @rule(
@@ -54,8 +58,8 @@ def long_subject(context: CheckContext) -> Iterator[Match]:
 def long_merge_value(context: CheckContext) -> Iterator[Match]:
     """The subject is too long, but only for the reader with the longest values."""
     subject = context.longest_email.subject
-    if len(context.default_email.subject) <= _MAX_SUBJECT_LENGTH < len(subject):
-        message = f"with the longest values the subject has {len(subject)} characters"
+    if _get_width(context.default_email.subject) <= _MAX_SUBJECT_LENGTH < _get_width(subject):
+        message = f"with the longest values the subject has {_describe_length(subject)}"
         yield Match(
             message,
             context.source_map.locate_setting("subject", "title"),
@@ -73,9 +77,9 @@ def shouting_subject(context: CheckContext) -> Iterator[Match]:
     subject = context.default_email.subject
     cased = [char for char in subject if char.upper() != char.lower()]
     capitals = sum(char.isupper() for char in cased)
-    if (
-        len(cased) >= _MIN_CAPITALS_LETTERS and capitals > _MAX_CAPITALS_SHARE * len(cased)
-    ) or subject.count("!") > 2:  # noqa: PLR2004 - three or more
+    if (len(cased) >= _MIN_CAPITALS_LETTERS and capitals > _MAX_CAPITALS_SHARE * len(cased)) or len(
+        _EXCLAMATION_MARK.findall(subject)
+    ) > 2:  # noqa: PLR2004 - three or more
         yield Match(
             "the subject is shouting",
             context.source_map.locate_setting("subject", "title"),
@@ -135,9 +139,10 @@ def no_preheader(context: CheckContext) -> Iterator[Match]:
 def long_preheader(context: CheckContext) -> Iterator[Match]:
     """The preheader is longer than inboxes show."""
     preheader = context.default_email.preheader
-    if len(preheader) > _MAX_PREHEADER_LENGTH:
+    if _get_width(preheader) > _MAX_PREHEADER_LENGTH:
         where = context.source_map.locate_setting("preheader", "description", "summary", "excerpt")
-        yield Match(f"{len(preheader)} characters, of which about 100 are shown", where, preheader)
+        shown = f"{_describe_length(preheader)}, of which about 100 are shown"
+        yield Match(shown, where, preheader)
 
 
 @rule(
@@ -152,6 +157,25 @@ def preheader_repeats(context: CheckContext) -> Iterator[Match]:
         yield Match(
             "the preheader repeats the subject", context.source_map.locate_setting("preheader")
         )
+
+
+def _get_width(text: str) -> int:
+    """Return the width of a text in Latin characters, or their number if it can't be computed."""
+    width = wcswidth(text)
+    return len(text) if width < 0 else width
+
+
+def _describe_length(text: str) -> str:
+    width = _get_width(text)
+    return f"{len(text)} characters{f', as wide as {width}' if width > len(text) else ''}"
+
+
+def _cut(text: str, width: int) -> str:
+    """Return the beginning of a text that fits into a width."""
+    end = min(len(text), 4 * width)  # marks and joiners have no width
+    while _get_width(text[:end]) > width:
+        end -= 1
+    return text[:end]
 
 
 def _normalize_text(text: str) -> str:

@@ -12,6 +12,18 @@ EDGES: list[tuple[str, Mapping[str, Any], str]] = [
     ("no-subject", {"subject": "A"}, ""),
     ("long-subject", {"subject": "a" * 71}, "71 characters: Gmail ends at"),
     ("long-subject", {"subject": "a" * 70}, ""),
+    ("long-subject", {"subject": "潮" * 35}, ""),
+    (
+        "long-subject",
+        {"subject": "潮" * 34 + "a港b"},
+        "37 characters, as wide as 72: Gmail ends at “…潮潮潮潮潮潮潮潮潮潮潮a”",
+    ),
+    ("long-subject", {"subject": "e\u0301" * 70}, ""),
+    ("long-subject", {"subject": "👩‍👩‍👧" * 30}, ""),
+    ("long-preheader", {"preheader": "潮" * 71}, "71 characters, as wide as 142"),
+    ("long-preheader", {"preheader": "潮" * 70}, ""),
+    ("shouting-subject", {"subject": "潮が来る\uff01\uff01\uff01"}, "the subject is shouting"),
+    ("shouting-subject", {"subject": "潮が来る\uff01\uff01"}, ""),
     ("shouting-subject", {"subject": "ALL BOATS"}, "the subject is shouting"),
     ("shouting-subject", {"subject": "ALL BOA"}, ""),  # seven letters are an abbreviation
     ("shouting-subject", {"subject": "ALL 12345678 BO"}, ""),
