@@ -21,8 +21,7 @@ _SYNTAX = re.compile(
     # purpose, and foreign-markup finds the other tags.
     rf"\{{\{{[^{{}}\n]{{0,40}}(?i:{READER_DATA})[^{{}}\n]{{0,40}}\}}\}}"
     rf"|<%(?=[^%\n]{{0,80}}(?i:{READER_DATA}))=?[^%\n]{{1,80}}%>"
-    rf"|%%(?=\w{{0,40}}(?i:{READER_DATA}|addr|profile|jobid))\w{{2,40}}%%"
-    r"|\*\|[A-Z][A-Z0-9_:]+\|\*|-nl\d+[htu]-"
+    r"|\*\|[A-Z][A-Z0-9_:]+\|\*|%%\w{2,40}%%|-nl\d+[htu]-"
     # Without its stars, which Markdown takes for emphasis.
     r"|\*?(?<!\w)\|(?:[A-Z]+:[A-Z0-9_:]+|[FL]?NAME|EMAIL|PHONE|ADDRESS|BIRTHDAY|COMPANY|UNSUB\w*)\|(?!\w)\*?"
 )

@@ -75,7 +75,7 @@ QUIET: list[tuple[str, str]] = [
         for text in ("Write `{{ name }}` or `*|FNAME|*`.", "    {% raw %}", "A |b| c, 5 |x 6|.",
                      "100%% sure, %%a%% b, 50%% and 60%%.", "The states |OK| and |FAIL|.",
                      "The row |ID|NAME|EMAIL|.", "Say |NO|.",
-                     "Jupyter has %%time%% and %%bash%%.", "The &lt;%= yield %&gt; tag.",
+                     "Jupyter has %%time and %%bash.", "The &lt;%= yield %&gt; tag.",
                      "-nlx-", "Dear &lt;% a\nb %&gt;.",
                      "&lt;kbd&gt; <kbd>|FNAME|</kbd> <samp>|FNAME|</samp>",
                      "<pre>|FNAME|</pre>", "<code>a <b>|FNAME|</b></code>")
