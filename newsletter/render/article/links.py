@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote, urljoin, urlsplit
 
+import idna
+
 from newsletter.config import Config
 from newsletter.config.urls import build_image_url, build_issue_url
 from newsletter.posts.issue import Issue
@@ -88,7 +90,27 @@ class UrlResolver:
         except ValueError:  # brackets without a valid IPv6 address
             return None
         usable = parts.netloc if parts.scheme in _WEB_SCHEMES else parts.scheme in {"mailto", "tel"}
+        url = _encode_host(url, parts.netloc)
         return MERGE_TOKEN_PATTERN.sub(_to_url_token, url) if usable else None
+
+
+def _encode_host(url: str, netloc: str) -> str:
+    """Return a URL with the ASCII form of an international domain name (RFC 3986, 3.2.2).
+
+    Not every mail client knows the name itself, or the percent-encoded form that lxml makes of it.
+    """
+    host = netloc.rpartition("@")[2].partition(":")[0]
+    name = unquote(host)
+    if name.isascii():
+        return url
+    try:
+        encoded = idna.encode(name, uts46=True).decode()
+    except idna.IDNAError:
+        try:
+            encoded = name.encode("idna").decode()  # IDNA 2003, which allows emoji
+        except UnicodeError:
+            return url
+    return url.replace(netloc, netloc.replace(host, encoded), 1)
 
 
 def add_parameters(url: str, parameters: tuple[tuple[str, str], ...]) -> str:
