@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from newsletter.posts.front_matter.keys import KNOWN_KEYS
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.front_matter.schema import FrontMatterFields
+from newsletter.posts.importing.plain_settings import make_plain_text
 from newsletter.posts.importing.settings.dialects import (
     NESTED_TABLES,
     PATH_KEYS,
@@ -218,8 +219,9 @@ def _read(dialect: Dialect, candidate: _Candidate, *, is_own: bool) -> Reading |
         value = decode_entities(value)
     if is_own and dialect.setting == "slug":
         return read_line(value)
-    is_markup = (
-        dialect.setting in {*SUMMARY_SETTINGS, "author"} and isinstance(value, str) and "<" in value
+    is_markup = isinstance(value, str) and (
+        (dialect.setting in {*SUMMARY_SETTINGS, "author"} and "<" in value)
+        or (dialect.setting == "author" and make_plain_text(value) != value)
     )
     is_spaced = dialect.read is read_spaced_tags and " " in str(value) and "," not in str(value)
     if is_own and not is_markup and not is_spaced and is_valid_setting(dialect.setting, value):

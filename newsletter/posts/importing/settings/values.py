@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pydantic
 
 from newsletter.posts.front_matter.schema import LANGUAGE_TAG_PATTERN, FrontMatterFields
+from newsletter.posts.importing.plain_settings import make_plain_text
 from newsletter.posts.importing.settings.dates import parse_foreign_date
 
 # With its semicolon only: "?a=1&copy=2" and "R&D" are no entities.
@@ -15,6 +16,8 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 _HTML_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _DATED_PATH = re.compile(r"(?:^|/)(\d{4}/\d{2}/\d{2})/\S+$")
 _MAILBOX = re.compile(r"(?P<name>[^<>@]*[^<>@\s])\s*<[^<>\s]+@[^<>\s]+>")
+_LINKED_NAME = re.compile(r"\[(?P<name>[^\[\]]+)\]\((?P<url>[^()\s]+)(?:\s+\"[^\"()]*\")?\)")
+_LINK = re.compile(r"\]\(|<a\b", re.IGNORECASE)
 _CONJUNCTIONS = {
     word_language: word
     for languages, word in (
@@ -205,13 +208,15 @@ def make_author_reader(language: str) -> ValueReader:
 
 def _read_author(value: Any) -> Reading | None:
     if isinstance(value, str):
+        if linked_name := _LINKED_NAME.fullmatch(value.strip()):
+            return _read_author(linked_name.groupdict())
         mailbox = _MAILBOX.fullmatch(value.strip())
-        line = read_line(mailbox["name"].strip("\"' ") if mailbox else value)
-        return line._replace(is_complete=not mailbox) if line else None
+        line = _read_name(mailbox["name"].strip("\"' ") if mailbox else value)
+        return line._replace(is_complete=not mailbox and not _LINK.search(value)) if line else None
     if not isinstance(value, Mapping):
         return None
     name_key = find_key(value, _NAME_KEYS)
-    name = read_line(value[name_key]) if name_key is not None else None
+    name = _read_name(value[name_key]) if name_key is not None else None
     if name is None:
         return None
     details: dict[str, Any] = {}
@@ -226,6 +231,11 @@ def _read_author(value: Any) -> Reading | None:
     is_complete = len(value) == 1 + len(details)
     # A byline is enough for a name; an author box needs something about the author.
     return Reading({"name": name.value, **details} if details else name.value, is_complete)
+
+
+def _read_name(value: Any) -> Reading | None:
+    """Read a name, which may be Markdown."""
+    return read_line(make_plain_text(value) if isinstance(value, str) else value)
 
 
 def find_key(mapping: Mapping[Any, Any], names: tuple[str, ...]) -> Any:

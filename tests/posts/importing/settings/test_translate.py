@@ -56,6 +56,39 @@ def translate(block: str, fence: str = "---", **options: Any) -> TranslatedFront
         }),
         ("author: [A, B]\nlang: nn-NO", {"author": "A og B", "language": "nn-NO"}),
         ("author: Kari\nauthors: [Per]", {"author": "Kari", "extra": {"authors": ["Per"]}}),
+        (
+            "author: '[Kari Moe](https://k.example/)'",
+            {"author": {"name": "Kari Moe", "url": "https://k.example/"}},
+        ),
+        (
+            "author: '[Kari Moe](https://k.example/ \"Nets\")'",
+            {"author": {"name": "Kari Moe", "url": "https://k.example/"}},
+        ),
+        (
+            "author: '[Kari](/kari)'",
+            {"author": "Kari", "extra": {"author": "[Kari](/kari)"}},
+        ),
+        (
+            "author: '[A](https://a.example) and [B](https://b.example)'",
+            {
+                "author": "A and B",
+                "extra": {"author": "[A](https://a.example) and [B](https://b.example)"},
+            },
+        ),
+        (
+            "authors: ['[A](https://a.example)', B]",
+            {"author": "A and B", "extra": {"authors": ["[A](https://a.example)", "B"]}},
+        ),
+        (
+            "author: '<a href=\"https://a.example\">A</a>'",
+            {"author": "A", "extra": {"author": '<a href="https://a.example">A</a>'}},
+        ),
+        ("author: '**Kari Moe**'", {"author": "Kari Moe"}),
+        ("author: '*Kari*, with `per`'", {"author": "Kari, with per"}),
+        ("authors: [{name: '_Kari_'}]", {"author": "Kari"}),
+        ("author: kari_moe_x", {"author": "kari_moe_x"}),
+        ("author: 'Kari [guest]'", {"author": "Kari [guest]"}),
+        ("author: Kari * Per", {"author": "Kari * Per"}),
         # dates
         ("date: October 4, 2026", {"date": datetime.date(2026, 10, 4)}),
         ("date: 2026/10/03", {"date": datetime.date(2026, 10, 3)}),
