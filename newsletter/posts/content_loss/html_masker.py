@@ -52,9 +52,16 @@ _DECLARATION = re.compile(r"<(?:!doctype|\?xml|!\[(?:if|endif))\b[^<>]*+>", re.I
 # The content between the two is for all browsers but old ones of Microsoft.
 _CONDITION = re.compile(r"<!--\[if\b[^\]<>]*+\]>\s*+(?:<!--+>|--+>)|<!--<!\[endif\]--+>")
 _EMPTY_LINK = re.compile(
-    r"(?>(?:\s++|</?(?:b|em|i|span)(?:\s[^<>]*+)?>|<svg\b(?>(?:(?!</?svg|</a).){0,4000})</svg>)*)"
-    r"</a[\s>]",
-    re.IGNORECASE | re.DOTALL,
+    r"""(?>(?:
+        [\s\u00ad\u200b-\u200f\u2060\ufeff]++
+        | &(?:nbsp|shy|zwn?j|[lr]lm|\#0*(?:160|173|820[3-7]|8288|65279)
+            | \#x0*(?:a0|ad|200[b-f]|2060|feff));
+        | <!--(?>(?:(?!-->).){0,4000})-->
+        | <svg\b(?>(?:(?!</?svg|</a).){0,4000})</svg>
+        | <(?!/?a[\s/>])(?![a-z][^<>]*(?:src|poster|data-))
+            /?[a-z](?>(?:[^<>"']++|"[^"]*+"|'[^']*+')*)>
+    )*)</a[\s>]""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )  # it shows nothing, or an icon
 _SPECIAL = re.compile(r"[<\n]|https?://|\bwww\.", re.IGNORECASE)
 _TEMPLATE_TAG = re.compile(

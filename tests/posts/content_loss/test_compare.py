@@ -156,11 +156,42 @@ def test_a_summary_names_no_lines_if_none_is_known() -> None:
         "<script>document.write('<script src=\"a.js\"><' + '/scr');</script><p>Fog</p>",
         "<p>Fog</p><a href='/share'><i class='icon'></i> </a>",
         "<p>Fog</p><a href='/share'><svg viewbox='0 0 1 1'><path d='M0 0'/></svg></a>",
+        "<p>Fog</p><a href='/share'><div role='img'><!----><div><svg></svg></div></div></a>",
+        "<p>Fog</p><a href='/share'><div><div></div></div></a>",
+        "<p>Fog</p><a href='/share'><p><!-- <b>icon</b> --></p></a>",
+        "<p>Fog</p><a href='/share'><span><img class='lazy'>\n<img class='lazy' alt=''></span></a>",
+        "<p>Fog</p><a href='/share'><figure><figcaption></figcaption></figure></a>",
+        "<p>Fog</p><a href='/share'><picture><source></picture></a>",
+        "<p>Fog</p><a href='/share'><button type='button'><i></i></button></a>",
+        "<p>Fog</p><a href='/share'><iconify-icon icon='x'></iconify-icon></a>",
+        "<p>Fog</p><a href='/share'><h3></h3></a>",
+        "<p>Fog</p><a href='/share'>&nbsp;<br/></a>",
+        "<p>Fog</p><a href='/share'>\u200b&#8203;&zwnj;&#xFEFF;</a>",
+        "<p>Fog</p><a href='/share'><svg/><span title='a > b'></span></a>",
     ],
 )
 def test_what_shows_nothing_is_no_loss(source: str) -> None:
     email = take_inventory("<p>Fog</p>", "email")
     assert find_losses(take_inventory(source, "html"), email) == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<img src='/a.png'>",
+        "<img data-src='/a.png' alt=''>",
+        "<picture><source srcset='/a.png'><img></picture>",
+        "<div><video src='/a.mp4'></video></div>",
+        "<div><iframe src='https://a.example'></iframe></div>",
+        "<div><p>.</p></div>",
+        "<div>&#8594;</div>",
+        "<!-- never closed",
+    ],
+)
+def test_a_link_that_shows_something_is_a_loss(content: str) -> None:
+    source = take_inventory(f"<p>Fog</p><a href='/share'>{content}</a>", "html")
+    found = find_losses(source, take_inventory("<p>Fog</p>", "email"))
+    assert "/share" in [loss.text for loss in found if loss.kind == "link"]
 
 
 def test_urls_of_a_removed_line_are_no_words_of_it() -> None:
