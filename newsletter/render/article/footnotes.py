@@ -16,6 +16,7 @@ from newsletter.render.article.dom import (
 _FOOTNOTE_CLASSES = frozenset({"footnotes", "wp-block-footnotes"})
 _MARK = re.compile(r"\s*\[?(\d{1,3})\]?\s*")
 _RAISED_TAGS = ("sup", "sub")
+_CODE_TAGS = ("pre", "code")  # where every character counts
 
 
 def normalize_footnotes(root: Element) -> None:
@@ -86,7 +87,7 @@ def _raise_mark(link: Element, anchors: dict[str | None, Element]) -> None:
     is_anchor = any("footnote" in name for name in get_classes(link))
     if not is_anchor and (href[1:] not in anchors or not _follows_word(link)):
         return
-    if next(link.iterancestors(*_RAISED_TAGS), None) is not None:
+    if next(link.iterancestors(*_RAISED_TAGS, *_CODE_TAGS), None) is not None:
         return
     link.text = f"[{found[1]}]"
     wrap_element(link, "sup", class_="footnote-ref")

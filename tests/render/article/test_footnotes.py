@@ -34,6 +34,11 @@ def test_footnotes_of_substack_become_ours(
     [
         ('<p>Tide<a href="#n">2</a></p><p id="n">x</p>', 'Tide<sup class="footnote-ref">'),
         ('<p>Tide <a href="#n">2</a></p><p id="n">x</p>', 'Tide <a href="#n">2</a>'),
+        ('<pre>Tide..<a href="#n">2</a></pre><p id="n">x</p>', 'Tide..<a href="#n">2</a>'),
+        (
+            '<p><code>tide[<a href="#n">2</a>]</code></p><p id="n">x</p>',
+            'tide[<a href="#n">2</a>]',
+        ),
         (
             '<p>Tide<sup><a href="#n">2</a></sup></p><p id="n">x</p>',
             '<sup><a href="#n">2</a></sup>',
