@@ -1,5 +1,7 @@
 """What each kind of markup becomes, and what is left alone."""
 
+import re
+
 import pytest
 
 from newsletter.posts.html.markdown import render_markdown
@@ -211,6 +213,8 @@ def test_kramdown(text: str, expected: str | None) -> None:
         ("<info-box>\n   a\n</info-box>", "\na\n"),
         ("<my-chart src='a.json'></my-chart>", None),
         ("<div>\n\t[a\n\tb](/c)\n</div>", "<!-- --><div>\n[a\nb](/c)\n</div>"),
+        ("<td\n  colspan=2\n  id='a'>b</td>", None),
+        ("Low <b\n  id='a=b'\n>tide</b>", "Low <b\nid='a=b'><!--\n-->tide</b>"),
     ],
 )  # fmt: skip
 def test_mdx(text: str, expected: str | None) -> None:
@@ -348,3 +352,42 @@ def test_hostile_repetition_terminates(piece: str) -> None:
     text = piece * (40_000 // len(piece))
     for path in ("post.mdx", "post.html"):
         assert isinstance(translate(text, path), str)
+
+
+LINK = '<p><a class="x" href="https://a.example">fog</a></p>'
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        # as Prettier formats it: in Markdown, the ">" would begin a quotation
+        ('<a\n  class="x"\n  href="https://a.example"\n>fog</a>\n', LINK),
+        ('<a\n  className="x"\n  href="https://a.example"\n>fog</a>\n', LINK),
+        ('<a\n  className="x"\n  href="https://a.example"\n  style={{ a: 1 }}\n>fog</a>\n', LINK),
+        (
+            '<a\n  className="x"\n  href="https://a.example"\n  onClick={() => {\n    go()\n  }}\n'
+            ">fog</a>\n",
+            LINK,
+        ),
+        ('<a\n  class="x" href="https://a.example"\n>fog</a\n>\n', LINK),
+        ('<a\n  class="x"\n  href="https://a.example"\n>\n  fog\n</a>\n',
+         '<p><a class="x" href="https://a.example"> fog </a></p>'),
+        ('<a\n  class="x"\n  title="In\n    fog"\n>\n  fog\n</a>\n',
+         '<p><a class="x" title="In fog"> fog </a></p>'),
+        ('Low <span\n  className="x"\n  style={{ a: 1 }}\n>tide</span> today.\n',
+         '<p>Low <span class="x">tide</span> today.</p>'),
+        ('Low <img\n  className="x"\n  src="a.png"\n  alt="b"\n/> today.\n',
+         '<p>Low <img class="x" src="a.png" alt="b" /> today.</p>'),
+        ('- Low <b\n  class="x"\n  >tide</b\n  >\n- b\n',
+         '<ul> <li>Low <b class="x">tide</b></li> <li>b</li> </ul>'),
+        ('<details\n  open\n  class="x"\n>\n*c*\n</details>\n',
+         '<!-- --><details open class="x"> <p><em>c</em></p> </details>'),
+        ('<div\n  class="x"\n  id="y"\n>\n  *c*\n</div>\n',
+         '<!-- --><div class="x" id="y"> <p><em>c</em></p> </div>'),
+        ('<div>\n  <a\n    class="x"\n    href="https://a.example"\n  >\n    fog\n  </a>\n</div>\n',
+         '<!-- --><div> <p><a class="x" href="https://a.example"> fog </a></p> </div>'),
+    ],
+)  # fmt: skip
+def test_tags_over_several_lines_stay_tags_in_mdx(text: str, html: str) -> None:
+    rendered = render_markdown(translate(text, "post.mdx"))
+    assert re.sub(r"\s+", " ", rendered.replace("<!--\n-->", "")).strip() == html

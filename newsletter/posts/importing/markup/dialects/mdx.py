@@ -178,20 +178,45 @@ def _make_tag(found: re.Match[str], paths: Mapping[str, str]) -> MarkupTag:
 
 def _clean_element(found: re.Match[str], page: MarkupPage) -> Iterator[Edit]:
     """Yield the edits that make HTML of a JSX tag: no expressions, ``class``, Markdown inside."""
-    attributes = found["attributes"]
-    tag = found[0]
-    if "{" in attributes or "className" in attributes:
-        kept = "".join(
-            f" {attribute['name'].replace('className', 'class')}={attribute['value']}"
-            for attribute in _ATTRIBUTE.finditer(attributes)
-            if attribute["value"] and not attribute["value"].startswith("{")
-        )
-        tag = f"<{found['close'] or ''}{found['name']}{kept}{' /' if found['self'] else ''}>"
+    is_jsx = "{" in found["attributes"] or "className" in found["attributes"]
     is_block = found["name"] in _BLOCK_ELEMENTS and page.is_alone(*found.span())
+    line_ends = found[0].count("\n")
+    is_broken = line_ends and not found["self"] and not _has_bare_value(found["attributes"])
+    tag = found[0]
+    if is_jsx or is_broken:
+        tag = _write_tag(found, 0 if is_block else line_ends, keep_words=not is_jsx)
     formatted = page.format_block(tag, *found.span()) if is_block else tag
     if formatted != found[0]:
-        why = "" if tag == found[0] else "JSX attributes, now HTML"
-        yield Edit(*found.span(), formatted, why)
+        yield Edit(*found.span(), formatted, "JSX attributes, now HTML" if is_jsx else "")
+
+
+def _has_bare_value(attributes: str) -> bool:
+    """Whether an attribute has a value without quotation marks, which JSX doesn't have."""
+    return bool(re.search(r"=\s*[^\s\"{]", re.sub(_QUOTED, '""', attributes)))
+
+
+def _write_tag(found: re.Match[str], line_ends: int, *, keep_words: bool) -> str:
+    """Return a tag without expressions, with as many line ends as it had.
+
+    In Markdown, a ``>`` that begins a line is a quotation, and a blank line ends the paragraph: so
+    the line ends are before the attributes, or in comments.
+
+    Args:
+        found: the tag.
+        line_ends: the number of its line ends.
+        keep_words: whether attributes without a value are kept.
+    """
+    attributes = [
+        (attribute["name"].replace("className", "class"), attribute["value"] or "")
+        for attribute in _ATTRIBUTE.finditer(found["attributes"])
+        if (keep_words if attribute["value"] is None else attribute["value"][0] != "{")
+    ]
+    tag = f"<{found['close'] or ''}{found['name']}"
+    for index, (name, value) in enumerate(attributes):
+        tag += ("\n" if index < line_ends else " ") + name
+        tag += f"={' '.join(value.split())}" if value else ""
+    more_line_ends = max(0, line_ends - len(attributes))
+    return f"{tag}{' /' if found['self'] else ''}>" + "<!--\n-->" * more_line_ends
 
 
 def _iter_dedent(element: MarkupElement, page: MarkupPage) -> Iterator[Edit]:
