@@ -28,6 +28,11 @@ _OTHER_IN_TEXT = re.compile(
 )
 _SPAN_TAG = re.compile(r"</?span\b[^>]*>")
 
+# An address that the text part shows within a line, not in the list of links. Emphasis in it ends
+# the address in the article, not in the text part: so its words are compared as words.
+_LISTED_LINK = re.compile(r"\[\w+\] \S+")
+_ADDRESS_START = re.compile(r"://|\bwww\.", re.IGNORECASE)
+
 
 def find_lost_content(
     source: ContentInventory,
@@ -80,7 +85,7 @@ def _find_lost_in_email(
     # Colored code has tags inside its URLs, which are no words where they are whole.
     other_in_text = _SPAN_TAG.sub("", other_in_text)
     in_text = number_words(take_inventory(other_in_text, "email"))
-    text_part = cut_before_article(take_inventory(text, "text"), in_text)
+    text_part = cut_before_article(take_inventory(_open_addresses(text), "text"), in_text)
     losses = [(loss, in_html) for loss in find_losses(in_html, html_part)] + [
         (loss, in_text) for loss in find_lost_words(in_text, text_part)
     ]
@@ -93,3 +98,10 @@ def _find_lost_in_email(
         if located not in found:
             found.add(located)
             yield located
+
+
+def _open_addresses(text: str) -> str:
+    return "\n".join(
+        line if _LISTED_LINK.fullmatch(line) else _ADDRESS_START.sub(" ", line)
+        for line in text.split("\n")
+    )

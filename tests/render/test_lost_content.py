@@ -174,6 +174,35 @@ def test_what_looks_otherwise_in_the_email_is_no_loss(make_issue: MakeIssue, tex
     assert find_lost_content(source, issue, build_article(issue, CONFIG), email=email) == ()
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<p>See <a href="https://b.example/x">https://b.example/<b>a</b>/<i>nest</i></a> here.</p>',
+        '<pre>see <a href="https://b.example">https://b</a>.example/gulls/nests\\</pre>',
+        "<pre><code>note: see #87 &lt;https://b.example/gulls/nests/87&gt; for more</code></pre>",
+        '<p>up](https://b.example/<a href="https://c.example">Kari Moe</a>/x?type=view), which</p>',
+        "<p><code>https://b.example/</code>gulls and www.b.example/<em>nests</em></p>",
+        "<p>https://b.example/[@Kari][]/nests and more</p>",
+    ],
+)
+def test_words_of_an_address_in_the_text_part_are_no_loss(make_issue: MakeIssue, html: str) -> None:
+    issue = make_issue(html)
+    email = render_issue(issue, load_templates(ROOT / "templates"), CONFIG)
+    article = build_article(issue, CONFIG)
+    source = take_inventory(html, "html")
+    assert find_lost_content(source, issue, article, email=email) == ()
+
+
+def test_a_word_in_the_address_of_a_link_makes_up_for_no_lost_word(make_issue: MakeIssue) -> None:
+    html = '<p>The <a href="https://b.example/gulls">nest</a> of gulls is high.</p>'
+    issue = make_issue(html)
+    email = render_issue(issue, load_templates(ROOT / "templates"), CONFIG)
+    damaged = replace(email, text=email.text.replace("of gulls", "of"))
+    article = build_article(issue, CONFIG)
+    losses = find_lost_content(take_inventory(html, "html"), issue, article, email=damaged)
+    assert [loss.text for loss in losses] == ["gulls"]
+
+
 def test_a_table_of_few_words_at_the_end_is_whole_in_the_text_part(make_issue: MakeIssue) -> None:
     header = "| |" + "".join(f" A long heading of column number {column} |" for column in range(6))
     rows = "".join(f"| Row number {row} of all | a | b | c | d | e | f |\n" for row in range(9))
