@@ -27,6 +27,11 @@ _CONTROL_TAGS = frozenset(
 )
 _INCLUDE_TAGS = frozenset({"include", "include_relative", "include_cached", "render", "component"})
 _POST_LINK_TAGS = frozenset({"post_url", "link", "post_path", "post_link"})
+_MARKDOWN_TAGS = frozenset({"markdown", "markdownify", "md"})
+_AFTER_HTML = re.compile(r"[ \t]*</?[A-Za-z][^<>]*>")
+_BLOCKS = re.compile(
+    r"\n[ \t]*\n|^[ \t]*(?:[-*+>#|]|\d+[.)])[ \t]|^[ \t]*(?:```|~~~)", re.MULTILINE
+)
 _RAW_TAG = re.compile(
     r"\{%[-~]?[ \t]{0,9}(?P<name>end(?:raw|verbatim)|raw|verbatim)[ \t]{0,9}[-~]?%\}"
 )
@@ -161,4 +166,14 @@ def _translate_element(  # noqa: PLR0911 - one return for each kind of tag
         return translate_element(MarkupElement(inner), page)
     if tag.name in _CONTROL_TAGS:
         return page.replace_tags(element)
+    if tag.name in _MARKDOWN_TAGS and _is_paragraph_in_html(element, page):
+        return page.replace_element(element, page.render_inline(page.get_inner(element)), "HTML")
     return translate_element(element, page)
+
+
+def _is_paragraph_in_html(element: MarkupElement, page: MarkupPage) -> bool:
+    """Whether an element holds one paragraph of Markdown on a line that begins with HTML."""
+    line_start = page.text.rfind("\n", 0, element.tag.start) + 1
+    is_in_html = _AFTER_HTML.match(page.text, line_start, element.tag.start)
+    inner = page.get_inner(element).strip()
+    return bool(page.is_markdown and is_in_html and inner and not _BLOCKS.search(inner))
