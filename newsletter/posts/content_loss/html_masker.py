@@ -106,6 +106,10 @@ class HtmlMasker(TextMasker):
             self.out.block(start + 1, "code line")
         return start + 1
 
+    def decode_url(self, url: str) -> str:
+        """Return a URL without character references."""
+        return html.unescape(url)
+
     def _consume_angle_bracket(self, start: int) -> int:
         if condition := _CONDITION.match(self.source, start):
             end = condition.end()

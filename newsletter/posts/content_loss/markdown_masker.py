@@ -15,6 +15,7 @@ from newsletter.posts.content_loss.text_masker import BARE_URL, strip_punctuatio
 
 # Atomic groups, not possessive ones: Python 3.11.0 to 3.11.4 match some of these wrongly
 # (CPython, issue 106052).
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _SPECIAL = re.compile(r"[<\n`\[\]!{:|]|https?://|\bwww\.", re.IGNORECASE)
 _FENCE = re.compile(
     r"(?P<prefix>(?>(?:[>\t ]|(?:[-*+]|\d{1,9}[.)])[ \t])*))"
@@ -234,9 +235,13 @@ class MarkdownMasker(HtmlSourceMasker):
         return start + 1
 
     def _add_reference(self, kind: ReferenceKind, url: str, start: int, alt: str = "") -> None:
-        url = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", url.strip("<>"))
+        url = url.strip("<>")
         if url and "{{" not in url and "{%" not in url:
-            self.out.references.append(ContentReference(kind, (html.unescape(url),), start, alt))
+            self.out.references.append(ContentReference(kind, (self.decode_url(url),), start, alt))
+
+    def decode_url(self, url: str) -> str:
+        """Return a URL without backslashes and character references."""
+        return super().decode_url(_ESCAPE.sub(r"\1", url))
 
     def _consume_colon(self, start: int) -> int:
         found = _EMOJI_NAME.match(self.source, start)

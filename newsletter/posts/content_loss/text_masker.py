@@ -57,9 +57,13 @@ class TextMasker:
             return start + 1
         url = strip_punctuation(found[0])
         if not self.source.startswith(("{{", "{%"), found.end()):  # else only a part of one
-            self.out.references.append(ContentReference("link", (url,), start))
+            self.out.references.append(ContentReference("link", (self.decode_url(url),), start))
         self.out.blank(url)
         return start + len(url)
+
+    def decode_url(self, url: str) -> str:
+        """Return a URL in running text without the escapes of the syntax."""
+        return url
 
 
 def strip_punctuation(url: str) -> str:

@@ -20,6 +20,7 @@ _MAX_UNCLOSED_SEARCH = 100_000  # characters read for the ends of brackets that 
 _MAX_URL_LENGTH = 2_000  # characters
 _MAX_LOCAL_PART = 64  # characters before the @ of an address (RFC 5321, 4.5.3.1.1)
 _URL_END = re.compile(r"[ \t\r\n\x00\x0b\x0c]")
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _BRACKET = re.compile(r"[\[\]]")
 _PROTOCOLS = ("http", "https", "mailto", "xmpp")
 
@@ -89,4 +90,16 @@ def _bare_link_rule(state: StateInline, silent: bool, rule: InlineRule, marker: 
     state.posMax = end.end() if end else maximum
     is_link = rule(state, silent)
     state.posMax = maximum
+    if is_link:
+        _decode_bare_link(state)
     return is_link
+
+
+def _decode_bare_link(state: StateInline) -> None:
+    r"""Decode a bare URL as all other text: converters to Markdown write ``a\_b`` and ``&amp;``."""
+    opening, label, _ = state.tokens[-3:]
+    url = _ESCAPE.sub(r"\1", label.content).replace("&amp;", "&")
+    if url != label.content:
+        scheme = "" if "://" in url else "http://"
+        opening.attrs["href"] = state.md.normalizeLink(scheme + url)
+        label.content = url

@@ -5,6 +5,7 @@ import pytest
 from newsletter.posts.content_loss.compare import ContentLoss, find_losses
 from newsletter.posts.content_loss.describe import describe_loss, summarize_losses
 from newsletter.posts.content_loss.inventory import take_inventory
+from newsletter.posts.html.markdown import render_markdown
 from newsletter.posts.removed_line import RemovedLine
 
 POST = """\
@@ -173,6 +174,25 @@ def test_a_summary_names_no_lines_if_none_is_known() -> None:
 def test_what_shows_nothing_is_no_loss(source: str) -> None:
     email = take_inventory("<p>Fog</p>", "email")
     assert find_losses(take_inventory(source, "html"), email) == ()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        r"https://b.example/a\_b",
+        r"https://b.example/a\_b\_c?d\=e\&f",
+        r"https://b.example/a.html\#1.2.9",
+        r"https://b.example/\~kari/a\*b",
+        r"https://b.example/a\-b\.html",
+        "https://b.example/?a=1&amp;b=2",
+        r"www.b.example/a\_b",
+    ],
+)
+@pytest.mark.parametrize("form", ["[{0}]({0})", "See {0} now.", "- {0}", "> {0}", "**{0}**"])
+def test_an_address_with_escapes_is_the_address_without(address: str, form: str) -> None:
+    text = form.format(address)
+    email = take_inventory(render_markdown(text), "email")
+    assert find_losses(take_inventory(text, "markdown"), email) == ()
 
 
 @pytest.mark.parametrize(

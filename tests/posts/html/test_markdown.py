@@ -32,6 +32,18 @@ def get_text(element: HtmlElement) -> str:
         ("{#quay .wide}\n## A", '<h2 id="quay" class="wide">A</h2>'),
         ("<kbd>Esc</kbd>", "<p><kbd>Esc</kbd></p>"),
         (
+            r"https://a.example/b\_c\#d",
+            '<p><a href="https://a.example/b_c#d">https://a.example/b_c#d</a></p>',
+        ),
+        (
+            "https://a.example/?b=1&amp;c=2",
+            '<p><a href="https://a.example/?b=1&amp;c=2">https://a.example/?b=1&amp;c=2</a></p>',
+        ),
+        (
+            r"www.a.example/b\_c",
+            '<p><a href="http://www.a.example/b_c">www.a.example/b_c</a></p>',
+        ),
+        (
             "https://a.example/?b=1",
             '<p><a href="https://a.example/?b=1">https://a.example/?b=1</a></p>',
         ),
