@@ -217,6 +217,8 @@ class MarkdownMasker(HtmlSourceMasker):
     def _consume_closing_bracket(self, start: int) -> int:
         is_image, opening = self._brackets.pop() if self._brackets else (False, -1)
         kind: ReferenceKind = "image" if is_image else "link"
+        if is_image and self.source.startswith(("(", "["), start + 1):
+            self._drop_bare_urls(opening)
         if opening >= 0 and (found := _DESTINATION.match(self.source, start)):
             content = self.source[opening:start]
             if is_image or content.strip():  # a link without text shows nothing
@@ -233,6 +235,14 @@ class MarkdownMasker(HtmlSourceMasker):
                 return found.end()
         self.out.blank("]")
         return start + 1
+
+    def _drop_bare_urls(self, start: int) -> None:
+        """Forget the bare URLs from an offset on: in an alternative text they are no links."""
+        references = self.out.references
+        while references and references[-1].start >= start:
+            if BARE_URL.match(self.source, references[-1].start) is None:
+                return
+            references.pop()
 
     def _add_reference(self, kind: ReferenceKind, url: str, start: int, alt: str = "") -> None:
         url = url.strip("<>")

@@ -177,6 +177,20 @@ def test_what_shows_nothing_is_no_loss(source: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "![By https://b.example/kari](/a.png)",
+        "![By\nwww.b.example/kari now](/a.png)",
+        "[![By https://b.example/kari/](/a.png)](https://c.example)",
+        "![By https://b.example/kari][a]\n\n[a]: /a.png",
+    ],
+)
+def test_an_address_in_an_alternative_text_is_no_link(text: str) -> None:
+    email = take_inventory(render_markdown(text), "email")
+    assert find_losses(take_inventory(text, "markdown"), email) == ()
+
+
+@pytest.mark.parametrize(
     "address",
     [
         r"https://b.example/a\_b",
