@@ -90,7 +90,7 @@ def _read_image(
         raise PostError(
             f"the image '{name}' is missing",
             where=where,
-            remedy=f"Put it into {folder.name}/, or correct its name.",
+            remedy=f"Save it as {folder.name}/{path}, or correct its name.",
         )
     size = file.stat().st_size
     if size > max_bytes:

@@ -55,10 +55,14 @@ class CollectedImages:
     files: Mapping[str, Path]
 
 
+class _MissingImageError(PostError):
+    """A post refers to an image that isn't beside it."""
+
+
 def collect_images(
     imported_post: ImportedPost, source: PostSource, max_bytes: int
 ) -> CollectedImages:
-    """Find all local images of a post.
+    """Find all local images of a post; the reference to one that is missing stays as it is.
 
     Nothing outside the post's folder is read, except images to which the post refers with ``../``.
 
@@ -68,7 +72,7 @@ def collect_images(
         max_bytes: size limit of an image.
 
     Raises:
-        PostError: all images that are missing, too large, not images, or outside the folder.
+        PostError: all images that are too large, not images, or outside the folder.
     """
     references = [
         reference
@@ -84,6 +88,8 @@ def collect_images(
     for reference in references:
         try:
             file = _find_image_file(reference, source, max_bytes)
+        except _MissingImageError:
+            continue  # the issue says where to put it
         except PostError as error:
             problems += error.problems
             continue
@@ -164,18 +170,10 @@ def _find_image_file(reference: str, source: PostSource, max_bytes: int) -> Path
             remedy="Put it beside the post and use a relative path, or use its full URL.",
         )
     if source.folder is None:
-        raise PostError(
-            f"the image '{reference}' is a local file, but a post on standard input has no folder",
-            where=where,
-            remedy="Save the post beside its images and import the file.",
-        )
+        raise _MissingImageError("a post on standard input has no folder", where=where)
     unresolved = Path(os.path.normpath(source.folder / path))
     if not os.path.isfile(unresolved):  # noqa: PTH113 - Path.is_file raises for names that are too long
-        raise PostError(
-            f"the image '{reference}' is missing",
-            where=where,
-            remedy=f"Save it as {unresolved}, or correct its path in the post.",
-        )
+        raise _MissingImageError(f"there is no {unresolved}", where=where)
     file = unresolved.resolve()
     if file != unresolved and not file.is_relative_to(source.folder):
         raise PostError(

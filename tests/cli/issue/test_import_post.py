@@ -350,7 +350,7 @@ class TestPictures:
         assert (issue / "boat.png").read_bytes() == picture + b"\0"
         assert (issue / "a" / "knot.png").read_bytes() == picture
 
-    def test_missing_and_forbidden_pictures_are_all_reported_at_once(
+    def test_forbidden_pictures_are_all_reported_at_once(
         self, cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes, tmp_path: Path
     ) -> None:
         inbox("secret.txt", "secret")
@@ -367,14 +367,11 @@ class TestPictures:
         assert (code, out) == (1, "")
         messages = [line.partition(": ")[2].partition("tide.md:")[2] for line in err.splitlines()]
         expected = [
-            "3: the image 'gone.png' is missing",
             "5: the image 'file:///etc/passwd' is outside the post's folder",
             "6: '../secret.txt' is not an image that an email can show",
             "7: 'not.png' is not an image that an email can show",
             "8: the image 'link.png' is a symbolic link to a file outside the post's folder",
             "9: the image 'C:\\boat.png' is outside the post's folder",
-            f"10: the image '{'x' * 300}.png' is missing",
-            "11: the image '%00.png' is missing",
         ]
         assert [
             line[: len(start)] for line, start in zip(messages, expected, strict=True)
@@ -416,18 +413,41 @@ class TestPictures:
         assert "the image 'boat.png' has 1,001 bytes; the limit is 1,000" in err
         assert snapshot(project_folder / "issues") == {}
 
-    def test_pictures_of_a_post_on_standard_input_are_rejected(
+    def test_missing_pictures_are_reported_with_the_place_where_they_belong(
+        self, cli: Cli, project_folder: Path, inbox: Inbox
+    ) -> None:
+        post = inbox(
+            "a.md",
+            f"# Low tide\n\n![](img/a.png)\n![](../b.png)\n![]({'x' * 300}.png)\n![](%00.png)\n",
+        )
+        code, out, _ = cli("import", post, "--date", "2026-11-22", "--json")
+        assert code == 0
+        issue = project_folder / "issues" / "2026-11-22-low-tide"
+        first_line = (issue / "post.md").read_text().splitlines().index("![](img/a.png)") + 1
+        missing = "missing. Save it as 2026-11-22-low-tide/"
+        outside = "outside the issue's folder. Copy it into the issue's folder"
+        expected = [
+            f"{first_line}: the image 'img/a.png' is {missing}img/a.png, or",
+            f"{first_line + 1}: the image '../b.png' is {outside}",
+            f"{first_line + 2}: the image '{'x' * 300}.png' is {missing}{'x' * 300}.png",
+            f"{first_line + 3}: the image '\0.png' is {outside}",
+        ]
+        problems = [problem.partition(":")[2] for problem in json.loads(out)["problems"]]
+        assert [
+            problem[: len(start)] for problem, start in zip(problems, expected, strict=True)
+        ] == expected
+        assert sorted(snapshot(issue)) == [".imported.json", "post.md"]
+
+    def test_pictures_of_a_post_on_standard_input_are_missing(
         self, cli: Cli, project_folder: Path
     ) -> None:
-        code, _, err = cli("import", "-", typed="# Low tide\n\n![](a.png) ![](b.png)\n")
-        assert code == 1
-        assert err == (
-            "newsletter: -:3: the image 'a.png' is a local file, but a post on standard input has "
-            "no folder. Save the post beside its images and import the file.\n"
-            "newsletter: -:3: the image 'b.png' is a local file, but a post on standard input has "
-            "no folder. Save the post beside its images and import the file.\n"
-        )
-        assert snapshot(project_folder / "issues") == {}
+        code, out, _ = cli("import", "-", "--json", typed="# Low tide\n\n![](a.png) ![](b.png)\n")
+        assert code == 0
+        assert [problem.partition(" the ")[2][:24] for problem in json.loads(out)["problems"]] == [
+            "image 'a.png' is missing",
+            "image 'b.png' is missing",
+        ]
+        assert list((project_folder / "issues").glob("*/*.png")) == []
 
 
 @pytest.mark.parametrize(
