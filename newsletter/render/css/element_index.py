@@ -5,27 +5,29 @@ XPath search for each of them took 4 of the 6 ms of inlining.
 """
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from lxml import etree
-from lxml.cssselect import CSSSelector
+from lxml.cssselect import CSSSelector, LxmlTranslator
 from lxml.etree import _Element as Element
 
-# Tags and classes, and such elements inside others; all other selectors are left to XPath.
-_PLAIN_SELECTOR = re.compile(
-    r"(?:[a-z][a-z0-9]*|\.[a-zA-Z][\w-]*)(?: (?:[a-z][a-z0-9]*|\.[a-zA-Z][\w-]*))*", re.ASCII
+# Tags and classes, and such elements inside others, with a condition that an element itself tells;
+# all other selectors are left to XPath.
+_PLAIN = r"(?:[a-z][a-z0-9]*|\.[a-zA-Z][\w-]*)(?: (?:[a-z][a-z0-9]*|\.[a-zA-Z][\w-]*))*"
+_SELECTOR = re.compile(
+    rf"(?P<plain>{_PLAIN})(?P<condition>(?::(?:first|last|only)-child|\[[a-z-]+\])*)", re.ASCII
 )
 # White space as XPath's normalize-space() has it, not as str.split() does.
 _CLASS_NAME = re.compile(r"[^ \t\r\n]+")
 
-_Elements = list[Element]
-
 
 class ElementIndex:
     """The elements of a tree by tag and class; the tree must not change meanwhile.
+
+    Elements are numbered in document order, so that what is inside an element is a range.
 
     Attributes:
         names: the tags and the classes of the tree, the classes with a leading dot.
@@ -33,40 +35,59 @@ class ElementIndex:
 
     def __init__(self, root: Element) -> None:
         self._tree = root.getroottree()
-        self._by_name = _index_by_name(root.iter(etree.Element))
-        self._inside: dict[str, dict[str, _Elements]] = {}
+        self._elements = list(root.iter(etree.Element))
+        self._numbers = {element: number for number, element in enumerate(self._elements)}
+        self._by_name: defaultdict[str, list[int]] = defaultdict(list)
+        for number, element in enumerate(self._elements):
+            self._by_name[str(element.tag)].append(number)
+            if classes := element.get("class"):
+                for name in _split_classes(classes):
+                    self._by_name[name].append(number)
+        self._inside: dict[str, list[range]] = {}
         self.names = frozenset(self._by_name)
 
-    def find(self, selector: str) -> _Elements:
+    def find(self, selector: str) -> list[Element]:
         """Return the elements that a CSS selector matches, each once."""
-        if not _is_plain(selector):
-            found: _Elements = _compile_selector(selector)(self._tree)
+        plain, condition = _split_selector(selector)
+        if not plain:
+            found: list[Element] = _compile_selector(selector)(self._tree)
             return found
+        elements = [self._elements[number] for number in self._find_plain(plain)]
+        return list(filter(_compile_condition(condition), elements)) if condition else elements
+
+    def _find_plain(self, selector: str) -> list[int]:
+        """Return the numbers of the elements that a plain selector matches, in order."""
         outer, _, name = selector.rpartition(" ")
-        by_name = self._index_inside(outer) if outer else self._by_name
-        return by_name.get(name, [])
+        numbers = self._by_name.get(name, [])
+        if not outer:
+            return numbers
+        if outer not in self._inside:
+            self._inside[outer] = self._get_ranges(self._find_plain(outer))
+        return [
+            number
+            for inside in self._inside[outer]
+            for number in numbers[
+                bisect_left(numbers, inside.start) : bisect_left(numbers, inside.stop)
+            ]
+        ]
 
-    def _index_inside(self, selector: str) -> dict[str, _Elements]:
-        """Return the index of what is inside the elements that a plain selector matches."""
-        if selector not in self._inside:
-            # A dict as an ordered set: an element inside two others is in it once.
-            descendants = {
-                element: None
-                for outer in self.find(selector)
-                for element in outer.iterdescendants(etree.Element)
-            }
-            self._inside[selector] = _index_by_name(descendants)
-        return self._inside[selector]
+    def _get_ranges(self, numbers: list[int]) -> list[range]:
+        """Return the ranges of what is inside elements; none overlaps another."""
+        ranges: list[range] = []
+        for number in numbers:
+            if not ranges or number >= ranges[-1].stop:
+                ranges.append(range(number + 1, self._get_end(number)))
+        return ranges
 
-
-def _index_by_name(elements: Iterable[Element]) -> dict[str, _Elements]:
-    found: defaultdict[str, _Elements] = defaultdict(list)
-    for element in elements:
-        found[str(element.tag)].append(element)
-        if classes := element.get("class"):
-            for name in _split_classes(classes):
-                found[name].append(element)
-    return dict(found)
+    def _get_end(self, number: int) -> int:
+        """Return the number of the first element after an element's content."""
+        element: Element | None = self._elements[number]
+        while element is not None:
+            following = next(element.itersiblings(etree.Element), None)
+            if following is not None:
+                return self._numbers[following]
+            element = element.getparent()
+        return len(self._elements)
 
 
 @lru_cache(maxsize=4096)
@@ -76,10 +97,18 @@ def _split_classes(value: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _is_plain(selector: str) -> bool:
-    return _PLAIN_SELECTOR.fullmatch(selector) is not None
+def _split_selector(selector: str) -> tuple[str, str]:
+    """Return the plain part of a selector and its condition; an empty part if it has none."""
+    found = _SELECTOR.fullmatch(selector)
+    return (found["plain"], found["condition"]) if found else ("", "")
 
 
 @lru_cache(maxsize=4096)
 def _compile_selector(selector: str) -> Any:
     return CSSSelector(selector)
+
+
+@lru_cache(maxsize=4096)
+def _compile_condition(condition: str) -> Any:
+    """Return a function that tells whether an element meets a condition."""
+    return etree.XPath(f"boolean({LxmlTranslator().css_to_xpath(condition, prefix='self::')})")
