@@ -29,7 +29,7 @@ _TOKEN = re.compile(
     r"|<!\[CDATA\[.*?\]\]>"
     r"|</(?P<closed>[A-Za-z][\w:.-]*)\s*>"
     r"""|<(?P<name>[A-Za-z][\w:.-]*)(?P<attributes>(?:\s(?:"[^"]*"|'[^']*'|[^"'<>])*?)?)(?P<end>/?)>"""
-    r"|(?P<bare>&(?!#\d+;|#[xX][0-9a-fA-F]+;|[A-Za-z][A-Za-z0-9]*;)|<(?![A-Za-z/!?]))",
+    r"|&(?!#\d+;|#[xX][0-9a-fA-F]+;|[A-Za-z][A-Za-z0-9]*;)|<(?![A-Za-z/!?])",
     re.DOTALL,
 )
 _ATTRIBUTE = re.compile(
@@ -120,7 +120,7 @@ def _find_edits(text: str) -> Iterator[SourceEdit]:
     for found in _TOKEN.finditer(text):
         if found["comment"] is not None:
             yield SourceEdit(*found.span(), _rewrite_comment(found[0], open_components[-1]))
-        elif found["bare"]:
+        elif found[0] in {"&", "<"}:
             yield SourceEdit(*found.span(), html.escape(found[0]))
         elif closed := (found["closed"] or "").lower():
             yield from _rewrite_end_tag(found, closed, is_repeated=void_end == found.start())

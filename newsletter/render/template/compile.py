@@ -21,7 +21,7 @@ from newsletter.render.template.loader import Templates
 # The designer's labels by language; the text part uses them too.
 LABELS_FILE = "partials/words.mjml"
 
-_URL_ATTRIBUTE = re.compile(r"""\b(?:href|src|background-url)\s*=\s*(?:"[^"]*"|'[^']*')""")
+_URL_ATTRIBUTE = re.compile(r"""(?:href|src|background-url)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _IMPORT = re.compile(r"/\*.*?\*/|(?P<rule>@import\b)", re.DOTALL | re.IGNORECASE)
 
 
