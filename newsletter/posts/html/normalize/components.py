@@ -18,23 +18,19 @@ _RENAMED = {
     "mjx-math": "span",
     "mjx-assistive-mml": "span",
 }
-_PLAYERS: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
-    (
-        ("lite-youtube", "amp-youtube", "youtube-embed", "lite-yt-embed"),
-        ("videoid", "video-id", "data-videoid"),
-        "https://www.youtube.com/embed/{id}",
-    ),
-    (
-        ("lite-vimeo", "amp-vimeo", "vimeo-embed"),
-        ("videoid", "video-id", "data-videoid"),
-        "https://player.vimeo.com/video/{id}",
-    ),
-    (("amp-dailymotion",), ("data-videoid",), "https://www.dailymotion.com/embed/video/{id}"),
-    (("amp-twitter",), ("data-tweetid",), "https://twitter.com/i/status/{id}"),
-    (("amp-instagram",), ("data-shortcode",), "https://www.instagram.com/p/{id}/"),
-    (("amp-gist",), ("data-gistid",), "https://gist.github.com/{id}"),
-    (("amp-soundcloud",), ("data-trackid",), "https://api.soundcloud.com/tracks/{id}"),
-)
+_VIDEO_IDS = ("videoid", "video-id", "data-videoid")
+_YOUTUBE = (_VIDEO_IDS, "https://www.youtube.com/embed/{id}")
+_VIMEO = (_VIDEO_IDS, "https://player.vimeo.com/video/{id}")
+# The attributes that may hold the id, and the player's URL.
+_PLAYERS = {
+    **dict.fromkeys(("lite-youtube", "amp-youtube", "youtube-embed", "lite-yt-embed"), _YOUTUBE),
+    **dict.fromkeys(("lite-vimeo", "amp-vimeo", "vimeo-embed"), _VIMEO),
+    "amp-dailymotion": (("data-videoid",), "https://www.dailymotion.com/embed/video/{id}"),
+    "amp-twitter": (("data-tweetid",), "https://twitter.com/i/status/{id}"),
+    "amp-instagram": (("data-shortcode",), "https://www.instagram.com/p/{id}/"),
+    "amp-gist": (("data-gistid",), "https://gist.github.com/{id}"),
+    "amp-soundcloud": (("data-trackid",), "https://api.soundcloud.com/tracks/{id}"),
+}
 _MEDIA_ELEMENT = re.compile(r"(?:[\w.-]+-(?:video|audio)|amp-iframe)")
 
 
@@ -45,19 +41,17 @@ def rename_component(name: str) -> str:
 
 def make_frame(name: str, attributes: Mapping[str, str]) -> dict[str, str] | None:
     """Return the attributes of an ``iframe`` for a player; ``None`` if it isn't a player."""
+    if name in _PLAYERS:
+        keys, url = _PLAYERS[name]
+        video_id = next((attributes[key] for key in keys if attributes.get(key)), "")
+        src = url.format(id=quote(video_id, safe="/?=&-")) if video_id else ""
+    else:
+        src = attributes.get("src", "").strip() if _MEDIA_ELEMENT.fullmatch(name) else ""
+    if not src:
+        return None
     label = _PLAY_LABEL.sub("", attributes.get("playlabel", "")).strip()
     title = attributes.get("title") or label or attributes.get("videotitle", "")
-    named = {"title": title} if title else {}
-    for names, keys, url in _PLAYERS:
-        if name in names:
-            video_id = next((attributes[key] for key in keys if attributes.get(key)), "")
-            return (
-                {"src": url.format(id=quote(video_id, safe="/?=&-")), **named} if video_id else None
-            )
-    src = attributes.get("src", "").strip()
-    if _MEDIA_ELEMENT.fullmatch(name) and src:
-        return {"src": src, **named}
-    return None
+    return {"src": src, "title": title} if title else {"src": src}
 
 
 def make_script_frame(src: str, data_id: str = "") -> dict[str, str] | None:
