@@ -93,9 +93,9 @@ def before_inlining(folder: Path, config: Config, templates: Templates) -> str:
     """Return the document as the inliner gets it, with the CSS to inline in its head."""
     captured: list[str] = []
 
-    def capture(html: str, css: str) -> str:
+    def capture(html: str, css: str, *args: object) -> str:
         captured.append(html.replace("</head>", f"<style>{css}</style></head>"))
-        return inline_css(html, css)
+        return inline_css(html, css, *args)  # type: ignore[arg-type]
 
     with patch("newsletter.render.template.compile.inline_css", capture):
         render_issue(read_issue(folder, config), templates, config)
