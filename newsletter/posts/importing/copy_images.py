@@ -213,6 +213,8 @@ def _choose_unused_name(file: Path, files: Mapping[str, Path], used_names: Colle
 def _rewrite_references(
     imported_post: ImportedPost, new_references: Mapping[str, str], source: PostSource
 ) -> ImportedPost:
+    if not new_references:
+        return imported_post
     body, front_matter_source, front_matter = (
         imported_post.body,
         imported_post.front_matter_source,
@@ -225,7 +227,9 @@ def _rewrite_references(
         )
         front_matter = _replace_in_settings(front_matter, old, new)
     changed = replace(
-        imported_post, body=body, front_matter_source=front_matter_source, front_matter=front_matter
+        imported_post.with_body(body),
+        front_matter_source=front_matter_source,
+        front_matter=front_matter,
     )
     unchanged = sorted(set(new_references) & set(_list_references(changed)))
     if unchanged:

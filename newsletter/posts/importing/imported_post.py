@@ -53,6 +53,7 @@ class ImportedPost:
             ``None``.
         body: the article in its own syntax.
         body_format: syntax of ``body``, which is also the file's suffix.
+        outline: text blocks and images of ``body``.
         front_matter_source: the source's YAML, to be kept as written; empty for other formats.
         date: publication date, if the post or its file's name has one.
         slug: from the post's settings, its file's name, or its title; may be empty.
@@ -66,6 +67,7 @@ class ImportedPost:
     front_matter: Mapping[str, Any]
     body: str
     body_format: Literal["md", "html"]
+    outline: ArticleOutline
     front_matter_source: str = ""
     date: datetime.date | None = None
     slug: str = ""
@@ -74,10 +76,9 @@ class ImportedPost:
     setting_notes: tuple[SettingNote, ...] = ()
     prose_outside: int = 0
 
-    @property
-    def outline(self) -> ArticleOutline:
-        """Text blocks and images of the article."""
-        return outline_html(render_markdown(self.body) if self.body_format == "md" else self.body)
+    def with_body(self, body: str) -> "ImportedPost":
+        """Return the post with another body in the same syntax."""
+        return replace(self, body=body, outline=outline_html(_render_body(body, self.body_format)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,9 @@ def parse_imported_post(
     )
     front_matter, fields = translated.front_matter, translated.fields
     parsed = _parse_source(kind, front_matter, path, keep)
-    html = parsed.body if kind == "html" else _sanitize_rendered(render_markdown(parsed.body), path)
+    body_format: Literal["md", "html"] = "html" if kind == "html" else "md"
+    rendered = _render_body(parsed.body, body_format)
+    html = rendered if body_format == "html" else _sanitize_rendered(rendered, path)
     if is_empty_body(html):
         removed_lines = parsed.removed or parsed.set_aside
         raise PostError(
@@ -171,7 +174,8 @@ def parse_imported_post(
         title=title,
         front_matter=settings,
         body=parsed.body,
-        body_format="html" if kind == "html" else "md",
+        body_format=body_format,
+        outline=outline_html(rendered),
         front_matter_source=foreign.yaml_source,
         date=date,
         slug=slug,
@@ -180,6 +184,10 @@ def parse_imported_post(
         setting_notes=(*foreign.notes, *translated.notes),
         prose_outside=parsed.prose_outside,
     )
+
+
+def _render_body(body: str, body_format: Literal["md", "html"]) -> str:
+    return render_markdown(body) if body_format == "md" else body
 
 
 def _sanitize_rendered(html: str, path: str) -> str:
