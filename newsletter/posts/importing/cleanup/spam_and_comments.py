@@ -30,6 +30,7 @@ _COMMENTS_HEADING = re.compile(
     r"|(\d+ )?(comments?|responses|replies)( \(\d+\))?:?",
     re.IGNORECASE,
 )
+_UNSPACED_SCRIPT = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 _COMMENT_LINE = re.compile(r".{1,60} says:?|reply|reply to .{1,60}", re.IGNORECASE)
 
 # Scripts that one language mixes count as one; the others have their Unicode names.
@@ -97,17 +98,14 @@ def find_spam_terms(text: str) -> dict[str, str]:
 
 
 def _iter_alternatives() -> Iterator[str]:
-    for kind, words in SPAM_TERMS.items():
-        yield (
-            f"(?P<{kind}>"
-            f"{'|'.join(_match_whole_word(word.casefold()) for word in words.split(', '))})"
-        )
-
-
-def _match_whole_word(word: str) -> str:
-    # Scripts without spaces between words have no word boundaries to match.
-    spaced = not re.search(r"[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]", word)
-    return rf"\b{re.escape(word)}\b" if spaced else re.escape(word)
+    for kind, terms in SPAM_TERMS.items():
+        words = [word.casefold() for word in terms.split(", ")]
+        # Scripts without spaces between words have no word boundaries to match.
+        unspaced = [re.escape(word) for word in words if _UNSPACED_SCRIPT.search(word)]
+        spaced = [re.escape(word) for word in words if not _UNSPACED_SCRIPT.search(word)]
+        # One boundary for all: tested for each word, it takes ten times as long.
+        whole_words = [rf"\b(?:{'|'.join(spaced)})\b"] if spaced else []
+        yield f"(?P<{kind}>{'|'.join(whole_words + unspaced)})"
 
 
 _SPAM_TERM_PATTERN = re.compile("|".join(_iter_alternatives()))
