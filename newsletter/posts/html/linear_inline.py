@@ -1,4 +1,4 @@
-"""Keep the inline rules linear on hostile text: brackets, bare links.
+"""Keep the inline rules linear on hostile text: brackets, links, quotes.
 
 A post from a feed is untrusted. The parser tries a link at each ``[`` and reads to the end of the
 paragraph for its ``]``; the rules for bare links look at all pending text at each ``:`` and copy
@@ -10,6 +10,8 @@ from functools import lru_cache, partial
 from itertools import accumulate
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_core.smartquotes import smartquotes
 from markdown_it.rules_inline import StateInline
 
 from newsletter.posts.html.attributes import InlineRule, get_rule
@@ -17,6 +19,7 @@ from newsletter.posts.html.attributes import InlineRule, get_rule
 # More than any author writes in one paragraph.
 _MAX_BRACKET_DEPTH = 6
 _MAX_UNCLOSED_SEARCH = 100_000  # characters read for the ends of brackets that have none
+_MAX_QUOTATION_MARKS = 1_000  # apostrophes too
 _MAX_URL_LENGTH = 2_000  # characters
 _MAX_LOCAL_PART = 64  # characters before the @ of an address (RFC 5321, 4.5.3.1.1)
 _URL_END = re.compile(r"[ \t\r\n\x00\x0b\x0c]")
@@ -34,6 +37,22 @@ def limit_inline_rules(md: MarkdownIt) -> None:
         md.inline.ruler.at(
             f"gfm_autolink_{name}", partial(_bare_link_rule, rule=rule, marker=marker)
         )
+    md.core.ruler.at("smartquotes", _smart_quotes_rule)
+
+
+def _smart_quotes_rule(state: StateCore) -> None:
+    """Make typographic quotes of paragraphs that people write; leave the others as they are.
+
+    For each mark the parser copies the text that it is in and compares all that are still open.
+    """
+    tokens = state.tokens
+    state.tokens = [
+        token
+        for token in tokens
+        if token.content.count('"') + token.content.count("'") <= _MAX_QUOTATION_MARKS
+    ]
+    smartquotes(state)
+    state.tokens = tokens
 
 
 def _bracket_rule(state: StateInline, silent: bool, rule: InlineRule) -> bool:  # noqa: FBT001 - the parser's signature

@@ -37,3 +37,12 @@ def test_links_stay_links(link: str, href: str, before: str) -> None:
 def test_an_endless_address_stays_text() -> None:
     text = "https://tides.example/" + "a" * 3_000
     assert render_markdown(f"{text} b") == f"<p>{text} b</p>\n"
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(498, "\u201ca\u201d"), (500, "&quot;a&quot;"), (10_000, "&quot;a&quot;")]
+)
+def test_quotes_of_a_paragraph_that_nobody_writes_stay_straight(count: int, shown: str) -> None:
+    html = render_markdown('"a" ' * count + "it's\n\n\"b\" isn't")
+    assert html.startswith(f"<p>{shown} {shown} ")
+    assert html.endswith("<p>\u201cb\u201d isn\u2019t</p>\n")

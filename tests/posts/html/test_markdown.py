@@ -226,7 +226,7 @@ def test_highlighting_colors_contrast_with_the_code_background() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", [">", "- ", "[", "*", "![", "(", "`", "<b>", "{", "[^a]: ", "::: note\n"]
+    "piece", [">", "- ", "[", "*", "![", "(", "`", "<b>", "{", "[^a]: ", "::: note\n", '"', "'"]
 )
 def test_repeated_hostile_syntax_terminates(piece: str) -> None:
     assert isinstance(render_markdown(piece * 2000 + "x"), str)
