@@ -1,8 +1,9 @@
 """Convert tables to plain text: aligned columns, or records if too wide."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from newsletter.render.article.dom import Element
 from newsletter.render.text.inline import InlineWriter
@@ -51,27 +52,28 @@ def _read_rows(table: Element, inline_writer: InlineWriter) -> list[list[TableCe
     parts = [part for part in table if part.tag in {"thead", "tbody", "tfoot"}]
     elements = [row for part in (table, *parts) for row in part if row.tag == "tr"]
     rows: list[list[TableCell]] = []
-    covered_rows: dict[int, int] = {}  # column -> rows that a cell above still spans
+    # column -> the cells that are covered in the next rows by a cell above
+    covered: dict[int, Iterator[TableCell]] = {}
     for element in elements:
         row: list[TableCell] = []
         for cell in (c for c in element if c.tag in {"td", "th"}):
-            _add_covered_cells(row, covered_rows)
+            _add_covered_cells(row, covered)
             span = _read_span(cell, "colspan", _MAX_COLUMNS)
+            below = TableCell("", cell.tag == "th")
             for column in range(len(row), len(row) + span):
-                covered_rows[column] = _read_span(cell, "rowspan", len(elements)) - 1
+                covered[column] = repeat(below, _read_span(cell, "rowspan", len(elements)) - 1)
             row.append(_read_cell(cell, inline_writer, span))
             row += [TableCell("", cell.tag == "th", span=0)] * (span - 1)
-        _add_covered_cells(row, covered_rows)
+        _add_covered_cells(row, covered)
         if any(cell.text for cell in row):
             rows.append(row)
     column_count = max(map(len, rows), default=0)
     return [row + [TableCell("", row[-1].is_heading)] * (column_count - len(row)) for row in rows]
 
 
-def _add_covered_cells(row: list[TableCell], covered_rows: dict[int, int]) -> None:
-    while covered_rows.get(len(row), 0) > 0:
-        covered_rows[len(row)] -= 1
-        row.append(TableCell("", is_heading=bool(row) and row[-1].is_heading))
+def _add_covered_cells(row: list[TableCell], covered: Mapping[int, Iterator[TableCell]]) -> None:
+    while cell := next(covered.get(len(row), iter(())), None):
+        row.append(cell)
 
 
 def _read_cell(cell: Element, inline_writer: InlineWriter, span: int) -> TableCell:
@@ -99,7 +101,7 @@ def _align_rows(rows: Sequence[Sequence[TableCell]], header_count: int) -> list[
     for row in rows:
         for column, cell in enumerate(row):
             missing = get_display_width(cell.text) - _get_spanned_width(widths, column, cell.span)
-            widths[column + max(cell.span, 1) - 1] += max(0, missing)
+            widths[column + cell.span - 1] += max(0, missing)
     right_aligned = [
         all(row[column].align_right or not row[column].text for row in rows[header_count:])
         and any(row[column].text for row in rows[header_count:])

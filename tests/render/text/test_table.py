@@ -42,6 +42,25 @@ def test_wide_table_becomes_records() -> None:
         """)
 
 
+@pytest.mark.parametrize(("width", "is_aligned"), [(31, True), (30, False)])
+def test_table_as_wide_as_the_text_stays_a_table(width: int, *, is_aligned: bool) -> None:
+    assert to_text(ROWS, HEAD, width).startswith("Moon    ") == is_aligned
+
+
+def test_records_leave_out_empty_cells() -> None:
+    rows = [f"<td>{'tide ' * 5}</td><td></td>", "<td>ebb</td><td>noon</td>"]
+
+    assert to_text(rows, "<tr><th>A</th><th>B</th></tr>", 24) == (
+        "A: tide tide tide tide\n  tide\n\nA: ebb\nB: noon\n"
+    )
+
+
+def test_only_row_without_headings_becomes_a_record() -> None:
+    assert to_text([f"<td>{'tide ' * 5}</td><td>noon</td>"], width=24) == (
+        "tide tide tide tide\n  tide\nnoon\n"
+    )
+
+
 def test_long_record_values_are_wrapped() -> None:
     text = to_text([f"<td>{'tide ' * 12}</td><td>x</td>"], "<tr><th>A</th><th>B</th></tr>", 30)
 
@@ -109,15 +128,48 @@ def test_cell_over_several_columns_widens_the_last_and_rows_below_are_free_again
         """)
 
 
+def test_headings_over_several_columns_and_rows() -> None:
+    head = (
+        '<tr><th rowspan="2">Moon</th><th colspan="2">Water</th><th rowspan="2">Wind</th></tr>'
+        "<tr><th>high</th><th>low</th></tr>"
+    )
+    rows = [
+        '<td rowspan="3">New</td><td>3.8</td><td>0.4</td><td>calm</td>',
+        "<td>3.75</td><td>0.35</td><td>gale</td>",
+        "<td>3.7</td><td>0.3</td><td>breeze</td>",
+        "<td>Half</td><td>2.9</td><td>1.1</td><td>calm</td>",
+    ]
+
+    assert to_text(rows, head) == dedent("""\
+        Moon       Water  Wind
+              high   low
+        ----  ----  ----  ------
+        New    3.8   0.4  calm
+              3.75  0.35  gale
+               3.7   0.3  breeze
+        Half   2.9   1.1  calm
+        """)
+
+
+def test_column_without_text_takes_no_width() -> None:
+    assert to_text(["<td>a</td><td></td><td>b</td>", "<td>c</td><td></td><td>d</td>"]) == (
+        "a    b\nc    d\n"
+    )
+
+
 def test_table_of_headings_alone_has_no_line_below_them() -> None:
     assert to_text(["<th>Sea</th>", "<th>Sky</th>"]) == "Sea\nSky\n"
 
 
-@pytest.mark.parametrize("span", ["9999999999", "-1", "x", "0", "\u0663"])
-def test_invalid_spans_are_limited(span: str) -> None:
-    text = to_text([f'<td colspan="{span}" rowspan="{span}">a</td><td>b</td>', "<td>c</td>"])
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [("9999999999", "a\nb\n\nc\n")]
+    + [(invalid, "a  b\nc\n") for invalid in ("-1", "x", "0", "", "\u0663")],
+)
+def test_invalid_spans_are_limited(span: str, text: str) -> None:
+    rows = [f'<td colspan="{span}" rowspan="{span}">a</td><td>b</td>', "<td>c</td>"]
 
-    assert text.split() == ["a", "b", "c"]
+    assert to_text(rows) == text
 
 
 def test_layout_table_is_not_rendered_as_a_table() -> None:
