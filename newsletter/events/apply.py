@@ -50,7 +50,8 @@ def apply_events(
 
     The result does not depend on the order in which events arrive, with one exception: a
     subscriber who has reached the limit of soft bounces stays bounced even if a delivery between
-    two of them is reported later.
+    two of them is reported later, and so does one who reaches it because two reports of one email
+    show only later that they are of one.
 
     Args:
         connection: the transaction in which the events were recorded.
@@ -212,7 +213,11 @@ def _find_soft_bounce_counts(
         ),
         sa.exists().where(
             journal.c.subscriber_id == subscriber.c.id,
-            journal.c.change.in_(("delivered", "resubscribed")),
+            # Before it was in the list, and before a confirmation proved that it works.
+            sa.or_(
+                journal.c.seq == 1,
+                journal.c.change.in_(("confirmed", "delivered", "resubscribed")),
+            ),
             journal.c.at >= soft_bounce.c.at,
         ),
     )
