@@ -166,6 +166,32 @@ def test_undo_with_a_pause_of_three_months(
     assert subscriber_row.paused_until == now + datetime.timedelta(days=91)
 
 
+def test_undo_keeps_a_pause_from_before(site: Site, server: Any, token: str) -> None:
+    until = utc_now() + datetime.timedelta(days=9)
+    with site.engine.begin() as connection:
+        connection.execute(sa.update(subscriber).values(paused_until=until))
+    undo = {"undo": parse_hidden_fields(unsubscribe(server, token))["undo"]}
+    assert server.post(f"/u/{token}", fields=undo).status == 200
+    assert (load_subscriber(site).status, load_subscriber(site).paused_until) == ("active", until)
+
+
+def test_undo_is_bound_to_its_subscriber_also_of_two_who_left_at_once(
+    site: Site, token: str, serve: Callable[..., Any]
+) -> None:
+    now = utc_now()
+    with site.engine.begin() as connection:
+        grace = parse_address("grace@example.org")
+        changes.subscribe(connection, grace, "active", ChangeOrigin(now, "form", "/subscribe"))
+        is_other = subscriber.c.token != token
+        other = connection.scalars(sa.select(subscriber.c.token).where(is_other)).one()
+    server = serve(make_app(replace(site, clock=lambda: now)), site.config)
+    undo, _ = (
+        {"undo": parse_hidden_fields(unsubscribe(server, left))["undo"]} for left in (token, other)
+    )
+    assert server.post(f"/u/{other}", fields=undo).status == 400
+    assert server.post(f"/u/{token}", fields=undo).status == 200
+
+
 @pytest.mark.parametrize(
     ("seconds", "status_code", "status"), [(0, 200, "active"), (1, 400, "unsubscribed")]
 )
