@@ -4,10 +4,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from wcwidth import wcswidth
-
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
+from newsletter.render.text.wrap import get_display_width
 
 rule = Topic("Subject and preheader").rule
 
@@ -41,7 +40,7 @@ def no_subject(context: CheckContext) -> Iterator[Match]:
 def long_subject(context: CheckContext) -> Iterator[Match]:
     """The subject is longer than any inbox shows."""
     subject = context.default_email.subject
-    if _get_width(subject) > _MAX_SUBJECT_LENGTH:
+    if get_display_width(subject) > _MAX_SUBJECT_LENGTH:
         cuts = "; ".join(
             f"{client} ends at “…{_cut(subject, cutoff)[-12:]}”"
             for client, cutoff in SUBJECT_CUTOFFS.items()
@@ -58,7 +57,11 @@ def long_subject(context: CheckContext) -> Iterator[Match]:
 def long_merge_value(context: CheckContext) -> Iterator[Match]:
     """The subject is too long, but only for the reader with the longest values."""
     subject = context.longest_email.subject
-    if _get_width(context.default_email.subject) <= _MAX_SUBJECT_LENGTH < _get_width(subject):
+    if (
+        get_display_width(context.default_email.subject)
+        <= _MAX_SUBJECT_LENGTH
+        < get_display_width(subject)
+    ):
         message = f"with the longest values the subject has {_describe_length(subject)}"
         yield Match(
             message,
@@ -139,7 +142,7 @@ def no_preheader(context: CheckContext) -> Iterator[Match]:
 def long_preheader(context: CheckContext) -> Iterator[Match]:
     """The preheader is longer than inboxes show."""
     preheader = context.default_email.preheader
-    if _get_width(preheader) > _MAX_PREHEADER_LENGTH:
+    if get_display_width(preheader) > _MAX_PREHEADER_LENGTH:
         where = context.source_map.locate_setting("preheader", "description", "summary", "excerpt")
         shown = f"{_describe_length(preheader)}, of which about 100 are shown"
         yield Match(shown, where, preheader)
@@ -159,21 +162,15 @@ def preheader_repeats(context: CheckContext) -> Iterator[Match]:
         )
 
 
-def _get_width(text: str) -> int:
-    """Return the width of a text in Latin characters, or their number if it can't be computed."""
-    width = wcswidth(text)
-    return len(text) if width < 0 else width
-
-
 def _describe_length(text: str) -> str:
-    width = _get_width(text)
+    width = get_display_width(text)
     return f"{len(text)} characters{f', as wide as {width}' if width > len(text) else ''}"
 
 
 def _cut(text: str, width: int) -> str:
     """Return the beginning of a text that fits into a width."""
     end = min(len(text), 4 * width)  # marks and joiners have no width
-    while _get_width(text[:end]) > width:
+    while get_display_width(text[:end]) > width:
         end -= 1
     return text[:end]
 
