@@ -37,7 +37,6 @@ _URL_ATTRIBUTES = (
     "src", "data-src", "data-lazy-src", "data-original", "srcset", "data-srcset",
     "data-lazy-srcset", "data-url", "data-href", "poster",
 )  # fmt: skip
-_MIN_VISIBLE_SIZE = 2  # CSS pixels: a smaller image counts opens, it shows nothing
 
 _TAG = re.compile(
     r"""<(?P<end>/?)(?P<name>[a-z][\w.-]*+)(?=[\s/>])(?>(?:[^<>"']++|"[^"]*+"|'[^']*+')*)>""",
@@ -51,28 +50,8 @@ _AUTOLINK = re.compile(r"<(?P<url>[a-z][a-z0-9+.-]{1,31}:[^\s<>]*+)>", re.IGNORE
 _DECLARATION = re.compile(r"<(?:!doctype|\?xml|!\[(?:if|endif))\b[^<>]*+>", re.IGNORECASE)
 # The content between the two is for all browsers but old ones of Microsoft.
 _CONDITION = re.compile(r"<!--\[if\b[^\]<>]*+\]>\s*+(?:<!--+>|--+>)|<!--<!\[endif\]--+>")
-_EMPTY_LINK = re.compile(
-    r"""(?>(?:
-        [\s\u00ad\u200b-\u200f\u2060\ufeff]++
-        | &(?:nbsp|shy|zwn?j|[lr]lm|\#0*(?:160|173|820[3-7]|8288|65279)
-            | \#x0*(?:a0|ad|200[b-f]|2060|feff));
-        | <!--(?>(?:(?!-->).){0,4000})-->
-        | <svg\b(?>(?:(?!</?svg|</a).){0,4000})</svg>
-        | <(?!/?a[\s/>])(?![a-z][^<>]*(?:src|poster|data-))
-            /?[a-z](?>(?:[^<>"']++|"[^"]*+"|'[^']*+')*)>
-    )*)</a[\s>]""",
-    re.IGNORECASE | re.DOTALL | re.VERBOSE,
-)  # it shows nothing, or an icon
 _SPECIAL = re.compile(r"[<\n]|https?://|\bwww\.", re.IGNORECASE)
-_TEMPLATE_TAG = re.compile(
-    r"\{\{(?:(?!\{\{|\}\}).){0,4000}\}\}"
-    r"|\{:?[ \t]*+(?:[#.][\w-]|[\w-]++=)[^{}\n]*+\}|\{:[^{}\n]*+\}",
-    re.DOTALL,
-)
-_TEMPLATE_TAG_START = re.compile(r"\{[{%]")
-_VISIBLE_VALUE = re.compile(
-    r"""\b(?:caption|alt|title)\s*+=\s*+(?:"(?P<double>[^"]*+)"|'(?P<single>[^']*+)')"""
-)
+TEMPLATE_TAG_START = re.compile(r"\{[{%]")
 _ANY_TAG = re.compile(r"<[^<>]*+>")
 
 
@@ -246,53 +225,6 @@ class HtmlMasker(TextMasker):
             start += len(line) + 1
 
 
-class HtmlSourceMasker(HtmlMasker):
-    """Masker of a post in HTML: merge tags and the tags of other tools are no words.
-
-    Args:
-        text: HTML, however malformed.
-    """
-
-    special = re.compile(r"[<\n{]|https?://|\bwww\.", re.IGNORECASE)
-
-    def is_image(self, width: str | None, height: str | None) -> bool:
-        """Return whether an image of this size shows something; a tracking pixel doesn't."""
-        return not any(
-            size is not None and size.isdecimal() and int(size[:9]) < _MIN_VISIBLE_SIZE
-            for size in (width, height)
-        )
-
-    def is_link(self, href: str, start: int) -> bool:
-        """Return whether a link leads to a fixed address and shows more than an icon."""
-        is_fixed = bool(href) and not _TEMPLATE_TAG_START.search(href)
-        return is_fixed and _EMPTY_LINK.match(self.source, start) is None
-
-    def consume(self, start: int) -> int:
-        """Add the construct that begins at a special character; return where it ends."""
-        return self.consume_brace(start) if self.source[start] == "{" else super().consume(start)
-
-    def consume_brace(self, start: int) -> int:
-        """Add a merge tag, or a tag or an attribute list of another tool."""
-        if self.source.startswith("{%", start):
-            end = self.find_end("%}", start)
-        else:
-            found = _TEMPLATE_TAG.match(self.source, start)
-            end = found.end() if found else 0
-        markup = self.source[start : end or start + 1]
-        self.mask_template_tag(markup)
-        return start + len(markup)
-
-    def mask_template_tag(self, markup: str) -> None:
-        """Mask another tool's tag, except for the caption or alternative text in it."""
-        position = 0
-        for found in _VISIBLE_VALUE.finditer(markup):
-            group = "double" if found["double"] is not None else "single"
-            self.out.blank(markup[position : found.start(group)])
-            self.out.encoded_text(found[group])
-            position = found.end(group)
-        self.out.blank(markup[position:])
-
-
 def _find_attributes(tag: str) -> dict[str, re.Match[str]]:
     """Return the attributes of a start tag by name; of two with one name, the first counts."""
     return {found["name"].lower(): found for found in reversed(list(_ATTRIBUTE.finditer(tag)))}
@@ -306,7 +238,7 @@ def _get_urls(tag: str) -> tuple[str, ...]:
         for key in _URL_ATTRIBUTES
         if key in values
         for url in _split_srcset(key, _get_value(values[key]).strip())
-        if not _TEMPLATE_TAG_START.search(url)
+        if not TEMPLATE_TAG_START.search(url)
     )
 
 

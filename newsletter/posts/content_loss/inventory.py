@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from newsletter.posts.content_loss.html_masker import HtmlMasker, HtmlSourceMasker
+from newsletter.posts.content_loss.html_masker import HtmlMasker
+from newsletter.posts.content_loss.html_source_masker import HtmlSourceMasker
 from newsletter.posts.content_loss.markdown_masker import MarkdownMasker
 from newsletter.posts.content_loss.masked_text import GLUE, BlockKind, ContentReference
 from newsletter.posts.content_loss.text_masker import TextMasker

@@ -1,7 +1,7 @@
 """Locate the lost ones among the words of a source."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from newsletter.posts.content_loss.inventory import ContentInventory
 
@@ -58,13 +58,47 @@ def locate_lost_words(
         )
     )
     left = Counter(missing)
+    joined = _find_joined(words, candidates, source, email)
+    left.subtract(source.words[index] for index in joined)
     lost: set[int] = set()
     for index in candidates:
         word = source.words[index]
-        if left[word] > 0:
+        if index not in joined and left[word] > 0:
             left[word] -= 1
             lost.add(index)
     return lost
+
+
+def _find_joined(
+    words: Sequence[str],
+    candidates: Collection[int],
+    source: ContentInventory,
+    email: ContentInventory,
+) -> set[int]:
+    """Return those of the words that the email has in one word with a neighbor.
+
+    Such as in ``and[this](/url)``, which a text part joins. The number of the link behind it hides
+    that the other neighbors are there.
+
+    Args:
+        words: the words of the source between two line ends.
+        candidates: indices of words in the source.
+        source: the post as written.
+        email: what was made of it.
+    """
+    left = Counter(email.words)
+    left.subtract(source.words)
+    first_words: set[int] = set()
+    joined: set[int] = set()
+    for index in candidates:
+        for first in (index - 1, index):
+            pair = words[first + 1] + words[first + 2]
+            if first not in first_words and left[pair] > 0:
+                left[pair] -= 1
+                first_words.add(first)
+            if first in first_words:
+                joined.add(index)
+    return joined
 
 
 def _make_search(text: str) -> Callable[[str], int]:

@@ -9,13 +9,14 @@ import re
 from bisect import bisect_left
 from dataclasses import replace
 
-from newsletter.posts.content_loss.html_masker import HtmlSourceMasker
+from newsletter.posts.content_loss.html_source_masker import HtmlSourceMasker
 from newsletter.posts.content_loss.masked_text import ContentReference, MaskedText, ReferenceKind
 from newsletter.posts.content_loss.text_masker import BARE_URL, strip_punctuation
 
 # Atomic groups, not possessive ones: Python 3.11.0 to 3.11.4 match some of these wrongly
 # (CPython, issue 106052).
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+_ENTITY = re.compile(r"&(?:#\w{1,8}|\w{1,40});", re.ASCII)  # in HTML, &sect needs no semicolon
 _SPECIAL = re.compile(r"[<\n`\[\]!{:|]|https?://|\bwww\.", re.IGNORECASE)
 _FENCE = re.compile(
     r"(?P<prefix>(?>(?:[>\t ]|(?:[-*+]|\d{1,9}[.)])[ \t])*))"
@@ -40,7 +41,7 @@ _LINE_START = re.compile(
     r"[>\t ]*+(?:"
     r"(?<=[> ])\[!\w++\][+-]?+"  # an alert of GitHub
     r"|:::+[ \t]*+(?>(?:\{?\w[\w-]*+\}?)?)"  # a callout of Docusaurus
-    r"|(?P<item>[-*+]|\d{1,9}[.)])(?=[ \t])(?:[ \t]++\[[ xX]\](?=\s))?"
+    r"|(?P<item>[-*+](?=[ \t])|\d{1,9}[.)](?=\s|\Z))(?:[ \t]++\[[ xX]\](?=\s))?"
     r"|#{1,6}(?=[ \t])"
     r"|\|)?"
 )
@@ -102,7 +103,7 @@ class MarkdownMasker(HtmlSourceMasker):
         """Return the text without its markup."""
         masked = super().mask()
         links = [
-            ContentReference(kind, (html.unescape(self._definitions[label].strip("<>")),), start)
+            ContentReference(kind, (self.decode_url(self._definitions[label].strip("<>")),), start)
             for label, kind, start in self._label_uses
             if label in self._definitions
         ]
@@ -251,7 +252,8 @@ class MarkdownMasker(HtmlSourceMasker):
 
     def decode_url(self, url: str) -> str:
         """Return a URL without backslashes and character references."""
-        return super().decode_url(_ESCAPE.sub(r"\1", url))
+        url = _ESCAPE.sub(r"\1", url)
+        return _ENTITY.sub(lambda found: html.unescape(found[0]), url)
 
     def _consume_colon(self, start: int) -> int:
         found = _EMOJI_NAME.match(self.source, start)

@@ -30,7 +30,8 @@ def find_removed_words(source: ContentInventory, removed: Iterable[RemovedLine])
         found = _find_passage(source, words, places, first)
         if found:
             next_starts[key] = found.stop
-        indices.update(found or _find_part(source, words, entry.line))
+        starts = _get_line_range(source, entry.line) if entry.line else places.get(words[0], ())
+        indices.update(found or _find_part(source, words, starts))
     return indices
 
 
@@ -62,8 +63,13 @@ def _find_passage(
     return range(0)
 
 
-def _find_part(source: ContentInventory, words: Sequence[str], line: int) -> range:
-    """Return the longest run of words that begins on a line and is in a listed text in this order.
+def _get_line_range(source: ContentInventory, line: int) -> range:
+    first = source.find_first_word(line)
+    return range(first, max(first + 1, source.find_first_word(line + 1)))
+
+
+def _find_part(source: ContentInventory, words: Sequence[str], starts: Sequence[int]) -> range:
+    """Return the longest run of words from one of these on that a listed text has in this order.
 
     The text has words beside them that are none in the source: URLs, attributes of a tag.
     """
@@ -71,8 +77,6 @@ def _find_part(source: ContentInventory, words: Sequence[str], line: int) -> ran
     for position, word in enumerate(words):
         positions[word].append(position)
     best = range(0)
-    first = source.find_first_word(line)
-    starts = range(first, max(first + 1, source.find_first_word(line + 1)))
     for start in starts[:_MAX_STARTS]:
         position, index = 0, start
         while index < len(source.words) and (found := positions.get(source.words[index])):

@@ -98,7 +98,8 @@ def _is_embed_id(part: str) -> bool:
 
 def normalize_url(url: str) -> str:
     """Return a URL without what an email may change: scheme, encoding, tracking parameters."""
-    url = _SCHEME.sub("", "".join(unquote(url).split()))
+    # An encoded blank before the scheme makes a path of it: resolved, it keeps its scheme.
+    url = "".join(unquote(_SCHEME.sub("", url.strip())).split())
     address, hash_, fragment = url.partition("#")
     address = _RELATIVE_START.sub("", _TRACKING_PARAMETER.sub("", address).rstrip("?&"))
     return f"{_encode_host(address).rstrip('/')}{hash_}{fragment}".casefold()

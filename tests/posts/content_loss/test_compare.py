@@ -81,6 +81,15 @@ def test_each_kind_is_found_with_its_line(gone: str, kind: str, line: int, text:
         ("[a](/b/c.html)", "<a href='https://x.net/b/c.html?utm_source=y'>a</a>"),
         ("[a](../c/?d=e#f)", "<a href='https://x.net/c/?d=e&amp;utm_source=y#f'>a</a>"),
         ("[a](http://www.x.net/B%20c/)", "<a href='https://x.net/b c'>a</a>"),
+        ("[a](%20www.x.net/b)", "<a href='https://y.net/%20www.x.net/b'>a</a>"),
+        ("[a](%20https://x.net/b)", "<a href='https://y.net/%20https://x.net/b'>a</a>"),
+        ("[a](https://x.net/?b&section=c)", "<a href='https://x.net/?b&amp;section=c'>a</a>"),
+        ("[a][]\n\n[a]: /?b&copy=c&amp;d", "<a href='/?b&amp;copy=c&amp;d'>a</a>"),
+        ("[a [b [c](/1) d](/2) e", "<a href='/1'>c</a> a b d](/2) e <a href='/2'>"),
+        ("1. a\n2.\n3. b\n10)", "<ol><li>a</li><li></li><li>b</li></ol>"),
+        ("> 1. a\n> 2.\n", "<ol><li>a</li><li></li></ol>"),
+        ("two boats and[four](/4)", "<p>two boats</p> [1] <p>andfour</p> [2] <a href='/4'>x</a>"),
+        ("{% highlight html %}\n<a href='/x'>a</a>\n{%- endhighlight %}", "<pre>a href x a</pre>"),
         ("[a](#here) [b](?page=2) [c](javascript:x)", "<p>a b c</p>"),
         ("![](a/my%20gull.jpeg)", "<img src='https://m.net/my gull-2.jpg'>"),
         ('<img src="blank.gif" data-src="/a/real.jpg">', "<img src='https://x.net/a/real.jpg'>"),
@@ -166,6 +175,7 @@ def test_a_summary_names_no_lines_if_none_is_known() -> None:
         "<p>Fog</p><a href='/share'><button type='button'><i></i></button></a>",
         "<p>Fog</p><a href='/share'><iconify-icon icon='x'></iconify-icon></a>",
         "<p>Fog</p><a href='/share'><h3></h3></a>",
+        "<p>Fog</p><div><a href='/share'> </div><div><a href='/share'> </div>\n<a name='end'></a>",
         "<p>Fog</p><a href='/share'>&nbsp;<br/></a>",
         "<p>Fog</p><a href='/share'>\u200b&#8203;&zwnj;&#xFEFF;</a>",
         "<p>Fog</p><a href='/share'><svg/><span title='a > b'></span></a>",
@@ -250,6 +260,35 @@ def test_repeated_references_code_and_symbols_are_counted(
     source: str, email: str, expected: list[tuple[str, int, str]]
 ) -> None:
     assert losses(source, email) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "email", "expected"),
+    [
+        # A number that ends a sentence or stands in one is a word.
+        ("The year was 1998. Then it was 3.", "<p>The year was. Then it was</p>",
+         [("words", 1, "1998"), ("words", 1, "3")]),
+        ("{% highlight html %}\n<a href='/x'>a</a>\n", "<p>a</p>", [("link", 2, "/x")]),
+        ("{% highlight x %}\n{% endhighlight %}\n[a](/x)", "<p>a</p>", [("link", 3, "/x")]),
+        ("[a](https://x.net/b&amp;c)", "<a href='https://x.net/b'>a</a>",
+         [("link", 1, "https://x.net/b&c")]),
+        ("Oars and rope and[six](/6)", "<p>Oars rope andsix</p><a href='/6'>x</a>",
+         [("words", 1, "and")]),
+        ("a note for[us](/4) now", "<p>a note us</p><a href='/4'>now</a>", [("words", 1, "for")]),
+    ],
+)  # fmt: skip
+def test_what_is_near_an_innocent_form_is_lost_all_the_same(
+    source: str, email: str, expected: list[tuple[str, int, str]]
+) -> None:
+    assert losses(source, email) == expected
+
+
+def test_a_hidden_passage_is_found_without_its_line_and_its_style() -> None:
+    source = "Fog.\n\n<template>\nShadow boats\n<style>a { b: c }</style>\n</template>\n"
+    removed = RemovedLine(0, "Shadow boats a { b: c }", "hidden text")
+    assert losses(source, "<p>Fog.</p>", (removed,)) == []
+    other = RemovedLine(0, "Other boats a { b: c }", "hidden text")
+    assert losses(source, "<p>Fog.</p>", (other,)) == [("paragraph", 4, "Shadow boats")]
 
 
 def test_a_listed_passage_that_the_email_has_hides_no_other_loss() -> None:
