@@ -53,6 +53,8 @@ def translate(text: str, path: str = "post.md", keep: tuple[int, ...] = ()) -> s
         ("[[gallery ids='1']]", "\\[gallery ids='1']"),
         # left alone
         ("[sic], [1], [x] and [note]", None),
+        ("[Our Chat: `#tides` here]\n\n[our chat: `#tides` here]: https://a.example", None),
+        ("> [our chat=3 boats] and\n>\n> [our chat=3 boats]: <https://a.example>", None),
         ("[a](b) [caption](c) [a][b] [gallery][b]", None),
         ("[caption]: https://a.example", None),
         ("- [ ] a\n- [x] b", None),

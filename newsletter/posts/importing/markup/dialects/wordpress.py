@@ -13,6 +13,7 @@ from newsletter.posts.importing.markup.tags import (
     parse_arguments,
 )
 
+_LABEL = re.compile(r"^[> ]{0,9}\[([^\[\]\n]{1,500})\]:", re.MULTILINE)  # of a link's definition
 DIALECT = "WordPress shortcode"
 _QUOTED = r"\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'|“[^”\n]{0,500}”|&quot;"
 _TAG = re.compile(
@@ -34,8 +35,9 @@ def translate_wordpress(page: MarkupPage) -> list[Edit]:
     """Return the edits for everything that certainly is a shortcode."""
     edits: list[Edit] = []
     tags: list[MarkupTag] = []
+    labels = _find_labels(page)
     for found in _TAG.finditer(page.text):
-        if found.start() in page.protected:
+        if found.start() in page.protected or _normalize(found[0][1:-1]) in labels:
             continue
         if found["escape"] and found["escaped"]:
             if found["name"].lower() in _MARKER_NAMES:
@@ -47,6 +49,16 @@ def translate_wordpress(page: MarkupPage) -> list[Edit]:
     for element in _iter_certain(pair_tags(tags), page):
         edits += _translate_element(element, page)
     return edits
+
+
+def _find_labels(page: MarkupPage) -> frozenset[str]:
+    """Return the labels of links that the post defines, whose text may be in brackets alone."""
+    found = _LABEL.findall(page.text) if page.is_markdown else ()
+    return frozenset(map(_normalize, found))
+
+
+def _normalize(label: str) -> str:
+    return " ".join(label.casefold().split())
 
 
 def _make_tag(found: re.Match[str]) -> MarkupTag:
