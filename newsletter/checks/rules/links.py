@@ -29,7 +29,7 @@ _EMAIL_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]{2,}")
 # With pauses (RFC 3601: p, w; phones take commas), and the keys * and #.
 _PHONE_NUMBER = re.compile(r"(?=\D*\d)\+?[\d().\s*#,pw-]{3,}(?:;.*)?")
 _BROKEN_URL = re.compile(
-    r"www\.[\w-]+\.\w|https?(?:[;:]?//?https?[:/]|://(?:https?[:/]|/|[^/?#]*,)"
+    r"(?>(?:%20)+)(?:www\.|https?:)|www\.[\w-]+\.\w|https?(?:[;:]?//?https?[:/]|://(?:https?[:/]|/|[^/?#]*,)"
     r"|;/|//|:(?!//))",
     re.IGNORECASE,
 )
@@ -66,7 +66,7 @@ def broken_url(context: CheckContext) -> Iterator[Match]:
     """A link that is meant as a web address, but isn't one: www.… alone, https//…, two schemes."""
     for link in context.body_tree.iter("a"):
         href = (link.get("href") or "").strip()
-        if _BROKEN_URL.match(href):
+        if is_broken_url(href):
             yield Match(
                 f"{href[:80]} is not a URL that works", context.source_map.locate_url(href), href
             )
@@ -84,7 +84,7 @@ def relative_link(context: CheckContext) -> Iterator[Match]:
         return
     for link in context.body_tree.iter("a"):
         href = (link.get("href") or "").strip()
-        is_relative = href and not _ABSOLUTE_URL.match(href) and not _BROKEN_URL.match(href)
+        is_relative = href and not _ABSOLUTE_URL.match(href) and not is_broken_url(href)
         if is_relative and href not in context.issue.post.images:
             message = f"{href} was resolved against your own site"
             yield Match(message, context.source_map.locate_url(href), href)
@@ -261,6 +261,11 @@ def doubled_parameter(context: CheckContext) -> Iterator[Match]:
                 context.source_map.locate_url(url),
                 url,
             )
+
+
+def is_broken_url(url: str) -> bool:
+    """Return whether a URL is meant as a web address, but isn't one."""
+    return bool(_BROKEN_URL.match(url))
 
 
 def _parse_parameters(query: str) -> list[tuple[str, str]]:

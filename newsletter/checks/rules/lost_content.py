@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
+from newsletter.checks.rules.links import is_broken_url
 from newsletter.errors import Location
 from newsletter.posts.content_loss.compare import ContentLoss
 from newsletter.posts.content_loss.describe import describe_loss
+from newsletter.posts.content_loss.url_matching import normalize_url
 
 rule = Topic("Lost content").rule
 
@@ -22,7 +24,12 @@ _MAX_LOST_SHARE = 0.01  # of the words: more is an error even if no whole block 
 def lost_content(context: CheckContext) -> Iterator[Match]:
     """A block, an image, a link or more than 1 % of the words that are not in the email."""
     too_many = _has_lost_many_words(context)
+    links = {normalize_url(link.get("href") or "") for link in context.body_tree.iter("a")}
     for loss in context.losses:
+        # One that is no web address is told as such, by the rule on broken URLs.
+        is_told = loss.kind == "link" and is_broken_url(loss.text)
+        if is_told and normalize_url(loss.text) in links:
+            continue
         if too_many or loss.kind != "words":
             yield _make_match(context, loss)
 

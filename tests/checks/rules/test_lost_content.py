@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from newsletter.checks.check_context import CheckContext
+from newsletter.checks.rules.links import broken_url
 from newsletter.checks.rules.lost_content import lost_content, lost_words
 from newsletter.posts.content_loss.compare import ContentLoss
 
@@ -38,6 +39,31 @@ def test_whole_blocks_links_images_and_many_words_are_errors(
     context = make_context_with(make_context, LONG, loss)
     assert len(lost_content.find(context)) == errors
     assert len(lost_words.find(context)) == warnings
+
+
+@pytest.mark.parametrize(
+    ("url", "errors", "broken"),
+    [
+        ("https//tides.example", 0, 1),
+        ("http:///tides.example", 0, 1),
+        ("https://[tides.example/", 1, 0),
+        ("%20www.tides.example", 0, 1),
+        ("%20https://tides.example/", 0, 1),
+        ("https://tides.example/", 0, 0),
+        ("tides/%20www.table", 0, 0),
+    ],
+)
+def test_a_broken_url_is_told_once(
+    make_context: MakeContext, url: str, errors: int, broken: int
+) -> None:
+    context = make_context(f"{LONG}\n\nSee [the table]({url}) of tides.\n")
+    assert len(lost_content.find(context)) == errors
+    assert len(broken_url.find(context)) == broken
+
+
+def test_a_broken_url_whose_link_vanished_is_lost(make_context: MakeContext) -> None:
+    loss = ContentLoss("link", 3, "https//tides.example")
+    assert len(lost_content.find(make_context_with(make_context, LONG, loss))) == 1
 
 
 def test_words_beside_a_lost_block_stay_a_warning(make_context: MakeContext) -> None:
