@@ -65,7 +65,7 @@ def page_leftover(context: CheckContext) -> Iterator[Match]:
     remedy="Delete the line, and find out who can write to your site.",
 )  # fmt: skip
 def foreign_script(context: CheckContext) -> Iterator[Match]:
-    """A line on its own in another script than the post's."""
+    """A line on its own in another script than the post's that advertises or links somewhere."""
     for text, reason in context.misplaced_text.spam.items():
         if reason.startswith("is in "):
             yield Match(

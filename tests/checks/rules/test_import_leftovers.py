@@ -27,6 +27,9 @@ FIRES: list[tuple[str, str, str]] = [
     ("foreign-script", "Ana, Bo, [смотреть](https://x.example)", "is in Cyrillic script"),
     ("foreign-script", "Ana and смотреть", "is in Cyrillic script"),
     ("foreign-script", "Ana, онлайн на всю ночь до утра, Bo", "Cyrillic"),
+    ("foreign-script", "Смотреть онлайн, бесплатно." + AFTER, "is in Cyrillic script"),
+    ("foreign-script", "Дождь и туман на a-b.example" + AFTER, "is in Cyrillic script"),
+    ("foreign-script", "[Тише едешь — дальше будешь.](https://x.example)", "is in Cyrillic"),
     ("injected-term", "Best online casino bonus", "has a gambling term"),
     ("injected-term", "- Cheap viagra", "has a drug term"),
     ("injected-term", "Hot XXX videos", "has an adult term"),
@@ -50,6 +53,19 @@ QUIET: list[tuple[str, str]] = [
     *[
         ("foreign-script", NAMES.format(name))
         for name in ("山田花子", "Анна Петрова (anna-p)", "김민준", "محمد علي", "Γιώργος", "@анна")
+    ],
+    *[
+        ("foreign-script", f"{line}{after}")
+        for line in (
+            "Тише едешь — дальше будешь.",
+            "Δεν ξέρω τίποτα",
+            "港の朝は静かで、船は三日前からつながれたままだった。",
+            "Свобода — это не бесплатно.",
+            "Анна Петрова\n\n山田花子\n\nAna Lund\n\n김민준",
+            "My teacher, Анна Петрова",
+            "“Тише едешь — дальше будешь” (Russian)",
+        )
+        for after in ("", AFTER)
     ],
     ("foreign-script", PROFILES.format("山田花子", "git.example")),
     ("foreign-script", PROFILES.format("山田花子", "GIT.example")),

@@ -22,6 +22,19 @@ _MIN_FOREIGN_LETTERS = 3  # fewer are a symbol or a unit (π, μm)
 _MAJORITY_SHARE = 1 / 2
 
 _LINK_HOST = re.compile(r"(?:https?:)?//([^/?#]+)", re.IGNORECASE)
+_SHOWN_HOST = re.compile(r"(?:[\w-]+\.)+[a-z]{2,24}(?=[/?#\s:,]|$)", re.IGNORECASE)
+# Words of advertising in lines in another script than the post's.
+_ADVERTISING_WORDS = re.compile(
+    r"бесплатн|скачать|недорого|\bонлайн\b|смотреть|激安|格安|通販|無料|免费|免費|下载|代购|مجان|تحميل|مشاهدة"  # noqa: RUF001 - Russian
+    r"|सस्ते|मुफ़्त|मुफ्त|무료|할인|다운로드|ฟรี|ราคาถูก|חינם|δωρεάν|παιχνίδια|φθην",
+    re.IGNORECASE,
+)
+_INVITATION = re.compile(
+    r"\b(?:read|watch|visit|click|find|see|download|learn|play|buy|order|get)\b"
+    r".{0,40}?\b(?:more|here|us|online|free|now|at)\b",
+    re.IGNORECASE,
+)
+_SENTENCE_ENDS = (*".!?…", "。", "！", "？", "؟", "।")  # noqa: RUF001 - full-width stops
 _SEPARATOR = re.compile(r"[,;:·•|、،，]|\s(?:and|und|et|y|og|och|en|e|i|&)\s")  # noqa: RUF001
 _MIN_NAMES = 3
 _MAX_NAME_WORDS = 5
@@ -155,6 +168,7 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
         index: find_spam_terms(passage.masked_text or passage.text)
         for index, passage in short.items()
     }
+    texts_in_tail = Counter(passage.text for passage in passages[tail:] if not passage.group)
     # The running text is searched only if a short passage has a term, as in few posts.
     own_terms = _find_own_terms(prose) if any(terms_by_index.values()) else frozenset()
     reasons: dict[int, str] = {}
@@ -165,7 +179,13 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
         terms = {
             term: kind for term, kind in terms_by_index[index].items() if term not in own_terms
         }
-        if foreign and not _is_list_of_names(passage, passages):
+        is_injected = foreign and (
+            bool(terms_by_index[index])
+            or _has_foreign_link(passage, passages)
+            or _is_advertisement(passage.text, is_in_tail=index >= tail)
+            or (index >= tail and texts_in_tail[passage.text] > 1)
+        )
+        if is_injected:
             reasons[index] = (
                 f"is in {foreign} script in a post in {main_script} script: looks like link spam"
             )
@@ -182,27 +202,39 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
     return reasons
 
 
-def _is_list_of_names(passage: Passage, passages: Sequence[Passage]) -> bool:
-    """Return whether a passage is an item among similar ones, or an enumeration.
+def _has_foreign_link(passage: Passage, passages: Sequence[Passage]) -> bool:
+    """Return whether a passage has a link that is not one of several to profiles on one site.
 
-    Contributors have names in every script. Each may link to a profile on one site; an injected
-    link leads to a site of its own.
+    Contributors have names in every script. An injected link leads to a site of its own.
     """
     hosts = _get_link_hosts(passage)
     if passage.group:
         others = (other for other in passages if other.group == passage.group)
-        return hosts <= {
+        return not hosts <= {
             host for other in others if other is not passage for host in _get_link_hosts(other)
         }
     parts = _SEPARATOR.split(passage.text)
     is_enumeration = len(parts) >= _MIN_NAMES and all(
         count_words(part) <= _MAX_NAME_WORDS for part in parts
     )
-    return is_enumeration and (not hosts or (len(hosts) == 1 and len(passage.links) > 1))
+    return bool(hosts) and not (is_enumeration and len(hosts) == 1 and len(passage.links) > 1)
+
+
+def _is_advertisement(text: str, *, is_in_tail: bool) -> bool:
+    """Return whether a line in another script advertises something, rather than quotes or names.
+
+    Below the article it may also be an invitation in the post's own language: "Read more at …".
+    """
+    word_count = len(_ADVERTISING_WORDS.findall(text))
+    if text.rstrip().endswith(_SENTENCE_ENDS):
+        return word_count > 1  # a proverb may have one of them
+    return word_count > 0 or (is_in_tail and bool(_INVITATION.search(text)))
 
 
 def _get_link_hosts(passage: Passage) -> set[str]:
-    return {found[1].lower() for link in passage.links if (found := _LINK_HOST.match(link))}
+    found = map(_LINK_HOST.match, passage.links)
+    hosts = [host[1] for host in found if host] or _SHOWN_HOST.findall(passage.text)
+    return {host.lower() for host in hosts}
 
 
 def _find_own_terms(prose: Iterable[Passage]) -> frozenset[str]:

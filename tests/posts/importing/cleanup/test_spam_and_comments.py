@@ -42,6 +42,27 @@ def test_line_entirely_in_another_script_is_set_aside_anywhere() -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "Тише едешь — дальше будешь.",
+        "港の朝は静かで、船は三日前からつながれたままだった。",
+        "山田花子",
+        "By Анна Петрова",
+        "φιλία και ἔρως",
+    ],
+)
+def test_a_quotation_or_a_name_on_its_own_line_is_kept(line: str) -> None:
+    assert get_set_aside("Low tide", SENTENCE, line, SENTENCE) == []
+    assert get_set_aside(*ARTICLE, line) == []
+
+
+def test_a_foreign_line_with_an_address_or_twice_below_the_article_is_set_aside() -> None:
+    line = "дождь и туман"
+    assert get_set_aside(*ARTICLE, line, line) == [line, line]
+    assert get_set_aside("Low tide", SENTENCE, f"{line} tuman.example") == [f"{line} tuman.example"]
+
+
+@pytest.mark.parametrize(
     "sentence",
     [
         "She called it φιλία, the love between friends, and she said it without any irony at all.",
