@@ -1,12 +1,13 @@
 """Rules on the text: leftover tags, placeholders, unbalanced quotes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import SequenceMatcher
 from zoneinfo import ZoneInfo
 
 from newsletter.checks.analysis.article_similarity import find_repeated_emails, make_article_text
 from newsletter.checks.analysis.computed_text import TextRun
+from newsletter.checks.analysis.reader_tags import find_reader_tags, find_unfilled_names
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 from newsletter.checks.rules.template import find_template_tags
@@ -56,22 +57,8 @@ _SAMPLE_URL = re.compile(
 _QUOTE_PAIRS = {"“": "”", "«": "»"}
 # Languages that use these marks the other way round, or one mark on both sides.
 _OTHER_QUOTE_LANGUAGES = (
-    "da",
-    "de",
-    "cs",
-    "sk",
-    "sl",
-    "hr",
-    "sr",
-    "hu",
-    "bg",
-    "et",
-    "lt",
-    "lv",
-    "is",
-    "fi",
-    "sv",
-)
+    "da", "de", "cs", "sk", "sl", "hr", "sr", "hu", "bg", "et", "lt", "lv", "is", "fi", "sv",
+)  # fmt: skip
 _CODE_TAGS = ("code", "pre", "kbd", "samp")
 _STARTS_CLOSING = re.compile(r'["“]|[^"]*[^\s(]"')  # a paragraph that goes on with a quotation
 _INCH_MARK = re.compile(r"\d\s*[\"″]")
@@ -111,27 +98,29 @@ def leftover_tag(context: CheckContext) -> Iterator[Match]:
         (context.default_email.subject, "subject"),
         (context.default_email.preheader, "preheader"),
     ):
-        if found := _SYNTAX.search(text):
-            yield Match(
-                f"{found[0]} is left in the {key}",
-                context.source_map.locate_setting(key, "title"),
-                found[0],
-            )
+        found = _SYNTAX.search(text)
+        if tag := found[0] if found else next(find_reader_tags(text), ""):
+            where = context.source_map.locate_setting(key, "title")
+            yield Match(f"{tag} is left in the {key}", where, tag)
     in_template = {tag.text for tag, _ in find_template_tags(context)}  # foreign-merge-tag
     for run in context.text_runs:
-        for found in _iter_syntax(run):
-            where = context.source_map.locate_text(found[0])
-            is_in_post = where.line is not None or found[0] not in in_template
+        for tag in _iter_syntax(context, run):
+            where = context.source_map.locate_text(tag)
+            is_in_post = where.line is not None or tag not in in_template
             if is_in_post and not _is_in_code(run.element):
-                yield Match(f"{found[0]} is left in the text", where, found[0])
+                yield Match(f"{tag} is left in the text", where, tag)
 
 
-def _iter_syntax(run: TextRun) -> Iterator[re.Match[str]]:
+def _iter_syntax(context: CheckContext, run: TextRun) -> Iterator[str]:
     """Yield the template code in a run; ``*|CITY|*`` has become emphasis in Markdown."""
     if run.element.tag in {"em", "i"} and (found := _EMPHASIZED_TAG.fullmatch(run.text.strip())):
-        yield found
-    else:
-        yield from _SYNTAX.finditer(run.text)
+        yield found[0]
+        return
+    yield from (found[0] for found in _SYNTAX.finditer(run.text))
+    yield from find_reader_tags(run.text)
+    if "<>" in run.text:  # of <<name>>, HTML drops what it takes for a tag
+        tags = find_reader_tags(context.front_matter.body)
+        yield from dict.fromkeys(tag for tag in tags if tag.startswith("<<"))
 
 
 @rule(
@@ -140,9 +129,10 @@ def _iter_syntax(run: TextRun) -> Iterator[re.Match[str]]:
     remedy="Replace it with the text.",
 )  # fmt: skip
 def placeholder_text(context: CheckContext) -> Iterator[Match]:
-    """Placeholder text outside of code: lorem ipsum, TODO, [insert …]."""
+    """Placeholder text outside of code: lorem ipsum, TODO, [First Name], Hi undefined."""
     language = context.issue.post.language.split("-")[0]
     link_texts = {f"[{get_visible_text(link).strip()}]" for link in context.body_tree.iter("a")}
+    yield from _find_unfilled_names(context, link_texts)
     for block, text in zip(context.prose_blocks, context.masked_texts, strict=True):
         patterns = [_PLACEHOLDER]
         if language not in _TODO_WORD_LANGUAGES and not block.text.isupper():
@@ -152,6 +142,20 @@ def placeholder_text(context: CheckContext) -> Iterator[Match]:
                 where = context.source_map.locate_text(block.text[found.start() :])
                 yield Match(f"'{found[0]}' is a placeholder", where, found[0])
                 break
+
+
+def _find_unfilled_names(context: CheckContext, link_texts: Collection[str]) -> Iterator[Match]:
+    """Yield what a service left where the reader's name should be."""
+    email = context.default_email
+    for text, key in ((email.subject, "subject"), (email.preheader, "preheader")):
+        where = context.source_map.locate_setting(key, "title")
+        for found in find_unfilled_names(text, is_line=key == "subject"):
+            yield Match(f"'{found}' in the {key} is a placeholder", where, found)
+    for text in context.masked_texts:
+        for found in find_unfilled_names(text):
+            if found not in link_texts:
+                where = context.source_map.locate_text(found)
+                yield Match(f"'{found}' is a placeholder", where, found)
 
 
 def _is_mention(text: str, mark: re.Match[str]) -> bool:

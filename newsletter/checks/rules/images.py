@@ -18,7 +18,7 @@ from newsletter.checks.source_map import CONFIG_FILE_NAME
 from newsletter.config.urls import FALLBACK_PUBLIC_URL, build_image_url
 from newsletter.errors import Location
 from newsletter.posts.post import LocalImage
-from newsletter.render.article.dom import Element
+from newsletter.render.article.dom import Element, get_visible_text
 
 rule = Topic("Images").rule
 
@@ -26,9 +26,15 @@ _MAX_FILE_BYTES = 600_000
 _MAX_PIXEL_RATIO = 2.0  # pixels of the image per CSS pixel: more is never seen
 _PIXEL_RATIO_TOLERANCE = 1.25
 _MIN_SHOWN_WIDTH = 200  # CSS pixels: below that a larger file does no harm
+# As cameras, phones, messengers and operating systems name files; behind that a date and a time.
 _FILE_NAME = re.compile(
-    r".*\.(?:jpe?g|png|gif|webp|svg|avif|heic|bmp|tiff?)|(?:img|dsc|dscn|pxl|image|photo|screenshot"
-    r"|screen shot|untitled)[\s_-]*[\d\s._-]*",
+    r".*\.(?:jpe?g|png|gif|webp|svg|avif|heic|bmp|tiff?)"
+    r"|(?:img|dsc[nf]?|pxl|mvimg|image|photo|untitled|unnamed|screen ?shot|screencast"
+    r"|bildschirmfoto|capture d[’']écran|captura de (?:pantalla|tela|ecrã)|schermafbeelding"
+    r"|schermata|skärmavbild|skærmbillede|skjermbilde|zrzut ekranu|снимок экрана"  # noqa: RUF001 - Russian
+    r"|スクリーンショット|屏幕截图|截屏|whatsapp (?:image|bild)|signal)"
+    r"(?>(?:[\d\s._():-]|(?<=-)wa(?=\d)"
+    r"|(?<!\w)(?:at|um|à|a las|às|alle|om|kl|o|в|[ap]m|kopie|copy)(?!\w))*)",
     re.IGNORECASE,
 )
 _FEATURE_BY_SUFFIX = {
@@ -47,12 +53,13 @@ _MIN_WORDS_PER_IMAGE = 30
     "front matter.",
 )  # fmt: skip
 def no_alt(context: CheckContext) -> Iterator[Match]:
-    """An image without an alternative text."""
+    """An image without an alternative text and without a caption."""
     for image in context.images:
         if (
             not (image.get("alt") or "").strip()
             and not _is_decorative(image)
             and not _is_linked(image)
+            and not _has_caption(image)
         ):
             yield Match(
                 f"{_get_file_name(image)} has no alternative text", *_locate_image(context, image)
@@ -234,6 +241,18 @@ def _is_decorative(image: Element) -> bool:
 
 def _is_linked(image: Element) -> bool:
     return next(image.iterancestors("a"), None) is not None
+
+
+def _has_caption(image: Element) -> bool:
+    """Return whether the figure around an image, a ``div`` by now, has a caption."""
+    figures = (div for div in image.iterancestors("div") if div.get("class") == "figure")
+    captions = (
+        div
+        for figure in figures
+        for div in figure.iter("div")
+        if (div.get("class") or "").startswith("caption")
+    )
+    return any(get_visible_text(caption).strip() for caption in captions)
 
 
 def _has_styled_size(image: Element) -> bool:

@@ -18,6 +18,11 @@ _MAX_PREHEADER_LENGTH = 140
 _MAX_CAPITALS_SHARE = 0.7
 _MIN_CAPITALS_LETTERS = 8  # letters: HMS or NATO alone is not shouting
 _EXCLAMATION_MARK = re.compile("[!！]")  # noqa: RUF001 - in Chinese and Japanese
+# Without a vowel, or with a digit, no word can be meant; of a list, each item is an abbreviation.
+_ACRONYM = re.compile(r"\b(?:[B-DF-HJ-NP-TV-XZ]{2,5}|[A-Z]{1,5}\d+|\d+[A-Z]{1,5})\b")
+_ACRONYM_LIST = re.compile(
+    r"(?<!\w\s)\b[A-Z]{2,5}(?:(?:,|/)\s?[A-Z]{2,5}\b)*(?:,?\s(?:&|\+|and|or)\s|,\s?|/)[A-Z]{2,5}\b(?!\s\w)"
+)
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 
@@ -78,7 +83,8 @@ def long_merge_value(context: CheckContext) -> Iterator[Match]:
 def shouting_subject(context: CheckContext) -> Iterator[Match]:
     """The subject is in capitals, or has three exclamation marks."""
     subject = context.default_email.subject
-    cased = [char for char in subject if char.upper() != char.lower()]
+    words = _ACRONYM_LIST.sub("", subject)
+    cased = [char for char in _ACRONYM.sub("", words) if char.upper() != char.lower()]
     capitals = sum(char.isupper() for char in cased)
     if (len(cased) >= _MIN_CAPITALS_LETTERS and capitals > _MAX_CAPITALS_SHARE * len(cased)) or len(
         _EXCLAMATION_MARK.findall(subject)

@@ -1,6 +1,7 @@
 """Parse a post from any source, clean it up and complete its settings."""
 
 import datetime
+import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -165,7 +166,9 @@ def parse_imported_post(
         parsed = replace(parsed, opening=find_html_opening(html, title))
     date = fields.date or parsed.date or name.date
     fields = fields.model_copy(update={"date": date})
-    slug = slugify(str(front_matter.data.get("slug") or "")) or name.slug or slugify(title)
+    slug = slugify(str(front_matter.data.get("slug") or "")) or name.slug
+    # The names of emoji say nothing in a folder's name.
+    slug = slug or slugify(title if _has_word(title) else name.title)
     settings = make_plain_settings(
         _complete_settings(front_matter, fields, parsed, title, language),
         is_markdown=kind == "markdown",
@@ -241,8 +244,12 @@ def _parse_source(
     return parsed
 
 
+def _has_word(title: str) -> bool:
+    return any(char.isalnum() for char in title)
+
+
 def _resolve_title(title: str, path: str) -> str:
-    if any(char.isalnum() for char in title):
+    if _has_word(title) or any(unicodedata.category(char) == "So" for char in title):
         return title
     raise PostError(
         "the post has no title",

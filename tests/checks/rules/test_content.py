@@ -24,6 +24,23 @@ FIRES: list[tuple[str, str, str]] = [
     ("leftover-tag", "Dear &lt;%= name %&gt;, hello.", "<%= name %> is left in the text"),
     ("leftover-tag", "Dear &lt;% name %&gt;, hello.", "<% name %> is left in the text"),
     ("leftover-tag", "<p>Dear \\*|FNAME|\\*, hello.</p>", "|FNAME|"),
+    *[
+        ("leftover-tag", f"Dear {tag}, hello.", f"{tag} is left in the text")
+        for tag in ("{FNAME}", "{FIRST_NAME}", "%FIRSTNAME%", "%recipient.name%", "##name##",
+                    "${name}", "${user.firstName}", "<<name>>", "<<First Name>>", "%email%")
+    ],
+    *[
+        ("placeholder-text", text, f"'{found}' is a placeholder")
+        for text, found in (
+            ("Dear [First Name], hello.", "[First Name]"),
+            ("See [LAST_NAME] here.", "[LAST_NAME]"),
+            ("Dear [FNAME]!", "[FNAME]"),
+            ("Hi undefined, how are you?", "undefined"),
+            ("Dear null!", "null"),
+            ("Hello [object Object],", "[object Object]"),
+            ("Hei {name}, er du der?", "{name}"),
+        )
+    ],
     ("placeholder-text", "Lorem ipsum is here.", "'Lorem ipsum' is a placeholder"),
     ("placeholder-text", "And dolor sit amet.", "'dolor sit amet' is a placeholder"),
     *[
@@ -69,6 +86,20 @@ FIRES: list[tuple[str, str, str]] = [
 ]  # fmt: skip
 
 QUIET: list[tuple[str, str]] = [
+    *[
+        ("leftover-tag", text)
+        for text in ("Write `${name}`.", "```\n${name} {FNAME} %FIRSTNAME%\n```", "50 % OFF",
+                     "From 10% to 20% of it.", "{NOTE} and {name} and {}", "## name\n\nText.",
+                     "It is in %APPDATA% or %USERNAME%.", "${HOME} is set.", "a <<< b >>> c",
+                     "<<like this>>", "##channel## and C##", "100%name", "{FOOTER}")
+    ],
+    *[
+        ("placeholder-text", text)
+        for text in ("He said [Sic], then.", "`[First Name]`", "[First Name](https://tides.example)",
+                     "Hi undefined behaviour fans", "A value is null, or undefined.",
+                     "Hi Null Island!", "The [first name of all] is his.", "Dear nullifier,",
+                     "Hi {there}s")
+    ],
     ("leftover-tag", "Dear {{ subscriber.name }}, hello."),
     *[
         ("leftover-tag", text)
@@ -128,6 +159,29 @@ def test_edges(check_edge: CheckEdge, edge: tuple[str, ...]) -> None:
 
 def test_long_read_begins_at_twenty_and_a_half_minutes(get_messages: GetMessages) -> None:
     assert get_messages("long-read", "tern " * 4491) == ["4,511 words take 21 minutes to read"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "rule", "message"),
+    [
+        ("Hi undefined, the boats are back", "placeholder-text", "'undefined' in the subject is"),
+        ("The boats are back, null!", "placeholder-text", "'null' in the subject is"),
+        ("[First Name], the boats are back", "placeholder-text", "'[First Name]' in the subject"),
+        ("%FIRSTNAME%, the boats are back", "leftover-tag", "%FIRSTNAME% is left in the subject"),
+        ("Why null and undefined differ", "placeholder-text", ""),
+        ("Null, undefined and NaN", "placeholder-text", ""),
+        ("Undefined behaviour", "placeholder-text", ""),
+        ("Hi Undefinedland", "placeholder-text", ""),
+        ("Types: null or not?", "placeholder-text", ""),
+        ("50 % OFF", "leftover-tag", ""),
+    ],
+)
+def test_unfilled_names_in_a_subject(
+    get_messages: GetMessages, subject: str, rule: str, message: str
+) -> None:
+    found = get_messages(rule, front={"subject": subject})
+    assert len(found) == bool(message), found
+    assert not message or message in found[0]
 
 
 @pytest.mark.parametrize(

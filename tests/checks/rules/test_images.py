@@ -27,6 +27,19 @@ FIRES: list[tuple[str, str, str]] = [
     ("no-alt", f'<img src="{ONLINE}a%20b.png">', "a b.png has no alternative text"),
     ("no-alt", f'<img src="{ONLINE}">', "an image has no alternative text"),
     ("no-alt", f'<img src="{ONLINE}blurred">', "blurred has no alternative text"),
+    ("no-alt", f'<figure><img src="{ONLINE}a.png"><figcaption> </figcaption></figure>', "a.png"),
+    ("no-alt", f'<figure><img src="{ONLINE}a.png"></figure><p>A tern</p>', "a.png has no"),
+    *[
+        ("file-name-alt", image("a.png", alt), f"'{alt}' doesn't describe")
+        for alt in ("Bildschirmfoto 2024-05-01 um 10.33.12", "Screenshot 2024-05-01 at 10.33.12",
+                    "Capture d\u2019\u00e9cran 2024-05-01 \u00e0 10.33.12",
+                    "unnamed", "unnamed (1)",
+                    "WhatsApp Image 2024-05-01 at 10.33.12",
+                    "Screen Shot 2024-05-01 at 9.41.00 AM",
+                    "IMG_1234", "DSC0001", "DSCF0001", "IMG-20240501-WA0001",
+                    "Captura de pantalla 2024-05-01 a las 10.33.12",
+                    "Skjermbilde 2024-05-01 kl. 10.33.12")
+    ],
     ("file-name-alt", image("a.png", "boat.png"), "'boat.png' doesn't describe a.png"),
     ("file-name-alt", image("a.png", "BOAT.JPEG"), "doesn't describe"),
     *[
@@ -67,6 +80,14 @@ QUIET: list[tuple[str, str]] = [
     ("file-name-alt", image("a.png", "imagery 2")),
     ("file-name-alt", image("a.png", "Imagination")),
     ("file-name-alt", image("a.png", "2026")),
+    *[
+        ("file-name-alt", image("a.png", alt))
+        for alt in ("Screenshot of the harbour", "Bildschirmfoto des Hafens", "Unnamed road, 2024",
+                    "A WhatsApp image", "Photo at 10.33 of 3 boats",
+                    "Capture d\u2019\u00e9cran du port",
+                    "DSC boat", "Signal at noon", "IMG festival 2024")
+    ],
+    ("no-alt", f'<figure><img src="{ONLINE}a.png"><figcaption>A tern</figcaption></figure>'),
     ("no-image-size", image("a.png", width=90, height=60)),
     ("no-image-size", image("a.png", width=90)),
     *[

@@ -25,6 +25,27 @@ EDGES: list[tuple[str, Mapping[str, Any], str]] = [
     ("shouting-subject", {"subject": "潮が来る\uff01\uff01\uff01"}, "the subject is shouting"),
     ("shouting-subject", {"subject": "潮が来る\uff01\uff01"}, ""),
     ("shouting-subject", {"subject": "ALL BOATS"}, "the subject is shouting"),
+    *[
+        ("shouting-subject", {"subject": subject}, "the subject is shouting")
+        for subject in (
+            "BUY NOW AND SAVE BIG",
+            "LIMITED OFFER: HTML",
+            "SALE, LAST CALL, HURRY",
+            "HTML5 IS HERE TODAY",
+            "NOW OR NEVER: BOATS",
+        )
+    ],
+    *[
+        ("shouting-subject", {"subject": subject}, "")
+        for subject in (
+            "HTML, CSS, SQL & XML",
+            "NASA, ESA and JAXA",
+            "AWS/GCP/AZURE",
+            "HTTP2 vs. HTTP3 vs. QUIC",
+            "MJML, HTML + CSS",
+            "TCP, UDP or QUIC",
+        )
+    ],
     ("shouting-subject", {"subject": "ALL BOA"}, ""),  # seven letters are an abbreviation
     ("shouting-subject", {"subject": "ALL 12345678 BO"}, ""),
     ("shouting-subject", {"subject": "AAAAAAAbbb"}, ""),  # seven of ten

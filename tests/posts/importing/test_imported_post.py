@@ -253,12 +253,27 @@ def test_keep_of_a_line_that_was_not_removed_lists_removed_lines() -> None:
         (SENTENCE, "-", "-: the post has no title. Add a heading as its first line"),
         (f"{SENTENCE}\n\n## Later", "-", "-: the post has no title. Add a heading as its first"),
         (SENTENCE, "?.txt", "?.txt: the post has no title"),
+        (f"---\ntitle: '…!'\n---\n{SENTENCE}", "a.md", "a.md: the post has no title"),
     ],
 )
 def test_invalid_sources_are_rejected(text: str, path: str, message: str) -> None:
     with pytest.raises(NewsletterError) as caught:
         parse(text, path)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("title", "path", "slug"),
+    [
+        ("🎉🎉🎉", "party.md", "party"),
+        ("❤️", "2026-10-02-love.md", "love"),
+        ("🎉", "-", ""),
+        ("🎉 Party", "a.md", "tada-party"),
+    ],
+)
+def test_an_emoji_is_a_title_but_no_slug(title: str, path: str, slug: str) -> None:
+    post = parse(f"---\ntitle: {title}\n---\n{SENTENCE}", path)
+    assert (post.title, post.slug) == (title, slug)
 
 
 @pytest.mark.parametrize(
