@@ -30,8 +30,8 @@ _MIN_SHOWN_WIDTH = 200  # CSS pixels: below that a larger file does no harm
 _FILE_NAME = re.compile(
     r".*\.(?:jpe?g|png|gif|webp|svg|avif|heic|bmp|tiff?)"
     r"|(?:img|dsc[nf]?|pxl|mvimg|image|photo|untitled|unnamed|screen ?shot|screencast"
-    r"|bildschirmfoto|capture d[’']écran|captura de (?:pantalla|tela|ecrã)|schermafbeelding"
-    r"|schermata|skärmavbild|skærmbillede|skjermbilde|zrzut ekranu|снимок экрана"  # noqa: RUF001 - Russian
+    r"|bildschirmfoto|capture d[\u2019']écran|captura de (?:pantalla|tela|ecrã)|schermafbeelding"
+    r"|schermata|skärmavbild|skærmbillede|skjermbilde|zrzut ekranu|снимок экрана"
     r"|スクリーンショット|屏幕截图|截屏|whatsapp (?:image|bild)|signal)"
     r"(?>(?:[\d\s._():-]|(?<=-)wa(?=\d)"
     r"|(?<!\w)(?:at|um|à|a las|às|alle|om|kl|o|в|[ap]m|kopie|copy)(?!\w))*)",

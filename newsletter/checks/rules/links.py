@@ -15,7 +15,7 @@ from newsletter.checks.check_context import CheckContext, EmailLink
 from newsletter.checks.rule import Match, Topic
 from newsletter.checks.rules.content import is_sample_url
 from newsletter.render.article.dom import get_visible_text
-from newsletter.render.article.links import find_anchor, get_host, is_same_address
+from newsletter.render.article.links import find_anchor, get_host, is_same_address, spell_anchors
 
 rule = Topic("Links").rule
 
@@ -199,12 +199,13 @@ def bad_address(context: CheckContext) -> Iterator[Match]:
 def missing_anchor(context: CheckContext) -> Iterator[Match]:
     """A link to an anchor that isn't in the email."""
     anchors = {element.get(key) for element in context.tree.iter() for key in ("id", "name")}
+    spelled = spell_anchors(context.tree)
     for link in context.body_tree.iter("a"):
         href = (link.get("href") or "").strip()
         fragment = href[1:] if href.startswith("#") else ""
         # The top of the document needs no anchor (HTML Standard), whatever the case of its name.
         is_named = fragment.strip("#") and fragment.lower() != "top"
-        if is_named and not find_anchor(fragment, anchors):
+        if is_named and not find_anchor(fragment, anchors, spelled):
             text = get_visible_text(link)
             yield Match(
                 f"the post has no anchor {href}", context.source_map.locate_text(text), href

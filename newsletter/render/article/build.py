@@ -35,7 +35,7 @@ from newsletter.render.article.dom import (
 )
 from newsletter.render.article.embeds import replace_embeds
 from newsletter.render.article.images import ArticleImages, normalize_images
-from newsletter.render.article.links import UrlResolver, find_anchor
+from newsletter.render.article.links import UrlResolver, find_anchor, spell_anchors
 from newsletter.render.article.structure import finish_structure, normalize_structure
 from newsletter.render.article.text_flow import join_cjk_lines, set_code_direction
 from newsletter.render.locale import get_text_direction
@@ -94,6 +94,7 @@ def build_article(issue: Issue, config: Config) -> Article:
 def _resolve_links(root: Element, urls: UrlResolver) -> list[str]:
     notes = []
     anchors = {value for e in root.iter() for value in (e.get("id"), e.get("name")) if value}
+    spelled = spell_anchors(root)
     for link in list(root.iter("a")):
         href = link.get("href")
         if href is None or is_empty_element(link):
@@ -101,7 +102,7 @@ def _resolve_links(root: Element, urls: UrlResolver) -> list[str]:
             if link.get("id") is None and link.get("name") is None:
                 unwrap_element(link)
             continue
-        if href.startswith("#") and (target := find_anchor(href[1:], anchors)):
+        if href.startswith("#") and (target := find_anchor(href[1:], anchors, spelled)):
             link.set("href", f"#{target}")
             continue
         url = None if is_blank(href.strip("#")) else urls.resolve_link(href)

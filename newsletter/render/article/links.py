@@ -1,16 +1,19 @@
 """Resolve the URLs of links and images; add UTM parameters."""
 
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote, urljoin, urlsplit
 
 import idna
+from anyascii import anyascii
 
 from newsletter.config import Config
 from newsletter.config.urls import build_image_url, build_issue_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
+from newsletter.render.article.dom import Element, get_visible_text
 
 _MAX_COMPARED_ANCHORS = 1_000
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
@@ -141,11 +144,37 @@ def is_same_address(text: str, url: str) -> bool:
     }
 
 
-def find_anchor(name: str, anchors: Collection[str | None]) -> str:
+def spell_anchors(root: Element) -> dict[str, str]:
+    """Return the ids of headings that are not ASCII, by their letters as other tools spell them.
+
+    Zola makes ``crates-crab`` of "Crates 🦀", where GitHub leaves the emoji out.
+    """
+    spelled: dict[str, str] = {}
+    for heading in root.iter("h1", "h2", "h3", "h4", "h5", "h6"):
+        text, anchor = get_visible_text(heading), heading.get("id")
+        if anchor and not text.isascii():
+            named = "".join(map(_name_symbol, text))
+            for spelling in (anyascii(text), anyascii(named), named):
+                spelled.setdefault(_get_letters(spelling), anchor)
+    return spelled
+
+
+def _name_symbol(char: str) -> str:
+    return f" {unicodedata.name(char, '')} " if unicodedata.category(char) == "So" else char
+
+
+def find_anchor(
+    name: str, anchors: Collection[str | None], spelled: Mapping[str, str] | None = None
+) -> str:
     """Return the anchor that a link means; empty if there is none.
 
     It may be percent-encoded, in other case, with the prefix that GitHub gives its ids, or with the
     hyphens of another tool: Zola makes ``what-s-next`` of "What's next", GitHub ``whats-next``.
+
+    Args:
+        name: the fragment of the link, without ``#``.
+        anchors: all ids and names.
+        spelled: those of headings by their letters, as ``spell_anchors`` returns them.
     """
     plain = unquote(name)
     forms = (name, plain, plain.lower(), plain.lower().removeprefix("user-content-"))
@@ -155,7 +184,9 @@ def find_anchor(name: str, anchors: Collection[str | None]) -> str:
         return ""
     letters = _get_letters(plain)
     similar = [anchor for anchor in anchors if anchor and _get_letters(anchor) == letters]
-    return similar[0] if letters and len(similar) == 1 else ""
+    if letters and len(similar) == 1:
+        return similar[0]
+    return "" if similar else (spelled or {}).get(letters, "")
 
 
 def _get_letters(anchor: str) -> str:
