@@ -1,13 +1,14 @@
 """Print findings for people: each rule once, with its first places."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import PurePath
+from unicodedata import bidirectional
 
 from newsletter.checks.finding import SEVERITIES, Finding
 from newsletter.checks.output import count_by_severity
-from newsletter.cli.output import echo
+from newsletter.cli.output import BIDI_ISOLATE, echo, escape_controls
+from newsletter.render.text.wrap import get_display_width, wrap_text
 
 _COLORS = {"error": "red", "warning": "yellow", "hint": None}
 _WIDTH = 80
@@ -90,7 +91,33 @@ def _format_places(group: Sequence[Finding], file_name: str) -> str:
 
 
 def _wrap(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    """Return lines of at most ``width`` columns; a URL or a path stays in one piece."""
+    shown = " ".join(escape_controls(text).split())  # escapes are longer than what they stand for
+    lines = wrap_text(shown, width) if shown else []
+    return [_isolate_line(piece) for line in lines for piece in _cut(line, width)]
+
+
+def _cut(line: str, width: int) -> Iterator[str]:
+    """Yield the parts of a line that has no place to break, as in Thai."""
+    if "/" in line or get_display_width(line) <= width:
+        yield line
+        return
+    piece = ""
+    for char in line:
+        if piece and get_display_width(piece + char) > width:
+            yield piece
+            piece = ""
+        piece += char
+    yield piece
+
+
+def _isolate_line(line: str) -> str:
+    """Isolate the right-to-left part of a line, so that it doesn't reorder what is around it."""
+    places = [index for index, char in enumerate(line) if bidirectional(char) in {"R", "AL", "AN"}]
+    if not places or BIDI_ISOLATE.search(line):
+        return line
+    start, end = places[0], places[-1] + 1
+    return f"{line[:start]}\u2068{line[start:end]}\u2069{line[end:]}"
 
 
 def _get_path(finding: Finding, source: str) -> str:

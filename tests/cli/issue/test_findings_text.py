@@ -1,6 +1,7 @@
 """How findings are printed for people."""
 
 import pytest
+from wcwidth import wcswidth
 
 from newsletter.checks.finding import Finding, Severity
 from newsletter.cli.issue.findings_text import print_findings, print_summary
@@ -12,6 +13,10 @@ POST = "issues/x/post.md"
 def make(rule: str, line: int | None, severity: Severity = "warning", path: str = POST) -> Finding:
     where = Location(path, line) if path else None
     return Finding(rule, severity, f"{rule} at {line}", where, "", "It hurts.", "Mend it.")
+
+
+def make_long(message: str) -> Finding:
+    return Finding("lost-content", "hint", message, Location("a.md", 12), "", "", "")
 
 
 @pytest.mark.parametrize(
@@ -84,3 +89,41 @@ def test_summary(
 ) -> None:
     print_summary(findings, 1.0, every=every)
     assert capsys.readouterr().out == f"{text}\n"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "'港の朝は静かで、船はつながれたままだった。風がいつやむのか誰も知らない。' is in Japanese",
+        "'서울의 아침은 배는 묶여 있었다 바람이 언제 그칠지 아무도 모른다' is in Korean",
+        "'הסירות היו קשורות מאז יום שלישי ואיש על הרציף לא ידע מתי תיחלש הרוח' is in Hebrew",
+        "'เรือถูกผูกไว้และไม่มีใครบนท่าเรือรู้ว่าลมจะสงบเมื่อใดและเมื่อใดจะออกไปได้อีก' is in Thai",
+        "the title has '" + "\x1b[31m" * 6 + "' and \x1b[0m more words in it",
+        "'🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀' has no word",
+        f"'{'x' * 100}' is one word",
+    ],
+)
+def test_lines_are_at_most_80_columns_wide(
+    message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_findings([make_long(message)], "a.md")
+    out = capsys.readouterr().out
+    assert max(map(wcswidth, out.splitlines())) <= 80
+    printed = "".join(char for char in out if char.isalnum())
+    assert "".join(char for char in message.replace("\x1b", "x1b") if char.isalnum()) in printed
+
+
+def test_a_url_stays_in_one_piece(capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"https://tides.example/{'a' * 90}"
+    finding = make_long(f"{url} is not a URL")
+    print_findings([finding], "a.md")
+    assert url in capsys.readouterr().out
+
+
+def test_right_to_left_text_is_isolated_in_each_line(capsys: pytest.CaptureFixture[str]) -> None:
+    message = f"'{'הסירות היו קשורות ' * 6}' is in Hebrew"
+    print_findings([make_long(message)], "a.md")
+    lines = [line for line in capsys.readouterr().out.splitlines() if "ה" in line]
+    assert len(lines) > 1
+    assert all(line.count("\u2068") == line.count("\u2069") == 1 for line in lines)
+    assert all(line.index("\u2068") > 20 for line in lines)
