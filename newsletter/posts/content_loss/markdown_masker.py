@@ -12,6 +12,7 @@ from dataclasses import replace
 from newsletter.posts.content_loss.html_source_masker import HtmlSourceMasker
 from newsletter.posts.content_loss.masked_text import ContentReference, MaskedText, ReferenceKind
 from newsletter.posts.content_loss.text_masker import BARE_URL, strip_punctuation
+from newsletter.posts.html.code_titles import find_code_title
 
 # Atomic groups, not possessive ones: Python 3.11.0 to 3.11.4 match some of these wrongly
 # (CPython, issue 106052).
@@ -155,7 +156,7 @@ class MarkdownMasker(HtmlSourceMasker):
             rf"^(?:[>\t ])*{re.escape(marker[0])}{{{len(marker)},}}[ \t]*$", re.MULTILINE
         ).search(self.source, fence.end())
         end = closing.start() if closing else len(self.source)
-        self.out.blank(fence[0])
+        self._mask_fence(fence[0])
         start = fence.end()
         for line in self.source[start:end].splitlines(keepends=True):
             code = line.lstrip(" \t>") if quote else line
@@ -168,6 +169,17 @@ class MarkdownMasker(HtmlSourceMasker):
         self._starts_block = True
         self._in_table_row = False
         return closing.end() if closing else end
+
+    def _mask_fence(self, line: str) -> None:
+        """Mask the line that opens a fence, except for the title of the code in it."""
+        title = find_code_title(line)
+        if title is None:
+            self.out.blank(line)
+            return
+        group = title.lastgroup or 0
+        self.out.blank(line[: title.start(group)])
+        self.out.text(title[group])
+        self.out.blank(line[title.end(group) :])
 
     def _consume_code_span(self, start: int) -> int:
         """Add a code span (CommonMark 0.31, section 6.1), which can't contain a blank line."""

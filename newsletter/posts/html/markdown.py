@@ -14,6 +14,7 @@ from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
 from newsletter.posts.html.attributes import attributes_plugin
 from newsletter.posts.html.callouts import callouts_plugin
+from newsletter.posts.html.code_titles import code_titles_rule
 from newsletter.posts.html.emphasis import emphasis_plugin
 from newsletter.posts.html.highlight import highlight_code
 from newsletter.posts.html.linear_inline import limit_inline_rules
@@ -37,7 +38,8 @@ def render_markdown(
 
     CommonMark 0.31 with tables, strikethrough, task lists, bare links and alerts (GitHub
     Flavored Markdown), footnotes, definition lists, attributes (``{.class #id}``, also
-    kramdown's ``{: .class }``), ``==mark==``, callouts, highlighted code and typographic quotes.
+    kramdown's ``{: .class }``), ``==mark==``, callouts, highlighted code with its title and
+    typographic quotes.
 
     Args:
         text: Markdown.
@@ -76,6 +78,7 @@ def _build_parser(quotes: tuple[str, ...]) -> MarkdownIt:
     limit_inline_rules(md)
     md.add_render_rule("footnote_caption", _render_footnote_number)
     md.core.ruler.push("restore_code", _restore_code_rule)
+    md.core.ruler.push("code_titles", code_titles_rule)
     md.core.ruler.push("task_marks", _task_marks_rule)
     md.core.ruler.push("source_lines", _source_lines_rule)
     md.core.ruler.push("package_versions", _package_versions_rule)

@@ -199,6 +199,29 @@ def test_code_keeps_all_line_breaks(language: str) -> None:
     assert bool(code.findall("span")) == (language == "python")
 
 
+@pytest.mark.parametrize(
+    ("info", "title"),
+    [
+        ('js title="a b.js"', "a b.js"),
+        ("js title='a.js' {1,3}", "a.js"),
+        ("js title=a.js", "a.js"),
+        ('{.js filename="src/a.js"}', "src/a.js"),
+        ('js title={"a.js"}', "a.js"),
+        ('js title="a & <b>"', "a &amp; &lt;b&gt;"),
+        ("js {1,3} showLineNumbers", ""),
+        ('js subtitle="a" data-title="b"', ""),
+        ('js title=""', ""),
+        ("title", ""),
+        ("js", ""),
+    ],
+)
+def test_the_title_of_code_stands_above_it(info: str, title: str) -> None:
+    paragraph = f"<p><strong>{title}</strong></p>" if title else ""
+    for text in (f"~~~{info}\na\n~~~", f"> ~~~{info}\n> a\n> ~~~", f"- ~~~{info}\n  a\n  ~~~"):
+        above = render_markdown(text).partition("<pre")[0]
+        assert above.replace("<blockquote>", "").replace("<ul>\n<li>", "").strip() == paragraph
+
+
 @pytest.mark.parametrize("text", ["```python\n{{ a }}\n```", "    {{ a }}", "`{{ a }}`"])
 def test_code_is_restored_before_it_is_highlighted(text: str) -> None:
     html = render_markdown(
