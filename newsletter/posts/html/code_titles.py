@@ -1,4 +1,4 @@
-"""Show the titles of code blocks: ``title="app.js"`` in the line of the fence."""
+"""Show the titles of code blocks: ``title="app.js"`` beside the fence."""
 
 import re
 
