@@ -11,8 +11,13 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.web import sendgrid_webhook
 from newsletter.web.archive import routes as archive
-from newsletter.web.http.body_limit import BODY_TIMEOUT_SECONDS, BodyLimitMiddleware, RefusalHandler
+from newsletter.web.http.piecewise_send import PiecewiseSendMiddleware
 from newsletter.web.http.request_data import RequestRefusedError
+from newsletter.web.http.request_limits import (
+    BODY_TIMEOUT_SECONDS,
+    RefusalHandler,
+    RequestLimitsMiddleware,
+)
 from newsletter.web.http.security_headers import SecurityHeadersMiddleware, make_security_headers
 from newsletter.web.monitoring import health
 from newsletter.web.monitoring.metrics import SiteMetrics
@@ -52,13 +57,14 @@ def make_app(
     app = Starlette(
         routes=routes,
         middleware=[
+            Middleware(PiecewiseSendMiddleware),
             Middleware(
                 RequestLogMiddleware,
                 listeners=[log_request, *([metrics.record_request] if metrics else [])],
             ),
             Middleware(SecurityHeadersMiddleware, config=site.config),
             Middleware(
-                BodyLimitMiddleware,
+                RequestLimitsMiddleware,
                 handle_refusal=_make_refusal_handler(site),
                 timeout=body_timeout,
             ),

@@ -1,9 +1,11 @@
 """Run the public server: socket, uvicorn, background jobs, shutdown."""
 
 import asyncio
+import math
 import signal
 import socket
 from contextlib import ExitStack, suppress
+from functools import partial
 
 import uvicorn
 from anyio import to_thread
@@ -14,18 +16,27 @@ from newsletter.errors import UsageError
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.web.app import make_app
 from newsletter.web.background_jobs import JobRunner, make_background_jobs
+from newsletter.web.http.connection_limits import (
+    DEFAULT_LIMITS,
+    ConnectionCounter,
+    ConnectionLimits,
+    limit_stalled_writes,
+    raise_open_file_limit,
+)
 from newsletter.web.http.http_protocol import LimitedHttpProtocol
+from newsletter.web.http.request_limits import MAX_HEAD_BYTES
 from newsletter.web.monitoring.metrics import SiteMetrics, serve_metrics
 from newsletter.web.site_context import Site
 
 # How long requests in flight may take after the signal to stop.
 SHUTDOWN_SECONDS = 30
-MAX_CONNECTIONS = 2_000
 # Because of the GIL, more threads would make responses later, not faster.
 WORKER_THREADS = 12
 
 
-def open_public_socket(host: str, port: int) -> socket.socket:
+def open_public_socket(
+    host: str, port: int, limits: ConnectionLimits = DEFAULT_LIMITS
+) -> socket.socket:
     """Listen on the port.
 
     Raises:
@@ -33,16 +44,30 @@ def open_public_socket(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(
             f"could not listen on {host}:{port}: {reason}", remedy="Choose another port: --port N"
         ) from error
+    limit_stalled_writes(listener, limits.stalled_seconds)
+    # Inherited by the connections, on which asyncio doesn't set it: without it, the second part of
+    # a small response waits up to 40 ms for the client to acknowledge the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
-def build_uvicorn_config(app: Starlette, config: Config) -> uvicorn.Config:
-    """Return uvicorn's settings for the site."""
+def build_uvicorn_config(
+    app: Starlette, config: Config, limits: ConnectionLimits = DEFAULT_LIMITS
+) -> uvicorn.Config:
+    """Return uvicorn's settings for the site.
+
+    Args:
+        app: the site.
+        config: the newsletter's settings.
+        limits: those of each connection and of all.
+    """
+    counter = ConnectionCounter(limits, config.public.trusted_proxies)
     return uvicorn.Config(
         app,
         lifespan="off",
@@ -52,9 +77,11 @@ def build_uvicorn_config(app: Starlette, config: Config) -> uvicorn.Config:
         proxy_headers=True,
         forwarded_allow_ips=list(config.public.trusted_proxies),
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        http=LimitedHttpProtocol,
+        timeout_keep_alive=math.ceil(limits.head_seconds),
+        http=partial(LimitedHttpProtocol, limits=limits, counter=counter),  # type: ignore[arg-type]  # uvicorn calls it like the class
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws="none",
-        limit_concurrency=MAX_CONNECTIONS,
+        backlog=limits.accepted_at_once,
     )
 
 
@@ -79,7 +106,9 @@ def run_site(
         if metrics_port:
             stack.enter_context(serve_metrics(metrics, metrics_port))
         stack.enter_context(JobRunner(make_background_jobs(site, mailer)))
-        options = build_uvicorn_config(make_app(site, metrics=metrics), site.config)
+        limits = DEFAULT_LIMITS.fit_open_files(raise_open_file_limit())
+        app = make_app(site, body_timeout=limits.body_seconds, metrics=metrics)
+        options = build_uvicorn_config(app, site.config, limits)
         runner = stack.enter_context(asyncio.Runner(loop_factory=options.get_loop_factory()))
         with suppress(KeyboardInterrupt):
             runner.run(_serve(options, sock))

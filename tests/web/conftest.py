@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -19,7 +20,8 @@ from newsletter.db import database_engine
 from newsletter.db.schema import subscriber
 from newsletter.project import open_project
 from newsletter.web.app import make_app
-from newsletter.web.server import build_uvicorn_config
+from newsletter.web.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
+from newsletter.web.server import build_uvicorn_config, open_public_socket
 from newsletter.web.site_context import Site, open_site
 
 FORM = "application/x-www-form-urlencoded"
@@ -32,8 +34,9 @@ class SiteClient:
         url: the site's URL, without a trailing slash.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, server: uvicorn.Server) -> None:
         self.url = url
+        self._server = server
         self._pool = urllib3.PoolManager(retries=False, timeout=60, maxsize=64)
 
     def get(self, path: str, **headers: str) -> urllib3.BaseHTTPResponse:
@@ -57,6 +60,13 @@ class SiteClient:
         return self._pool.request(
             method, self.url + path, body=body, headers=headers, redirect=False
         )
+
+    def wait_for_connections(self, count: int, seconds: float = 20.0) -> None:
+        """Wait until the server has at most so many connections."""
+        deadline = time.monotonic() + seconds
+        while len(self._server.server_state.connections) > count:
+            assert time.monotonic() < deadline, "the connections are still open"
+            threading.Event().wait(0.01)
 
     def close(self) -> None:
         self._pool.clear()
@@ -85,15 +95,17 @@ def serve() -> Iterator[Serve]:
     """Serve an application until the test ends."""
     running: list[tuple[uvicorn.Server, threading.Thread, SiteClient]] = []
 
-    def start(app: Starlette, config: Config) -> SiteClient:
-        # By the protocol asyncio knows that it may set TCP_NODELAY.
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        sock.bind(("127.0.0.1", 0))
-        sock.listen()
-        server = uvicorn.Server(build_uvicorn_config(app, config))
+    def start(
+        app: Starlette, config: Config, limits: ConnectionLimits = DEFAULT_LIMITS, **options: int
+    ) -> SiteClient:
+        """Serve it; ``send_buffer``: bytes that the kernel keeps for each connection."""
+        sock = open_public_socket("127.0.0.1", 0, limits)
+        if "send_buffer" in options:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options["send_buffer"])
+        server = uvicorn.Server(build_uvicorn_config(app, config, limits))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([sock])))
         thread.start()
-        client = SiteClient(f"http://127.0.0.1:{sock.getsockname()[1]}")
+        client = SiteClient(f"http://127.0.0.1:{sock.getsockname()[1]}", server)
         running.append((server, thread, client))
         return client
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.config import Config
@@ -117,10 +117,14 @@ class _ArchiveEndpoints:
         if file is None:
             raise RequestRefusedError(404)
         media_type = IMAGE_TYPES[file.suffix.lower()]
-        response = Response(file.read_bytes(), media_type=media_type)
+        status = file.stat()
+        response = FileResponse(file, media_type=media_type, stat_result=status)
         if media_type == IMAGE_TYPES[".svg"]:
             response.headers["Content-Security-Policy"] = SVG_POLICY
-        return apply_if_none_match(request, add_etag(response, IMAGE_CACHE_CONTROL))
+        set_caching_headers(
+            response, f"{status.st_mtime_ns:x}-{status.st_size:x}", IMAGE_CACHE_CONTROL
+        )
+        return apply_if_none_match(request, response)
 
     def feed(self, path: str, request: Request) -> Response:
         build_feed, media_type = FEEDS[path]
@@ -185,11 +189,23 @@ class _ArchiveEndpoints:
 
 
 def add_etag(response: Response, cache_control: str) -> Response:
-    """Add an ETag (RFC 9110, 8.8.3) and caching headers to ``response``, and return it."""
-    response.headers["ETag"] = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+    """Add an ETag of the body and caching headers to ``response``, and return it."""
+    digest = hashlib.sha256(response.body).hexdigest()[:32]
+    set_caching_headers(response, digest, cache_control)
+    return response
+
+
+def set_caching_headers(response: Response, version: str, cache_control: str) -> None:
+    """Set an ETag (RFC 9110, 8.8.3) and caching headers.
+
+    Args:
+        response: gets the headers.
+        version: differs whenever the body does.
+        cache_control: value of Cache-Control.
+    """
+    response.headers["ETag"] = f'"{version}"'
     response.headers["Cache-Control"] = cache_control
     response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def apply_if_none_match(request: Request, response: Response) -> Response:

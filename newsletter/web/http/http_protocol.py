@@ -1,81 +1,78 @@
-"""Uvicorn protocol with limits on header size and header time (slowloris).
+"""Uvicorn protocol with limits on time and on the number of connections.
 
-The parser buffers all of a request's head, and of a chunked body's trailer, and nothing else in
-uvicorn limits them.
+It is built on uvicorn's h11 protocol, which stops reading until a request is answered, and refuses
+heads that are too long or ambiguous. What it overrides isn't documented by uvicorn: see the bound
+of its version in pyproject.toml.
 """
 
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-MAX_HEAD_BYTES = 16_000
-# The largest body that a route accepts, and the overhead of its chunked encoding.
-MAX_REQUEST_BYTES = 8_000_000
-HEAD_TIMEOUT_SECONDS = 10.0
+from newsletter.web.http.connection_limits import ConnectionCounter, ConnectionLimits
 
 
-class LimitedHttpProtocol(HttpToolsProtocol):
-    """One connection, closed if a request is too large or its head takes too long.
+class LimitedHttpProtocol(H11Protocol):
+    """One connection, which is cut when its time is over.
 
-    Attributes:
-        head_timeout: seconds within which a request's head must arrive.
+    One timer is always running, and no byte that a client sends moves it: first for a request's
+    head, then for the whole request, and after the response for the next head.
+
+    Args:
+        limits: how long it may take.
+        counter: the server's open connections; one too many is cut at once.
     """
 
-    head_timeout = HEAD_TIMEOUT_SECONDS
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, limits: ConnectionLimits, counter: ConnectionCounter, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._bytes_read = 0
-        self._in_head = True
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._limits = limits
+        self._counter = counter
+        self._address = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._request_deadline = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the timer of the first request's head."""
+        """Count the connection, and start the timer of the first request's head."""
         super().connection_made(transport)
-        self._start_head_timer()
+        self._address = self.client[0] if self.client else ""
+        self._start_timer(self._limits.head_seconds)
+        if not self._counter.add(self._address):
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the timer."""
-        self._cancel_head_timer()
+        """Stop the timer."""
+        self._counter.remove(self._address)
+        if self._timer:
+            self._timer.cancel()
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Parse the data, and close the connection if the request is over its limit."""
-        self._bytes_read += len(data)
-        super().data_received(data)
-        limit = MAX_HEAD_BYTES if self._in_head else MAX_REQUEST_BYTES
-        if self._bytes_read > limit and not self.transport.is_closing():
-            self._close_connection()
+    def handle_events(self) -> None:
+        """Handle what was received; start the request's timer once its whole head is there."""
+        cycle_before = self.cycle
+        super().handle_events()
+        if self.cycle is not cycle_before and not self.cycle.response_complete:
+            self._request_deadline = self.loop.time() + self._limits.request_seconds
+            self._start_timer(self._limits.request_seconds)
 
-    def on_message_begin(self) -> None:
-        """Start the head's timer, unless that of the connection is running."""
-        self._in_head = True
-        if self._head_timer is None:
-            self._start_head_timer()
-        super().on_message_begin()
+    def on_response_complete(self) -> None:
+        """Start the timer of the next request's head."""
+        self._start_timer(self._limits.head_seconds)
+        super().on_response_complete()
 
-    def on_headers_complete(self) -> None:
-        """Cancel the head's timer; from here on the limit is that of the whole request."""
-        self._in_head = False
-        self._cancel_head_timer()
-        super().on_headers_complete()
+    def _start_timer(self, seconds: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(seconds, self._cut)
 
-    def on_message_complete(self) -> None:
-        """Reset the byte count for the next request."""
-        self._bytes_read = 0
-        super().on_message_complete()
-
-    def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self.head_timeout, self._close_connection)
-
-    def _cancel_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _close_connection(self) -> None:
-        if self._in_head:
-            self.send_400_response("The request head is too large or arrives too slowly.")
+    def _cut(self) -> None:
+        """Cut the connection, unless an honest client on a slow line is still reading."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        is_answered = cycle is not None and cycle.response_complete
+        is_reading = is_answered and self.transport.get_write_buffer_size() > 0
+        if is_reading and self.loop.time() < self._request_deadline:
+            self._start_timer(self._limits.head_seconds)
         else:
             self.transport.abort()

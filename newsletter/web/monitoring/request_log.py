@@ -103,7 +103,8 @@ def configure_stderr_logging() -> None:
         logger.handlers[:] = [handler]
         logger.propagate = False
     logging.getLogger("newsletter").setLevel(logging.INFO)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # Its warnings are about what clients send: any number of lines, written by strangers.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def log_request(method: str, route: str, status: int, seconds: float) -> None:

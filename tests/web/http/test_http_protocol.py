@@ -1,17 +1,51 @@
-"""Limits of request heads and trailers: size, time (slowloris)."""
+"""Hostile clients over real sockets: silent, slow, greedy, ambiguous."""
 
+import re
 import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
 
-from newsletter.web.http.http_protocol import MAX_HEAD_BYTES, MAX_REQUEST_BYTES, LimitedHttpProtocol
+from newsletter.web.app import make_app
+from newsletter.web.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
+from newsletter.web.http.piecewise_send import PIECE_BYTES, PiecewiseSendMiddleware
+from newsletter.web.http.request_limits import (
+    MAX_BUFFERED_BYTES_PER_CLIENT,
+    MAX_HEAD_BYTES,
+    RequestLimitsMiddleware,
+)
+from newsletter.web.site_context import Site
+
+# Short, so that a connection which has to wait for the end of one is cut within a test.
+SHORT = ConnectionLimits(
+    head_seconds=0.2, body_seconds=0.2, request_seconds=0.6, stalled_seconds=0.4
+)
+ATTACKER = "127.0.0.2"  # another address of this machine, that is no trusted proxy
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+MAX_WAIT_SECONDS = 20.0
+LARGE = bytes(300 * PIECE_BYTES)
 
 
-def connect(url: str) -> socket.socket:
+def connect(url: str, source: str = "127.0.0.1", receive_buffer: int = 0) -> socket.socket:
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=60)
+    sock = socket.socket()
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.settimeout(MAX_WAIT_SECONDS)
+    sock.bind((source, 0))
+    sock.connect((parts.hostname, parts.port))
+    return sock
 
 
 def receive_all(sock: socket.socket) -> bytes:
@@ -25,7 +59,7 @@ def receive_all(sock: socket.socket) -> bytes:
     return received
 
 
-def send_repeatedly(sock: socket.socket, piece: bytes, limit: int) -> int:
+def send_until_cut(sock: socket.socket, piece: bytes, limit: int) -> int:
     """Send the same piece until the server closes the connection; return how often it was sent."""
     for times in range(limit):
         try:
@@ -35,6 +69,68 @@ def send_repeatedly(sock: socket.socket, piece: bytes, limit: int) -> int:
     return limit
 
 
+@pytest.fixture
+def short(site: Site, serve: Any) -> Any:
+    """The site with limits of tenths of a second."""
+    return serve(make_app(site, body_timeout=SHORT.body_seconds), site.config, SHORT)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"GET /healthz HT",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\n",
+        b"\r\n",
+        HEALTH,
+        HEALTH + b"\r\n",
+        HEALTH + b"GET /healthz HTTP/1.1\r\nHost",
+        b"POST /u/x HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n",
+        b"POST /u/x HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\nList-Unsub",
+        b"POST /u/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n",
+        b"POST /u/x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+    ],
+    ids=[
+        "nothing", "half a line", "half a head", "an empty line", "silent after an answer",
+        "an empty line after an answer", "half a head after an answer", "no body", "half a body",
+        "half a chunked body", "a body that was asked for",
+    ],
+)  # fmt: skip
+def test_silent_client_is_cut(short: Any, start: bytes) -> None:
+    with connect(short.url) as sock:
+        sock.sendall(start)
+        receive_all(sock)  # ends, since the server closes it
+    assert short.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: ", b"a"),
+        (HEALTH, b"\r\n"),
+        (HEALTH + b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: ", b"a"),
+        (b"POST /u/x HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n", b"a"),
+    ],
+    ids=["a head", "empty lines after an answer", "a second head", "a body"],
+)
+def test_client_that_sends_a_byte_at_a_time_is_cut(short: Any, start: bytes, piece: bytes) -> None:
+    with connect(short.url) as sock:
+        sock.sendall(start)
+        deadline = time.monotonic() + MAX_WAIT_SECONDS
+        sock.settimeout(0.02)
+        while time.monotonic() < deadline:
+            try:
+                sock.sendall(piece)
+                if not sock.recv(65_536):
+                    break
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        assert time.monotonic() < deadline
+    assert short.get("/healthz").status == 200
+
+
 @pytest.mark.parametrize(
     "start", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\nHost: a\r\n"]
 )
@@ -42,25 +138,57 @@ def test_endless_head_is_cut_off(server: Any, start: bytes) -> None:
     with connect(server.url) as sock:
         sock.sendall(start)
         piece = b"x: a\r\n" * 1_000 if start.endswith(b"\n") else b"a" * 6_000
-        assert send_repeatedly(sock, piece, 5_000) < 5_000
+        assert send_until_cut(sock, piece, 5_000) < 5_000
     assert server.get("/healthz").status == 200
 
 
-def test_endless_trailer_is_cut_off(server: Any) -> None:
+@pytest.mark.parametrize(
+    "end",
+    [b"0\r\nx: ", b"1;x="],
+    ids=["trailer", "chunk extension"],
+)
+def test_endless_end_of_a_chunked_body_is_cut_off(server: Any, end: bytes) -> None:
     with connect(server.url) as sock:
-        sock.sendall(b"POST /u/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
-        piece = b"x: " + b"a" * 60_000 + b"\r\n"
-        limit = 20 * MAX_REQUEST_BYTES // len(piece)
-        assert send_repeatedly(sock, piece, limit) < limit
+        sock.sendall(b"POST /u/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + end)
+        assert send_until_cut(sock, b"a" * 60_000, 1_000) < 1_000
     assert server.get("/healthz").status == 200
 
 
-def test_head_that_never_arrives_times_out(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LimitedHttpProtocol, "head_timeout", 0.05)
-    for start in (b"", b"GET /healthz HT"):
-        with connect(server.url) as sock:
-            sock.sendall(start)
-            assert receive_all(sock).startswith(b"HTTP/1.1 400 ")
+@pytest.mark.parametrize(
+    ("size", "status"), [(MAX_HEAD_BYTES - 200, b"200"), (MAX_HEAD_BYTES, b"431"), (60_000, b"431")]
+)
+def test_size_of_a_head_that_comes_at_once_is_limited(
+    server: Any, size: int, status: bytes
+) -> None:
+    with connect(server.url) as sock:
+        head = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: "
+        sock.sendall(head + b"a" * size + b"\r\n\r\n")
+        assert receive_all(sock).startswith(b"HTTP/1.1 " + status)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /healthz\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabc",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\n X: folded\r\n\x00: b\r\n\r\n",
+    ],
+    ids=["no host", "two hosts", "HTTP/0.9", "two lengths", "a control character"],
+)
+def test_request_that_means_two_things_is_refused(server: Any, request_bytes: bytes) -> None:
+    with connect(server.url) as sock:
+        sock.sendall(request_bytes)
+        answer = receive_all(sock)
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert b'"ok"' not in answer
+
+
+def test_http_2_is_not_spoken(server: Any) -> None:
+    with connect(server.url) as sock:
+        sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        assert receive_all(sock).startswith(b"HTTP/1.1 505")
 
 
 def test_limit_applies_to_each_request_of_a_connection(server: Any) -> None:
@@ -73,6 +201,118 @@ def test_limit_applies_to_each_request_of_a_connection(server: Any) -> None:
                 response += (part := sock.recv(65_536))
                 assert part
             assert response.startswith(b"HTTP/1.1 200 ")
-        sock.sendall(head[:-4])
-        sock.sendall(b"a" * 200)
-        assert b"too large" in receive_all(sock)
+
+
+def test_pipelined_requests_are_answered_in_order_and_read_one_by_one(server: Any) -> None:
+    with connect(server.url) as sock:
+        sock.sendall(HEALTH * 500)
+        sock.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        answers = receive_all(sock)
+    assert len(re.findall(rb"HTTP/1\.1 200", answers)) == 501
+
+
+@pytest.fixture
+def serve_large(serve: Any, site: Site, tmp_path: Path) -> Callable[..., Any]:
+    """Serve 20 MB from a file or from memory, within limits."""
+    path = tmp_path / "large.png"
+    path.write_bytes(LARGE)
+    app = Starlette(
+        routes=[
+            Route("/file", lambda _: FileResponse(path)),
+            Route("/memory", lambda _: Response(LARGE)),
+            Route("/healthz", lambda _: Response("ok")),
+        ],
+        middleware=[Middleware(PiecewiseSendMiddleware)],
+    )
+    return partial(serve, app, site.config)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has the limit")
+@pytest.mark.parametrize("path", ["/file", "/memory"])
+def test_client_that_reads_nothing_is_cut(serve_large: Any, path: str) -> None:
+    server = serve_large(replace(SHORT, request_seconds=10 * MAX_WAIT_SECONDS))
+    with ExitStack() as stack:
+        for _ in range(10):
+            sock = stack.enter_context(connect(server.url, receive_buffer=4_096))
+            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            assert sock.recv(10)
+        server.wait_for_connections(0)
+    assert server.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize("path", ["/file", "/memory"])
+def test_client_that_reads_too_slowly_is_cut(serve_large: Any, path: str) -> None:
+    server = serve_large(replace(SHORT, stalled_seconds=10 * MAX_WAIT_SECONDS))
+    with connect(server.url, receive_buffer=4_096) as sock:
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert sock.recv(10)
+        server.wait_for_connections(0)
+
+
+def test_reader_on_a_slow_line_gets_the_end_of_a_response(serve_large: Any, short: Any) -> None:
+    """What is handed to the connection is still sent when the time of the next head is over."""
+    limits = replace(
+        SHORT, request_seconds=10 * MAX_WAIT_SECONDS, stalled_seconds=10 * MAX_WAIT_SECONDS
+    )
+    server = serve_large(limits, send_buffer=4_096)
+    with connect(server.url, receive_buffer=4_096) as sock:
+        sock.sendall(b"GET /memory HTTP/1.1\r\nHost: a\r\n\r\n")
+        received = 0
+        while received < len(LARGE) - PIECE_BYTES:
+            received += len(sock.recv(1_000_000))
+        for _ in range(3):  # the time in which the server cuts a client that says nothing
+            with connect(short.url) as silent:
+                receive_all(silent)
+        sock.settimeout(SHORT.head_seconds / 2)
+        with suppress(TimeoutError):
+            while part := sock.recv(1_000_000):
+                received += len(part)
+    assert received > len(LARGE)
+
+
+def test_one_address_cannot_take_all_connections(site: Site, serve: Any) -> None:
+    limits = replace(DEFAULT_LIMITS, head_seconds=60, connections=20, connections_per_address=5)
+    server = serve(make_app(site), site.config, limits)
+    with ExitStack() as stack:
+
+        def is_served(source: str) -> bool:
+            sock = stack.enter_context(connect(server.url, source))
+            with suppress(ConnectionError):
+                sock.sendall(HEALTH)
+                return sock.recv(100).startswith(b"HTTP/1.1 200")
+            return False
+
+        assert [is_served(ATTACKER) for _ in range(20)] == [True] * 5 + [False] * 15
+        server.wait_for_connections(5)
+        assert [is_served("127.0.0.1") for _ in range(16)] == [True] * 15 + [False]
+
+
+def test_bodies_of_one_client_cannot_fill_memory(site: Site, serve: Any) -> None:
+    server = serve(make_app(site), site.config)
+    body = b"x" * 1_900_000
+    head = f"POST /webhooks/sendgrid HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body) + 1}\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(7):
+            sock = stack.enter_context(connect(server.url, ATTACKER))
+            with suppress(ConnectionError):
+                sock.sendall(head.encode() + body)
+        server.wait_for_connections(MAX_BUFFERED_BYTES_PER_CLIENT // len(body))
+        # From another address, and refused for what is in it.
+        assert server.post("/webhooks/sendgrid", body).status not in {413, 503}
+
+
+def test_all_bodies_together_are_limited(site: Site, serve: Any) -> None:
+    app = Starlette(
+        routes=[Route("/webhooks/sendgrid", lambda _: Response("ok"), methods=["POST"])],
+        middleware=[
+            Middleware(
+                RequestLimitsMiddleware,
+                handle_refusal=lambda _, refused: Response(status_code=refused.status),
+                buffered_bytes=100_000,
+            )
+        ],
+    )
+    server = serve(app, site.config)
+    assert server.post("/webhooks/sendgrid", b"x" * 100_000).status == 200
+    assert server.post("/webhooks/sendgrid", b"x" * 100_001).status == 503
+    assert server.post("/webhooks/sendgrid", b"x" * 100_000).status == 200  # it counts no more

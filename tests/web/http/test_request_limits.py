@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from newsletter.web.app import make_app
-from newsletter.web.http.body_limit import BodyLimitMiddleware
+from newsletter.web.http.request_limits import RequestLimitsMiddleware
 from newsletter.web.site_context import Site
 
 
@@ -130,11 +130,12 @@ def test_truncated_body_is_not_processed() -> None:
     async def endpoint(scope: Scope, _: Receive, __: Send) -> None:
         reached.append(scope)
 
-    app = BodyLimitMiddleware(
+    app = RequestLimitsMiddleware(
         endpoint, handle_refusal=lambda _, refused: Response(status_code=refused.status)
     )
     chunked = [(b"transfer-encoding", b"chunked")]
-    call = app({"type": "http", "path": "/u/x", "headers": chunked}, receive, send)
+    scope = {"type": "http", "http_version": "1.1", "path": "/u/x", "headers": chunked}
+    call = app(scope, receive, send)
     with ThreadPoolExecutor(1) as pool:  # browser tests may run an event loop in this thread
         pool.submit(asyncio.run, call).result()
     assert reached == []

@@ -1,0 +1,133 @@
+"""Limits on connections to the public site: time, number, per address.
+
+No limit of uvicorn's own closes a client that sends or reads nothing, or very slowly.
+"""
+
+import ipaddress
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+if sys.platform != "win32":
+    import resource
+
+_WANTED_OPEN_FILES = 4_096
+_IPV6_PREFIX = 64  # bits that stand for one customer of a provider (RFC 6177)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Limits on the connections of one server.
+
+    Attributes:
+        head_seconds: time for a request's whole head, from the end of the response before it.
+        body_seconds: time for a request's whole body.
+        request_seconds: time from the head to the last byte of the response.
+        stalled_seconds: time for which a client may take nothing of what is sent to it.
+        connections: number in all.
+        connections_per_address: number of an IPv4 address or an IPv6 network of 64 bits that is
+            not a trusted proxy.
+        accepted_at_once: connections that are accepted before any of them is looked at.
+    """
+
+    head_seconds: float = 10.0
+    body_seconds: float = 10.0
+    request_seconds: float = 300.0
+    stalled_seconds: float = 30.0
+    connections: int = 1_000
+    connections_per_address: int = 100
+    accepted_at_once: int = 256
+
+    def fit_open_files(self, open_files: int) -> "ConnectionLimits":
+        """Return the limits for a process that may open so many files.
+
+        Half of them are left for the database, the pictures, and newcomers that are turned away.
+        """
+        connections = max(min(self.connections, open_files // 2), 1)
+        return replace(
+            self,
+            connections=connections,
+            connections_per_address=max(min(self.connections_per_address, connections // 2), 1),
+            accepted_at_once=max(min(self.accepted_at_once, open_files // 4), 1),
+        )
+
+
+DEFAULT_LIMITS = ConnectionLimits()
+
+
+class ConnectionCounter:
+    """The number of open connections, in all and of each address.
+
+    Args:
+        limits: how many there may be.
+        trusted_proxies: addresses or networks of which each connection may be another reader's.
+    """
+
+    def __init__(self, limits: ConnectionLimits, trusted_proxies: Iterable[str]) -> None:
+        self._limits = limits
+        self._proxies = [ipaddress.ip_network(network) for network in trusted_proxies]
+        self._count = 0
+        self._count_by_network: Counter[str] = Counter()
+
+    def add(self, address: str) -> bool:
+        """Count a connection from ``address``; return whether it is within the limits.
+
+        Args:
+            address: an IP address; empty for a local socket, which counts as a proxy.
+        """
+        network = self._get_network(address)
+        self._count += 1
+        self._count_by_network[network] += 1
+        return self._count <= self._limits.connections and (
+            not network or self._count_by_network[network] <= self._limits.connections_per_address
+        )
+
+    def remove(self, address: str) -> None:
+        """Stop counting a connection that ``add`` counted."""
+        network = self._get_network(address)
+        self._count -= 1
+        self._count_by_network[network] -= 1
+        if not self._count_by_network[network]:
+            del self._count_by_network[network]
+
+    def _get_network(self, address: str) -> str:
+        """Return what counts as one client; empty for a proxy."""
+        try:
+            ip = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return ""
+        if ip.version == 6 and ip.ipv4_mapped:  # noqa: PLR2004
+            ip = ip.ipv4_mapped
+        if any(ip in network for network in self._proxies if network.version == ip.version):
+            return ""
+        if ip.version == 6:  # noqa: PLR2004
+            return str(ipaddress.ip_network((ip, _IPV6_PREFIX), strict=False))
+        return str(ip)
+
+
+def raise_open_file_limit() -> int:
+    """Raise this process's limit on open files as far as needed; return the limit."""
+    if sys.platform == "win32":
+        return _WANTED_OPEN_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _WANTED_OPEN_FILES
+    wanted = _WANTED_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _WANTED_OPEN_FILES)
+    if soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return wanted
+    return soft
+
+
+def limit_stalled_writes(listener: socket.socket, seconds: float) -> None:
+    """Let the kernel close accepted connections whose client takes nothing for so long.
+
+    TCP_USER_TIMEOUT (RFC 5482) is inherited by the connections. Only Linux has it; elsewhere such
+    clients stay until the limit of the whole request.
+    """
+    if option := getattr(socket, "TCP_USER_TIMEOUT", None):
+        listener.setsockopt(socket.IPPROTO_TCP, option, round(seconds * 1000))
