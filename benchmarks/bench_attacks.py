@@ -43,6 +43,7 @@ PNG_HEAD = bytes.fromhex("89504e470d0a1a0a0000000d494844520000000100000001080200
 HEAD = b"GET /issues/the-ice HTTP/1.1\r\nHost: a\r\n"
 PAGE = HEAD + b"\r\n"
 WEBHOOK = b"POST /webhooks/sendgrid HTTP/1.1\r\nHost: a\r\nContent-Length: 1900001\r\n\r\n"
+CHUNKED = b"POST /webhooks/sendgrid HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 # What each connection sends before it waits to be cut, reading next to nothing; how many there are.
 ATTACKS = {
     "no attack": (b"", 0),
@@ -51,6 +52,8 @@ ATTACKS = {
     "an empty line after an answer": (PAGE + b"\r\n", 300),
     "12,000 requests at once": (PAGE * 12_000, 10),
     "most of a body of 2 MB": (WEBHOOK + b"x" * 1_900_000, 300),
+    "a body in chunks of a byte": (CHUNKED + b"1\r\nx\r\n" * 200_000, 100),
+    "60,000 headers": (HEAD + b"a:\r\n" * 60_000 + b"\r\n", 100),
     "a picture of 8 MB, not read": (PAGE.replace(b"ice ", b"ice/ice.png "), 300),
 }
 

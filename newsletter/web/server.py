@@ -24,7 +24,6 @@ from newsletter.web.http.connection_limits import (
     raise_open_file_limit,
 )
 from newsletter.web.http.http_protocol import LimitedHttpProtocol
-from newsletter.web.http.request_limits import MAX_HEAD_BYTES
 from newsletter.web.monitoring.metrics import SiteMetrics, serve_metrics
 from newsletter.web.site_context import Site
 
@@ -79,7 +78,6 @@ def build_uvicorn_config(
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         timeout_keep_alive=math.ceil(limits.head_seconds),
         http=partial(LimitedHttpProtocol, limits=limits, counter=counter),  # type: ignore[arg-type]  # uvicorn calls it like the class
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws="none",
         backlog=limits.accepted_at_once,
     )

@@ -68,6 +68,11 @@ class SiteClient:
             assert time.monotonic() < deadline, "the connections are still open"
             threading.Event().wait(0.01)
 
+    def list_sockets(self) -> list[socket.socket]:
+        """Return the server's sockets of all connections."""
+        connections = list(self._server.server_state.connections)
+        return [protocol.transport.get_extra_info("socket") for protocol in connections]
+
     def close(self) -> None:
         self._pool.clear()
 

@@ -22,6 +22,7 @@ REQUESTS_OF_A_READER = 20
 MAX_GROWTH_BYTES = 50_000_000
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 WEBHOOK = b"POST /webhooks/sendgrid HTTP/1.1\r\nHost: a\r\nContent-Length: 1900001\r\n\r\n"
+CHUNKED = b"POST /webhooks/sendgrid HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 # What an attacking connection sends before it waits to be cut, reading next to nothing; and how
 # many of them there are.
 ATTACKS = {
@@ -31,6 +32,8 @@ ATTACKS = {
     "12,000 requests at once": (HEALTH * 12_000, 10),
     "most of a large body": (WEBHOOK + b"x" * 1_900_000, 200),
     "a head of 60 kB": (HEALTH[:-2] + b"X: " + b"a" * 60_000 + b"\r\n\r\n", 200),
+    "a body in chunks of a byte": (CHUNKED + b"1\r\nx\r\n" * 200_000, 100),
+    "60,000 headers": (HEALTH[:-2] + b"a:\r\n" * 60_000 + b"\r\n", 100),
 }
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, uses 127.0.0.2")
@@ -72,10 +75,11 @@ def served(project_folder: Path, tmp_path: Path) -> Iterator[ServeProcess]:
 
 async def attack(port: int, sent: bytes, *, stop: asyncio.Event) -> None:
     """Send and wait to be cut, again and again."""
-    while not stop.is_set():
+    while True:
         writer = None
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
+            return
         try:
             reader, writer = await asyncio.open_connection(
                 "127.0.0.1", port, local_addr=(ATTACKER, 0)

@@ -124,6 +124,7 @@ class _ArchiveEndpoints:
         set_caching_headers(
             response, f"{status.st_mtime_ns:x}-{status.st_size:x}", IMAGE_CACHE_CONTROL
         )
+        _ignore_foreign_range(request)
         return apply_if_none_match(request, response)
 
     def feed(self, path: str, request: Request) -> Response:
@@ -186,6 +187,14 @@ class _ArchiveEndpoints:
         if folder:
             folders[slug] = folder
         return folder
+
+
+def _ignore_foreign_range(request: Request) -> None:
+    """Drop a Range header that must be ignored: only GET has ranges, of bytes (RFC 9110, 14.2)."""
+    unit = request.headers.get("range", "").partition("=")[0]
+    if request.method != "GET" or unit.lower() != "bytes":
+        headers = request.scope["headers"]
+        headers[:] = [header for header in headers if header[0] != b"range"]
 
 
 def add_etag(response: Response, cache_control: str) -> Response:

@@ -95,17 +95,30 @@ class ConnectionCounter:
 
     def _get_network(self, address: str) -> str:
         """Return what counts as one client; empty for a proxy."""
-        try:
-            ip = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
+        ip = _parse_address(address)
+        if not ip or any(ip in network for network in self._proxies):
             return ""
-        if ip.version == 6 and ip.ipv4_mapped:  # noqa: PLR2004
-            ip = ip.ipv4_mapped
-        if any(ip in network for network in self._proxies if network.version == ip.version):
-            return ""
-        if ip.version == 6:  # noqa: PLR2004
-            return str(ipaddress.ip_network((ip, _IPV6_PREFIX), strict=False))
-        return str(ip)
+        return find_client_network(address)
+
+
+def find_client_network(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or an IPv6 network of 64 bits.
+
+    Args:
+        address: an IP address; any other text is returned as it is.
+    """
+    ip = _parse_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((ip, _IPV6_PREFIX), strict=False))
+    return str(ip or address)
+
+
+def _parse_address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
 
 
 def raise_open_file_limit() -> int:

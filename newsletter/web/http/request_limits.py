@@ -1,4 +1,4 @@
-"""Limit the head and the body of requests: size, time, memory in all."""
+"""Limit the bodies of requests: size, time, memory in all."""
 
 import asyncio
 from collections import Counter
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from newsletter.web.http.connection_limits import find_client_network
 from newsletter.web.http.request_data import BODY_SCOPE_KEY, RequestRefusedError
 
 RefusalHandler = Callable[[Request, RequestRefusedError], Response]
 
-MAX_HEAD_BYTES = 16_384
 # SendGrid's webhook sends 768 KB; a form takes a few hundred bytes.
 MAX_BODY_BYTES = 64_000
 MAX_BODY_BYTES_BY_PATH = {"/webhooks/sendgrid": 2_000_000}
@@ -26,14 +26,14 @@ _HTTP_VERSIONS = frozenset({"1.0", "1.1"})  # the parser takes any digits
 
 
 class RequestLimitsMiddleware:
-    """ASGI middleware that checks the head and reads the body, within its limits, into the scope.
+    """ASGI middleware that reads each body, within its limits, into the scope.
 
     Args:
         app: the next application.
         handle_refusal: makes the response to a refused request.
         timeout: seconds within which the whole body must arrive.
         buffered_bytes: how much of all bodies may be in memory at once.
-        buffered_bytes_per_client: how much of the bodies from one address.
+        buffered_bytes_per_client: how much of the bodies from one address or IPv6 network.
     """
 
     def __init__(
@@ -57,29 +57,36 @@ class RequestLimitsMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with self._count_bytes(scope) as count:
+        with self._count_bytes(scope) as (count, forget):
+
+            async def send_and_forget(message: Message) -> None:
+                if message["type"] == "http.response.start":  # a client may read it for minutes
+                    scope.pop(BODY_SCOPE_KEY, None)
+                    forget()
+                await send(message)
+
             try:
                 scope[BODY_SCOPE_KEY] = await self._read_body(scope, receive, count)
             except RequestRefusedError as error:
                 response = self._handle_refusal(Request(scope), error)
                 # The unread rest of the body would be parsed as the next request.
                 response.headers["Connection"] = "close"
-                await response(scope, receive, send)
+                await response(scope, receive, send_and_forget)
                 return
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_and_forget)
 
     async def _read_body(
         self, scope: Scope, receive: Receive, count: Callable[[int], None]
     ) -> bytes:
         if scope["http_version"] not in _HTTP_VERSIONS:
             raise RequestRefusedError(505, "status_400")
-        if _get_head_size(scope) > MAX_HEAD_BYTES:
-            raise RequestRefusedError(431, "status_413")
         headers = dict(scope["headers"])
         framing = headers.keys() & {b"content-length", b"transfer-encoding"}
         if not framing:
             return b""  # there is no body (RFC 9112, 6.3)
-        if len(framing) > 1:  # a proxy may see another request in it (RFC 9112, 11.2)
+        is_chunked = b"transfer-encoding" in framing
+        # A proxy may see another request in it (RFC 9112, 6.1 and 11.2).
+        if is_chunked and (len(framing) > 1 or scope["http_version"] == "1.0"):
             raise RequestRefusedError(400)
         limit = MAX_BODY_BYTES_BY_PATH.get(scope["path"], MAX_BODY_BYTES)
         declared = headers.get(b"content-length", b"0")
@@ -92,9 +99,11 @@ class RequestLimitsMiddleware:
             raise RequestRefusedError(408) from None
 
     @contextmanager
-    def _count_bytes(self, scope: Scope) -> Iterator[Callable[[int], None]]:
-        """Yield a function that counts what was received, until the request is answered."""
-        client = scope["client"][0] if scope.get("client") else ""
+    def _count_bytes(
+        self, scope: Scope
+    ) -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
+        """Yield a function that counts what was received, and one that counts it no more."""
+        client = find_client_network(scope["client"][0] if scope.get("client") else "")
         size = 0
 
         def count(received: int) -> None:
@@ -108,19 +117,18 @@ class RequestLimitsMiddleware:
             ):
                 raise RequestRefusedError(503)  # SendGrid tries again later
 
-        try:
-            yield count
-        finally:
+        def forget() -> None:
+            nonlocal size
             self._buffered_in_all -= size
             self._buffered_by_client[client] -= size
+            size = 0
             if not self._buffered_by_client[client]:
                 del self._buffered_by_client[client]
 
-
-def _get_head_size(scope: Scope) -> int:
-    """Return about how many bytes the request line and the headers had."""
-    headers = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
-    return headers + len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"")
+        try:
+            yield count, forget
+        finally:
+            forget()
 
 
 async def _receive_body(receive: Receive, limit: int, count: Callable[[int], None]) -> bytes:

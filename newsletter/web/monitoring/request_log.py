@@ -10,11 +10,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from http import HTTPMethod
 from types import TracebackType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 UNROUTED_LABEL = "none"
+_METHODS = frozenset(HTTPMethod)
+OTHER_METHOD = "OTHER"
 _access_log = logging.getLogger("newsletter.access")
 
 # Called with the method, route, status and duration in seconds of each request.
@@ -45,8 +48,10 @@ class RequestLogMiddleware:
             if not reported:
                 reported = True
                 seconds = time.perf_counter() - start
+                # Any word can be sent as a method, and each would be a metric of its own for ever.
+                method = scope["method"] if scope["method"] in _METHODS else OTHER_METHOD
                 for listener in self._listeners:
-                    listener(scope["method"], get_route_pattern(scope), status, seconds)
+                    listener(method, get_route_pattern(scope), status, seconds)
 
         async def observe(message: Message) -> None:
             nonlocal status

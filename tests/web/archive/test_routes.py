@@ -105,6 +105,37 @@ def test_matching_etag_gets_304(server: Any) -> None:
         assert server.get(path, **{"If-None-Match": '"another"'}).status == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "wanted", "status", "content_range"),
+    [
+        ("GET", "bytes=0-3", 206, f"bytes 0-3/{len(PIXEL)}"),
+        ("GET", "bytes=-2", 206, f"bytes {len(PIXEL) - 2}-{len(PIXEL) - 1}/{len(PIXEL)}"),
+        ("GET", "Bytes=0-3", 206, f"bytes 0-3/{len(PIXEL)}"),
+        ("GET", f"bytes={len(PIXEL)}-", 416, f"bytes */{len(PIXEL)}"),
+        ("GET", "lines=0-3", 200, None),
+        ("GET", "0-3", 200, None),
+        ("HEAD", "bytes=0-3", 200, None),
+    ],
+)
+def test_range_of_a_picture(
+    server: Any, method: str, wanted: str, status: int, content_range: str | None
+) -> None:
+    response = server.request(method, "/issues/boats/boat.png", Range=wanted)
+    assert (response.status, response.headers.get("Content-Range")) == (status, content_range)
+    if status == 200:
+        assert response.headers["Content-Length"] == str(len(PIXEL))
+    if status == 206:
+        assert response.data in PIXEL
+
+
+def test_range_of_a_changed_picture_is_the_whole_of_it(server: Any) -> None:
+    path = "/issues/boats/boat.png"
+    tag = server.get(path).headers["ETag"]
+    assert server.get(path, Range="bytes=0-3", **{"If-Range": tag}).data == PIXEL[:4]
+    assert server.get(path, Range="bytes=0-3", **{"If-Range": '"old"'}).data == PIXEL
+    assert server.get(path, Range="bytes=0-3", **{"If-None-Match": tag}).status == 304
+
+
 def test_edits_are_served_after_a_second(server: Any, clock: Clock, project_folder: Path) -> None:
     assert "Of boats" in server.get("/issues/boats").data.decode()
     post = project_folder / "issues" / "2026-12-02-boats" / "post.md"

@@ -8,6 +8,7 @@ from newsletter.web.http.connection_limits import (
     DEFAULT_LIMITS,
     ConnectionCounter,
     ConnectionLimits,
+    find_client_network,
     raise_open_file_limit,
 )
 
@@ -52,6 +53,21 @@ def test_refused_connection_counts_until_it_is_closed() -> None:
     for _ in range(3):
         counter.remove("192.0.2.1")
     assert counter.add("192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1:2:3:4", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_client_is_an_ipv4_address_or_an_ipv6_network(address: str, network: str) -> None:
+    assert find_client_network(address) == network
 
 
 @pytest.mark.parametrize(

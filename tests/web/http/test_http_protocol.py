@@ -1,7 +1,9 @@
 """Hostile clients over real sockets: silent, slow, greedy, ambiguous."""
 
+import random
 import re
 import socket
+import struct
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -22,9 +24,9 @@ from newsletter.web.http.connection_limits import DEFAULT_LIMITS, ConnectionLimi
 from newsletter.web.http.piecewise_send import PIECE_BYTES, PiecewiseSendMiddleware
 from newsletter.web.http.request_limits import (
     MAX_BUFFERED_BYTES_PER_CLIENT,
-    MAX_HEAD_BYTES,
     RequestLimitsMiddleware,
 )
+from newsletter.web.http.request_parser import MAX_HEAD_BYTES
 from newsletter.web.site_context import Site
 
 # Short, so that a connection which has to wait for the end of one is cut within a test.
@@ -155,7 +157,7 @@ def test_endless_end_of_a_chunked_body_is_cut_off(server: Any, end: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    ("size", "status"), [(MAX_HEAD_BYTES - 200, b"200"), (MAX_HEAD_BYTES, b"431"), (60_000, b"431")]
+    ("size", "status"), [(MAX_HEAD_BYTES - 200, b"200"), (MAX_HEAD_BYTES, b"400"), (60_000, b"400")]
 )
 def test_size_of_a_head_that_comes_at_once_is_limited(
     server: Any, size: int, status: bytes
@@ -301,18 +303,126 @@ def test_bodies_of_one_client_cannot_fill_memory(site: Site, serve: Any) -> None
         assert server.post("/webhooks/sendgrid", body).status not in {413, 503}
 
 
-def test_all_bodies_together_are_limited(site: Site, serve: Any) -> None:
-    app = Starlette(
-        routes=[Route("/webhooks/sendgrid", lambda _: Response("ok"), methods=["POST"])],
+def make_body_app(endpoint: Callable[[Any], Response], **limits: Any) -> Starlette:
+    """Make an application with an endpoint for bodies, and limits on them."""
+    return Starlette(
+        routes=[Route("/webhooks/sendgrid", endpoint, methods=["GET", "POST"])],
         middleware=[
+            Middleware(PiecewiseSendMiddleware),
             Middleware(
                 RequestLimitsMiddleware,
                 handle_refusal=lambda _, refused: Response(status_code=refused.status),
-                buffered_bytes=100_000,
-            )
+                **limits,
+            ),
         ],
     )
-    server = serve(app, site.config)
+
+
+def test_all_bodies_together_are_limited(site: Site, serve: Any) -> None:
+    server = serve(make_body_app(lambda _: Response("ok"), buffered_bytes=100_000), site.config)
     assert server.post("/webhooks/sendgrid", b"x" * 100_000).status == 200
     assert server.post("/webhooks/sendgrid", b"x" * 100_001).status == 503
     assert server.post("/webhooks/sendgrid", b"x" * 100_000).status == 200  # it counts no more
+
+
+def test_body_counts_no_more_while_the_response_is_sent(site: Site, serve: Any) -> None:
+    app = make_body_app(lambda _: Response(LARGE), buffered_bytes_per_client=100_000)
+    server = serve(app, site.config)
+    body = b"x" * 100_000
+    head = f"POST /webhooks/sendgrid HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connect(server.url, receive_buffer=4_096) as sock:
+        sock.sendall(head.encode() + body)
+        assert sock.recv(10)
+        assert server.post("/webhooks/sendgrid", body).status == 200
+
+
+def test_nothing_counts_any_more_after_clients_left(site: Site, serve: Any) -> None:
+    """Clients leave at any point of a request or its response, with FIN or with RST."""
+    app = make_body_app(lambda _: Response(LARGE[:200_000]), buffered_bytes_per_client=100_000)
+    server = serve(app, site.config, replace(DEFAULT_LIMITS, connections_per_address=5))
+    head = b"POST /webhooks/sendgrid HTTP/1.1\r\nHost: a\r\n"
+    requests = (
+        head + b"Content-Length: 20000\r\n\r\n" + b"x" * 20_000,
+        head + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\nabcde",
+        head + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nzz\r\n",
+        head.replace(b"POST", b"GET") + b"\r\n",
+    )
+    choose = random.Random(13)  # noqa: S311
+    for _ in range(100):
+        with connect(server.url, ATTACKER) as sock, suppress(ConnectionError):
+            request = choose.choice(requests) * choose.randint(1, 3)
+            sock.sendall(request[: choose.randint(0, len(request))])
+            if choose.random() < 0.3:
+                sock.shutdown(socket.SHUT_WR)
+            if choose.random() < 0.3:
+                sock.settimeout(0.01)
+                with suppress(TimeoutError):
+                    sock.recv(choose.choice([1, 100_000]))
+            if choose.random() < 0.5:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.wait_for_connections(0)
+    for size, status in ((100_000, b"200"), (100_001, b"503"), (100_000, b"200")):
+        with connect(server.url, ATTACKER) as sock:
+            sock.sendall(head + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % size)
+            sock.sendall(b"x" * size)
+            assert receive_all(sock).startswith(b"HTTP/1.1 " + status)
+    server.wait_for_connections(0)
+    with ExitStack() as stack:
+        for _ in range(5):
+            sock = stack.enter_context(connect(server.url, ATTACKER))
+            sock.sendall(head.replace(b"POST", b"GET") + b"\r\n")
+            assert sock.recv(8) == b"HTTP/1.1"
+        assert receive_all(stack.enter_context(connect(server.url, ATTACKER))) == b""
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_client_that_sends_no_more_is_answered(site: Site, serve: Any, count: int) -> None:
+    """Who has closed only its own direction of the connection can still read."""
+    limits = replace(DEFAULT_LIMITS, head_seconds=10 * MAX_WAIT_SECONDS)  # it doesn't wait for it
+    server = serve(make_app(site), site.config, limits)
+    with connect(server.url) as sock:
+        sock.sendall(HEALTH.replace(b"/healthz", b"/") * count)
+        sock.shutdown(socket.SHUT_WR)
+        assert receive_all(sock).count(b"HTTP/1.1 200") == count
+    server.wait_for_connections(0)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", HEALTH[:-2], b"POST /u/x HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\nList"],
+    ids=["nothing", "half a head", "half a body"],
+)
+def test_client_that_ends_within_a_request_is_cut(server: Any, sent: bytes) -> None:
+    with connect(server.url) as sock:
+        sock.sendall(sent)
+        sock.shutdown(socket.SHUT_WR)
+        assert receive_all(sock) == b""
+    server.wait_for_connections(0, DEFAULT_LIMITS.head_seconds / 2)
+
+
+@pytest.mark.parametrize("unread", [0, 3, 200])
+def test_malformed_body_is_refused_once(
+    site: Site, serve: Any, caplog: pytest.LogCaptureFixture, unread: int
+) -> None:
+    """Even if the refusal waits behind responses that the client doesn't read."""
+    limits = replace(SHORT, request_seconds=2 * SHORT.body_seconds)
+    app = make_body_app(lambda _: Response(LARGE[:20_000]), timeout=SHORT.body_seconds)
+    server = serve(app, site.config, limits, send_buffer=4_096)
+    head = b"GET /webhooks/sendgrid HTTP/1.1\r\nHost: a\r\n"
+    chunked = head.replace(b"GET", b"POST") + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+    with connect(server.url, receive_buffer=4_096) as sock:
+        sock.sendall((head + b"\r\n") * unread + chunked)
+        server.wait_for_connections(0)
+        assert receive_all(sock).count(b"HTTP/1.1 4") <= 1
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_connections_inherit_the_options_of_the_listener(server: Any) -> None:
+    with connect(server.url) as sock:
+        sock.sendall(HEALTH)
+        assert sock.recv(100)
+        (accepted,) = server.list_sockets()
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        if option := getattr(socket, "TCP_USER_TIMEOUT", None):
+            timeout = accepted.getsockopt(socket.IPPROTO_TCP, option)
+            assert timeout == DEFAULT_LIMITS.stalled_seconds * 1_000

@@ -88,6 +88,12 @@ def test_content_length_with_transfer_encoding_is_refused(server: Any) -> None:
     assert b'"ok"' not in response
 
 
+def test_chunked_body_of_http_1_0_is_refused(server: Any) -> None:
+    """A proxy that speaks HTTP/1.0 doesn't know chunks (RFC 9112, 6.1)."""
+    sent = post("/u/x", "Transfer-Encoding: chunked", body=b"0\r\n\r\n")
+    assert exchange(server.url, sent.replace(b"HTTP/1.1", b"HTTP/1.0"))[0] == 400
+
+
 @pytest.mark.parametrize(
     ("media_type", "body"),
     [

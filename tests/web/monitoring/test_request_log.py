@@ -56,7 +56,10 @@ def test_requests_in_flight_finish_before_shutdown(run: Run, stop_signal: signal
     http = urllib3.PoolManager(retries=urllib3.Retry(20, backoff_factor=0.05), timeout=60)
     assert http.request("GET", f"{run.url}/readyz").status == 200
     assert http.request("GET", f"{run.url}/u/secret-token?email=ada@example.org").status == 404
+    assert http.request("BREW", f"{run.url}/healthz").status == 405
     metrics = http.request("GET", f"http://127.0.0.1:{run.port}/metrics").data.decode()
+    assert "BREW" not in metrics  # each method is kept for ever
+    assert 'method="OTHER"' in metrics
     assert 'route="/u/{token}",status="404"' in metrics
     assert "secret-token" not in metrics
     http.clear()
