@@ -19,6 +19,8 @@ from urllib.robotparser import RobotFileParser
 
 import urllib3
 
+from newsletter.fetch.public_address import is_public_address
+
 FetchResultKind = Literal[
     "fine", "moved", "dead", "failing", "closed", "certificate", "private", "not asked",
     "robots failing",
@@ -34,7 +36,6 @@ _MAX_REDIRECTS = 10
 _MAX_CONNECTIONS_PER_HOST = 2
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
 _MAX_ROBOTS_BYTES = 500_000  # the minimum limit of RFC 9309 2.5
-_NAT64_NETWORK = ipaddress.ip_network("64:ff9b::/96")
 _FIRST_REDIRECT_STATUS, _FIRST_CLIENT_ERROR_STATUS, _FIRST_SERVER_ERROR_STATUS = 300, 400, 500
 
 
@@ -268,18 +269,6 @@ def _is_valid_rule(line: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def is_public_address(address: str) -> bool:
-    """Return whether an IP address is public, including one embedded in an IPv6 address."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (None, None))[1]
-        if ip in _NAT64_NETWORK:
-            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if embedded is not None:
-            return is_public_address(str(embedded))
-    return ip.is_global and not ip.is_multicast
 
 
 def _is_loopback_address(address: str) -> bool:

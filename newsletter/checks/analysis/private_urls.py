@@ -1,10 +1,16 @@
 """Recognize URLs of private networks and of the reader's own machine."""
 
-from ipaddress import ip_address
+import re
+import socket
+from ipaddress import IPv4Address, ip_address
 from urllib.parse import urlsplit
+
+from newsletter.fetch.public_address import is_public_address
 
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".test", ".home.arpa", ".invalid")
 _COMPANY_SUFFIXES = (".internal", ".invalid")  # no reader has a host of these names at home
+# ``127.1``, ``0x7f000001`` and ``2130706433`` are 127.0.0.1 to a browser (WHATWG URL 3.5).
+_IPV4_NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}")
 
 
 def is_private_url(url: str) -> bool:
@@ -15,7 +21,7 @@ def is_private_url(url: str) -> bool:
     if name == "localhost" or name.endswith(_PRIVATE_SUFFIXES):
         return True
     try:
-        return not ip_address(name).is_global
+        return not is_public_address(name)
     except ValueError:
         return False
 
@@ -38,7 +44,14 @@ def is_company_url(url: str) -> bool:
 
 
 def _get_host_name(url: str) -> str:
+    """Return the host's name, without the root's dot; an IPv4 number in its usual form."""
     try:
-        return urlsplit(url).hostname or ""
+        name = (urlsplit(url).hostname or "").removesuffix(".")
     except ValueError:
         return ""
+    if _IPV4_NUMBER.fullmatch(name):
+        try:
+            return str(IPv4Address(socket.inet_aton(name)))
+        except OSError:  # a part is too large
+            return name
+    return name

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.online import rules
 from newsletter.checks.online.checker import CACHE_SECONDS, ResultCache, check_urls
-from newsletter.fetch.safe_fetch import FetchResult, SafeFetcher, get_ssl_context, is_public_address
+from newsletter.fetch.safe_fetch import FetchResult, SafeFetcher, get_ssl_context
 
 MakeContext = Callable[..., CheckContext]
 AGENT = "newsletter/1 (link check for https://harbournotes.example)"
@@ -249,23 +249,6 @@ def test_dns_rebinding_is_refused(site: Site) -> None:
     assert fetcher.fetch(f"http://boats.example:{site.server_port}/200/a").kind == "private"
     assert [path for _, path, _, _ in site.requests] == ["/robots.txt"]
     assert site.requests[0][3] == f"boats.example:{site.server_port}"
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1",
-        "0.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1%eth0", "fc00::1",
-        "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "ff02::1",
-    ],
-)  # fmt: skip
-def test_private_address_is_recognized_in_every_notation(address: str) -> None:
-    assert not is_public_address(address)
-
-
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"])
-def test_public_address_is_recognized(address: str) -> None:
-    assert is_public_address(address)
 
 
 def test_unknown_host_is_dead() -> None:
