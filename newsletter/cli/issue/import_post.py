@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,6 @@ from newsletter.errors import PostError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from newsletter.config.models import Config
     from newsletter.errors import Problem
@@ -38,18 +38,27 @@ if TYPE_CHECKING:
     multiple=True,
     help="Keep a line that was removed or set aside; may be repeated.",
 )
+@click.option(
+    "--images",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="Copy pictures from this folder, too, where /a.png is DIR/a.png; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
     """Make issues/<date>-<slug>/ from a post in Markdown, HTML or plain text.
 
-    SOURCE is a file, or - for standard input. Pictures beside the post are copied
-    too. The boilerplate of a blog's page is removed, what looks like spam or comments
-    is set aside, and both are listed. Importing the same post again changes nothing.
+    SOURCE is a file, or - for standard input. Pictures in the post's folder or below
+    it are copied too, and from no other folder but those named with --images. The
+    boilerplate of a blog's page is removed, what looks like spam or comments is set
+    aside, and both are listed. Importing the same post again changes nothing.
 
     \b
     Examples:
       newsletter import building-trust.txt
       newsletter import page.html --slug spring --date 2026-11-22
+      newsletter import blog/_posts/2026-11-22-spring.md --images blog
     """  # noqa: D301 - \b is click's marker: don't rewrap
     from zoneinfo import ZoneInfo
 
@@ -113,7 +122,7 @@ def _compare_with_source(result: "ImportResult", source: str, config: "Config") 
     )
 
 
-def _shorten_name(result: "ImportResult", folders: "list[Path]") -> str:
+def _shorten_name(result: "ImportResult", folders: list[Path]) -> str:
     """Return the issue's name without its date if no other issue's name contains that."""
     name = result.post_path.parent.name
     slug = name[11:]
@@ -173,6 +182,7 @@ def _imported_rows(result: "ImportResult", comparison: _Comparison) -> "Iterator
     yield from ((note.key, isolate_bidi(note.text)) for note in post.setting_notes)
     if result.image_names:
         yield "pictures", ", ".join(result.image_names)
+    yield from (("not copied", str(problem)) for problem in result.not_copied)
     if post.prose_outside > outline.word_count:
         outside = _format_count(post.prose_outside, "word")
         yield "check", f"is this the article? {outside} of text on the page are not in it"
@@ -209,6 +219,7 @@ def _print_json(result: "ImportResult", comparison: _Comparison) -> None:
             "minutes": outline.reading_minutes,
             "settings": [note._asdict() for note in post.setting_notes],
             "pictures": result.image_names,
+            "not_copied": [str(problem) for problem in result.not_copied],
             "removed": [entry._asdict() for entry in (*post.removed, *comparison.removed)],
             "set_aside": [entry._asdict() for entry in post.set_aside],
             "lost": [asdict(loss) for loss in comparison.losses],

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from newsletter.errors import Location, PostError, UsageError
+from newsletter.errors import Location, PostError, Problem, UsageError
 from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
-from newsletter.posts.importing.copy_images import can_copy_image, collect_images
+from newsletter.posts.importing.copy_images import collect_images
 from newsletter.posts.importing.existing_issue import (
     BACKUP_SUFFIX,
     find_free_slug,
@@ -26,6 +26,7 @@ from newsletter.posts.importing.existing_issue import (
     list_issues_of_file,
     make_refusal_error,
 )
+from newsletter.posts.importing.find_image import ImageFinder
 from newsletter.posts.importing.front_matter_writer import format_post_file
 from newsletter.posts.importing.imported_post import (
     ImportContext,
@@ -60,6 +61,7 @@ class ImportResult:
         edited_files: files that the editor changed since they were imported.
         backup_files: copies of edited files that were overwritten.
         same_file_issues: for a new issue, others of its day from a file of the same name.
+        not_copied: the images that are on disk and were not copied, each with its remedy.
     """
 
     post_path: Path
@@ -70,6 +72,7 @@ class ImportResult:
     edited_files: tuple[str, ...] = ()
     backup_files: tuple[str, ...] = ()
     same_file_issues: tuple[str, ...] = ()
+    not_copied: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class ImportOptions:
         date: the issue's date; the post's own if ``None``.
         keep: lines (1-based) of the source that are kept, whatever they look like.
         update: whether an existing issue may be overwritten.
+        images: folders from which images may be copied, besides the post's own; a path that begins
+            with ``/`` is looked up below them.
     """
 
     today: datetime.date
@@ -89,6 +94,7 @@ class ImportOptions:
     date: datetime.date | None = None
     keep: tuple[int, ...] = ()
     update: bool = False
+    images: tuple[Path, ...] = ()
 
 
 def import_post(project: Project, source_name: str, options: ImportOptions) -> ImportResult:
@@ -105,6 +111,8 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
     limits = project.config.limits
     _check_slug(options.slug)
     source = read_post_source(source_name, limits.post_bytes)
+    folders = tuple(folder.resolve() for folder in options.images)
+    finder = ImageFinder(source, limits.image_bytes, folders)
     parsed = parse_imported_post(
         source.text,
         source_name,
@@ -113,10 +121,10 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
         context=ImportContext(
             source.folder,
             {path.stem for path in project.templates_dir.glob("*.mjml")},
-            lambda reference: can_copy_image(reference, source, limits.image_bytes),
+            finder.can_show,
         ),
     )
-    images = collect_images(parsed, source, limits.image_bytes)
+    images = collect_images(parsed, finder)
     slug = options.slug or parsed.slug
     if not slug:
         raise PostError(
@@ -149,6 +157,7 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
             imported_post=imported_post,
             image_names=tuple(images.files),
             source_text=source.text,
+            not_copied=images.not_copied,
         )
         if existing_folder is None:
             others = () if options.slug else list_issues_of_file(project, source, date)
