@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from newsletter.checks.analysis.client_support import CLIENTS
 from newsletter.db.engine import open_existing_database
 from newsletter.errors import NewsletterError
+from newsletter.posts.svg import find_svg_problem
 from newsletter.preview import api, issue_list
 from newsletter.preview.access_control import (
     EMAIL_POLICY,
@@ -203,6 +204,7 @@ class PreviewApp:
             media_type not in IMAGE_MEDIA_TYPES
             or not path.is_relative_to(folder.resolve())
             or not path.is_file()
+            or (media_type == "image/svg+xml" and find_svg_problem(path.read_bytes()))
         ):
             return _make_error_response("no such image", 404)
         headers = {

@@ -111,11 +111,16 @@ def test_only_images_of_an_issue_are_served(served: PreviewClient, boat_issue: P
     image = served.get(f"file/{boat_issue.name}/boat.png")
     assert image.status == 200
     assert "sandbox" in image.headers["content-security-policy"]
+    start = '<svg xmlns="http://www.w3.org/2000/svg">'
+    (boat_issue / "plain.svg").write_text(f"{start}<rect/></svg>")
+    (boat_issue / "evil.svg").write_text(f"{start}<script>alert(1)</script></svg>")
+    assert served.get(f"file/{boat_issue.name}/plain.svg").status == 200
     (boat_issue / "secret.png").symlink_to(served.workspace.project.root / "newsletter.yml")
     for path in (
         f"{boat_issue.name}/post.md",
         f"{boat_issue.name}/%2e%2e/%2e%2e/newsletter.yml",
         f"{boat_issue.name}/secret.png",
+        f"{boat_issue.name}/evil.svg",
         "%2e%2e/newsletter.yml",
         "nowhere/boat.png",
     ):

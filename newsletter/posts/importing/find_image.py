@@ -11,6 +11,7 @@ import imagesize
 from newsletter.errors import Location, PostError
 from newsletter.posts.images import is_local_image, is_page_path
 from newsletter.posts.importing.read_file import PostSource
+from newsletter.posts.svg import SVG_REMEDY, find_svg_problem
 
 _IMAGE_SUFFIXES = {
     ".png",
@@ -90,7 +91,7 @@ class ImageFinder:
 
         Raises:
             MissingImageError: there is no such file.
-            ImageNotCopiedError: it is outside the folders.
+            ImageNotCopiedError: it is outside the folders, or an SVG that is more than a drawing.
             PostError: it is too large, or not an image.
         """
         where = Location(self.source.name, self.source.find_line(reference))
@@ -108,6 +109,12 @@ class ImageFinder:
                 f"'{reference}' is not an image that an email can show",
                 where=where,
                 remedy="Use PNG, JPEG, GIF, WebP or SVG.",
+            )
+        if suffix == ".svg" and (why := find_svg_problem(file.read_bytes())):
+            raise ImageNotCopiedError(
+                f"the image '{reference}' can't be published: {why}",
+                where=where,
+                remedy=SVG_REMEDY,
             )
         return file
 

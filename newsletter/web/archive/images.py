@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from newsletter.posts.images import IMAGE_TYPES
+from newsletter.posts.svg import find_svg_problem
 
 # An SVG opened on its own is a document: forbid its scripts, requests and forms.
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
@@ -16,7 +17,8 @@ def find_issue_image(folder: Path, name: str) -> Path | None:
         name: the path inside it with ``/``, from a URL, decoded once.
 
     Returns:
-        The file; ``None`` if it is not an image, hidden, missing, or a link out of the folder.
+        The file; ``None`` if it is not an image, hidden, missing, a link out of the folder, or an
+        SVG that is more than a drawing.
     """
     parts = name.split("/")
     invalid = any(not part or part.startswith(".") or "\\" in part for part in parts)
@@ -28,7 +30,10 @@ def find_issue_image(folder: Path, name: str) -> Path | None:
         return None
     inside = file.is_file() and file.is_relative_to(folder.resolve())
     # The target of a link inside the folder must be an image as well.
-    return file if inside and file.suffix.lower() in IMAGE_TYPES else None
+    is_image = inside and file.suffix.lower() in IMAGE_TYPES
+    # By either name: a static host goes by the name in the URL.
+    is_svg = ".svg" in {Path(name).suffix.lower(), file.suffix.lower()}
+    return file if is_image and not (is_svg and find_svg_problem(file.read_bytes())) else None
 
 
 def list_issue_images(folder: Path) -> list[str]:

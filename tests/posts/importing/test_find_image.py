@@ -202,3 +202,19 @@ def test_names_that_differ_in_case_do_not_overwrite_each_other(
     result = import_text(project, text, inbox / "assets")
     assert sorted(result.image_names) == ["BOAT-2.png", "boat.png"]
     assert "![](boat.png) ![](BOAT-2.png)" in result.post_path.read_text()
+
+
+def test_svg_with_a_script_is_not_copied_and_the_remedy_is_said(
+    project: Project, png: Callable[[int, int], bytes]
+) -> None:
+    posts = project.root.parent / "inbox" / "posts"
+    start = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
+    (posts / "evil.svg").write_text(f"{start}<script>alert(1)</script></svg>")
+    (posts / "plain.svg").write_text(f"{start}<rect/></svg>")
+    result = import_text(project, f"# Low tide\n\n{SENTENCE}\n\n![A](evil.svg)\n![A](plain.svg)\n")
+    assert copied_pictures(result, png) == ["plain.svg"]
+    (problem,) = result.not_copied
+    assert problem.message == "the image 'evil.svg' can't be published: it holds a script"
+    assert problem.where is not None
+    assert problem.where.line == 5
+    assert "as PNG" in problem.remedy

@@ -1,0 +1,126 @@
+"""SVG images: a drawing is published, a document with a script or a request is not."""
+
+import pytest
+
+from newsletter.posts.svg import find_svg_problem
+
+HEAD = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+
+
+def draw(inside: str, attributes: str = "") -> bytes:
+    return f"{HEAD} width='9' height='9' {attributes}>{inside}</svg>".encode()
+
+
+ATTACKS = {
+    "script": draw("<script>alert(1)</script>"),
+    "empty script": draw("<script/>"),
+    "script elsewhere": draw('<script href="//evil.example/a.js"/>'),
+    "prefixed script": draw('<s:script xmlns:s="http://www.w3.org/2000/svg">1</s:script>'),
+    "html script": draw('<h:script xmlns:h="http://www.w3.org/1999/xhtml">1</h:script>'),
+    "script in metadata": draw("<metadata><script>1</script></metadata>"),
+    "onload": draw("", "onload='alert(1)'"),
+    "onclick": draw("<rect onclick='alert(1)'/>"),
+    "ONLOAD": draw("", "ONLOAD='alert(1)'"),
+    "event in an editor's element": draw('<i:a xmlns:i="http://www.inkscape.org/" onclick="1"/>'),
+    "foreignObject": draw("<foreignObject><p/></foreignObject>"),
+    "iframe": draw('<iframe xmlns="http://www.w3.org/1999/xhtml" src="javascript:1"/>'),
+    "MathML": draw('<math xmlns="http://www.w3.org/1998/Math/MathML"/>'),
+    "XML events": draw('<e:listener xmlns:e="http://www.w3.org/2001/xml-events"/>'),
+    "XSLT": draw('<x:template xmlns:x="http://www.w3.org/1999/XSL/Transform"/>'),
+    "javascript link": draw('<a href="javascript:alert(1)"><text>x</text></a>'),
+    "javascript xlink": draw('<a xlink:href=" JaVaScRiPt:alert(1)"><text>x</text></a>'),
+    "javascript with a tab": draw('<a href="java&#9;script:alert(1)"><text>x</text></a>'),
+    "data link": draw('<a href="data:text/html,&lt;script>1&lt;/script>"><text>x</text></a>'),
+    "set href": draw('<a id="a"><set attributeName="href" to="javascript:alert(1)"/></a>'),
+    "animate href": draw('<a><animate attributeName="href" values="javascript:alert(1)"/></a>'),
+    "handler": draw("<handler>alert(1)</handler>"),
+    "image elsewhere": draw('<image href="https://evil.example/a.png"/>'),
+    "image without scheme": draw('<image href="//evil.example/a.png"/>'),
+    "image beside": draw('<image xlink:href="../secret.png"/>'),
+    "SVG in an image": draw('<image href="data:image/svg+xml,&lt;svg/>"/>'),
+    "use elsewhere": draw('<use href="https://evil.example/a.svg#a"/>'),
+    "use data": draw('<use href="data:image/svg+xml;base64,PHN2Zy8+#a"/>'),
+    "feImage": draw('<filter><feImage href="https://evil.example/a.png"/></filter>'),
+    "fill": draw('<rect fill="url(https://evil.example/a.svg#a)"/>'),
+    "style attribute": draw("<rect style=\"fill:URL( 'https://evil.example/a')\"/>"),
+    "style import": draw('<style>@import "https://evil.example/a.css";</style>'),
+    "style import in pieces": draw("<style>@im<![CDATA[port]]> 'a.css';</style>"),
+    "style url": draw("<style>rect{cursor:url(//evil.example/a)}</style>"),
+    "style escape": draw("<style>rect{cursor:u\\72l(//evil.example/a)}</style>"),
+    "style image-set": draw("<style>rect{mask:image-set('https://evil.example/a' 1x)}</style>"),
+    "font elsewhere": draw("<style>@font-face{src:url(https://evil.example/a)}</style>"),
+    "xml:base": draw('<use href="#a"/>', 'xml:base="https://evil.example/"'),
+    "style sheet": b'<?xml-stylesheet href="https://evil.example/a.css"?>' + draw(""),
+    "billion laughs": (
+        f'<!DOCTYPE svg [<!ENTITY l0 "lol">{LAUGHS}]>'.encode() + draw("<text>&l9;</text>")
+    ),
+    "quadratic blow-up": (
+        f'<!DOCTYPE svg [<!ENTITY a "{"a" * 50_000}">]>'.encode()
+        + draw(f"<text>{'&a;' * 50_000}</text>")
+    ),
+    "external entity": (
+        b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + draw("<text>&x;</text>")
+    ),
+    "parameter entity": (
+        b'<!DOCTYPE svg [<!ENTITY % x SYSTEM "https://evil.example/a.dtd"> %x;]>' + draw("")
+    ),
+    "default attribute": (
+        b'<!DOCTYPE svg [<!ATTLIST svg onload CDATA "alert(1)">]>' + draw("")
+    ),
+    "entity of a DTD": (
+        b'<!DOCTYPE svg SYSTEM "https://evil.example/a.dtd">' + draw("<text>&x;</text>")
+    ),
+    "cut off": draw("<rect/>")[:-3],
+    "script after the end": draw("") + b"<script/>",
+    "HTML": b"<html><body><script>1</script></body></html>",
+    "XHTML": b'<html xmlns="http://www.w3.org/1999/xhtml"><script>1</script></html>',
+    "no namespace": b"<svg width='9' height='9'/>",
+    "UTF-16": draw("").decode().encode("utf-16"),
+    "UTF-16 without a mark": draw("").decode().encode("utf-16-le"),
+    "UTF-7": b'<?xml version="1.0" encoding="utf-7"?>' + draw("+ADw-script+AD4-"),
+    "unknown encoding": b'<?xml version="1.0" encoding="zlib"?>' + draw(""),
+    "EBCDIC": '<?xml version="1.0" encoding="cp037"?>'.encode("cp037"),
+    "compressed": b"\x1f\x8b\x08\x00",
+    "empty": b"",
+    "undeclared prefix": draw("<q:rect/>"),
+    "deep": draw("<g>" * 50_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_svg_that_is_more_than_a_drawing_is_refused(name: str) -> None:
+    why = find_svg_problem(ATTACKS[name])
+    assert why.startswith(("it ", "its ")), name
+    assert len(why) < 100
+
+
+DRAWINGS = {
+    "shapes": draw('<g id="a"><path d="M0 0h9v9z" fill="#fc0"/><circle r="4"/></g>'),
+    "gradient": draw(
+        '<defs><linearGradient id="a"><stop offset="0"/></linearGradient></defs>'
+        '<rect fill="url(#a)" style="mask: url( \'#b\' ); stroke: red"/><use xlink:href="#a"/>'
+    ),
+    "style": draw("<style><![CDATA[.a{fill:url(#a)} @media print{.a{fill:red}}]]></style>"),
+    "picture inside": draw('<image xlink:href="data:image/png;base64,iVBORw0KGgo="/>'),
+    "font inside": draw("<style>@font-face{src:url(data:font/woff2;base64,d09GMg)}</style>"),
+    "link": draw('<a href="https://harbour.example/"><text>Low tide</text></a>'),
+    "words": draw("<title>On switches</title><text>javascript: url(x) @import</text>"),
+    "old doctype": (
+        b'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n<!DOCTYPE svg PUBLIC '
+        b'"-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">\n'
+        + draw("<!-- drawn by hand --><rect/>")
+    ),
+    "Inkscape": draw(
+        '<n:namedview xmlns:n="http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd" '
+        'xmlns:i="http://www.inkscape.org/namespaces/inkscape" i:zoom="1"/><metadata>'
+        '<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><c:Work '
+        'xmlns:c="http://creativecommons.org/ns#" r:about=""/></r:RDF></metadata>'
+    ),
+    "byte-order mark": b"\xef\xbb\xbf" + draw("<text>\xc3\xa6</text>"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_drawing_is_published(name: str) -> None:
+    assert find_svg_problem(DRAWINGS[name]) == ""
