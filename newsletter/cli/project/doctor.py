@@ -67,9 +67,30 @@ def _run_checks(*, online: bool, notify: bool) -> "Iterator[DoctorCheck]":
             yield fail_for_problem("settings", problem)
         return
     yield from check_local_setup(project, os.environ, lambda: datetime.datetime.now(datetime.UTC))
+    yield from _check_archive(project)
     yield from _check_notifications(project) if notify else check_notify_setting(project)
     if online:
         yield from _run_online_checks(project)
+
+
+def _check_archive(project: "Project") -> "Iterator[DoctorCheck]":
+    import datetime
+
+    from newsletter.db.engine import open_existing_database
+    from newsletter.errors import NewsletterError
+    from newsletter.web.archive.bad_issues import check_archived_issues
+
+    config = project.config
+    try:
+        engine = open_existing_database(config.database, project.root, config.id)
+        if engine is not None:
+            try:
+                now = datetime.datetime.now(datetime.UTC)
+                yield from check_archived_issues(project, engine, now)
+            finally:
+                engine.dispose()
+    except NewsletterError:
+        pass  # the check of the database reports it
 
 
 def _check_notifications(project: "Project") -> "Iterator[DoctorCheck]":

@@ -35,6 +35,8 @@ _BASE_PLACEHOLDER = "https://this-site.invalid/issues/"
 _PERSONAL_LINK = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
 _TEXT_ALIGN = re.compile(r"(?:^|;)text-align:(left|right|center)")
 _MAX_SUMMARY_LENGTH = 200
+# XML 1.0, 2.2: control characters, lone surrogates, U+FFFE and U+FFFF are in no document.
+_INVALID_CHARACTERS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class ArchivedIssue:
         view: the parts around the article, as in an email's template.
         html: the article with a placeholder for the base URL; see ``html_with_base``.
         listing: whether it is listed, unlisted or private.
+        is_cleaned: whether characters were removed that no XML document, so no feed, can hold.
     """
 
     name: str
@@ -70,6 +73,7 @@ class ArchivedIssue:
     view: IssueView
     html: str
     listing: ArchiveListing
+    is_cleaned: bool = False
 
     @property
     def title(self) -> str:
@@ -92,8 +96,8 @@ def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> 
     """Convert an issue to its web form. Pure.
 
     Merge tags show their default; personal links become plain text. Removed are inline styles,
-    which the pages' security policy forbids, and preview images of embedded content that another
-    site serves.
+    which the pages' security policy forbids, preview images of embedded content that another site
+    serves, and characters that no XML document can hold.
 
     Args:
         issue: the issue as its folder is now.
@@ -115,7 +119,7 @@ def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> 
     lang = post.language or config.language
     day = post.date or at.astimezone(ZoneInfo(config.timezone)).date()
     address = build_issue_url(config, issue.slug)
-    return ArchivedIssue(
+    archived = ArchivedIssue(
         name=issue.name,
         slug=issue.slug,
         at=at,
@@ -130,6 +134,8 @@ def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> 
         html=_fill_with_defaults(serialize_fragment(root), tags, "html"),
         listing=issue.archive or config.archive.listing,
     )
+    cleaned: ArchivedIssue = _map_texts(archived, lambda text: _INVALID_CHARACTERS.sub("", text))
+    return archived if cleaned == archived else replace(cleaned, is_cleaned=True)
 
 
 def issue_path(slug: str) -> str:

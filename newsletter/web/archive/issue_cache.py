@@ -47,6 +47,18 @@ class SentIssue(NamedTuple):
         return match["slug"] if match else self.issue
 
 
+class _LoadedIssue(NamedTuple):
+    """An issue as its folder is.
+
+    Attributes:
+        issue: its web form; ``None`` if it has no page.
+        problem: why it is left out or was changed, for the editor; empty if nothing is wrong.
+    """
+
+    issue: ArchivedIssue | None
+    problem: str = ""
+
+
 def _build_sends_query() -> sa.Select[Any]:
     def select_first_batch(state: str) -> sa.ScalarSelect[int]:
         batches = sa.and_(batch.c.send_id == send.c.id, batch.c.state == state)
@@ -78,9 +90,7 @@ class ArchiveRepository:
     def __init__(self, project: Project, engine: sa.Engine) -> None:
         self._project = project
         self._engine = engine
-        self._cache: OrderedDict[SentIssue, tuple[FolderStamp, ArchivedIssue | None]] = (
-            OrderedDict()
-        )
+        self._cache: OrderedDict[SentIssue, tuple[FolderStamp, _LoadedIssue]] = OrderedDict()
         self._lock = threading.Lock()
 
     def list_public_issues(self, now: datetime.datetime) -> list[ArchivedIssue]:
@@ -88,10 +98,20 @@ class ArchiveRepository:
         by_slug: dict[str, ArchivedIssue] = {}
         for sent in self._load_sends():
             if sent.at is not None and sent.at <= now and sent.slug not in by_slug:
-                issue = self._load_issue(sent)
+                issue = self._load_issue(sent).issue
                 if issue is not None and issue.listing != "private":
                     by_slug[issue.slug] = issue
         return list(by_slug.values())
+
+    def list_problems(self, now: datetime.datetime) -> list[tuple[str, str]]:
+        """Return the sent issues that are left out or were changed: name and reason."""
+        return [
+            (sent.issue, problem)
+            for sent in self._load_sends()
+            if sent.at is not None
+            and sent.at <= now
+            and (problem := self._load_issue(sent).problem)
+        ]
 
     def find_images_folder(self, slug: str) -> Path | None:
         """Return the folder of the issue whose email has images below this slug.
@@ -121,8 +141,8 @@ class ArchiveRepository:
         ]
         return sorted(sends, key=_sent_at_sort_key, reverse=True)
 
-    def _load_issue(self, sent: SentIssue) -> ArchivedIssue | None:
-        """Return an issue as its folder is now; ``None`` if unreadable or a draft again."""
+    def _load_issue(self, sent: SentIssue) -> _LoadedIssue:
+        """Return an issue as its folder is now; a problem is logged once per change of it."""
         folder = self._project.issues_dir / sent.issue
         stamp = _get_folder_stamp(folder)
         with self._lock:
@@ -130,23 +150,30 @@ class ArchiveRepository:
             if cached and cached[0] == stamp:
                 self._cache.move_to_end(sent)
                 return cached[1]
-        issue = self._read_archived_issue(folder, sent)
+        loaded = self._read_archived_issue(folder, sent)
+        if loaded.problem:
+            _log.warning("in the archive: %s: %s", display_path(folder), loaded.problem)
         with self._lock:
-            self._cache[sent] = stamp, issue
+            self._cache[sent] = stamp, loaded
             while len(self._cache) > MAX_CACHED_ISSUES:
                 self._cache.popitem(last=False)
-        return issue
+        return loaded
 
-    def _read_archived_issue(self, folder: Path, sent: SentIssue) -> ArchivedIssue | None:
+    def _read_archived_issue(self, folder: Path, sent: SentIssue) -> _LoadedIssue:
         assert sent.at is not None
         try:
             issue = read_issue(folder, self._project.config)
-            return (
-                None if issue.draft else make_archived_issue(issue, sent.at, self._project.config)
-            )
+            if issue.draft:
+                return _LoadedIssue(None)
+            archived = make_archived_issue(issue, sent.at, self._project.config)
         except (NewsletterError, OSError) as error:
-            _log.warning("omitted from the archive: %s: %s", display_path(folder), error)
-            return None
+            return _LoadedIssue(None, f"left out: {error}")
+        except Exception as error:  # noqa: BLE001 - one bad issue must not take down the others
+            return _LoadedIssue(None, f"left out: {type(error).__name__}: {error}")
+        return _LoadedIssue(
+            archived,
+            "characters that no feed can hold were left out" if archived.is_cleaned else "",
+        )
 
 
 def filter_listed_issues(issues: Sequence[ArchivedIssue]) -> list[ArchivedIssue]:
