@@ -18,25 +18,34 @@ from newsletter.posts.html.attributes import InlineRule, get_rule
 
 # More than any author writes in one paragraph.
 _MAX_BRACKET_DEPTH = 6
-_MAX_UNCLOSED_SEARCH = 100_000  # characters read for the ends of brackets that have none
+_MAX_UNCLOSED_SEARCH = 20_000  # characters read for the ends of brackets that have none
 _MAX_QUOTATION_MARKS = 1_000  # apostrophes too
 _MAX_URL_LENGTH = 2_000  # characters
 _MAX_LOCAL_PART = 64  # characters before the @ of an address (RFC 5321, 4.5.3.1.1)
 _URL_END = re.compile(r"[ \t\r\n\x00\x0b\x0c]")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
-_BRACKET = re.compile(r"[\[\]]")
+_BRACKET = re.compile(r"\\.|[\[\]]", re.DOTALL)
+_BARE_LINK_MARKERS = {
+    "gfm_autolink_www": "www.",
+    "gfm_autolink_protocol": ":",
+    "gfm_autolink_email": "@",
+}
 _PROTOCOLS = ("http", "https", "mailto", "xmpp")
 
 
 def limit_inline_rules(md: MarkdownIt) -> None:
-    """Wrap the rules of a parser that search far ahead or behind; call it after all plugins."""
+    """Wrap the rules of a parser that search far ahead or behind; call it after all plugins.
+
+    Rules that the parser lacks are left out.
+    """
+    names = md.get_all_rules()["inline"]
     for name in ("link", "image", "span", "footnote_inline"):
-        md.inline.ruler.at(name, partial(_bracket_rule, rule=get_rule(md.inline.ruler, name)))
-    for name, marker in (("www", "www."), ("protocol", ":"), ("email", "@")):
-        rule = get_rule(md.inline.ruler, f"gfm_autolink_{name}")
-        md.inline.ruler.at(
-            f"gfm_autolink_{name}", partial(_bare_link_rule, rule=rule, marker=marker)
-        )
+        if name in names:
+            md.inline.ruler.at(name, partial(_bracket_rule, rule=get_rule(md.inline.ruler, name)))
+    for name, marker in _BARE_LINK_MARKERS.items():
+        if name in names:
+            rule = get_rule(md.inline.ruler, name)
+            md.inline.ruler.at(name, partial(_bare_link_rule, rule=rule, marker=marker))
     md.core.ruler.at("smartquotes", _smart_quotes_rule)
 
 
@@ -73,7 +82,7 @@ def _find_hopeless_brackets(text: str) -> frozenset[int]:
     for found in _BRACKET.finditer(text):
         if found[0] == "[":
             opening.append(found.start())
-        elif opening:
+        elif found[0] == "]" and opening:
             pairs[opening.pop()] = found.start()
     searched = accumulate(len(text) - start for start in opening)
     hopeless = {

@@ -20,7 +20,7 @@ from newsletter.posts.importing.find_image import (
 )
 from newsletter.posts.importing.imported_post import ImportedPost
 
-_UNPARSED_IMAGE = re.compile(r"!\[[^\]]*\]\((file:[^)\s]+)\)")
+_UNPARSED_IMAGE = re.compile(r"!\[[^\[\]]{0,500}\]\((file:[^)\s]+)\)")
 
 
 @dataclass(frozen=True, slots=True)

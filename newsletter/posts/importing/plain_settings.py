@@ -8,6 +8,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from newsletter.posts.html.emphasis import emphasis_plugin
+from newsletter.posts.html.linear_inline import limit_inline_rules
 from newsletter.posts.importing.markup.dialects.emoji import replace_emoji
 from newsletter.posts.merge_tags.compiler import escape_braces
 
@@ -22,7 +23,9 @@ _FORMATTING_TAG = re.compile(
 
 @lru_cache(maxsize=1)
 def _build_inline_parser() -> MarkdownIt:
-    return MarkdownIt("commonmark").use(emphasis_plugin).enable("strikethrough")
+    md = MarkdownIt("commonmark").use(emphasis_plugin).enable("strikethrough")
+    limit_inline_rules(md)
+    return md
 
 
 def make_plain_text(text: str) -> str:

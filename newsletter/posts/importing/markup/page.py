@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
 
+from newsletter.posts.html.linear_inline import limit_inline_rules
 from newsletter.posts.importing.markup.edits import Edit, Ranges
 from newsletter.posts.importing.markup.tags import MarkupElement, MarkupTag
 
@@ -15,6 +16,7 @@ from newsletter.posts.importing.markup.tags import MarkupElement, MarkupTag
 _BLOCK_END = "<!-- -->"
 _NAME = re.compile(r"\w[\w./:-]*")
 _INLINE_PARSER = MarkdownIt("commonmark", {"xhtmlOut": False}).enable("strikethrough")
+limit_inline_rules(_INLINE_PARSER)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -10,6 +11,7 @@ from markdown_it.token import Token
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.html.cjk import collapse_spaces
 from newsletter.posts.html.emphasis import emphasis_plugin
+from newsletter.posts.html.linear_inline import limit_inline_rules
 from newsletter.posts.importing.cleanup.classify import classify_passages
 from newsletter.posts.importing.cleanup.paragraph import Passage, mask_words
 from newsletter.posts.importing.plain_settings import FOOTNOTE_REFERENCE
@@ -76,9 +78,16 @@ class _MarkdownBlock:
     kind: str
 
 
+@lru_cache(maxsize=1)
+def _build_parser() -> MarkdownIt:
+    md = MarkdownIt("commonmark").use(emphasis_plugin)
+    limit_inline_rules(md)
+    return md
+
+
 def _parse_blocks(front_matter: FrontMatter) -> list[_MarkdownBlock]:
     lines = front_matter.body.split("\n")
-    tokens = MarkdownIt("commonmark").use(emphasis_plugin).parse(front_matter.body)
+    tokens = _build_parser().parse(front_matter.body)
     blocks: list[_MarkdownBlock] = []
     for index, token in enumerate(tokens):
         if token.level or token.nesting < 0 or token.map is None:
