@@ -31,6 +31,7 @@ pytest_plugins = [
     "sending_fixtures",
     "signed_webhook",
     "database_copies",
+    "limited_process",
     "static_host",
 ]  # tests/plugins
 

@@ -192,3 +192,26 @@ def test_zip_with_an_unreadable_list_of_those_who_left_is_refused(
     code, _, err = cli("subscribers", "import", "all.zip")
     assert (code, "unsubscribed.xlsx" in err) == (1, True)
     assert list_by_address(cli) == {}
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
+def test_zip_bomb_takes_no_memory(limited_cli: Cli, project_folder: Path, compression: int) -> None:
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write("limits: {list_bytes: 10000000}\n")
+    path = project_folder / "bomb.zip"
+    with (
+        zipfile.ZipFile(path, "w", compression) as archive,
+        archive.open("readers.csv", "w") as file,
+    ):
+        for _ in range(500):
+            file.write(bytes(1_000_000))
+    if compression != zipfile.ZIP_DEFLATED:  # a size that no limit forbids
+        declared = (500_000_000).to_bytes(4, "little")
+        path.write_bytes(path.read_bytes().replace(declared, (50).to_bytes(4, "little")))
+    code, out, err = limited_cli("subscribers", "import", path.name, megabytes=450)
+    assert (code, out) == (1, "")
+    assert err.startswith("newsletter: bomb.zip: ")
+    if compression == zipfile.ZIP_DEFLATED:
+        assert "the files in the ZIP have more than 10,000,000 bytes in total" in err
+    else:
+        assert "'readers.csv' in the ZIP is compressed with" in err

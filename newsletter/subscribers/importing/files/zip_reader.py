@@ -1,7 +1,6 @@
 """Unpack the CSV files of a ZIP safely: path traversal, ZIP bombs."""
 
 import errno
-import lzma
 import struct
 import zipfile
 import zlib
@@ -21,11 +20,19 @@ METADATA_REASON = "metadata of macOS"
 _ENCRYPTED_FLAG = 0x1
 _UTF8_FLAG = 0x800
 _BLOCK_SIZE = 1 << 20
-# The module and its decompressors raise all of these on damaged bytes: names that are not UTF-8, an
-# offset before the beginning of the file (EINVAL), bzip2 (OSError without a number), LZMA.
+# Python's module limits the size of what it unpacks at a time for these two only: a block of bzip2
+# or LZMA can become gigabytes in memory, whatever size is asked for.
+_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+# APPNOTE.TXT 4.4.5, by PKWARE.
+_OTHER_COMPRESSION_NAMES = {
+    9: "Deflate64", zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA", 93: "Zstandard", 95: "XZ",
+    98: "PPMd", 99: "AES encryption",
+}  # fmt: skip
+# The module raises all of these on damaged bytes: names that are not UTF-8, an offset before the
+# beginning of the file (EINVAL).
 _DAMAGED_ERRORS = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, EOFError,
-    OverflowError, RuntimeError, ValueError, OSError,
+    zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, EOFError, OverflowError,
+    RuntimeError, ValueError, OSError,
 )  # fmt: skip
 
 
@@ -80,13 +87,9 @@ def unpack_lists(path: Path, max_bytes: int) -> Iterator[UnpackedArchive]:
         try:
             archive = _unpack_to(Path(folder), path, max_bytes)
         except _DAMAGED_ERRORS as error:
-            if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+            if _is_of_the_system(error):
                 raise
-            raise SubscriberListError(
-                f"the ZIP is damaged: {error}",
-                where=Location(str(path)),
-                remedy="Export it again, or unpack it.",
-            ) from error
+            raise _damaged_error("the ZIP", error, Location(str(path))) from error
         yield archive
 
 
@@ -94,14 +97,15 @@ def _unpack_to(folder: Path, path: Path, max_bytes: int) -> UnpackedArchive:
     where = Location(str(path))
     with zipfile.ZipFile(path) as archive:
         infos, ignored = _find_list_members(archive, where)
-        _check_declared_size(infos, max_bytes, where)
         size, files = 0, []
         for number, info in enumerate(infos):
             target = folder / f"{number}.csv"  # never a name from the ZIP
-            for block_size in _unpack_file(archive, info, target):
-                size += block_size
-                if size > max_bytes:  # the sizes declared in the ZIP may be wrong
-                    raise _too_large_error(max_bytes, where)
+            with target.open("wb") as file:
+                for block in _iter_blocks(archive, info, where):
+                    size += len(block)
+                    if size > max_bytes:  # the sizes declared in the ZIP may be wrong
+                        raise _too_large_error(max_bytes, where)
+                    file.write(block)
             files.append(UnpackedFile(_decode_name(info), target))
     return UnpackedArchive(files, ignored)
 
@@ -127,6 +131,8 @@ def _find_list_members(
         raise SubscriberListError(
             "there is no CSV file in the ZIP", where=where, remedy="Use an export of subscribers."
         )
+    for info in members:
+        _check_compression(info, where)
     return members, [(_decode_name(info), reason) for info, reason in reasons if reason]
 
 
@@ -159,8 +165,25 @@ def _check_name(info: zipfile.ZipInfo, where: Location) -> None:
         )
     if info.flag_bits & _ENCRYPTED_FLAG:
         raise SubscriberListError(
-            "the ZIP is encrypted", where=where, remedy="Unpack it and import the files."
+            f"{_describe_member(info)} is encrypted",
+            where=where,
+            remedy="Unpack it and import the files.",
         )
+
+
+def _check_compression(info: zipfile.ZipInfo, where: Location) -> None:
+    method = info.compress_type
+    if method not in _COMPRESSIONS:
+        raise SubscriberListError(
+            f"{_describe_member(info)} is compressed with "
+            f"{_OTHER_COMPRESSION_NAMES.get(method, f'method {method}')}, not with Deflate",
+            where=where,
+            remedy="Unpack it and import the files.",
+        )
+
+
+def _describe_member(info: zipfile.ZipInfo) -> str:
+    return f"'{_decode_name(info)[:60]}' in the ZIP"
 
 
 def _reason_to_ignore(info: zipfile.ZipInfo) -> str:
@@ -173,17 +196,31 @@ def _reason_to_ignore(info: zipfile.ZipInfo) -> str:
     return "" if path.suffix.lower() in _LIST_SUFFIXES else "not a CSV file"
 
 
-def _check_declared_size(infos: list[zipfile.ZipInfo], max_bytes: int, where: Location) -> None:
-    if sum(info.file_size for info in infos) > max_bytes:
-        raise _too_large_error(max_bytes, where)
+def _iter_blocks(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: Location
+) -> Iterator[bytes]:
+    """Yield a file's bytes, a bounded number at a time."""
+    try:
+        with archive.open(info) as source:
+            while block := source.read(_BLOCK_SIZE):
+                yield block
+    except _DAMAGED_ERRORS as error:
+        if _is_of_the_system(error):
+            raise
+        raise _damaged_error(_describe_member(info), error, where) from error
 
 
-def _unpack_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> Iterator[int]:
-    """Write one file and yield the size of each block written."""
-    with archive.open(info) as source, target.open("wb") as file:
-        while block := source.read(_BLOCK_SIZE):
-            file.write(block)
-            yield len(block)
+def _is_of_the_system(error: Exception) -> bool:
+    """Return whether an error isn't the ZIP's fault: the disk is full, the file unreadable."""
+    return isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}
+
+
+def _damaged_error(name: str, error: Exception, where: Location) -> SubscriberListError:
+    # Python's own message names the file once more: "Bad CRC-32 for file 'readers.csv'".
+    reason = str(error).split(" for file ", 1)[0] or "it ends too early"
+    return SubscriberListError(
+        f"{name} is damaged: {reason}", where=where, remedy="Export it again, or unpack it."
+    )
 
 
 def _too_large_error(max_bytes: int, where: Location) -> SubscriberListError:

@@ -86,7 +86,16 @@ def test_zip_bomb_that_declares_a_small_size_is_rejected(tmp_path: Path) -> None
     data = path.read_bytes()
     assert len(data) < 100_000
     path.write_bytes(data.replace((50_000_000).to_bytes(4, "little"), (50).to_bytes(4, "little")))
-    assert rejection_message(path).startswith("the ZIP is damaged")
+    assert rejection_message(path).startswith("'a.csv' in the ZIP is damaged")
+
+
+def test_zip_that_declares_too_large_a_size_is_read(tmp_path: Path) -> None:
+    path = create_zip(tmp_path, {"a.csv": b"x" * 500})
+    data = path.read_bytes()
+    size_at = data.index(b"PK\x01\x02") + 24
+    path.write_bytes(data[:size_at] + (1 << 30).to_bytes(4, "little") + data[size_at + 4 :])
+    with unpack_lists(path, 1_000) as (files, _):
+        assert files[0].path.stat().st_size == 500
 
 
 def test_encrypted_zip_is_rejected(tmp_path: Path) -> None:
@@ -95,7 +104,7 @@ def test_encrypted_zip_is_rejected(tmp_path: Path) -> None:
     for signature, flags_offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + flags_offset] |= 1
     path.write_bytes(bytes(data))
-    assert rejection_message(path) == "the ZIP is encrypted"
+    assert rejection_message(path) == "'a.csv' in the ZIP is encrypted"
 
 
 def test_excel_workbook_and_zip_without_lists_are_rejected(tmp_path: Path) -> None:
@@ -115,16 +124,72 @@ def test_zip_with_too_many_files_is_rejected(tmp_path: Path) -> None:
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
+def change_data(path: Path, name: str, offset: int, data: bytes) -> None:
+    """Overwrite bytes of the first file's compressed data."""
+    content = bytearray(path.read_bytes())
+    start = 30 + len(name) + offset
+    content[start : start + len(data)] = data
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(
+    ("offset", "data", "reason"),
+    [
+        (16, b"\xff" * 4, "Bad CRC-32"),
+        (20, (10).to_bytes(4, "little"), "Bad CRC-32"),  # the size of its data, too small
+        (8, b"\x20", "compressed patched data"),
+    ],
+)
+def test_damaged_file_is_named(
+    tmp_path: Path, compression: int, offset: int, data: bytes, reason: str
+) -> None:
+    path = tmp_path / "audience.zip"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("readers.csv", b"email\nada@example.com\n" * 5)
+        archive.writestr("more.csv", b"email\n")
+    content = bytearray(path.read_bytes())
+    start = content.index(b"PK\x01\x02") + offset  # in the first entry of the central directory
+    content[start : start + len(data)] = data
+    path.write_bytes(content)
+    message = rejection_message(path)
+    assert message.startswith(f"'readers.csv' in the ZIP is damaged: {reason}")
+
+
+def test_file_that_runs_past_the_end_of_the_zip_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "audience.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readers.csv", b"email\n")
+    content = bytearray(path.read_bytes())
+    sizes_at = content.index(b"PK\x01\x02") + 20
+    content[sizes_at : sizes_at + 8] = (5_000).to_bytes(4, "little") * 2
+    path.write_bytes(content)
+    assert rejection_message(path) == "'readers.csv' in the ZIP is damaged: it ends too early"
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [(9, "Deflate64"), (12, "bzip2"), (14, "LZMA"), (93, "Zstandard"), (77, "method 77")],
+)
+def test_only_stored_and_deflated_files_are_unpacked(
+    tmp_path: Path, method: int, name: str
+) -> None:
+    path = create_zip(tmp_path, {"readers.csv": b"email\n", "logo.png": b"\x89PNG"})
+    content = bytearray(path.read_bytes())
+    for signature, method_offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(signature) + method_offset] = method
+    path.write_bytes(content)
+    expected = f"'readers.csv' in the ZIP is compressed with {name}, not with Deflate"
+    assert rejection_message(path) == expected
+
+
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_damaged_content_is_rejected_with_a_message(tmp_path: Path, compression: int) -> None:
     path = tmp_path / "audience.zip"
     with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("readers.csv", b"email\nada@example.com\n" * 5)
-    content = bytearray(path.read_bytes())
-    start = 30 + len("readers.csv")
-    content[start + 8 : start + 20] = b"\xff" * 12
-    path.write_bytes(content)
-    assert rejection_message(path).startswith("the ZIP is damaged")
+    change_data(path, "readers.csv", 8, b"\xff" * 12)
+    assert rejection_message(path).startswith("'readers.csv' in the ZIP is ")
 
 
 def test_damaged_file_name_or_offset_is_rejected_with_a_message(tmp_path: Path) -> None:
