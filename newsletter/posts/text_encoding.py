@@ -4,6 +4,7 @@ import codecs
 import re
 
 from newsletter.errors import Location, PostError
+from newsletter.posts.encoding_labels import find_codec
 
 _ENCODING_BY_BOM = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -25,8 +26,6 @@ _DECLARED_ENCODING = re.compile(
     rb"""<(?:meta\s[^>]*?charset|\?xml\s[^>]*?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE
 )
 _PRESCAN_BYTES = 4096
-# WHATWG Encoding Standard: pages that declare these encodings mean Windows-1252.
-_WINDOWS_1252_ALIASES = frozenset({"ascii", "iso8859-1", "cp1252"})
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufeff]")
 _REMEDY = "Save it as UTF-8 and try again."
 
@@ -86,16 +85,15 @@ def _decode_as_declared(data: bytes) -> str | None:
     found = _DECLARED_ENCODING.search(data[:_PRESCAN_BYTES])
     if not found:
         return None
-    try:
-        encoding = codecs.lookup(found[1].decode("ascii", "replace")).name
-    except LookupError:
+    codec = find_codec(found[1].decode("ascii", "replace"))
+    if codec is None:
         return None
-    if encoding in _WINDOWS_1252_ALIASES:
+    if codec == "cp1252":
         # A page that was saved again as UTF-8 often still declares its old encoding.
-        return _decode_utf8(data) or data.decode("cp1252", "replace")
+        return _decode_utf8(data) or data.decode(codec, "replace")
     try:
-        return data.decode(encoding)
-    except (ValueError, LookupError):  # a LookupError for base64, zlib and other codecs of bytes
+        return data.decode(codec)
+    except UnicodeDecodeError:
         return None
 
 
@@ -109,7 +107,8 @@ def _decode_utf8(data: bytes) -> str | None:
 def _decode_by_guess(data: bytes, where: Location) -> str:
     from charset_normalizer import from_bytes
 
-    matches = from_bytes(data)
+    # By its default it follows a declaration in the text, with every codec that Python has.
+    matches = from_bytes(data, preemptive_behaviour=False)
     western = (match for match in matches if "cp1252" in match.could_be_from_charset)
     best = next(western, None) or matches.best()
     # Without coherence in some language, a guess other than Windows-1252 is no better than chance.

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import PostError
+from newsletter.posts.encoding_labels import find_codec
 from newsletter.posts.text_encoding import decode_text
 
 NORWEGIAN = "Kjære leser, båten gikk på grunn i går."
@@ -50,13 +51,29 @@ def test_utf_8_wins_over_an_outdated_latin_1_declaration() -> None:
     assert decode_text(page.encode(), "post.html") == page
 
 
-def test_unknown_or_wrong_declaration_is_ignored() -> None:
-    for charset in (
-        "no-such", "utf-16", "rot13", "hex", "idna", "base64", "quopri", "uu", "zlib", "bz2",
-        "undefined", "mbcs", "x" * 1_000, "..",
-    ):  # fmt: skip
-        page = f'<meta charset="{charset}"><p>{NORWEGIAN}</p>'
-        assert decode_text(page.encode(), "post.html") == page
+NOT_AN_ENCODING = (
+    "no-such", "rot13", "hex", "idna", "punycode", "base64", "quopri", "uu", "zlib", "bz2",
+    "undefined", "mbcs", "unicode_escape", "raw_unicode_escape", "utf-7", "hz", "cp037",
+    "x" * 1_000, "..",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["utf-16", *NOT_AN_ENCODING])
+@pytest.mark.parametrize(
+    "declaration", ['<meta charset="{}">', '<?xml version="1.0" encoding="{}"?>', "# coding: {}\n"]
+)
+def test_unknown_or_wrong_declaration_is_ignored(name: str, declaration: str) -> None:
+    page = f"{declaration.format(name)}<p>{NORWEGIAN} \\u00e5 a-9b +AOU-</p>"
+    assert decode_text(page.encode(), "post.html") == page
+    assert decode_text(page.encode("cp1252"), "post.html") == page
+
+
+def test_labels_are_those_of_browsers() -> None:
+    assert find_codec("Latin1") == find_codec(" iso8859-1\n") == find_codec("ascii") == "cp1252"
+    assert find_codec("GB2312") == "gb18030"
+    assert [name for name in NOT_AN_ENCODING if find_codec(name)] == []
+    for label in ("iso-2022-kr", "latin-1", "utf_8", "u8", ""):
+        assert find_codec(label) is None
 
 
 @pytest.mark.parametrize("text", [NORWEGIAN, "café", "Die Fähre fährt über den großen Fluß."])

@@ -659,3 +659,14 @@ def test_a_line_is_kept_only_where_that_has_an_effect(inbox: Inbox, cli: Cli) ->
     assert code == 2
     assert "--keep 4: nothing was removed there. Lines that can be kept: 2\n" in err
     assert cli("import", str(inbox("a.html", page)), "--slug", "a", "--keep", "2")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["punycode", "idna", "zlib", "utf-7"])
+def test_page_with_a_charset_that_is_no_encoding_is_imported_in_time(
+    limited_cli: Cli, project_folder: Path, name: str
+) -> None:
+    page = f'<meta charset="{name}"><h1>Low tide</h1><p>{SENTENCE}</p><p>-{"zzb" * 70_000}</p>'
+    (project_folder / "tide.html").write_text(page)
+    code, out, err = limited_cli("import", "tide.html", cpu_seconds=15)
+    assert (code, err) == (0, "")
+    assert "Low tide" in out

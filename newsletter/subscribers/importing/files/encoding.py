@@ -113,7 +113,7 @@ def _guess_encoding(sample: bytes) -> TextEncoding:
         return TextEncoding("cp1252", "windows-1252", guessed=True)
     from charset_normalizer import from_bytes
 
-    best_match = from_bytes(sample, cp_isolation=_LEGACY_CODECS).best()
+    best_match = from_bytes(sample, cp_isolation=_LEGACY_CODECS, preemptive_behaviour=False).best()
     codec = best_match.encoding if best_match else "cp1252"
     return TextEncoding(codec, codec.replace("cp12", "windows-12"), guessed=True)
 
