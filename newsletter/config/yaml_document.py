@@ -9,6 +9,7 @@ import yaml
 KeyPath = tuple[str | int, ...]
 
 MAX_NODES = 10_000
+MAX_ALIAS_CHARACTERS = 100_000
 UNKNOWN_TAG_MESSAGE = "YAML tags ('!…') are not supported"
 
 
@@ -83,6 +84,8 @@ class _DocumentBuilder:
         self._loader = loader
         self._document = document
         self._remaining_nodes = MAX_NODES
+        self._remaining_alias_characters = MAX_ALIAS_CHARACTERS
+        self._built_scalars: set[int] = set()
 
     def build_value(self, node: yaml.Node, key_path: KeyPath) -> Any:
         self._remaining_nodes -= 1
@@ -124,6 +127,14 @@ class _DocumentBuilder:
         return data
 
     def _build_scalar(self, node: yaml.Node, key_path: KeyPath) -> Any:
+        if id(node) in self._built_scalars:
+            self._remaining_alias_characters -= len(node.value)
+            if self._remaining_alias_characters < 0:
+                raise yaml.MarkedYAMLError(
+                    problem=f"aliases repeat more than {MAX_ALIAS_CHARACTERS:,} characters",
+                    problem_mark=node.start_mark,
+                )
+        self._built_scalars.add(id(node))
         self._document.raw_scalars[key_path] = node.value
         try:
             return self._loader.construct_object(node)

@@ -200,6 +200,13 @@ def test_nested_aliases_cannot_expand_without_limit(get_problems: Problems) -> N
     assert "the file has more than 10,000 values" in get_problems(whole=bomb)[0]
 
 
+def test_alias_of_a_long_text_cannot_be_repeated_without_limit(get_problems: Problems) -> None:
+    whole = f"name: &a {'x' * 10_000}\nattributes: [{'*a, ' * 11}]\n"
+    (report,) = get_problems(whole=whole)
+    assert "aliases repeat more than 100,000 characters" in report
+    assert report.startswith("newsletter.yml:1: ")
+
+
 def test_recursive_alias_is_rejected(get_problems: Problems) -> None:
     assert "nested too deeply" in get_problems(whole="name: &a [*a]\n")[0]
 

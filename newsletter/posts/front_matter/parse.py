@@ -22,6 +22,7 @@ _UNQUOTED_START = re.compile(r"found character '(.)' that cannot start any token
 _YAML_MESSAGES = {
     safe_yaml.NOT_A_MAPPING_MESSAGE: safe_yaml.NOT_A_MAPPING_MESSAGE,
     safe_yaml.LIMITS_MESSAGE: f"the front matter has {safe_yaml.LIMITS_MESSAGE}",
+    safe_yaml.ALIAS_LIMIT_MESSAGE: f"the front matter has {safe_yaml.ALIAS_LIMIT_MESSAGE}",
     "mapping values are not allowed here": (
         'a value with a colon in it needs quotes: key: "one: two"'
     ),

@@ -14,7 +14,9 @@ import yaml
 
 MAX_DEPTH = 20
 MAX_NODES = 10_000
+MAX_ALIAS_CHARACTERS = 100_000
 LIMITS_MESSAGE = f"more than {MAX_NODES:,} values or {MAX_DEPTH} levels"
+ALIAS_LIMIT_MESSAGE = f"aliases (*name) that repeat more than {MAX_ALIAS_CHARACTERS:,} characters"
 _TAG_PREFIX = "tag:yaml.org,2002:"
 NOT_A_MAPPING_MESSAGE = "the front matter has no settings like 'key: value'"
 # libyaml skips a byte order mark inside a text, and tabs that PyYAML rejects.
@@ -184,30 +186,48 @@ def _build_timestamp(found: re.Match[str]) -> datetime.date | datetime.datetime:
     return moment.replace(microsecond=microsecond, tzinfo=zone)
 
 
+class _Size(NamedTuple):
+    """How much a part of the text is once its aliases are expanded."""
+
+    nodes: int
+    characters: int
+
+    def plus(self, other: "_Size") -> "_Size":
+        return _Size(self.nodes + other.nodes, self.characters + other.characters)
+
+    def minus(self, other: "_Size") -> "_Size":
+        return _Size(self.nodes - other.nodes, self.characters - other.characters)
+
+
 def _check_events(loader: Any) -> None:
     """Reject nested aliases that would expand a small file into a big one, and deep nesting.
 
     Reads the event stream, which is neither recursive nor expanded.
     """
-    sizes: dict[str, int] = {}
-    open_nodes: list[tuple[str | None, int]] = []
-    total = 0
+    anchored: dict[str, _Size] = {}
+    open_nodes: list[tuple[str | None, _Size]] = []
+    total = _Size(0, 0)
+    repeated_characters = 0
     for event in iter(loader.get_event, None):
         if isinstance(event, yaml.CollectionEndEvent):
             anchor, before = open_nodes.pop()
-            sizes[anchor or ""] = total - before
+            anchored[anchor or ""] = total.minus(before)
         elif isinstance(event, yaml.AliasEvent):
-            if event.anchor not in sizes:
+            if event.anchor not in anchored:
                 raise _limit_error(f"unknown alias *{event.anchor}", event)
-            total += sizes[event.anchor]
+            total = total.plus(anchored[event.anchor])
+            repeated_characters += anchored[event.anchor].characters
         elif isinstance(event, yaml.ScalarEvent):
-            total += 1
-            sizes[event.anchor or ""] = 1
+            size = _Size(1, len(event.value))
+            total = total.plus(size)
+            anchored[event.anchor or ""] = size
         elif isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append((event.anchor, total))
-            total += 1
-        if len(open_nodes) > MAX_DEPTH or total > MAX_NODES:
+            total = total.plus(_Size(1, 0))
+        if len(open_nodes) > MAX_DEPTH or total.nodes > MAX_NODES:
             raise _limit_error(LIMITS_MESSAGE, event)
+        if repeated_characters > MAX_ALIAS_CHARACTERS:
+            raise _limit_error(ALIAS_LIMIT_MESSAGE, event)
 
 
 def _limit_error(problem: str, event: Any) -> yaml.MarkedYAMLError:

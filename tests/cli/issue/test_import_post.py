@@ -670,3 +670,14 @@ def test_page_with_a_charset_that_is_no_encoding_is_imported_in_time(
     code, out, err = limited_cli("import", "tide.html", cpu_seconds=15)
     assert (code, err) == (0, "")
     assert "Low tide" in out
+
+
+def test_post_of_which_aliases_make_gigabytes_is_refused(
+    limited_cli: Cli, project_folder: Path
+) -> None:
+    aliases = ",".join(["*a"] * 4_500)
+    text = f"---\ntitle: &a {'long ' * 20_000}\ntags: [{aliases}]\nauthors: [{aliases}]\n---\n"
+    (project_folder / "tide.md").write_text(f"{text}{SENTENCE}\n")
+    code, out, err = limited_cli("import", "tide.md", cpu_seconds=15)
+    assert (code, out) == (1, "")
+    assert err.startswith("newsletter: tide.md:3: the front matter has aliases (*name) that repeat")

@@ -275,6 +275,22 @@ def test_limit_of_values_to_the_value(text: str, item: str, count: int) -> None:
         split_front_matter(text.replace("ITEMS", item * (count + 1)), "post.md")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\na: &n TEXT\nb: [ITEMS]\n---\n",
+        "---\na: &n {k: [TEXT]}\nb: [ITEMS]\n---\n",
+        "---\na: &n {TEXT: }\nb: [ITEMS]\n---\n",
+        "---\na: &m [TEXT]\nm: &n [*m]\nb: [ITEMS]\n---\n",
+    ],
+)
+def test_limit_of_characters_that_aliases_repeat(text: str) -> None:
+    text = text.replace("TEXT", "x" * 998)
+    assert split_front_matter(text.replace("ITEMS", "*n, " * 99), "post.md").data["b"]
+    with pytest.raises(PostError, match=r"^post.md:[34]: .*more than 100,000 characters"):
+        split_front_matter(text.replace("ITEMS", "*n, " * 101), "post.md")
+
+
 _MERGED = "base: &b {x: 1, title: A}\n<<: *b\ntitle: B\nn:\n  x: 3\n  <<: [*b, {y: 2}]"
 
 
