@@ -1,5 +1,6 @@
 """Parse YAML into plain data with the line of every key."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ KeyPath = tuple[str | int, ...]
 
 MAX_NODES = 10_000
 MAX_ALIAS_CHARACTERS = 100_000
+# What neither UTF-8 nor XML can contain, but YAML can, as an escape: "\0", "\ud800", "\ufffe".
+_INVALID_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 UNKNOWN_TAG_MESSAGE = "YAML tags ('!…') are not supported"
 
 
@@ -100,6 +103,7 @@ class _DocumentBuilder:
             return tuple(
                 self._build_item(item, (*key_path, index)) for index, item in enumerate(node.value)
             )
+        assert isinstance(node, yaml.ScalarNode)
         return self._build_scalar(node, key_path)
 
     def _build_item(self, node: yaml.Node, key_path: KeyPath) -> Any:
@@ -112,6 +116,8 @@ class _DocumentBuilder:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
                 self._document.problems.append(YamlProblem(line, "a key must be plain text"))
+            elif not self._check_characters(key):
+                continue
             elif key.value in data:
                 first = self._document.find_line((*key_path, key.value))
                 self._document.problems.append(
@@ -126,7 +132,7 @@ class _DocumentBuilder:
                 data[key.value] = self.build_value(value, (*key_path, key.value))
         return data
 
-    def _build_scalar(self, node: yaml.Node, key_path: KeyPath) -> Any:
+    def _build_scalar(self, node: yaml.ScalarNode, key_path: KeyPath) -> Any:
         if id(node) in self._built_scalars:
             self._remaining_alias_characters -= len(node.value)
             if self._remaining_alias_characters < 0:
@@ -135,6 +141,8 @@ class _DocumentBuilder:
                     problem_mark=node.start_mark,
                 )
         self._built_scalars.add(id(node))
+        if not self._check_characters(node):
+            return None
         self._document.raw_scalars[key_path] = node.value
         try:
             return self._loader.construct_object(node)
@@ -146,6 +154,16 @@ class _DocumentBuilder:
         except ValueError:  # 2026-02-30 looks like a date but isn't one
             return node.value
         return None
+
+    def _check_characters(self, node: yaml.ScalarNode) -> bool:
+        found = _INVALID_CHARACTER.search(node.value)
+        if found:
+            message = f"there is a control character or half of one here (U+{ord(found[0]):04X})"
+            problem = YamlProblem(
+                node.start_mark.line + 1, message, "Delete it, or write the character itself."
+            )
+            self._document.problems.append(problem)
+        return not found
 
 
 def _explain_syntax_error(error: yaml.MarkedYAMLError, text: str) -> YamlProblem:

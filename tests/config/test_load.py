@@ -207,6 +207,18 @@ def test_alias_of_a_long_text_cannot_be_repeated_without_limit(get_problems: Pro
     assert report.startswith("newsletter.yml:1: ")
 
 
+@pytest.mark.parametrize("escape", ["\\ud800", "\\0", "\\x1B", "\\uFFFE", "\\uFFFF"])
+@pytest.mark.parametrize(
+    "line", ['name: "a ESCAPE b"', 'attributes: {"ESCAPE": x}', 'tracking: {opens: ["ESCAPE"]}']
+)
+def test_character_that_no_text_can_have_is_reported(
+    get_problems: Problems, line: str, escape: str
+) -> None:
+    report = "\n".join(get_problems(whole="# settings\n" + line.replace("ESCAPE", escape)))
+    assert "newsletter.yml:2: there is a control character or half of one here (U+" in report
+    assert "Delete it, or write the character itself." in report
+
+
 def test_recursive_alias_is_rejected(get_problems: Problems) -> None:
     assert "nested too deeply" in get_problems(whole="name: &a [*a]\n")[0]
 
