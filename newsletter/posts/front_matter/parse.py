@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, NoReturn
 
@@ -11,6 +11,7 @@ import yaml
 
 from newsletter.errors import Location, PostError
 from newsletter.posts.front_matter import safe_yaml
+from newsletter.posts.front_matter.check_values import TOO_LONG_NUMBER_MESSAGE, check_values
 from newsletter.posts.front_matter.keys import normalize_key
 
 _JSON_START = re.compile(r'\{[ \t]*(?:\n|"|\})')
@@ -30,10 +31,11 @@ _YAML_MESSAGES = {
         "a value that begins with a quote or a bracket needs quotes around all of it"
     ),
 }
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_SURROGATE_MESSAGE = r"there is half of a character here (\ud800 to \udfff)"
 _TOO_DEEP_MESSAGE = "the front matter is nested too deeply"
-_TOO_LONG_NUMBER_MESSAGE = "the front matter has a number with too many digits"
+_MAX_DIGITS = 4_300  # int() reads no more, nor does str() write them
+_TOO_MANY_DIGITS = re.compile(rf"[0-9_]{{{_MAX_DIGITS},}}")
+# A text in quotes, which may hold brackets that open nothing, or a bracket.
+_BRACKET = re.compile(r'"(?:\\.|[^"\\])*"?|(?P<open>[\[{])|(?P<close>[\]}])')
 
 FrontMatterFormat = Literal["yaml", "toml", "json", "none"]
 
@@ -102,17 +104,7 @@ def split_front_matter(text: str, path: str, *, allow_repeated: bool = False) ->
     if front_matter.repeated and not allow_repeated:
         key, _, first_line, line = front_matter.repeated[0]
         _raise_invalid(f"'{key}' is set twice, first on line {first_line}", path, line)
-    value_count = 0
-    for key, value in front_matter.data.items():
-        line = front_matter.lines[key]
-        for item, depth in _iter_values(value):
-            value_count += 1
-            if value_count > safe_yaml.MAX_NODES or depth > safe_yaml.MAX_DEPTH:
-                _raise_invalid(f"the front matter has {safe_yaml.LIMITS_MESSAGE}", path, line)
-            if isinstance(item, str) and _SURROGATE.search(item):
-                _raise_invalid(_SURROGATE_MESSAGE, path, line)
-        if _SURROGATE.search(key):
-            _raise_invalid(_SURROGATE_MESSAGE, path, line)
+    check_values(front_matter.data, front_matter.lines, path)
     return front_matter
 
 
@@ -196,9 +188,9 @@ def _parse_toml(block: str, path: str) -> _ParsedSettings:
             f"the front matter is not valid TOML: {reason[:1].lower()}{reason[1:]}", path, line
         )
     except ValueError:
-        _raise_invalid(_TOO_LONG_NUMBER_MESSAGE, path, 1)
+        _raise_invalid(TOO_LONG_NUMBER_MESSAGE, path, _find_long_number(block))
     except RecursionError:
-        _raise_invalid(_TOO_DEEP_MESSAGE, path, 1)
+        _raise_invalid(_TOO_DEEP_MESSAGE, path, _find_deep_nesting(block))
     lines: dict[str, int] = {}
     for found in _TOML_KEY.finditer(block):
         if found[1] in data:
@@ -241,25 +233,26 @@ def _parse_json(text: str, start: int, path: str) -> tuple[_ParsedSettings, int]
         reason = f"{error.msg[:1].lower()}{error.msg[1:]}"
         _raise_invalid(f"the front matter is not valid JSON: {reason}", path, error.lineno)
     except ValueError:
-        _raise_invalid(_TOO_LONG_NUMBER_MESSAGE, path, 1)
+        _raise_invalid(TOO_LONG_NUMBER_MESSAGE, path, _find_long_number(text))
     except RecursionError:
-        _raise_invalid(_TOO_DEEP_MESSAGE, path, 1)
+        _raise_invalid(_TOO_DEEP_MESSAGE, path, _find_deep_nesting(text))
     return settings, end
 
 
-def _iter_values(value: Any) -> Iterator[tuple[Any, int]]:
-    """Yield a value and those in it, keys among them, with the depth of each.
+def _find_long_number(text: str) -> int:
+    """Return the line of the first number with too many digits."""
+    found = _TOO_MANY_DIGITS.search(text)
+    return text.count("\n", 0, found.start()) + 1 if found else 1
 
-    Not recursive, since JSON may be nested more deeply than functions may be.
-    """
-    pending = [(value, 1)]
-    while pending:
-        item, depth = pending.pop()
-        yield item, depth
-        if isinstance(item, Mapping):
-            pending += [(inner, depth + 1) for pair in item.items() for inner in pair]
-        elif isinstance(item, list):
-            pending += [(inner, depth + 1) for inner in item]
+
+def _find_deep_nesting(text: str) -> int:
+    """Return the line on which more brackets are open than may be."""
+    depth = 0
+    for found in _BRACKET.finditer(text):
+        depth += bool(found["open"]) - bool(found["close"])
+        if depth > safe_yaml.MAX_DEPTH:
+            return text.count("\n", 0, found.start()) + 1
+    return 1
 
 
 def _skip_whitespace(text: str, index: int) -> int:

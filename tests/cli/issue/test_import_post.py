@@ -681,3 +681,30 @@ def test_post_of_which_aliases_make_gigabytes_is_refused(
     code, out, err = limited_cli("import", "tide.md", cpu_seconds=15)
     assert (code, out) == (1, "")
     assert err.startswith("newsletter: tide.md:3: the front matter has aliases (*name) that repeat")
+
+
+# Found by random posts; some were told as a bug of the program or as the template's fault.
+@pytest.mark.parametrize(
+    ("post", "message"),
+    [
+        ('{"title": "Low \\ufffe tide"}', "post.md:1: there is a control character here (U+FFFE)"),
+        ('{"title": "Low \\ud800 tide"}', "post.md:1: there is half of a character here"),
+        ("+++\na = 1\nweight = 0x" + "f" * 5_000 + "\n+++", "post.md:3: the front matter has a nu"),
+        ('{"weight": ' + "9" * 5_000 + "}", "post.md:1: the front matter has a number"),
+        ('{"a": 1,\n"b": ' + "[" * 100_000, "post.md:2: the front matter is nested too deeply"),
+        ('{"weight": 1e400, "rank": -Infinity, "nan": NaN}', ""),
+        ('{"template": [[]]}', ""),
+        ('{"template": {"a": [1]}}', ""),
+    ],
+)
+def test_odd_values_are_the_fault_of_the_post(
+    cli: Cli, project_folder: Path, post: str, message: str
+) -> None:
+    (project_folder / "post.md").write_text(f"{post}\n\n{SENTENCE}\n")
+    code, out, err = cli("import", "post.md", "--slug", "tide")
+    assert "bug" not in out + err
+    assert (code, err[: len("newsletter: ") + len(message)]) == (
+        (1, f"newsletter: {message}") if message else (0, err[: len("newsletter: ")])
+    )
+    if not message:
+        assert cli("build", "tide")[0] == 0

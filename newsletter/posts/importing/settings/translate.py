@@ -243,7 +243,10 @@ def _keep_own_setting(
     value = translation.source[key] if value is None else value
     summary = read_summary(value) if key in SUMMARY_SETTINGS and "<" in str(value) else None
     is_unknown_template = (
-        key == "template" and template_names is not None and value not in template_names
+        key == "template"
+        and template_names is not None
+        and isinstance(value, str)  # is_valid_setting() is false for other values
+        and value not in template_names
     )
     if summary:
         translation.settings[key] = summary.value
