@@ -344,6 +344,20 @@ def test_json_lines_without_a_valid_header_are_rejected(
     assert caught.value.problems[0].remedy
 
 
+@pytest.mark.parametrize(
+    "header", ['{"newsletter":1,"a":"\\ud800"}', '{"newsletter":1e400}', "{}}"]
+)
+def test_header_that_is_not_json_is_reported_with_its_line(
+    import_text: ImportText, header: str
+) -> None:
+    with pytest.raises(SubscriberListError, match="invalid JSON") as caught:
+        import_text(f"{header}\n", name="readers.jsonl")
+    (problem,) = caught.value.problems
+    assert problem.where is not None
+    assert problem.where.line == 1
+    assert problem.remedy
+
+
 def test_json_lines_with_an_invalid_attribute_type_are_rejected(import_text: ImportText) -> None:
     with pytest.raises(SubscriberListError, match="'colour' is not an attribute type"):
         import_text('{"newsletter":1,"attributes":{"hair":"colour"}}\n', name="readers.jsonl")

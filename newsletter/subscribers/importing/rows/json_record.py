@@ -53,7 +53,12 @@ def parse_header(line: str, where: Location) -> dict[str, AttributeType]:
     Raises:
         SubscriberListError: the line is not such a header, or is of a newer version.
     """
-    data = _parse_object(line) if line.rstrip().endswith("}") else {}
+    try:
+        data = _parse_object(line) if line.rstrip().endswith("}") else {}
+    except SubscriberListError as error:
+        raise SubscriberListError(
+            error.problems[0].message, where=where, remedy="Export it again."
+        ) from None
     types = data.get("attributes")
     if data.get("newsletter") != FORMAT_VERSION or not isinstance(types, dict):
         raise SubscriberListError(
