@@ -88,8 +88,10 @@ def _read_cell(cell: Element, inline_writer: InlineWriter, span: int) -> TableCe
 
 
 def _read_span(cell: Element, name: str, maximum: int) -> int:
-    value = cell.get(name, "1").strip()
-    return min(max(int(value), 1), maximum) if value.isascii() and value.isdecimal() else 1
+    value = cell.get(name, "1").strip().lstrip("0")
+    if not (value.isascii() and value.isdecimal()):
+        return 1
+    return min(int(value[:9]), maximum)  # int() refuses thousands of digits
 
 
 def _align_rows(rows: Sequence[Sequence[TableCell]], header_count: int) -> list[str]:
