@@ -238,7 +238,7 @@ def test_invalid_posts_are_rejected(
         ("preheder: x", "unknown key 'preheder'. Did you mean 'preheader'?"),
         ("Titlee: x", "unknown key 'Titlee'. Did you mean 'title'?"),
         ('subject: "a\\nb"', "subject must be one line"),
-        ('subject: "a\\x07b"', "subject must be one line"),
+        ('subject: "a\\x85b"', "subject must be one line"),
         ("title: [a]", "title must be text"),
         ("title: yes\nsubject: true", "subject must be text"),
         ("number: twelve", "number must be a whole number"),

@@ -9,7 +9,11 @@ from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 
 from newsletter.posts.html.find_article import INLINE_TAGS
-from newsletter.posts.html.normalize.marked_elements import LINE_ATTRIBUTE, REASON_ATTRIBUTE
+from newsletter.posts.html.normalize.marked_elements import (
+    LINE_ATTRIBUTE,
+    REASON_ATTRIBUTE,
+    parse_line_mark,
+)
 from newsletter.posts.removed_line import RemovedLine
 
 OUTSIDE = "outside the article"
@@ -85,8 +89,7 @@ def remove_page_parts(
 
 
 def _get_line(element: HtmlElement) -> int:
-    marked = element.get(LINE_ATTRIBUTE) or ""
-    return int(marked) if marked.isdecimal() else element.sourceline or 0
+    return parse_line_mark(element.get(LINE_ATTRIBUTE) or "") or element.sourceline or 0
 
 
 def _list_part(

@@ -695,6 +695,10 @@ def test_post_of_which_aliases_make_gigabytes_is_refused(
         ('{"weight": 1e400, "rank": -Infinity, "nan": NaN}', ""),
         ('{"template": [[]]}', ""),
         ('{"template": {"a": [1]}}', ""),
+        (f'<table><tr><td rowspan="{"9" * 5_000}" colspan="0">x</td></tr></table>', ""),
+        (f'<form data-source-line="{"9" * 5_000}">x</form><p data-source-line="\u00b2">', ""),
+        (f'<svg data-source-line="{"9" * 5_000}"><path d="M0"/></svg>', ""),
+        ("# Low &#xfffe; tide &#1;\n\n<p>&#xd800;&#x110000;</p>", ""),
     ],
 )
 def test_odd_values_are_the_fault_of_the_post(

@@ -11,6 +11,7 @@ from newsletter.posts.removed_line import RemovedLine
 
 LINE_ATTRIBUTE = "data-source-line"
 REASON_ATTRIBUTE = "data-left-out"
+_MAX_LINE_DIGITS = 9
 
 _MARKS = re.compile(rf' (?:{LINE_ATTRIBUTE}|{REASON_ATTRIBUTE})="[^"]*"')
 _URL = re.compile(r'\s(?:href|src|data-href)="([^"]*)"')
@@ -50,6 +51,11 @@ class _Content:
         return cls(body, element, inside, get_text(inside))
 
 
+def parse_line_mark(mark: str) -> int:
+    """Return the line that a mark states; 0 if there is none, or if the page's author wrote it."""
+    return int(mark) if mark.isdecimal() and len(mark) <= _MAX_LINE_DIGITS else 0
+
+
 def mark_left_out(text: str, reason: str, line: int) -> str:
     """Return an element with ``text`` (plain) that is listed as removed, and not shown."""
     return (
@@ -71,9 +77,9 @@ def remove_marked_elements(body: str) -> tuple[str, tuple[RemovedLine, ...]]:
             continue
         text = describe_content(body[element.tag.start : element.end])
         if text:
-            line = attributes.get(LINE_ATTRIBUTE, "")
+            line = parse_line_mark(attributes.get(LINE_ATTRIBUTE, ""))
             reason = attributes[REASON_ATTRIBUTE]
-            removed.append(RemovedLine(int(line) if line.isdecimal() else 0, text, reason))
+            removed.append(RemovedLine(line, text, reason))
         parts.append(body[position : element.tag.start])
         position = element.end
     return _MARKS.sub("", "".join((*parts, body[position:]))), tuple(removed)

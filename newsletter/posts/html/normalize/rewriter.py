@@ -8,6 +8,7 @@ from newsletter.posts.html.normalize.marked_elements import (
     LINE_ATTRIBUTE,
     REASON_ATTRIBUTE,
     mark_left_out,
+    parse_line_mark,
 )
 from newsletter.posts.html.normalize.tags import Tag, find_raw_text_end, format_start_tag
 from newsletter.posts.html.normalize.unseen_text import find_removal_reason
@@ -70,9 +71,8 @@ class HtmlRewriter:
 
     def get_line(self, tag: Tag) -> int:
         """Return the source line of a tag: as an earlier pass marked it, else as counted."""
-        known = tag.attributes.get(LINE_ATTRIBUTE, "")
-        if known.isdecimal():
-            return int(known)
+        if known := parse_line_mark(tag.attributes.get(LINE_ATTRIBUTE, "")):
+            return known
         return self._first_line + bisect(self._line_starts, tag.start)
 
     def find_end_tag(self, tag: Tag) -> int:

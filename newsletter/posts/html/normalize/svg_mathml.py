@@ -18,7 +18,7 @@ _LABEL_PATTERNS = (
     re.compile(r"<title\b[^>]*>(?P<label>[^<]*)</title", re.IGNORECASE),
 )
 _UNSEEN_PARTS = re.compile(r"<(style|script|metadata)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
-_LINE = re.compile(rf'^[^>]*\s{LINE_ATTRIBUTE}="(\d+)"')
+_LINE = re.compile(rf'^[^>]*\s{LINE_ATTRIBUTE}="(\d{{1,9}})"')
 _MAX_NESTING = 4
 
 

@@ -345,7 +345,10 @@ _VALUES = st.recursive(
     | st.integers(-5, 10**13)
     | st.floats(allow_nan=False)
     | st.sampled_from(["", "a b", "x&amp;y", "2026-10-02", "soon", "https://x.example/a.png", "/a"])
-    | st.text(max_size=6),
+    | st.text(
+        st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"),
+        max_size=6,
+    ),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
