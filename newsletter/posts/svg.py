@@ -83,7 +83,7 @@ class _SvgChecker:
 
     def __init__(self) -> None:
         self._is_root = True
-        self._element = ""
+        self._is_in_style = False
         self._css: list[str] = []
 
     def parse(self, data: bytes) -> None:
@@ -102,24 +102,26 @@ class _SvgChecker:
         namespace, _, local = name.rpartition(" ")
         if self._is_root and name != f"{_SVG} svg":
             raise _UnsafeSvgError("it is not an SVG")
+        if self._is_in_style:  # browsers read the text around it as one
+            raise _UnsafeSvgError(f"it holds <{local}> in its style")
         self._is_root = False
-        self._element = local if namespace == _SVG else ""
+        self._is_in_style = name == f"{_SVG} style"
         if namespace != _SVG and not namespace.startswith(_EDITOR_NAMESPACES):
             raise _UnsafeSvgError(f"it holds <{local}>, which is not SVG")
         if namespace == _SVG and local not in _ELEMENTS:
             kind = "a script" if local == "script" else f"<{local}>"
             raise _UnsafeSvgError(f"it holds {kind}")
         for attribute, value in attributes.items():
-            _check_attribute(self._element, attribute, value)
+            _check_attribute(local if namespace == _SVG else "", attribute, value)
 
-    def _end(self, name: str) -> None:
-        self._element = ""
-        if name == f"{_SVG} style":
+    def _end(self, _: str) -> None:
+        if self._is_in_style:
+            self._is_in_style = False
             _check_css("".join(self._css))
             self._css.clear()
 
     def _text(self, text: str) -> None:
-        if self._element == "style":
+        if self._is_in_style:
             self._css.append(text)
 
 

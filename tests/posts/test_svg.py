@@ -46,6 +46,7 @@ ATTACKS = {
     "style attribute": draw("<rect style=\"fill:URL( 'https://evil.example/a')\"/>"),
     "style import": draw('<style>@import "https://evil.example/a.css";</style>'),
     "style import in pieces": draw("<style>@im<![CDATA[port]]> 'a.css';</style>"),
+    "style around an element": draw("<style><g/>@import 'https://evil.example/a.css';</style>"),
     "style url": draw("<style>rect{cursor:url(//evil.example/a)}</style>"),
     "style escape": draw("<style>rect{cursor:u\\72l(//evil.example/a)}</style>"),
     "style image-set": draw("<style>rect{mask:image-set('https://evil.example/a' 1x)}</style>"),
