@@ -57,7 +57,6 @@ class ArchivedIssue:
         view: the parts around the article, as in an email's template.
         html: the article with a placeholder for the base URL; see ``html_with_base``.
         listing: whether it is listed, unlisted or private.
-        is_cleaned: whether characters were removed that no XML document, so no feed, can hold.
     """
 
     name: str
@@ -73,7 +72,6 @@ class ArchivedIssue:
     view: IssueView
     html: str
     listing: ArchiveListing
-    is_cleaned: bool = False
 
     @property
     def title(self) -> str:
@@ -135,7 +133,7 @@ def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> 
         listing=issue.archive or config.archive.listing,
     )
     cleaned: ArchivedIssue = _map_texts(archived, lambda text: _INVALID_CHARACTERS.sub("", text))
-    return archived if cleaned == archived else replace(cleaned, is_cleaned=True)
+    return cleaned
 
 
 def issue_path(slug: str) -> str:

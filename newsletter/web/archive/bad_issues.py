@@ -1,4 +1,4 @@
-"""Report the sent issues that the archive leaves out or has to clean."""
+"""Report the sent issues that the archive leaves out."""
 
 import datetime
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ from newsletter.web.archive.issue_cache import ArchiveRepository
 def check_archived_issues(
     project: Project, engine: sa.Engine, now: datetime.datetime
 ) -> Iterator[DoctorCheck]:
-    """Yield a warning for each sent issue whose page is missing or differs from its post."""
+    """Yield a warning for each sent issue whose page is missing."""
     for name, problem in ArchiveRepository(project, engine).list_problems(now):
         yield warn(
             "archive", f"{name}: {problem}",
-            "Its page or part of it is missing in the archive; all others are there.",
+            "Its page is missing in the archive; all others are there.",
             "Mend the issue's folder, or restore it from a backup.",
         )  # fmt: skip

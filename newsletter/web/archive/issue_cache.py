@@ -52,7 +52,7 @@ class _LoadedIssue(NamedTuple):
 
     Attributes:
         issue: its web form; ``None`` if it has no page.
-        problem: why it is left out or was changed, for the editor; empty if nothing is wrong.
+        problem: why it is left out, for the editor; empty if nothing is wrong.
     """
 
     issue: ArchivedIssue | None
@@ -170,10 +170,7 @@ class ArchiveRepository:
             return _LoadedIssue(None, f"left out: {error}")
         except Exception as error:  # noqa: BLE001 - one bad issue must not take down the others
             return _LoadedIssue(None, f"left out: {type(error).__name__}: {error}")
-        return _LoadedIssue(
-            archived,
-            "characters that no feed can hold were left out" if archived.is_cleaned else "",
-        )
+        return _LoadedIssue(archived)
 
 
 def filter_listed_issues(issues: Sequence[ArchivedIssue]) -> list[ArchivedIssue]:
