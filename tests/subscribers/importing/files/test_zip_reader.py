@@ -164,7 +164,8 @@ def test_file_that_runs_past_the_end_of_the_zip_is_named(tmp_path: Path) -> None
     sizes_at = content.index(b"PK\x01\x02") + 20
     content[sizes_at : sizes_at + 8] = (5_000).to_bytes(4, "little") * 2
     path.write_bytes(content)
-    assert rejection_message(path) == "'readers.csv' in the ZIP is damaged: it ends too early"
+    # Newer versions of Python call it an overlap.
+    assert rejection_message(path).startswith("'readers.csv' in the ZIP is damaged: ")
 
 
 @pytest.mark.parametrize(
