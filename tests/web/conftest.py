@@ -61,10 +61,11 @@ class SiteClient:
             method, self.url + path, body=body, headers=headers, redirect=False
         )
 
-    def wait_for_connections(self, count: int, seconds: float = 20.0) -> None:
-        """Wait until the server has at most so many connections."""
+    def wait_for_connections(self, count: int, seconds: float = 60.0) -> None:
+        """Wait until the server has at most so many connections; if none, no request either."""
         deadline = time.monotonic() + seconds
-        while len(self._server.server_state.connections) > count:
+        state = self._server.server_state
+        while len(state.connections) > count or (not count and state.tasks):
             assert time.monotonic() < deadline, "the connections are still open"
             threading.Event().wait(0.01)
 

@@ -367,7 +367,7 @@ def test_nothing_counts_any_more_after_clients_left(site: Site, serve: Any) -> N
             sock.sendall(head + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % size)
             sock.sendall(b"x" * size)
             assert receive_all(sock).startswith(b"HTTP/1.1 " + status)
-    server.wait_for_connections(0)
+        server.wait_for_connections(0)
     with ExitStack() as stack:
         for _ in range(5):
             sock = stack.enter_context(connect(server.url, ATTACKER))
