@@ -11,10 +11,10 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.web import sendgrid_webhook
 from newsletter.web.archive import routes as archive
+from newsletter.web.http.connection_limits import DEFAULT_LIMITS
 from newsletter.web.http.piecewise_send import PiecewiseSendMiddleware
 from newsletter.web.http.request_data import RequestRefusedError
 from newsletter.web.http.request_limits import (
-    BODY_TIMEOUT_SECONDS,
     RefusalHandler,
     RequestLimitsMiddleware,
 )
@@ -31,7 +31,9 @@ API_PREFIXES = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 
 
 def make_app(
-    site: Site, body_timeout: float = BODY_TIMEOUT_SECONDS, metrics: SiteMetrics | None = None
+    site: Site,
+    body_timeout: float = DEFAULT_LIMITS.body_seconds,
+    metrics: SiteMetrics | None = None,
 ) -> Starlette:
     """Return the site as an application that is ready to be served.
 

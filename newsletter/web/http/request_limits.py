@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsletter.web.http.connection_limits import find_client_network
+from newsletter.web.http.connection_limits import DEFAULT_LIMITS, find_client_network
 from newsletter.web.http.request_data import BODY_SCOPE_KEY, RequestRefusedError
 
 RefusalHandler = Callable[[Request, RequestRefusedError], Response]
@@ -20,7 +20,6 @@ MAX_BODY_BYTES_BY_PATH = {"/webhooks/sendgrid": 2_000_000}
 # Bodies of all requests that are in memory at once, and those of one address.
 MAX_BUFFERED_BYTES = 32_000_000
 MAX_BUFFERED_BYTES_PER_CLIENT = 8_000_000
-BODY_TIMEOUT_SECONDS = 10.0
 MAX_LENGTH_DIGITS = 18
 _HTTP_VERSIONS = frozenset({"1.0", "1.1"})  # the parser takes any digits
 
@@ -40,7 +39,7 @@ class RequestLimitsMiddleware:
         self,
         app: ASGIApp,
         handle_refusal: RefusalHandler,
-        timeout: float = BODY_TIMEOUT_SECONDS,
+        timeout: float = DEFAULT_LIMITS.body_seconds,
         buffered_bytes: int = MAX_BUFFERED_BYTES,
         buffered_bytes_per_client: int = MAX_BUFFERED_BYTES_PER_CLIENT,
     ) -> None:
