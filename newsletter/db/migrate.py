@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # The revision of the last migration; kept here so that a current database needs no Alembic import.
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 # The key of PostgreSQL's advisory lock: any number that no other program uses.
 _ADVISORY_LOCK_ID = 0x6E6577736C

@@ -13,6 +13,7 @@ from newsletter.db.web_tables import (
     TRANSACTIONAL_EMAIL_STATES,
     address_change,
     rate_limit,
+    refused_signup,
     transactional_email,
     unsubscribe_reason,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "provider_pause",
     "rate_bucket",
     "rate_limit",
+    "refused_signup",
     "send",
     "send_content",
     "send_recipient",
@@ -58,6 +60,7 @@ STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
 CHANGE_KINDS = (
     "subscribed", "confirmed", "imported", "unsubscribed", "bounced", "complained", "resubscribed",
     "soft_bounced", "delivered",
+    "opens_allowed", "opens_refused", "clicks_allowed", "clicks_refused",
 )  # fmt: skip
 CHANGE_METHODS = ("form", "import", "cli", "one_click", "webhook", "api", "sync")
 ATTRIBUTE_TYPES = ("text", "number", "boolean", "date")
@@ -89,6 +92,9 @@ subscriber = sa.Table(
     sa.Column("updated_at", UtcDateTime, nullable=False),
     # Until when the subscriber asked to receive nothing; the status stays active.
     sa.Column("paused_until", UtcDateTime),
+    # Whether they have agreed that opens, or clicks, are recorded; null if they were not asked.
+    sa.Column("opens_consent", sa.Boolean),
+    sa.Column("clicks_consent", sa.Boolean),
     check_one_of("status", STATUSES),
     # An id is never reused, not even after the newest row was erased: the ledger keeps ids.
     sqlite_autoincrement=True,
@@ -123,7 +129,7 @@ attribute = sa.Table(
     check_one_of("type", ATTRIBUTE_TYPES),
 )
 
-# Each change of a subscriber's status, in order; ``status`` is the status after the change.
+# Each change of a subscriber's status or consent, in order; ``status`` is that after the change.
 journal = sa.Table(
     "journal",
     metadata,

@@ -1,16 +1,17 @@
 """Tables behind the public pages: transactional emails, rate limits.
 
-Also requested address changes and the counts of reasons for unsubscribing.
+Also requested address changes, and counts of refused sign-ups and of reasons for unsubscribing.
 """
 
 import sqlalchemy as sa
 
 from newsletter.db.column_types import BigIntKey, JsonType, UtcDateTime, check_one_of, metadata
 
-TRANSACTIONAL_EMAIL_KINDS = ("confirm", "welcome", "move_from", "move_to")
+TRANSACTIONAL_EMAIL_KINDS = ("confirm", "welcome", "move_from", "move_to", "download", "erase")
 TRANSACTIONAL_EMAIL_STATES = ("ready", "in_flight", "accepted", "unknown", "rejected", "dropped")
 
-# An email to one subscriber about their subscription: to confirm, to welcome, to change an address.
+# An email to one subscriber about their subscription: to confirm, to welcome, to change an address,
+# to download or erase their data.
 # One per address, kind and window; like a batch, it is sent again only if it certainly was not.
 transactional_email = sa.Table(
     "transactional_email",
@@ -71,4 +72,13 @@ unsubscribe_reason = sa.Table(
     sa.Column("month", sa.Text, primary_key=True),
     sa.Column("reason", sa.Text, primary_key=True),
     sa.Column("subscribers", sa.Integer, nullable=False),
+)
+
+# The sign-ups that were refused, or never confirmed: anonymous counts per month.
+refused_signup = sa.Table(
+    "refused_signup",
+    metadata,
+    sa.Column("month", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, primary_key=True),
+    sa.Column("signups", sa.Integer, nullable=False),
 )

@@ -15,7 +15,7 @@ def test_upgrade_creates_the_database_once(cli: Cli) -> None:
     assert cli("db", "upgrade") == (0, created, "")
     assert cli("db", "upgrade") == (0, unchanged, "")
     data = json.loads(cli("db", "upgrade", "--json")[1])
-    assert data == {"database": "sqlite:///newsletter.db", "before": "0005", "version": "0005"}
+    assert data == {"database": "sqlite:///newsletter.db", "before": "0006", "version": "0006"}
 
 
 def test_upgrade_rejects_a_newer_database(cli: Cli, project_folder: Path) -> None:

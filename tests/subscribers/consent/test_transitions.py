@@ -88,6 +88,8 @@ def test_all_kinds_of_changes_are_handled() -> None:
         "subscribed": "pending", "confirmed": "active", "imported": "pending",
         "unsubscribed": "unsubscribed", "bounced": "bounced", "complained": "complained",
         "resubscribed": "active", "soft_bounced": "pending", "delivered": "pending",
+        "opens_allowed": "pending", "opens_refused": "pending",
+        "clicks_allowed": "pending", "clicks_refused": "pending",
     }  # fmt: skip
 
 
