@@ -451,7 +451,7 @@ def test_every_table_is_handled_by_restore() -> None:
     merged = {"subscriber", "journal", "setting"}
     as_backed_up = {
         "subscriber_tag", "attribute", "provider_pause", "rate_bucket", "unsubscribe_reason",
-        "rate_limit",
+        "rate_limit", "refused_signup",
         # At worst somebody receives a second confirmation email: those over a day old are dropped.
         "transactional_email", "address_change",
     }  # fmt: skip
