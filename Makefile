@@ -9,7 +9,7 @@ DEV := $(VENV)/dev
 # One more than there are cores, since tests also wait for sockets and timers.
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-.PHONY: demo test coverage faults check bench format lock schema golden reference clean
+.PHONY: demo test coverage faults check audit bench format lock schema golden reference clean
 
 $(VENV)/packages: requirements.lock
 	@scripts/python-ready $(PYTHON)
@@ -49,6 +49,13 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
+
+# pip-audit has its own environment: what looks for vulnerable packages adds none to the project.
+audit:
+	@scripts/python-ready $(PYTHON)
+	@test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && \
+	  build/audit/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9"; }
+	@build/audit/bin/python scripts/audit.py build/audit/bin/pip-audit
 
 bench: $(DEV)
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
