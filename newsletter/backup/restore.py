@@ -42,13 +42,13 @@ from newsletter.db.sqlite_copy import (
     database_files,
     delete_leftovers,
     find_corruption,
-    move_into_place,
     open_exclusive,
     overwrite_database,
     temporary_file_beside,
     translate_sqlite_errors,
 )
 from newsletter.errors import DatabaseError, Location, display_path
+from newsletter.private_files import move_into_place
 from newsletter.subscribers import count_by_status
 from newsletter.subscribers.send_names import RECALLED_MARK
 from newsletter.subscribers.tracking_record import TRACKING_KEY_PREFIX

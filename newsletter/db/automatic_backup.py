@@ -13,6 +13,7 @@ from typing import NamedTuple
 from newsletter.db.errors import database_error
 from newsletter.db.sqlite_copy import back_up, delete_leftovers
 from newsletter.errors import Location, display_path
+from newsletter.private_files import make_private_folder
 
 FOLDER_NAME = "backups"
 KEPT_COUNT = 5
@@ -51,7 +52,7 @@ def back_up_automatically(
     """
     folder = database.parent / FOLDER_NAME
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        make_private_folder(folder, exist_ok=True)
     except FileExistsError as error:
         raise database_error(
             "is a file, or a link that leads to no folder; backups are made there",

@@ -1,7 +1,6 @@
 """Open the database, configure SQLite (WAL) and PostgreSQL connections."""
 
 import datetime
-import os
 import random
 import re
 import sqlite3
@@ -19,6 +18,7 @@ from newsletter.db.identity import OwnerCheck
 from newsletter.db.migrate import HEAD_REVISION, ensure_current_schema
 from newsletter.db.transaction import begin_postgresql, begin_sqlite
 from newsletter.errors import DatabaseError, Location
+from newsletter.private_files import create_private_file
 
 # How long a writer waits for another writer before it gives up.
 BUSY_TIMEOUT_SECONDS = 30
@@ -163,7 +163,7 @@ def _parse_url(url: str) -> sa.URL:
 
 
 def _create_sqlite_engine(path: Path, where: Location) -> sa.Engine:
-    _create_private_file(path, where)
+    _create_database_file(path, where)
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
         hide_parameters=True,  # they contain email addresses, and errors are logged
@@ -175,10 +175,10 @@ def _create_sqlite_engine(path: Path, where: Location) -> sa.Engine:
     return engine
 
 
-def _create_private_file(path: Path, where: Location) -> None:
+def _create_database_file(path: Path, where: Location) -> None:
     """Create an empty file that only its owner can read (SQLite's other files inherit its mode)."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        create_private_file(path).close()
     except FileExistsError:
         return
     except OSError as error:

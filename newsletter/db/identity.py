@@ -16,7 +16,6 @@ import json
 import os
 import secrets
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -28,9 +27,9 @@ import sqlalchemy as sa
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.errors import database_error
 from newsletter.db.schema import setting
-from newsletter.db.sqlite_copy import move_into_place
 from newsletter.db.transaction import begin_postgresql, begin_sqlite, is_read_only
 from newsletter.errors import DatabaseError, Location, display_path
+from newsletter.private_files import create_temporary_beside, move_into_place
 
 MARK_SUFFIX = ".mark"
 # Linux's FS_IOC_GETVERSION, _IOR('v', 1, long): the generation of an inode.
@@ -354,14 +353,14 @@ def _write_mark(engine: sa.Engine, mark: DatabaseMark) -> None:
     """
     database = _database_file(engine)
     path = mark_path(database)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, temporary = create_temporary_beside(path)
     try:
         with os.fdopen(handle, "w") as file:
             _copy_permissions(database, handle)
             json.dump(asdict(mark) | {"mark_file": _identify_file(handle)}, file)
-        move_into_place(Path(name), path)
+        move_into_place(temporary, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -6,7 +6,6 @@ Uses SQLite's online backup API. A copy is one file, complete and checked, or th
 import os
 import re
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from newsletter.db.errors import database_error, primary_result_code, translate_sqlite_error
 from newsletter.errors import DatabaseError, Location, display_path
+from newsletter.private_files import create_temporary_beside, move_into_place
 
 ProgressCallback = Callable[[int], None]
 
@@ -136,15 +136,14 @@ def overwrite_database(live: sqlite3.Connection, source: Path) -> None:
 def temporary_file_beside(target: Path) -> Iterator[Path]:
     """Create an empty file beside ``target``; delete it at the end unless it was moved."""
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        descriptor, path = create_temporary_beside(target)
     except OSError as error:
         raise database_error(
             f"could not create the file: {(error.strerror or str(error)).lower()}",
             Location(display_path(target)),
             "Name a file in an existing folder that you can write to.",
         ) from error
-    os.close(handle)
-    path = Path(name)
+    os.close(descriptor)
     try:
         yield path
     finally:
@@ -167,19 +166,6 @@ def delete_leftovers(folder: Path, name: str) -> None:
             with suppress(OSError):
                 if time.time() - path.lstat().st_mtime > LEFTOVER_SECONDS:
                     path.unlink()
-
-
-def move_into_place(copy: Path, target: Path) -> None:
-    """Rename a finished file, durably: after a power cut it is complete or absent."""
-    with copy.open("rb") as file:
-        os.fsync(file.fileno())
-    copy.replace(target)
-    with suppress(OSError):  # not every system can sync a folder
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def database_files(path: Path) -> tuple[Path, ...]:

@@ -84,10 +84,8 @@ def _open_output(file: Path, *, force: bool) -> Iterator[BinaryIO]:
     Raises:
         SubscriberListError: the file exists, and ``force`` is false.
     """
-    import os
-    import tempfile
-
     from newsletter.errors import Location, SubscriberListError, display_path
+    from newsletter.private_files import replace_privately
 
     if file == _STDOUT:
         yield sys.stdout.buffer
@@ -99,14 +97,5 @@ def _open_output(file: Path, *, force: bool) -> Iterator[BinaryIO]:
             where=Location(display_path(file)),
             remedy="Name another file, or overwrite this one with --force.",
         )
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink()
-        raise
+    with replace_privately(file) as out:
+        yield out

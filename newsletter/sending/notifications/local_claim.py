@@ -6,6 +6,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from newsletter.private_files import create_private_file
+
 # newsletter serve starts a due send that fails again every few seconds.
 REPEAT_SECONDS = 3600.0
 
@@ -25,7 +27,7 @@ def claim_locally(key: str, now: float | None = None) -> bool:
         path = Path(tempfile.gettempdir()) / f"newsletter-notified-{digest}"
         try:
             # An empty file needs no space on a full disk.
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            create_private_file(path).close()
         except FileExistsError:
             if 0 <= now - path.lstat().st_mtime < REPEAT_SECONDS:
                 return False

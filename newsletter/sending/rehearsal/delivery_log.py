@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from newsletter.events.parse import Event, parse_event
+from newsletter.private_files import create_private_file
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
 
 CREATE_TABLE = (
@@ -45,6 +46,7 @@ class DeliveryLog:
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.Lock()
+        create_private_file(file).close()
         self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         # Durability is not needed: a crash ends the rehearsal anyway.
         self._connection.execute("PRAGMA synchronous = OFF")

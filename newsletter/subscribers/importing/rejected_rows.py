@@ -3,7 +3,6 @@
 import csv
 import filecmp
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self, TextIO
@@ -11,6 +10,7 @@ from typing import Self, TextIO
 import orjson
 
 from newsletter.errors import Location, SubscriberListError
+from newsletter.private_files import create_temporary_beside, move_into_place
 from newsletter.subscribers.csv_injection import escape_formula
 from newsletter.subscribers.importing.files.csv_reader import FileRow
 from newsletter.subscribers.importing.rows.column_mapping import (
@@ -80,8 +80,7 @@ class RejectedRowsFile:
             self._file.write(data.decode() + "\n")
 
     def _open_temporary(self) -> TextIO:
-        descriptor, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
-        self._temporary_path = Path(name)
+        descriptor, self._temporary_path = create_temporary_beside(self._path)
         if not self._columns:
             file = os.fdopen(descriptor, "w", encoding="utf-8")
             file.write(self._header_line + "\n")
@@ -105,12 +104,11 @@ class RejectedRowsFile:
         if self._file is None:
             return None
         self._file.flush()
-        os.fsync(self._file.fileno())
         path, number = self._numbered_path(""), 1
         while path.exists() and not filecmp.cmp(path, self._temporary_path, shallow=False):
             number += 1
             path = self._numbered_path(f"-{number}")
-        self._temporary_path.replace(path)
+        move_into_place(self._temporary_path, path)
         return path
 
     def _numbered_path(self, number: str) -> Path:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from newsletter.errors import Location, SubscriberListError
+from newsletter.private_files import create_private_file
 
 _LIST_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".jsonl"})
 _ARCHIVE_SUFFIXES = frozenset({".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz"})
@@ -100,7 +101,7 @@ def _unpack_to(folder: Path, path: Path, max_bytes: int) -> UnpackedArchive:
         size, files = 0, []
         for number, info in enumerate(infos):
             target = folder / f"{number}.csv"  # never a name from the ZIP
-            with target.open("wb") as file:
+            with create_private_file(target) as file:
                 for block in _iter_blocks(archive, info, where):
                     size += len(block)
                     if size > max_bytes:  # the sizes declared in the ZIP may be wrong
