@@ -1,15 +1,16 @@
 """``newsletter subscribers erase``: delete a reader's data (GDPR)."""
 
 import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, format_count, print_json, prompt_for_answer
+from newsletter.cli.output import echo, echo_err, format_count, print_json, prompt_for_answer
 
 if TYPE_CHECKING:
     from newsletter.project import Project
     from newsletter.subscribers.address import ParsedAddress
+    from newsletter.subscribers.consent.dry_run_erasure import ReaderErasure
     from newsletter.subscribers.consent.erasure import ErasureResult
 
 
@@ -21,7 +22,8 @@ def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
     """Erase all that is known of the reader of ADDRESS, who has asked for it (GDPR, art. 17).
 
     Name, attributes, tags and journal go; sends keep a number without the address. A salted
-    hash is left, so that no import brings the address back. It can't be undone.
+    hash is left, so that no import brings the address back. Dry runs that mention the address
+    are deleted. It can't be undone.
 
     \b
     Example:
@@ -30,7 +32,7 @@ def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
     from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
-    from newsletter.subscribers.consent import erasure
+    from newsletter.subscribers.consent.dry_run_erasure import erase_reader
     from newsletter.subscribers.gdpr_export import subscriber_not_found_error
 
     parsed = parse_address(address)
@@ -38,15 +40,29 @@ def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         if not yes:
             _confirm_erasure(parsed)
-        erased = erasure.erase_address(engine, parsed.key, datetime.datetime.now(datetime.UTC))
-        if erased is None:
+        now = datetime.datetime.now(datetime.UTC)
+        erasure = erase_reader(engine, project.build_dir, parsed.key, now)
+        _print_unreachable(erasure)
+        if erasure.records is None and not erasure.deleted:
             with read_transaction(engine) as connection:
                 raise subscriber_not_found_error(connection, parsed)
     if as_json:
-        print_json({"address": parsed.address, **erased._asdict()})
+        print_json({"address": parsed.address, **_to_dict(erasure)})
     else:
-        _print_result(parsed, erased)
+        _print_result(parsed, erasure)
         _print_backups(project)
+
+
+def _print_unreachable(erasure: "ReaderErasure") -> None:
+    """Print which dry runs the reader could not be erased from."""
+    from newsletter.project import display_path
+
+    for folder in erasure.unreachable:
+        echo_err(
+            f"{display_path(folder)} could not be read or deleted: if it mentions the reader, "
+            "delete it yourself.",
+            color="yellow",
+        )
 
 
 def _confirm_erasure(address: "ParsedAddress") -> None:
@@ -84,7 +100,28 @@ def _print_backups(project: "Project") -> None:
         )
 
 
-def _print_result(address: "ParsedAddress", erased: "ErasureResult") -> None:
+def _to_dict(erasure: "ReaderErasure") -> dict[str, Any]:
+    from newsletter.subscribers.consent.erasure import ErasureResult
+
+    records = erasure.records or ErasureResult(subscriber=False, suppressions=0, sends=0, events=0)
+    return {
+        **records._asdict(),
+        "dry_runs": [str(folder) for folder in erasure.deleted],
+        "dry_runs_left": [str(folder) for folder in erasure.unreachable],
+    }
+
+
+def _print_result(address: "ParsedAddress", erasure: "ReaderErasure") -> None:
+    from newsletter.project import display_path
+
+    if erasure.records:
+        _print_records(address, erasure.records)
+    for folder in erasure.deleted:
+        echo(f"{display_path(folder)} mentioned it and is deleted.")
+    echo("Erase it from your own files and backups too, and ask SendGrid to erase it.")
+
+
+def _print_records(address: "ParsedAddress", erased: "ErasureResult") -> None:
     places = [
         "the list" if erased.subscriber else "",
         format_count(erased.sends, "send") if erased.sends else "",
@@ -93,4 +130,3 @@ def _print_result(address: "ParsedAddress", erased: "ErasureResult") -> None:
         format_count(erased.suppressions, "suppression") if erased.suppressions else "",
     ]
     echo(f"{address.address} is erased from {', '.join(filter(None, places))}.", color="green")
-    echo("Erase it from your own files and backups too, and ask SendGrid to erase it.")

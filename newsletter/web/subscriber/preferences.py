@@ -5,6 +5,7 @@ thing; unsubscribing is on the page behind the unsubscribe link.
 """
 
 import datetime
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from newsletter.db import read_transaction
 from newsletter.db.schema import subscriber_tag
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import ParsedAddress, parse_address
-from newsletter.subscribers.consent.erasure import erase_address
+from newsletter.subscribers.consent.dry_run_erasure import erase_reader
 from newsletter.subscribers.gdpr_export import find_profile, profile_to_dict
 from newsletter.subscribers.importing.rows.row_parser import clean_name
 from newsletter.subscribers.preferences import (
@@ -39,6 +40,8 @@ from newsletter.web.subscriber.access_token import (
     unsign,
 )
 from newsletter.web.subscriber.unsubscribe import render_unknown_token
+
+_log = logging.getLogger(__name__)
 
 FORM_PURPOSE = "preferences"
 PAUSE_DAYS = {"week": 7, "month": 30, "quarter": 91}
@@ -222,5 +225,7 @@ def _erase(site: Site, token: str, fields: FormFields) -> Response:
         visitor = find_visitor(connection, token)
     if visitor is None:
         return render_unknown_token(site)
-    erase_address(site.engine, visitor.address_key, site.clock())
+    erasure = erase_reader(site.engine, site.project.build_dir, visitor.address_key, site.clock())
+    for folder in erasure.unreachable:
+        _log.warning("a reader was erased; could not look for them in %s", folder)
     return site.pages.render_page("forgotten", private=True)

@@ -177,7 +177,7 @@ def test_erased_reader_is_reported_and_cannot_be_added(cli: Cli, project_folder:
     code, out, _ = cli("subscribers", "erase", "ada@example.com", "--yes", "--json")
     assert json.loads(out) == {
         "address": "ada@example.com", "subscriber": True, "suppressions": 0, "sends": 0,
-        "events": 0, "unreadable": 0,
+        "events": 0, "unreadable": 0, "dry_runs": [], "dry_runs_left": [],
     }  # fmt: skip
     for command in (("show",), ("add",), ("remove",), ("rotate-token",), ("erase", "--yes")):
         code, _, err = cli("subscribers", command[0], "ada@example.com", *command[1:])
@@ -186,6 +186,45 @@ def test_erased_reader_is_reported_and_cannot_be_added(cli: Cli, project_folder:
     (project_folder / "readers.csv").write_text("email\nada@example.com\n")
     cli("subscribers", "import", "readers.csv")
     assert cli("subscribers", "list", "--json")[1] == ""
+
+
+def write_dry_run(project_folder: Path) -> Path:
+    folder = project_folder / "build" / "2026-12-01-ice" / "dry-run"
+    folder.mkdir(parents=True)
+    (folder / "requests.jsonl").write_text('{"to":[{"email":"Ada@example.com"}]}\n')
+    return folder
+
+
+@pytest.mark.usefixtures("ada")
+def test_erase_deletes_dry_runs_also_if_a_server_has_erased_the_reader(
+    cli: Cli, project_folder: Path
+) -> None:
+    folder = write_dry_run(project_folder)
+    erase = ("subscribers", "erase", "ada@example.com", "--yes")
+    code, out, _ = cli(*erase)
+    assert (code, out.splitlines()[1]) == (
+        0, "build/2026-12-01-ice/dry-run mentioned it and is deleted.",
+    )  # fmt: skip
+    assert not folder.exists()
+    write_dry_run(project_folder)
+    code, out, _ = cli(*erase, "--json")
+    assert (code, json.loads(out)["dry_runs"]) == (0, [str(folder)])
+    assert cli(*erase)[0] == 1
+
+
+@pytest.mark.usefixtures("ada")
+def test_erase_reports_what_it_cannot_delete(
+    cli: Cli, project_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_dry_run(project_folder)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("shutil.rmtree", refuse)
+    code, out, err = cli("subscribers", "erase", "ada@example.com", "--yes", "--json")
+    assert (code, json.loads(out)["dry_runs_left"]) == (0, [str(folder)])
+    assert err.startswith("build/2026-12-01-ice/dry-run could not be read or deleted")
 
 
 @pytest.mark.usefixtures("ada")

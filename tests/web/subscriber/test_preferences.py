@@ -4,6 +4,7 @@ import datetime
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,37 @@ def test_erasure(site: Site, server: Any, token: str) -> None:
     assert submit(server, token, "erase", sure="yes").status == 200
     assert load_subscriber(site) is None
     assert server.get(f"/p/{token}").status == 404
+
+
+def test_erasure_deletes_dry_runs_and_logs_what_it_cannot_reach(
+    site: Site,
+    server: Any,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folders = [
+        site.project.build_dir / name / "dry-run" for name in ("2026-12-01-a", "2026-12-02-b")
+    ]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "requests.jsonl").write_text('{"email":"Ada.Lovelace@example.org"}')
+    remove_folder = shutil.rmtree
+
+    def refuse_one(folder: Path) -> None:
+        if folder == folders[1]:
+            raise PermissionError
+        remove_folder(folder)
+
+    monkeypatch.setattr(shutil, "rmtree", refuse_one)
+    assert submit(server, token, "erase", sure="yes").status == 200
+    assert load_subscriber(site) is None
+    assert [folder.exists() for folder in folders] == [False, True]
+    (message,) = [
+        record.getMessage() for record in caplog.records if record.name.endswith("preferences")
+    ]
+    assert str(folders[1]) in message
+    assert "ada" not in message.lower().replace(str(folders[1]).lower(), "")
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "pending"])
