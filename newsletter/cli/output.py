@@ -44,6 +44,18 @@ def echo_err(text: str, *, color: str | None = None) -> None:
         _print_to(text, color, sys.stderr)
 
 
+def make_output_private() -> None:
+    """Let only the user read a new file that the shell has opened for this command's output.
+
+    For commands that print readers' data: ``newsletter who ISSUE > who.txt``.
+    """
+    from newsletter.private_files import tighten_new_file
+
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # no file, as in a test, or closed
+            tighten_new_file(stream.fileno())
+
+
 def print_json(
     data: object, *, default: Callable[[Any], Any] | None = None, indent: int | None = None
 ) -> None:

@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from newsletter.sending.planning.dry_run import DryRunResult
     from newsletter.sending.planning.proposal import SendProposal
 
+_STAND_IN_TOKENS = (
+    "in readers' links are stand-ins of the same length, so that the files open nobody's pages; "
+    "--with-tokens writes the real ones"
+)
+_WORKING_TOKENS = "in readers' links are the real ones: whoever has the files can unsubscribe them"
+
 
 def perform_dry_run(  # noqa: PLR0913 - the command's options
     proposal: "SendProposal",
     schedule_rows: "Iterable[tuple[str, str]]",
     samples: int,
     *,
+    with_tokens: bool,
     command: str,
     strict: bool,
     as_json: bool,
@@ -30,6 +37,7 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
         proposal: the send to simulate.
         schedule_rows: when it would be sent, in labels and values; empty for at once.
         samples: how many recipients' emails to write as ``.eml``.
+        with_tokens: whether to write the readers' own tokens instead of stand-ins.
         command: the command that sends it.
         strict: whether a single recipient who can't be sent to is a failure.
         as_json: whether to print one JSON object instead of text.
@@ -47,10 +55,11 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     from newsletter.sending.planning.dry_run import export_dry_run
     from newsletter.sending.planning.preflight import no_recipients_problem
     from newsletter.subscribers import iter_audience
+    from newsletter.subscribers.consent.dry_run_erasure import dry_run_folder
 
     if not proposal.recipient_count:
         raise SendRefusedError.from_problems([no_recipients_problem(proposal.segment)])
-    folder = proposal.project.build_dir / proposal.folder.name / "dry-run"
+    folder = dry_run_folder(proposal.project.build_dir, proposal.folder.name)
     with (
         read_transaction(proposal.ledger.engine) as connection,
         progress_bar(proposal.recipient_count, "Writing") as advance,
@@ -59,14 +68,15 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
             proposal.prepared_email,
             iter_audience(connection, condition=proposal.recipient_condition),
             folder,
+            with_tokens=with_tokens,
             sample_count=samples,
             now=datetime.datetime.now(datetime.UTC),
             progress=advance,
         )
     if as_json:
-        print_json(_to_dict(proposal, result))
+        print_json({**_to_dict(proposal, result), "with_tokens": with_tokens})
     else:
-        _print_result(proposal, result, list(schedule_rows), command)
+        _print_result(proposal, result, list(schedule_rows), command, with_tokens=with_tokens)
     return int(strict and result.totals.rejected_count > 0)
 
 
@@ -103,6 +113,8 @@ def _print_result(
     result: "DryRunResult",
     schedule_rows: "list[tuple[str, str]]",
     command: str,
+    *,
+    with_tokens: bool,
 ) -> None:
     from newsletter.config.urls import FALLBACK_PUBLIC_URL
     from newsletter.project import display_path
@@ -132,6 +144,8 @@ def _print_result(
             )
         )
     rows.append(("ids", "batch numbers are placeholders for the IDs of a real send"))
+    rows.append(("tokens", _WORKING_TOKENS if with_tokens else _STAND_IN_TOKENS))
+    rows.append(("files", "readable only by you"))
     if not config.public_url and not config.sendgrid.asm_group:
         rows.append(
             ("links", f"readers' own links point to {FALLBACK_PUBLIC_URL}: an example host")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from newsletter.cli.output import confirm_count, echo
+from newsletter.cli.output import confirm_count, echo, make_output_private
 from newsletter.cli.send.proposal import (
     at_option,
     format_schedule_rows,
@@ -34,10 +34,18 @@ if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import SendProposal
     from newsletter.sending.planning.schedule import ScheduledTime
 
+# Parameters that are no part of the command that follows a dry run.
+_NOT_REPEATED = {"issue", "dry_run", "with_tokens", "samples", "yes", "as_json"}
+
 
 @click.command("send", short_help="Send an issue, or see exactly what would be sent.")
 @click.argument("issue", required=False)
 @click.option("--dry-run", is_flag=True, help="Do everything but send: write what would be sent.")
+@click.option(
+    "--with-tokens",
+    is_flag=True,
+    help="With --dry-run: write the secrets of readers' links, not stand-ins.",
+)
 @click.option(
     "--samples",
     type=click.IntRange(0, 1000),
@@ -97,6 +105,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     issue: str | None,
     *,
     dry_run: bool,
+    with_tokens: bool,
     samples: int,
     segment: str | None,
     at: str | None,
@@ -136,7 +145,9 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     joined, the exit code is 3. What was stopped of a catch-up is resumed.
 
     With --dry-run nothing is sent and no key is needed: every request, as it would be sent,
-    and the first readers' copies are written to build/<issue>/dry-run/.
+    and the first readers' copies are written to build/<issue>/dry-run/, readable only by you.
+    The secret in each reader's links is replaced by a stand-in of the same length, which
+    opens no page; --with-tokens writes the real ones.
 
     \b
     Examples:
@@ -162,6 +173,9 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             "--catch-up sends what was sent, to the segment that it was sent to; it can't be used "
             "with --segment"
         )
+    if with_tokens and not dry_run:
+        raise click.UsageError("--with-tokens is for --dry-run; a send always has them")
+    make_output_private()  # SendGrid may name readers in its reasons
     project = open_project()
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         if due:
@@ -189,7 +203,13 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             rows = _schedule_rows(proposal, scheduled_time)
             command = _format_send_command(proposal.folder.name[11:])
             return perform_dry_run(
-                proposal, rows, samples, command=command, strict=strict, as_json=as_json
+                proposal,
+                rows,
+                samples,
+                with_tokens=with_tokens,
+                command=command,
+                strict=strict,
+                as_json=as_json,
             )
         _check_sendable(proposal, strict=strict)
         if not no_image_check:
@@ -217,7 +237,7 @@ def _format_send_command(slug: str) -> str:
     for parameter in context.command.params:
         name = str(parameter.name)
         is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if is_given and name not in {"issue", "dry_run", "samples", "yes", "as_json"}:
+        if is_given and name not in _NOT_REPEATED:
             is_flag = isinstance(parameter, click.Option) and parameter.is_flag
             words += [parameter.opts[0]] if is_flag else [parameter.opts[0], context.params[name]]
     return shlex.join(map(str, words))

@@ -1,6 +1,8 @@
 """Dry run: write requests and sample emails to files.
 
-Everything that a send does, except the POST.
+Everything that a send does, except the POST. The files hold every recipient's address, so only
+their owner can read them; and instead of the token, with which anybody could change that
+reader's subscription, a stand-in of the same length.
 """
 
 import datetime
@@ -9,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from newsletter.private_files import create_private_file, make_private_folder
 from newsletter.render.article.links import get_host
 from newsletter.render.email import NamedAddress
 from newsletter.render.eml import to_eml
@@ -26,6 +29,8 @@ from newsletter.subscribers import Recipient
 
 # Used in place of the send's id, which doesn't exist yet.
 DRY_RUN_SEND_ID = "dry-run"
+# ``~`` is in no token (``TOKEN_PATTERN``), and a URL has it as it is (RFC 3986, section 2.3).
+TOKEN_STAND_IN = "not-a-token~"  # noqa: S105 - the opposite of a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +79,12 @@ class DryRunResult:
     sample_paths: tuple[Path, ...]
 
 
-def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three options
+def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and four options
     prepared_email: PreparedEmail,
     recipients: Iterable[Recipient],
     folder: Path,
     *,
+    with_tokens: bool = False,
     sample_count: int,
     now: datetime.datetime,
     progress: Callable[[int], None],
@@ -89,16 +95,21 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three options
         prepared_email: the prepared email.
         recipients: who would get it; may be a stream.
         folder: replaced as a whole once everything is written; unchanged if anything fails.
+        with_tokens: whether to write the recipients' own tokens instead of stand-ins.
         sample_count: for how many recipients to write an .eml file.
         now: the date in those files, aware.
         progress: called with the number of recipients just completed.
     """
     new_folder = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new_folder, ignore_errors=True)
+    if not with_tokens:
+        recipients = map(replace_token, recipients)
     try:
-        (new_folder / "samples").mkdir(parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(new_folder)
+        make_private_folder(new_folder / "samples")
         totals = DryRunTotals()
-        with (new_folder / "requests.jsonl").open("xb") as file:
+        with create_private_file(new_folder / "requests.jsonl") as file:
             for batch, request in _build_requests(prepared_email, recipients):
                 accepted_ids = set(request.recipient_ids)
                 accepted = (recipient for recipient in batch if recipient.id in accepted_ids)
@@ -120,6 +131,15 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three options
     )
 
 
+def replace_token(recipient: Recipient) -> Recipient:
+    """Return the recipient with a stand-in of the same length in place of their token.
+
+    No page accepts it. It has the recipient's id, so that each has a stand-in of their own.
+    """
+    digits = len(recipient.token) - len(TOKEN_STAND_IN)
+    return recipient._replace(token=f"{TOKEN_STAND_IN}{recipient.id:0{max(digits, 1)}}")
+
+
 def _build_requests(
     prepared_email: PreparedEmail, recipients: Iterable[Recipient]
 ) -> Iterator[tuple[tuple[Recipient, ...], PreparedRequest]]:
@@ -134,17 +154,17 @@ def _write_sample(
     prepared_email: PreparedEmail, recipient: Recipient, path: Path, now: datetime.datetime
 ) -> None:
     config = prepared_email.config
-    path.write_bytes(
-        to_eml(
-            personalize_for_recipient(
-                prepared_email.email, config, recipient.attributes, recipient.token
-            ),
-            NamedAddress(display_name(recipient), recipient.address),
-            date=now,
-            message_id=f"<{prepared_email.email.issue}.{path.stem}@{get_host(config.site_url)}>",
-            headers=build_unsubscribe_headers(config, recipient.token),
-        )
+    eml = to_eml(
+        personalize_for_recipient(
+            prepared_email.email, config, recipient.attributes, recipient.token
+        ),
+        NamedAddress(display_name(recipient), recipient.address),
+        date=now,
+        message_id=f"<{prepared_email.email.issue}.{path.stem}@{get_host(config.site_url)}>",
+        headers=build_unsubscribe_headers(config, recipient.token),
     )
+    with create_private_file(path) as file:
+        file.write(eml)
 
 
 def _replace_folder(new_folder: Path, folder: Path) -> None:

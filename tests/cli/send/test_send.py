@@ -4,6 +4,7 @@ import datetime
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from ready_to_send import ISSUE, POST, READERS, Cli
+from ready_to_send import ISSUE, POST, READERS, Cli, flatten
 
 from newsletter.db import database_engine
 from newsletter.db.automatic_backup import list_automatic_backups
@@ -235,8 +236,9 @@ def test_dry_run_writes_the_requests_that_a_send_would_post(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("SENDGRID_API_KEY")
-    code, out, _ = newsletter("send", "--dry-run", "--samples", "2")
+    code, out, _ = newsletter("send", "--dry-run", "--samples", "2", "--with-tokens")
     assert code == 0
+    assert "the real ones: whoever has the files can unsubscribe" in flatten(out)
     folder = project_folder / "build" / ISSUE / "dry-run"
     dry_run_bodies = [
         json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()
@@ -257,6 +259,30 @@ def test_dry_run_writes_the_requests_that_a_send_would_post(
     assert "To: Reader 2 <reader2@example.com>" in sample
     assert "List-Unsubscribe: <https://news.harbour-notes.org/u/" in sample
     assert not MERGE_TOKEN_PATTERN.search(sample)
+
+
+def test_dry_run_has_stand_ins_for_tokens_and_says_so(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
+) -> None:
+    code, out, _ = newsletter("send", "--dry-run", "--json")
+    assert (code, json.loads(out)["with_tokens"]) == (0, False)
+    _, out, _ = newsletter("send", "--dry-run", "--segment", "name ~ reader")
+    assert "stand-ins of the same length" in flatten(out)
+    assert out.endswith("Next: newsletter send the-ice --segment 'name ~ reader'\n")
+    newsletter(*SEQUENTIAL_SEND)
+    requests = project_folder / "build" / ISSUE / "dry-run" / "requests.jsonl"
+    texts = [requests.read_text(), *(request.body.decode() for request in fake_sendgrid.requests)]
+    tokens = [set(re.findall(r"/u/([\w~-]+)", text)) for text in texts]
+    assert all(token.startswith("not-a-token~") for token in tokens[0])
+    assert len(tokens[0]) == READERS == len(set().union(*tokens[1:]))
+    assert {len(token) for token in set().union(*tokens)} == {22}
+
+
+def test_tokens_are_only_for_dry_runs(newsletter: Cli, fake_sendgrid: FakeSendGrid) -> None:
+    code, _, err = newsletter("send", "--yes", "--with-tokens")
+    assert code == 2
+    assert "--with-tokens is for --dry-run" in err
+    assert fake_sendgrid.requests == []
 
 
 def test_dry_run_as_json(newsletter: Cli) -> None:

@@ -3,18 +3,21 @@
 import datetime
 import email as mail
 import json
+import secrets
 import tracemalloc
 from collections.abc import Iterator
 from email.policy import default
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from sending_fixtures import MakeReaders
 
-from newsletter.sending.planning.dry_run import DryRunResult, export_dry_run
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.planning.dry_run import DryRunResult, export_dry_run, replace_token
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
 from newsletter.subscribers import Recipient
+from newsletter.subscribers.importing.rows.row_parser import TOKEN_PATTERN
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 
@@ -24,9 +27,17 @@ def export(
     recipients: list[Recipient] | Iterator[Recipient],
     folder: Path,
     samples: int = 3,
+    *,
+    with_tokens: bool = False,
 ) -> DryRunResult:
     return export_dry_run(
-        prepared, recipients, folder, sample_count=samples, now=NOW, progress=lambda _: None
+        prepared,
+        recipients,
+        folder,
+        with_tokens=with_tokens,
+        sample_count=samples,
+        now=NOW,
+        progress=lambda _: None,
     )
 
 
@@ -50,7 +61,7 @@ def test_totals_match_the_files(
 def test_sample_is_the_email_of_its_recipient(
     prepared: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
-    result = export(prepared, make_readers(12), tmp_path / "dry-run", samples=11)
+    result = export(prepared, make_readers(12), tmp_path / "dry-run", samples=11, with_tokens=True)
     assert [path.name for path in result.sample_paths] == [
         f"{number}.eml" for number in range(1, 12)
     ]
@@ -60,6 +71,47 @@ def test_sample_is_the_email_of_its_recipient(
     body = message.get_body(("html",))
     assert body is not None
     assert "Dear Reader 11," in body.get_content()
+
+
+def with_real_tokens(recipients: list[Recipient]) -> list[Recipient]:
+    return [recipient._replace(token=secrets.token_urlsafe(16)) for recipient in recipients]
+
+
+@pytest.mark.parametrize("personalize", ["substitutions", "per_request"])
+def test_stand_ins_replace_every_token_and_change_no_size(
+    prepared: PreparedEmail, make_readers: MakeReaders, tmp_path: Path, personalize: str
+) -> None:
+    sendgrid = prepared.config.sendgrid.model_copy(update={"personalize": personalize})
+    config = prepared.config.model_copy(update={"sendgrid": sendgrid})
+    prepared = prepare_email(prepared.email, config)
+    recipients = with_real_tokens(make_readers(12))
+    real = export(prepared, recipients, tmp_path / "real", with_tokens=True)
+    safe = export(prepared, recipients, tmp_path / "safe")
+    assert safe.totals == real.totals
+    for folder in ("real", "safe"):
+        paths = sorted(path for path in (tmp_path / folder).rglob("*") if path.is_file())
+        assert len(paths) == 4
+        for path in paths:
+            relative = path.relative_to(tmp_path / folder)
+            assert path.stat().st_size == (tmp_path / "real" / relative).stat().st_size
+        content = b"".join(path.read_bytes() for path in paths)
+        found = {recipient.id for recipient in recipients if recipient.token.encode() in content}
+        assert found == ({recipient.id for recipient in recipients} if folder == "real" else set())
+    stand_ins = {replace_token(recipient).token for recipient in recipients}
+    assert len(stand_ins) == len(recipients)
+    # A file may be encoded as quoted-printable, which breaks lines.
+    requests = safe.bodies_path.read_bytes()
+    assert all(token.encode() in requests for token in stand_ins)
+
+
+@pytest.mark.parametrize("id_", [1, 42, 2**31, 10**10 - 1])
+def test_stand_in_is_as_long_as_a_token_and_is_none(id_: int) -> None:
+    token = secrets.token_urlsafe(16)
+    stand_in = replace_token(Recipient(id_, "a@example.com", "a@example.com", token, {})).token
+    assert len(stand_in) == len(token)
+    assert TOKEN_PATTERN.fullmatch(token)
+    assert not TOKEN_PATTERN.fullmatch(stand_in)
+    assert quote(stand_in) == stand_in
 
 
 def test_recipient_too_large_for_any_request_is_counted(

@@ -10,7 +10,13 @@ def site_database(database_url: str) -> str:
     return database_url
 
 
-@pytest.mark.parametrize("token", ["%00", "a%00b", "%ff", "%ed%a0%80", "%F0%9F%98%80", "a" * 5_000])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "%00", "a%00b", "%ff", "%ed%a0%80", "%F0%9F%98%80", "a" * 5_000,
+        "not-a-token~0000000001",  # of a dry run
+    ],
+)  # fmt: skip
 def test_unknown_token_is_answered_with_404(server: Any, token: str) -> None:
     assert server.get(f"/u/{token}").status == 404
     assert server.get(f"/p/{token}").status == 404
