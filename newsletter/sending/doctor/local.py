@@ -21,6 +21,7 @@ from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import get_host
 from newsletter.render.template.loader import load_templates
 from newsletter.sending.doctor.check import DoctorCheck, fail, fail_for_problem, ok, warn
+from newsletter.sending.doctor.private_data import check_private_data
 from newsletter.sending.doctor.waiting_sends import check_waiting_sends
 from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.planning.preflight import find_settings_problems
@@ -202,6 +203,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
                 owner = read_owner(connection)
                 warnings = _check_durability(connection)
                 warnings += _check_unreadable_events(connection, now)
+                warnings += check_private_data(connection, project, file)
             schedule = list(check_waiting_sends(engine, config))
     except NewsletterError as error:
         yield fail_for_problem("database", error.problems[0])

@@ -53,6 +53,35 @@ def find_problems(project_folder: Path) -> FindProblems:
     return run_checks
 
 
+def test_files_with_readers_that_are_open_or_outdated(
+    find_problems: FindProblems, cli: Cli, project_folder: Path
+) -> None:
+    for name in ("ada", "bo"):
+        cli("subscribers", "add", f"{name}@example.com")
+    assert "dry runs" not in find_problems()
+    folder = project_folder / "build" / "2026-12-01-ice" / "dry-run"
+    cli("subscribers", "erase", "ada@example.com", "--yes")
+    folder.mkdir(parents=True)
+    (folder / "requests.jsonl").write_text('{"nl_subscriber":"1"},{"nl_subscriber":"2"}')
+    problem = find_problems()["dry runs"]
+    assert (problem.state, problem.says) == (
+        "warn", "build/2026-12-01-ice/dry-run mentions readers who have been erased since",
+    )  # fmt: skip
+    assert problem.next_step == "Delete it: rm -r build/2026-12-01-ice/dry-run"
+
+
+@pytest.mark.parametrize(("mode", "warnings"), [(0o600, 0), (0o660, 0), (0o644, 1), (0o602, 1)])
+def test_database_that_every_user_may_open(
+    find_problems: FindProblems, cli: Cli, project_folder: Path, mode: int, warnings: int
+) -> None:
+    cli("subscribers", "add", "ada@example.com")
+    (project_folder / "newsletter.db").chmod(mode)
+    problem = find_problems().get("database")
+    assert bool(problem) == bool(warnings)
+    if problem:
+        assert problem.next_step == "Let only its owner and its group: chmod o= newsletter.db*"
+
+
 def test_new_project_lacks_subscribers_and_a_webhook_key(find_problems: FindProblems) -> None:
     problems = find_problems()
     assert {about: check.state for about, check in problems.items()} == {
