@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count, print_json
+from newsletter.cli.output import echo, echo_err, format_count, make_output_private, print_json
 from newsletter.cli.reports.intake_result import intakes_to_dict, print_intakes
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def unreadable_events_command(*, retry: bool, show_all: bool, as_json: bool) -> 
     from newsletter.events.unreadable_store import purge_unreadable
     from newsletter.project import open_project
 
+    make_output_private()
     project, now = open_project(), datetime.datetime.now(datetime.UTC)
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         with engine.begin() as connection:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.database.backup import print_orphan_rows
-from newsletter.cli.output import echo_err
+from newsletter.cli.output import echo_err, make_output_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +64,7 @@ def open_send_context(issue: str | None) -> "Iterator[SendContext]":
     from newsletter.sending.ledger.find_sends import find_send, open_ledger
     from newsletter.sending.service import SendContext
 
+    make_output_private()  # recipients, or what SendGrid has said of some
     project = open_project()
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         ledger = open_ledger(engine, project.config)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.cli.output import echo, echo_err, make_output_private, print_json
 from newsletter.cli.send.shared import (
     RECIPIENT_STATE_LABELS,
     iter_unknown_batch_texts,
@@ -52,6 +52,7 @@ def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
     from newsletter.sending.ledger.copied_database import find_copy
     from newsletter.sending.ledger.find_sends import find_send, list_sends, open_ledger
 
+    make_output_private()  # SendGrid may name readers in its reasons
     project = open_project()
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         ledger = open_ledger(engine, project.config)

@@ -3,6 +3,7 @@
 import click
 
 from newsletter.cli.lazy_group import LazyCommand, LazyGroup
+from newsletter.cli.output import make_output_private
 
 _PACKAGE = "newsletter.cli.subscribers"
 COMMANDS = {
@@ -51,13 +52,18 @@ COMMANDS = {
         f"{_PACKAGE}.sync:sync_command", "Bring SendGrid's bounces and unsubscribes into the list."
     ),
 }
+# They print numbers only: their output may be for everybody.
+_WITHOUT_READERS = {"count", "segments", "stats"}
 
 
 @click.group("subscribers", cls=LazyGroup, lazy=COMMANDS, short_help="Manage the list of readers.")
-def subscribers_group() -> None:
+@click.pass_context
+def subscribers_group(context: click.Context) -> None:
     """Manage the list of readers: fill it from files, change it, show it.
 
     \b
     Example:
       newsletter subscribers import readers.csv
     """  # noqa: D301 - \b is click's marker: don't rewrap
+    if context.invoked_subcommand not in _WITHOUT_READERS:
+        make_output_private()
