@@ -1,5 +1,9 @@
 """Hostile paragraphs end; links in long paragraphs stay links."""
 
+import gc
+import sys
+from types import FrameType
+
 import pytest
 
 from newsletter.posts.html.markdown import render_markdown
@@ -46,3 +50,48 @@ def test_quotes_of_a_paragraph_that_nobody_writes_stay_straight(count: int, show
     html = render_markdown('"a" ' * count + "it's\n\n\"b\" isn't")
     assert html.startswith(f"<p>{shown} {shown} ")
     assert html.endswith("<p>\u201cb\u201d isn\u2019t</p>\n")
+
+
+# Each delimiter of Markdown and HTML, and what surrounds it in posts.
+FRAGMENTS = r"""
+    * _ ** ~~ == ` `` [ ] ![ ]( ](x) [^a] ^[ < > <a <a> </a> <p> <!-- --> <![CDATA[ <? ?> <! & &#
+    &amp $ \( \[ { } {{ {% %} }} {:.a} {.a} : :: :// http:// www. @ a@b mailto: | |- + \ " '
+    ( ) ! % / = <br> <td> </p> </ [x](y) ![x](y) [[ ]] [!NOTE] <img_src=x> *a a* _a_ [a [a] [*a
+    """.replace("_src", " src").split()
+
+
+def count_calls(text: str) -> int:
+    """Return how many functions, of Python and of C, the rendering of Markdown calls."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    gc.disable()  # what it calls, here and in other tests' libraries, is not the parser's work
+    sys.setprofile(count)
+    try:
+        render_markdown(text)
+    finally:
+        sys.setprofile(before)
+        gc.enable()
+    return calls
+
+
+def test_work_grows_no_faster_than_a_repeated_fragment() -> None:
+    render_markdown("a")
+    faster = {}
+    for fragment in FRAGMENTS:
+        # Longer than the longest URL that is tried.
+        small, large = (count_calls(fragment * count) for count in (600, 1_500))
+        if large > 3.5 * small + 1_000:
+            faster[fragment] = (small, large)
+    assert faster == {}
+
+
+def test_a_mark_tries_only_the_rules_that_can_begin_with_it() -> None:
+    # All twenty would be more than forty calls for each mark.
+    render_markdown("a")
+    for mark in "]}$%>+-":
+        assert count_calls("a" + mark * 1_000) < 10_000
