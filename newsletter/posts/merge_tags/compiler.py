@@ -125,10 +125,14 @@ def mark_expressions(text: str, path: str, first_line: int) -> MarkedText:
         stem += "x"
     expressions: list[str] = []
     locations: list[Location] = []
+    line, line_offset = first_line, 0
 
     def marker(found: re.Match[str]) -> str:
+        nonlocal line, line_offset
+        line += text.count("\n", line_offset, found.start())
+        line_offset = found.start()
         expressions.append(found[0])
-        locations.append(Location(path, first_line + text.count("\n", 0, found.start())))
+        locations.append(Location(path, line))
         return f"{stem}{len(expressions) - 1}z"
 
     return MarkedText(_EXPRESSION.sub(marker, text), tuple(expressions), tuple(locations), stem)

@@ -86,11 +86,11 @@ def mark_source_lines(text: str, first_line: int) -> str:
     if not _needs_preparation(text):
         return text
     parts: list[str] = []
-    position = 0
+    position, line = 0, first_line
     for tag in iter_html_tags(text):
         if not tag.is_end and LINE_ATTRIBUTE not in tag.attribute_text:
             cut = tag.start + 1 + len(tag.name)
-            line = first_line + text.count("\n", 0, tag.start)
+            line += text.count("\n", position, cut)
             parts += (text[position:cut], f' {LINE_ATTRIBUTE}="{line}"')
             position = cut
     return "".join((*parts, text[position:]))
