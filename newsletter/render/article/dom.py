@@ -131,9 +131,8 @@ def unwrap_element(element: Element) -> None:
         return
     _append_text_before(element, element.text)
     element.text = None
-    index = parent.index(element)
-    for offset, child in enumerate(list(element)):
-        parent.insert(index + offset, child)
+    for child in list(element):  # not parent.insert(), for which lxml counts all siblings
+        element.addprevious(child)
     drop_element(element)
 
 

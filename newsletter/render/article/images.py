@@ -83,11 +83,8 @@ def _normalize_image(image: Element, article_images: ArticleImages) -> list[str]
     src = image.get("src") or ""
     file = article_images.files.get(src.strip())
     natural = (file.width, file.height) if file else (0, 0)
-    width, height = compute_display_size(
-        natural,
-        *_get_requested_size(image, _get_available_width(image, article_images)),
-        _get_available_width(image, article_images),
-    )
+    limit = _get_available_width(image, article_images)
+    width, height = compute_display_size(natural, *_get_requested_size(image, limit), limit)
     url = article_images.urls.resolve_image(src) or ""
     display = "display:block;" if image.attrib.pop("data-alone", "") else ""
     kept_attributes = {name: image.get(name) for name in ("id", "class", "title", "lang", "dir")}
@@ -192,5 +189,10 @@ def _move_title_to_caption(image: Element, figure: Element) -> None:
 def _is_only_content(element: Element) -> bool:
     parent = element.getparent()
     return (
-        parent is not None and len(parent) == 1 and is_blank(parent.text) and is_blank(element.tail)
+        parent is not None
+        # Not len(parent), for which lxml counts all children.
+        and element.getprevious() is None
+        and element.getnext() is None
+        and is_blank(parent.text)
+        and is_blank(element.tail)
     )
