@@ -18,6 +18,7 @@ from newsletter.posts.html.sanitize import sanitize_article
 from newsletter.posts.html.title import extract_title, is_empty_body, remove_repeated_title
 from newsletter.posts.images import is_local_image, read_images
 from newsletter.posts.issue import Issue
+from newsletter.posts.markup_limits import check_markup_limits
 from newsletter.posts.merge_tags.compiler import MergeTagCompiler, mark_expressions
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.posts.post import Post
@@ -128,8 +129,10 @@ def _compile_page(
     front_matter: FrontMatter, post_file: Path, path: str, language: str, compiler: MergeTagCompiler
 ) -> ExtractedArticle:
     """Return the body as sanitised HTML with tokens, and the metadata of an HTML page."""
+    is_html = post_file.suffix != ".md"
+    check_markup_limits(front_matter.body, path, front_matter.body_line, is_html=is_html)
     marked = mark_expressions(front_matter.body, path, front_matter.body_line)
-    if post_file.suffix == ".md":
+    if not is_html:
         article = ExtractedArticle(
             render_markdown(
                 marked.text,

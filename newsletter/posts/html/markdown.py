@@ -1,7 +1,7 @@
 """Render Markdown to HTML: CommonMark, GitHub extensions, footnotes."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from markdown_it import MarkdownIt
@@ -50,6 +50,26 @@ def render_markdown(
     """
     environment = {"restore": restore_code, "first_line": first_line}
     return str(_build_parser(get_quotation_marks(language)).render(text, environment))
+
+
+def iter_markup_blocks(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the first line (0-based) and the source of each block that isn't fenced code.
+
+    A table's row is one block; that of a paragraph is without the marks of lists and quotations.
+    """
+    md = _build_parser(get_quotation_marks("en"))
+    tokens: list[Token] = []
+    md.block.parse(text, md, {}, tokens)
+    lines = text.split("\n")
+    line, in_row = 0, False
+    for token in tokens:
+        line = token.map[0] if token.map else line
+        if token.tag == "tr":
+            in_row = token.nesting > 0
+        if token.type == "tr_open":
+            yield line, lines[line]
+        elif token.content and token.type != "fence" and not in_row:
+            yield line, token.content
 
 
 @lru_cache(maxsize=8)

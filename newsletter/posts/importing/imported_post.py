@@ -36,6 +36,7 @@ from newsletter.posts.importing.sources.draft import ParsedSource
 from newsletter.posts.importing.sources.html import parse_html_source
 from newsletter.posts.importing.sources.markdown import parse_markdown_source
 from newsletter.posts.importing.sources.plain_text import parse_plain_text_source
+from newsletter.posts.markup_limits import check_markup_limits
 from newsletter.posts.removed_line import RemovedLine
 from newsletter.posts.slug import slugify
 
@@ -138,6 +139,8 @@ def parse_imported_post(
         if kind == "text"
         else split_foreign_front_matter(text, path)
     )
+    body, body_line = foreign.front_matter.body, foreign.front_matter.body_line
+    check_markup_limits(body, path, body_line, is_html=kind == "html")
     file_path = PurePath(
         context.folder or "", path if context.folder is None else PurePath(path).name
     )
