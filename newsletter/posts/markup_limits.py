@@ -32,6 +32,7 @@ _MARKDOWN_LIMITS = (
         "brackets, stars and other marks of Markdown outside of code blocks",
     ),
     _Limit(re.compile(r"\|"), 20_000, "bars of table cells"),
+    _Limit(re.compile(r"\[\^"), 2_500, "references to footnotes"),
     _IMAGES,
 )
 _HTML_LIMITS = (_Limit(re.compile(r"[<>&]|\{[{%]"), 60_000, "marks of HTML (<, > and &)"), _IMAGES)

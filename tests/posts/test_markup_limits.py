@@ -28,6 +28,7 @@ REMEDY = "Remove what is not text, or split it into several posts."
         ("post.md", "a\n\n    " + "<" * 50_001, MARKDOWN_MARKS, 2),
         ("post.md", "<div>\n```\n" + "&" * 50_001 + "\n```\n</div>", MARKDOWN_MARKS, 2),
         ("post.md", "|a|b|\n|-|-|\n" + "|a|b|\n" * 7_000, "20,000 bars of table cells", 6_667),
+        ("post.md", "c[^1]\n" * 2_501 + "\n[^1]: b\n", "2,500 references to footnotes", 2_500),
         ("post.md", "![a](b.png)\n" * 2_001, "2,000 images", 2_000),
         ("post.md", '<img src="b.png">\n' * 2_001, "2,000 images", 2_000),
         ("post.html", "<p>a</p>\n" * 15_001, HTML_MARKS, 15_000),
