@@ -99,9 +99,22 @@ def _read_image(
             where=where,
             remedy="Make it smaller, or raise limits.image_bytes in newsletter.yml.",
         )
-    width, height = imagesize.get(file)  # as displayed, after EXIF rotation; -1 if unknown
+    try:
+        width, height = imagesize.get(file)  # as displayed, after EXIF rotation; -1 if unknown
+    except OSError as error:
+        raise make_unreadable_error(name, error, where) from error
     return LocalImage(path.as_posix(), max(width, 0), max(height, 0), size)
 
 
+def make_unreadable_error(name: str, error: OSError, where: Location) -> PostError:
+    """Return the error of an image file that the system doesn't let us read."""
+    return PostError(
+        f"the image '{name}' can't be read: {(error.strerror or str(error)).lower()}",
+        where=where,
+        remedy="Correct the file's permissions, or save it again.",
+    )
+
+
 def _is_inside(resolved_folder: Path, file: Path) -> bool:
-    return file.resolve().is_relative_to(resolved_folder)
+    # Path.resolve raises RuntimeError for a link that leads to itself.
+    return Path(os.path.realpath(file)).is_relative_to(resolved_folder)

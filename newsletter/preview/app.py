@@ -198,14 +198,19 @@ class PreviewApp:
         folder = folders.get(request.path_params["issue"])
         if folder is None:
             return _make_error_response("no such issue", 404)
-        path = (folder / request.path_params["path"]).resolve()
-        media_type = mimetypes.guess_type(path.name)[0]
-        if (
-            media_type not in IMAGE_MEDIA_TYPES
-            or not path.is_relative_to(folder.resolve())
-            or not path.is_file()
-            or (media_type == "image/svg+xml" and find_svg_problem(path.read_bytes()))
-        ):
+        try:
+            # Path.resolve raises RuntimeError for a link that leads to itself.
+            path = Path(os.path.realpath(folder / request.path_params["path"], strict=True))
+            media_type = mimetypes.guess_type(path.name)[0]
+            is_served = (
+                media_type in IMAGE_MEDIA_TYPES
+                and path.is_relative_to(folder.resolve())
+                and path.is_file()
+                and not (media_type == "image/svg+xml" and find_svg_problem(path.read_bytes()))
+            )
+        except (OSError, ValueError):  # not there, not readable, or a NUL in the path
+            is_served = False
+        if not is_served:
             return _make_error_response("no such image", 404)
         headers = {
             "cache-control": "private, max-age=31536000, immutable",

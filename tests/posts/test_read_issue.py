@@ -1,4 +1,6 @@
 import datetime
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -410,6 +412,36 @@ def test_symbolic_link_to_an_image_outside_the_folder_is_rejected(
     (folder / "link.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(PostError, match="outside"):
         read_issue(folder, config)
+
+
+def make_link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("gone.png"), make_link_to_itself],
+    ids=["folder", "fifo", "broken link", "link to itself"],
+)
+def test_image_that_is_no_file_is_missing(
+    make_issue: MakeIssue, config: Config, make: Callable[[Path], None]
+) -> None:
+    folder = make_issue("# A\n\n![a](x.png)")
+    make(folder / "x.png")
+    with pytest.raises(PostError, match=r"post\.md:3: the image 'x\.png' is missing"):
+        read_issue(folder, config)
+
+
+def test_image_that_cannot_be_read_is_told_with_its_line(
+    read_post: ReadPost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("imagesize.get", fail)  # root may read every file
+    message = r"post\.md:3: the image 'x\.png' can't be read: permission denied"
+    with pytest.raises(PostError, match=message):
+        read_post("# A\n\n![a](x.png)", {"x.png": b"x"})
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -116,11 +117,18 @@ def test_only_images_of_an_issue_are_served(served: PreviewClient, boat_issue: P
     (boat_issue / "evil.svg").write_text(f"{start}<script>alert(1)</script></svg>")
     assert served.get(f"file/{boat_issue.name}/plain.svg").status == 200
     (boat_issue / "secret.png").symlink_to(served.workspace.project.root / "newsletter.yml")
+    (boat_issue / "loop.png").symlink_to("loop.png")
+    os.mkfifo(boat_issue / "fifo.png")
     for path in (
         f"{boat_issue.name}/post.md",
         f"{boat_issue.name}/%2e%2e/%2e%2e/newsletter.yml",
         f"{boat_issue.name}/secret.png",
         f"{boat_issue.name}/evil.svg",
+        f"{boat_issue.name}/loop.png",
+        f"{boat_issue.name}/loop.png/a.png",
+        f"{boat_issue.name}/fifo.png",
+        f"{boat_issue.name}/boat%00.png",
+        f"{boat_issue.name}/{'a' * 5_000}.png",
         "%2e%2e/newsletter.yml",
         "nowhere/boat.png",
     ):

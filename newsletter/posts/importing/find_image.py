@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import imagesize
 
 from newsletter.errors import Location, PostError
-from newsletter.posts.images import is_local_image, is_page_path
+from newsletter.posts.images import is_local_image, is_page_path, make_unreadable_error
 from newsletter.posts.importing.read_file import PostSource
 from newsletter.posts.svg import SVG_REMEDY, find_svg_problem
 
@@ -103,19 +103,10 @@ class ImageFinder:
                 where=where,
                 remedy="Make it smaller, or raise limits.image_bytes in newsletter.yml.",
             )
-        suffix = file.suffix.lower() or find_suffix(file)
-        if suffix not in _IMAGE_SUFFIXES or imagesize.get(file) == _UNREADABLE_SIZE:
-            raise PostError(
-                f"'{reference}' is not an image that an email can show",
-                where=where,
-                remedy="Use PNG, JPEG, GIF, WebP or SVG.",
-            )
-        if suffix == ".svg" and (why := find_svg_problem(file.read_bytes())):
-            raise ImageNotCopiedError(
-                f"the image '{reference}' can't be published: {why}",
-                where=where,
-                remedy=SVG_REMEDY,
-            )
+        try:
+            _check_content(file, reference, where)
+        except OSError as error:
+            raise make_unreadable_error(reference, error, where) from error
         return file
 
     def _find_in_named_folders(self, reference: str) -> Path | None:
@@ -167,6 +158,22 @@ def find_suffix(file: Path) -> str:
     with file.open("rb") as image:
         start = image.read(16)
     return next((suffix for pattern, suffix in _SIGNATURES if pattern.match(start)), "")
+
+
+def _check_content(file: Path, reference: str, where: Location) -> None:
+    suffix = file.suffix.lower() or find_suffix(file)
+    if suffix not in _IMAGE_SUFFIXES or imagesize.get(file) == _UNREADABLE_SIZE:
+        raise PostError(
+            f"'{reference}' is not an image that an email can show",
+            where=where,
+            remedy="Use PNG, JPEG, GIF, WebP or SVG.",
+        )
+    if suffix == ".svg" and (why := find_svg_problem(file.read_bytes())):
+        raise ImageNotCopiedError(
+            f"the image '{reference}' can't be published: {why}",
+            where=where,
+            remedy=SVG_REMEDY,
+        )
 
 
 def _resolve_file(path: Path) -> Path | None:

@@ -1,5 +1,6 @@
 """Find an issue's images for the web, in its folder only."""
 
+import os
 from pathlib import Path
 
 from newsletter.posts.images import IMAGE_TYPES
@@ -25,7 +26,8 @@ def find_issue_image(folder: Path, name: str) -> Path | None:
     if invalid or not name.isprintable() or Path(name).suffix.lower() not in IMAGE_TYPES:
         return None
     try:
-        file = (folder / name).resolve(strict=True)
+        # Path.resolve raises RuntimeError for a link that leads to itself.
+        file = Path(os.path.realpath(folder / name, strict=True))
     except (OSError, ValueError):
         return None
     inside = file.is_file() and file.is_relative_to(folder.resolve())

@@ -1,6 +1,7 @@
 """Which files a post from a stranger can put into an issue: those beside it, and no others."""
 
 import datetime
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.config.models import Config
+from newsletter.errors import PostError
 from newsletter.posts.importing.import_post import ImportOptions, ImportResult, import_post
 from newsletter.project import Project
 
@@ -162,6 +164,27 @@ def test_other_path_from_the_root_stays_a_url(project: Project, reference: str) 
     result = import_text(project, text, project.root.parent / "inbox" / "assets")
     assert (result.image_names, result.not_copied) == ((), ())
     assert f"![A boat]({reference})" in result.post_path.read_text()
+
+
+def test_picture_that_cannot_be_read_is_told_with_its_line(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr("imagesize.get", fail)
+    message = r"tide\.md:5: the image 'img/boat\.png' can't be read: input/output error"
+    with pytest.raises(PostError, match=message):
+        import_text(project, f"# Low tide\n\n{SENTENCE}\n\n![A boat](img/boat.png)\n")
+
+
+@pytest.mark.parametrize("reference", ["fifo.png", "loop.png", "loop.png/boat.png"])
+def test_picture_that_is_no_file_is_not_copied(
+    project: Project, png: Callable[[int, int], bytes], reference: str
+) -> None:
+    (project.root.parent / "inbox" / "posts" / "loop.png").symlink_to("loop.png")
+    result = import_text(project, f"# Low tide\n\n{SENTENCE}\n\n![A boat]({reference})\n")
+    assert copied_pictures(result, png) == []
 
 
 def test_named_folders_are_searched_in_their_order(

@@ -1,5 +1,6 @@
 """Finding an issue's images: only images inside the issue's folder."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ def issue(tmp_path: Path) -> Path:
     (folder / "text.png").symlink_to(folder / "post.md")
     (folder / "same.png").symlink_to(folder / "a.png")
     (folder / "dir.png").mkdir()
+    (folder / "gone.png").symlink_to("nowhere.png")
+    (folder / "loop.png").symlink_to("ring.svg")
+    (folder / "ring.svg").symlink_to("loop.png")
+    os.mkfifo(folder / "fifo.png")
     return folder
 
 
@@ -32,6 +37,7 @@ def test_image_in_the_folder_is_found(issue: Path, name: str) -> None:
         "", "post.md", "a.html", ".hidden.png", "no.png", "out.png", "text.png", "dir.png",
         "../secret.png", "img/../a.png", "./a.png", "img//B.JPG", "/a.png", "..\\secret.png",
         "a.png\0", "a.png/", "%2e%2e/secret.png", "a\n.png", "x" * 5_000 + ".png",
+        "gone.png", "loop.png", "ring.svg", "loop.png/a.png", "fifo.png",
     ],
 )  # fmt: skip
 def test_other_paths_are_not_found(issue: Path, name: str) -> None:
