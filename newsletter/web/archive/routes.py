@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.config import Config
@@ -25,6 +25,7 @@ from newsletter.web.archive.pages import (
     render_issue_page,
     render_search_page,
 )
+from newsletter.web.http.file_response import StableFileResponse
 from newsletter.web.http.request_data import RequestRefusedError
 from newsletter.web.site_context import Site
 
@@ -118,7 +119,7 @@ class _ArchiveEndpoints:
             raise RequestRefusedError(404)
         media_type = IMAGE_TYPES[file.suffix.lower()]
         status = file.stat()
-        response = FileResponse(file, media_type=media_type, stat_result=status)
+        response = StableFileResponse(file, media_type=media_type, stat_result=status)
         if media_type == IMAGE_TYPES[".svg"]:
             response.headers["Content-Security-Policy"] = SVG_POLICY
         set_caching_headers(
