@@ -1,5 +1,6 @@
 """Hostile clients over real sockets: silent, slow, greedy, ambiguous."""
 
+import queue
 import random
 import re
 import socket
@@ -18,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from newsletter.web.app import make_app
 from newsletter.web.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
@@ -37,6 +39,7 @@ ATTACKER = "127.0.0.2"  # another address of this machine, that is no trusted pr
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 MAX_WAIT_SECONDS = 20.0
 LARGE = bytes(300 * PIECE_BYTES)
+UNSENT_BYTES = 60_000  # what asyncio takes at once, and small buffers of the kernel don't
 
 
 def connect(url: str, source: str = "127.0.0.1", receive_buffer: int = 0) -> socket.socket:
@@ -223,6 +226,7 @@ def serve_large(serve: Any, site: Site, tmp_path: Path) -> Callable[..., Any]:
         routes=[
             Route("/file", lambda _: FileResponse(path)),
             Route("/memory", lambda _: Response(LARGE)),
+            Route("/buffered", lambda _: Response(LARGE[:UNSENT_BYTES])),
             Route("/healthz", lambda _: Response("ok")),
         ],
         middleware=[Middleware(PiecewiseSendMiddleware)],
@@ -243,9 +247,11 @@ def test_client_that_reads_nothing_is_cut(serve_large: Any, path: str) -> None:
     assert server.get("/healthz").status == 200
 
 
-@pytest.mark.parametrize("path", ["/file", "/memory"])
+@pytest.mark.parametrize("path", ["/file", "/memory", "/buffered"])
 def test_client_that_reads_too_slowly_is_cut(serve_large: Any, path: str) -> None:
-    server = serve_large(replace(SHORT, stalled_seconds=10 * MAX_WAIT_SECONDS))
+    """Even if the whole response has been handed to the connection at once."""
+    limits = replace(SHORT, stalled_seconds=10 * MAX_WAIT_SECONDS)
+    server = serve_large(limits, send_buffer=4_096)
     with connect(server.url, receive_buffer=4_096) as sock:
         sock.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
         assert sock.recv(10)
@@ -415,6 +421,31 @@ def test_malformed_body_is_refused_once(
         sock.sendall((head + b"\r\n") * unread + chunked)
         server.wait_for_connections(0)
         assert receive_all(sock).count(b"HTTP/1.1 4") <= 1
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_application_is_told_at_once_that_a_body_is_malformed(
+    site: Site, serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Even if the refusal waits behind a response that the client doesn't read."""
+    seen: queue.Queue[str] = queue.Queue()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            seen.put("began")
+            seen.put((await receive())["type"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": LARGE[:UNSENT_BYTES]})
+
+    limits = replace(DEFAULT_LIMITS, head_seconds=10 * MAX_WAIT_SECONDS)
+    server = serve(app, site.config, limits, send_buffer=4_096)
+    with connect(server.url, receive_buffer=4_096) as sock:
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        sock.sendall(HEALTH + head)
+        assert seen.get(timeout=MAX_WAIT_SECONDS) == "began"
+        sock.sendall(b"zz\r\n")
+        assert seen.get(timeout=MAX_WAIT_SECONDS) == "http.disconnect"
+        assert re.findall(rb"HTTP/1\.1 (\d+)", receive_all(sock)) == [b"200", b"400"]
     assert [record for record in caplog.records if record.exc_info] == []
 
 
