@@ -6,28 +6,21 @@ in the same run. With ``BENCH_SECONDS=60`` each attack lasts longer.
 """
 
 import asyncio
-import multiprocessing
 import os
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing.synchronize import Event
+from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
 
+from benchmarks.port_attacks import LARGE_BODY, SMALL_CHUNKS, run_server, under_attack
 from newsletter.sending.rehearsal import FakeSendGrid
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "8"))
 READERS = 5
-PAUSE_SECONDS = 0.05
-HOLD_SECONDS = 12  # without reading
-ATTACKER = "127.0.0.2"
 ISSUE = "2026-12-01-the-ice"
 PICTURE_BYTES = 8_000_000
 POST = "---\ntitle: The ice\n---\n\nThe ice let go on a Tuesday.\n\n![](ice.png)\n"
@@ -42,8 +35,6 @@ limits: {image_bytes: 9000000}
 PNG_HEAD = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de")
 HEAD = b"GET /issues/the-ice HTTP/1.1\r\nHost: a\r\n"
 PAGE = HEAD + b"\r\n"
-WEBHOOK = b"POST /webhooks/sendgrid HTTP/1.1\r\nHost: a\r\nContent-Length: 1900001\r\n\r\n"
-CHUNKED = b"POST /webhooks/sendgrid HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 # What each connection sends before it waits to be cut, reading next to nothing; how many there are.
 ATTACKS = {
     "no attack": (b"", 0),
@@ -51,23 +42,11 @@ ATTACKS = {
     "half a head": (HEAD, 300),
     "an empty line after an answer": (PAGE + b"\r\n", 300),
     "12,000 requests at once": (PAGE * 12_000, 10),
-    "most of a body of 2 MB": (WEBHOOK + b"x" * 1_900_000, 300),
-    "a body in chunks of a byte": (CHUNKED + b"1\r\nx\r\n" * 200_000, 100),
+    "most of a body of 2 MB": (LARGE_BODY, 300),
+    "a body in chunks of a byte": (SMALL_CHUNKS, 100),
     "60,000 headers": (HEAD + b"a:\r\n" * 60_000 + b"\r\n", 100),
     "a picture of 8 MB, not read": (PAGE.replace(b"ice ", b"ice/ice.png "), 300),
 }
-
-
-class Server(NamedTuple):
-    """A server process."""
-
-    process: int
-    port: int
-
-    def get_memory(self) -> float:
-        """Return its resident memory in MB."""
-        status = Path(f"/proc/{self.process}/status").read_text()
-        return int(re.findall(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[0]) / 1000
 
 
 def prepare(folder: Path) -> None:
@@ -85,47 +64,6 @@ def prepare(folder: Path) -> None:
             ["send", ISSUE, "--yes", "--no-image-check"],
         ):
             subprocess.run([*program, *command], cwd=folder, check=True, env=environment)
-
-
-@contextmanager
-def run_server(folder: Path) -> Iterator[Server]:
-    """Run ``newsletter serve``."""
-    command = [sys.executable, "-m", "newsletter", "serve", "--port", "0"]
-    with subprocess.Popen(
-        ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", *command],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:  # fmt: skip
-        assert process.stdout
-        port = int(re.findall(r"127\.0\.0\.1:(\d+)", process.stdout.readline())[0])
-        try:
-            yield Server(process.pid, port)
-        finally:
-            process.kill()
-
-
-def attack(port: int, sent: bytes, connections: int, stop: Event) -> None:
-    """Attack with so many connections until it is told to stop; run in a process of its own."""
-
-    async def hold_connection() -> None:
-        while True:
-            await asyncio.sleep(PAUSE_SECONDS)
-            with suppress(ConnectionError, TimeoutError):
-                reader, writer = await asyncio.open_connection(
-                    "127.0.0.1", port, local_addr=(ATTACKER, 0)
-                )
-                writer.write(sent)
-                if await reader.read(10):
-                    await asyncio.wait_for(asyncio.Event().wait(), HOLD_SECONDS)
-
-    async def run() -> None:
-        tasks = [asyncio.create_task(hold_connection()) for _ in range(connections)]
-        await asyncio.to_thread(stop.wait)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    asyncio.run(run())
 
 
 async def read_site(port: int) -> tuple[list[float], int]:
@@ -154,14 +92,9 @@ async def read_site(port: int) -> tuple[list[float], int]:
 
 
 def measure(folder: Path, name: str, sent: bytes, connections: int) -> None:
-    with run_server(folder) as server:
+    with run_server(folder, folder / "errors") as server:
         asyncio.run(read_site_once(server.port))
         before = server.get_memory()
-        stop = multiprocessing.Event()
-        attacker = multiprocessing.Process(
-            target=attack, args=(server.port, sent, connections, stop)
-        )
-        attacker.start()
         peak = [before]
         is_over = threading.Event()
 
@@ -171,14 +104,13 @@ def measure(folder: Path, name: str, sent: bytes, connections: int) -> None:
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        spent, failed = asyncio.run(read_site(server.port))
+        with under_attack(server.port, sent, connections) if connections else nullcontext():
+            spent, failed = asyncio.run(read_site(server.port))
         is_over.set()
         watcher.join()
-        stop.set()
-        attacker.join()
     p95 = statistics.quantiles(spent, n=20)[-1]
     print(
-        f"{name:<30} {before:4.0f} → {max(peak):4.0f} MB   p95 {p95:6.1f} ms   "
+        f"{name:<30} {before / 1e6:4.0f} → {max(peak) / 1e6:4.0f} MB   p95 {p95:6.1f} ms   "
         f"{failed} of {len(spent):,} failed"
     )
 
@@ -192,7 +124,6 @@ async def read_site_once(port: int) -> None:
 
 
 def main() -> None:
-    multiprocessing.set_start_method("spawn")
     with tempfile.TemporaryDirectory() as scratch:
         program = [sys.executable, "-m", "newsletter"]
         subprocess.run([*program, "init", "site"], cwd=scratch, check=True, capture_output=True)

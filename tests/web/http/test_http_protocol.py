@@ -1,10 +1,12 @@
 """Hostile clients over real sockets: silent, slow, greedy, ambiguous."""
 
+import asyncio
 import queue
 import random
 import re
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -277,6 +279,27 @@ def test_reader_on_a_slow_line_gets_the_end_of_a_response(serve_large: Any, shor
             while part := sock.recv(1_000_000):
                 received += len(part)
     assert received > len(LARGE)
+
+
+def test_request_behind_another_may_take_longer_than_a_head(
+    site: Site, serve: Any, short: Any
+) -> None:
+    is_over = threading.Event()
+
+    async def app(scope: Scope, _: Receive, send: Send) -> None:
+        if scope["path"] == "/slow":
+            await asyncio.to_thread(is_over.wait, MAX_WAIT_SECONDS)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    limits = replace(DEFAULT_LIMITS, head_seconds=SHORT.head_seconds)
+    with connect(serve(app, site.config, limits).url) as sock:
+        sock.sendall(HEALTH + HEALTH.replace(b"/healthz", b"/slow"))
+        for _ in range(3):  # the time in which the server cuts a client that says nothing
+            with connect(short.url) as silent:
+                receive_all(silent)
+        is_over.set()
+        assert receive_all(sock).count(b"HTTP/1.1 200") == 2
 
 
 def test_one_address_cannot_take_all_connections(site: Site, serve: Any) -> None:
