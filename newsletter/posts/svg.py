@@ -7,10 +7,14 @@ cleaned: what isn't known to be harmless is refused, so that no parser has to be
 import re
 from xml.parsers import expat
 
+from newsletter.posts.svg_expansion import SvgExpansion
+
 SVG_REMEDY = (
     "Export it again as a plain SVG without scripts, links to other files and entities; or save it "
     "as PNG, which mail clients show, too."
 )
+# Drawings repeat some thousands; a browser takes seconds for a million.
+MAX_REPEATED_ELEMENTS = 100_000
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK_HREF = "http://www.w3.org/1999/xlink href"
 _XML_BASE = "http://www.w3.org/XML/1998/namespace base"
@@ -60,8 +64,8 @@ def find_svg_problem(data: bytes) -> str:
     """Return why an SVG is not published, such as ``it holds a script``; empty if it is harmless.
 
     Refused are scripts, event attributes, HTML inside, animations (which can change a link),
-    references to other files, entities and every element that isn't known; also what is not
-    well-formed, since browsers run what comes before the error.
+    references to other files, entities, elements that are repeated without end, and every element
+    that isn't known; also what is not well-formed, since browsers run what comes before the error.
 
     Args:
         data: the whole file.
@@ -85,6 +89,7 @@ class _SvgChecker:
         self._is_root = True
         self._is_in_style = False
         self._css: list[str] = []
+        self._expansion = SvgExpansion()
 
     def parse(self, data: bytes) -> None:
         """Parse a document; nothing that it refers to is read."""
@@ -97,6 +102,10 @@ class _SvgChecker:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
         parser.Parse(data, True)  # noqa: FBT003 - it takes no keywords
+        if self._expansion.count_repeated() > MAX_REPEATED_ELEMENTS:
+            raise _UnsafeSvgError(
+                f"it shows more than {MAX_REPEATED_ELEMENTS:,} elements by repeating others"
+            )
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         namespace, _, local = name.rpartition(" ")
@@ -111,13 +120,18 @@ class _SvgChecker:
         if namespace == _SVG and local not in _ELEMENTS:
             kind = "a script" if local == "script" else f"<{local}>"
             raise _UnsafeSvgError(f"it holds {kind}")
+        href = "" if local == "a" else attributes.get("href") or attributes.get(_XLINK_HREF, "")
+        self._expansion.start(local, attributes, href)
         for attribute, value in attributes.items():
             _check_attribute(local if namespace == _SVG else "", attribute, value)
 
     def _end(self, _: str) -> None:
+        self._expansion.end()
         if self._is_in_style:
             self._is_in_style = False
-            _check_css("".join(self._css))
+            text = "".join(self._css)
+            _check_css(text)
+            self._expansion.add_style_sheet(text)
             self._css.clear()
 
     def _text(self, text: str) -> None:

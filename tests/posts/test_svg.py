@@ -8,6 +8,13 @@ HEAD = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 
 
+def nest(first: str, other: str, levels: int = 12) -> str:
+    """Return elements ``a1``, ``a2``, …, each of which holds ten references to the one before."""
+    parts = [first.format(n=1, inside="<rect/>")]
+    parts += [first.format(n=n, inside=other.format(n=n - 1) * 10) for n in range(2, levels + 1)]
+    return "".join(parts) + other.format(n=levels)
+
+
 def draw(inside: str, attributes: str = "") -> bytes:
     return f"{HEAD} width='9' height='9' {attributes}>{inside}</svg>".encode()
 
@@ -86,6 +93,42 @@ ATTACKS = {
     "empty": b"",
     "undeclared prefix": draw("<q:rect/>"),
     "deep": draw("<g>" * 50_000),
+    "use bomb": draw(nest('<g id="a{n}">{inside}</g>', '<use href="#a{n}"/>')),
+    "use bomb, xlink": draw(nest('<g id="a{n}">{inside}</g>', '<use xlink:href=" #a{n}"/>')),
+    "symbol bomb": draw(nest('<symbol id="a{n}">{inside}</symbol>', '<use href="#a{n}"/>')),
+    "use bomb, backwards": draw(
+        '<use href="#a9"/>'
+        + "".join(
+            f'<g id="a{n}">{f"""<use href="#a{n - 1}"/>""" * 10}</g>' for n in range(9, 0, -1)
+        )
+        + '<g id="a0"><rect/></g>'
+    ),
+    "use bomb, ids inside": draw(
+        nest('<g id="a{n}"><g><g id="b{n}">{inside}</g></g></g>', '<use href="#b{n}"/>')
+    ),
+    "use bomb, long": draw(
+        "".join(f'<g id="a{n}">{f"""<use href="#a{n - 1}"/>""" * 2}</g>' for n in range(5_000))
+    ),
+    "pattern bomb": draw(
+        nest('<pattern id="a{n}">{inside}</pattern>', '<rect fill="url(#a{n})"/>')
+    ),
+    "mask bomb": draw(
+        nest('<mask id="a{n}">{inside}</mask>', '<g style="mask: URL( \'#a{n}\' )"/>')
+    ),
+    "marker bomb": draw(
+        nest('<marker id="a{n}">{inside}</marker>', '<path marker-end="url(#a{n})"/>')
+    ),
+    "filter bomb": draw(
+        nest(
+            '<filter id="a{n}"><feImage href="#b{n}"/></filter><g id="b{n}">{inside}</g>',
+            '<g filter="url(#a{n})"/>',
+        )
+    ),
+    "bomb in a style sheet": draw(
+        "<style>" + "".join(f"g > .c{n}, i{{fill:url(#a{n})}}" for n in range(1, 13)) + "</style>"
+        + nest('<pattern id="a{n}">{inside}</pattern>', '<rect class="x c{n}"/>')
+    ),
+    "many uses of much": draw(f'<g id="a">{"<rect/>" * 1_000}</g>' + '<use href="#a"/>' * 101),
 }  # fmt: skip
 
 
@@ -118,6 +161,10 @@ DRAWINGS = {
         '<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><c:Work '
         'xmlns:c="http://creativecommons.org/ns#" r:about=""/></r:RDF></metadata>'
     ),
+    "uses": draw(f'<g id="a">{"<rect/>" * 1_000}</g>' + '<use href="#a"/>' * 99),
+    "many elements": draw('<g id="a"><rect class="a" fill="url(#b)"/></g>' * 20_000),
+    "use of itself": draw('<g id="a"><use href="#b"/></g><g id="b"><use href="#a"/></g>'),
+    "use of nothing": draw('<use href="#a"/><use href="#"/><use href=""/>' * 9),
     "byte-order mark": b"\xef\xbb\xbf" + draw("<text>\xc3\xa6</text>"),
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Find an issue's images for the web, in its folder only."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from newsletter.posts.images import IMAGE_TYPES
@@ -8,6 +9,8 @@ from newsletter.posts.svg import find_svg_problem
 
 # An SVG opened on its own is a document: forbid its scripts, requests and forms.
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+
+MAX_REMEMBERED_DRAWINGS = 1_000
 
 
 def find_issue_image(folder: Path, name: str) -> Path | None:
@@ -35,7 +38,16 @@ def find_issue_image(folder: Path, name: str) -> Path | None:
     is_image = inside and file.suffix.lower() in IMAGE_TYPES
     # By either name: a static host goes by the name in the URL.
     is_svg = ".svg" in {Path(name).suffix.lower(), file.suffix.lower()}
-    return file if is_image and not (is_svg and find_svg_problem(file.read_bytes())) else None
+    if not is_image or not is_svg:
+        return file if is_image else None
+    status = file.stat()
+    return file if _is_drawing(file, status.st_mtime_ns, status.st_size) else None
+
+
+@lru_cache(MAX_REMEMBERED_DRAWINGS)
+def _is_drawing(file: Path, _modified_at: int, _size: int) -> bool:
+    """Return whether an SVG is harmless; to look through one of some MB takes a second."""
+    return not find_svg_problem(file.read_bytes())
 
 
 def list_issue_images(folder: Path) -> list[str]:

@@ -46,3 +46,11 @@ def test_other_paths_are_not_found(issue: Path, name: str) -> None:
 
 def test_list_has_every_image_that_is_served(issue: Path) -> None:
     assert list_issue_images(issue) == ["a.png", "img/B.JPG", "quay æ.webp", "same.png"]
+
+
+def test_svg_is_looked_through_again_when_it_has_changed(issue: Path) -> None:
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><{}/></svg>'
+    for element, is_found in (("rect", True), ("script", False), ("circle", True)):
+        (issue / "tide.svg").write_text(drawing.format(element))
+        for _ in range(2):
+            assert (find_issue_image(issue, "tide.svg") is not None) == is_found
