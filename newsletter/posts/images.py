@@ -10,6 +10,7 @@ import imagesize
 from newsletter.errors import Location, PostError, Problem
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.posts.post import LocalImage
+from newsletter.posts.svg import find_svg_problem
 
 # File types that are published on the web, with their media types.
 IMAGE_TYPES = {
@@ -101,9 +102,11 @@ def _read_image(
         )
     try:
         width, height = imagesize.get(file)  # as displayed, after EXIF rotation; -1 if unknown
+        is_svg = path.suffix.lower() == ".svg"
+        svg_problem = find_svg_problem(file.read_bytes()) if is_svg else ""
     except OSError as error:
         raise make_unreadable_error(name, error, where) from error
-    return LocalImage(path.as_posix(), max(width, 0), max(height, 0), size)
+    return LocalImage(path.as_posix(), max(width, 0), max(height, 0), size, svg_problem)
 
 
 def make_unreadable_error(name: str, error: OSError, where: Location) -> PostError:

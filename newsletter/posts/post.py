@@ -16,12 +16,14 @@ class LocalImage:
         width: natural width in CSS pixels, 0 if unknown.
         height: natural height in CSS pixels, 0 if unknown.
         byte_size: bytes on disk.
+        svg_problem: why it is not published: an SVG that is more than a drawing; else empty.
     """
 
     name: str
     width: int
     height: int
     byte_size: int
+    svg_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

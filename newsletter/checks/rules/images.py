@@ -116,6 +116,20 @@ def unreachable_image(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
+    "unsafe-svg", "error",
+    meaning="It is neither served nor exported: readers see an empty frame, on the web, too.",
+    remedy="Export it again as a plain SVG without scripts, links to other files and entities; or "
+    "save it as PNG.",
+)  # fmt: skip
+def unsafe_svg(context: CheckContext) -> Iterator[Match]:
+    """An SVG beside the post that is more than a drawing, such as one with a script."""
+    for image in context.issue.post.images.values():
+        if image.svg_problem:
+            where = context.source_map.locate_url(image.name, *_IMAGE_SETTINGS)
+            yield Match(f"{image.name} is not published: {image.svg_problem}", where, image.name)
+
+
+@rule(
     "image-on-this-machine", "warning",
     meaning="Only this machine can open them: readers see empty frames.",
     remedy="Set image_url, or public_url, to an https address on the internet.",

@@ -195,3 +195,24 @@ def test_unsupported_image_needs_one_reader_in_a_hundred(
 ) -> None:
     shares = ClientShares({"gmail": share, "apple_mail": 1 - share})
     assert len(get_messages("unsupported-image", image("a.svg"), client_shares=shares)) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "message"),
+    [
+        ("a.svg", "<script>alert(1)</script>", "a.svg is not published: it holds a script"),
+        ("A.SVG", "<rect onclick='a()'/>", "A.SVG is not published: it holds a script"),
+        ("a.svg", "</svg>", "a.svg is not published: it is not well-formed"),
+        ("a.svg", "<rect/>", ""),
+        ("a.png", "<script>alert(1)</script>", ""),
+    ],
+)
+def test_svg_that_is_not_published_is_an_error(
+    get_messages: GetMessages, name: str, inside: str, message: str
+) -> None:
+    drawing = f"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'>{inside}</svg>"
+    found = get_messages(
+        "unsafe-svg", f"![A tern]({name})", files={name: drawing.encode()}, settings=PUBLISHED
+    )
+    assert len(found) == bool(message)
+    assert all(text.startswith(message) for text in found)

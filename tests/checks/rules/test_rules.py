@@ -148,6 +148,10 @@ BAD: Mapping[str, Bad] = {
         PARAGRAPH + "![A boat](boat.png)", files={"boat.png": (600, 400)}, line=8,
         message="boat.png has no public address",
     ),
+    "unsafe-svg": Bad(
+        PARAGRAPH + "![A boat](boat.svg)", files={"boat.svg": (600, 400)}, line=8,
+        message="boat.svg is not published",
+    ),
     "image-on-this-machine": Bad(
         PARAGRAPH + "![A boat](boat.png)", files={"boat.png": (600, 400)},
         settings={"image_url": "http://127.0.0.1:8000/{slug}/{file}"},
