@@ -1,6 +1,7 @@
 """Unpack the CSV files of a ZIP safely: path traversal, ZIP bombs."""
 
 import errno
+import io
 import struct
 import zipfile
 import zlib
@@ -17,6 +18,8 @@ _LIST_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".jsonl"})
 _ARCHIVE_SUFFIXES = frozenset({".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz"})
 _WORKBOOK_MARKER = "[Content_Types].xml"
 _MAX_FILES = 10_000
+# Of the list of the files. Each takes 46 bytes at least, and 400 in memory.
+_MAX_DIRECTORY_BYTES = 4_000_000
 METADATA_REASON = "metadata of macOS"
 _ENCRYPTED_FLAG = 0x1
 _UTF8_FLAG = 0x800
@@ -96,7 +99,7 @@ def unpack_lists(path: Path, max_bytes: int) -> Iterator[UnpackedArchive]:
 
 def _unpack_to(folder: Path, path: Path, max_bytes: int) -> UnpackedArchive:
     where = Location(str(path))
-    with zipfile.ZipFile(path) as archive:
+    with _BoundedFile(path) as zip_bytes, zipfile.ZipFile(zip_bytes) as archive:
         infos, ignored = _find_list_members(archive, where)
         size, files = 0, []
         for number, info in enumerate(infos):
@@ -111,6 +114,22 @@ def _unpack_to(folder: Path, path: Path, max_bytes: int) -> UnpackedArchive:
     return UnpackedArchive(files, ignored)
 
 
+class _BoundedFile(io.FileIO):
+    """A file of which nobody reads much at once, as the module does with a ZIP's directory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return so many bytes, or all that are left.
+
+        Raises:
+            SubscriberListError: they are more than any list of files in a ZIP needs.
+        """
+        is_much = size is None or not 0 <= size <= _MAX_DIRECTORY_BYTES
+        data = super().read(_MAX_DIRECTORY_BYTES + 1 if is_much else size) or b""
+        if len(data) > _MAX_DIRECTORY_BYTES:
+            raise _too_many_files_error(Location(str(self.name)))
+        return data
+
+
 def _find_list_members(
     archive: zipfile.ZipFile, where: Location
 ) -> tuple[list[zipfile.ZipInfo], list[tuple[str, str]]]:
@@ -121,9 +140,7 @@ def _find_list_members(
             "this is an Excel workbook", where=where, remedy="Save it as CSV and import that."
         )
     if len(infos) > _MAX_FILES:
-        raise SubscriberListError(
-            f"there are more than {_MAX_FILES:,} files in the ZIP", where=where
-        )
+        raise _too_many_files_error(where)
     for info in infos:
         _check_name(info, where)
     reasons = [(info, _reason_to_ignore(info)) for info in infos if not info.is_dir()]
@@ -221,6 +238,14 @@ def _damaged_error(name: str, error: Exception, where: Location) -> SubscriberLi
     reason = str(error).split(" for file ", 1)[0] or "it ends too early"
     return SubscriberListError(
         f"{name} is damaged: {reason}", where=where, remedy="Export it again, or unpack it."
+    )
+
+
+def _too_many_files_error(where: Location) -> SubscriberListError:
+    return SubscriberListError(
+        f"there are more than {_MAX_FILES:,} files in the ZIP",
+        where=where,
+        remedy="Unpack it and import the files.",
     )
 
 

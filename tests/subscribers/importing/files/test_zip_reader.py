@@ -121,6 +121,17 @@ def test_zip_with_too_many_files_is_rejected(tmp_path: Path) -> None:
     assert rejection_message(path) == "there are more than 10,000 files in the ZIP"
 
 
+def test_zip_with_a_huge_directory_is_rejected_before_it_is_read(tmp_path: Path) -> None:
+    """A directory of 58 MB with a million empty files took 459 MB."""
+    path = tmp_path / "audience.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(80):
+            info = zipfile.ZipInfo(f"{number}.csv")
+            info.comment = b"x" * 60_000
+            archive.writestr(info, b"email\n")
+    assert rejection_message(path) == "there are more than 10,000 files in the ZIP"
+
+
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
