@@ -5,14 +5,19 @@ No address, token or query is in a label.
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import sqlalchemy as sa
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import SEND_STATES, TRANSACTIONAL_EMAIL_STATES, send, transactional_email
 from newsletter.errors import DatabaseError, UsageError
+from newsletter.web.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
 from newsletter.web.site_context import Site
 
 LOOPBACK = "127.0.0.1"
@@ -67,19 +72,34 @@ class SiteMetrics:
 
 
 @contextmanager
-def serve_metrics(metrics: SiteMetrics, port: int) -> Iterator[None]:
+def serve_metrics(
+    metrics: SiteMetrics, port: int, limits: ConnectionLimits = DEFAULT_LIMITS
+) -> Iterator[None]:
     """Serve the metrics to Prometheus on a loopback port.
+
+    Each connection has a thread and an open file, until its client has been silent for too long.
 
     Raises:
         UsageError: the port can't be used.
     """
+
+    class Handler(WSGIRequestHandler):
+        timeout = limits.head_seconds
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
     try:
-        server, thread = start_http_server(port, addr=LOOPBACK, registry=metrics.registry)
+        server = make_server(
+            LOOPBACK, port, make_wsgi_app(metrics.registry), ThreadingWSGIServer, Handler
+        )
     except OSError as error:
         raise UsageError(
             f"could not listen on port {port}: {(error.strerror or str(error)).lower()}",
             remedy="Choose another port: --metrics-port N",
         ) from error
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     try:
         yield
     finally:

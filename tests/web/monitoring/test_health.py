@@ -1,5 +1,6 @@
 """Health checks and Prometheus metrics, with and without a database."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import urllib3
 from newsletter.db.schema import transactional_email
 from newsletter.errors import UsageError
 from newsletter.web.app import make_app
+from newsletter.web.http.connection_limits import ConnectionLimits
 from newsletter.web.monitoring.metrics import SiteMetrics, serve_metrics
 from newsletter.web.server import open_public_socket
 from newsletter.web.site_context import Site
@@ -109,3 +111,14 @@ def test_metrics_port_in_use_is_reported(metrics: SiteMetrics) -> None:
     ):
         pass
     assert "--metrics-port" in str(error.value.problems[0].remedy)
+
+
+def test_silent_client_of_the_metrics_is_cut(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    with (
+        serve_metrics(SiteMetrics(site), port, ConnectionLimits(head_seconds=0.2)),
+        socket.create_connection(("127.0.0.1", port), timeout=20) as client,
+    ):
+        client.sendall(b"GET /metrics HTTP/1.1\r\nHost")
+        assert client.recv(100) == b""
