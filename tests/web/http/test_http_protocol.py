@@ -481,3 +481,27 @@ def test_connections_inherit_the_options_of_the_listener(server: Any) -> None:
         if option := getattr(socket, "TCP_USER_TIMEOUT", None):
             timeout = accepted.getsockopt(socket.IPPROTO_TCP, option)
             assert timeout == DEFAULT_LIMITS.stalled_seconds * 1_000
+
+
+@pytest.mark.parametrize(
+    ("source", "lines", "seen"),
+    [
+        ("127.0.0.1", [b"203.0.113.5"], "203.0.113.5"),
+        ("127.0.0.1", [b"192.0.2.1, 203.0.113.5"], "203.0.113.5"),
+        ("127.0.0.1", [b"192.0.2.1, 203.0.113.5, 127.0.0.1"], "203.0.113.5"),
+        ("127.0.0.1", [b"192.0.2.1", b"203.0.113.5"], "203.0.113.5"),
+        ("127.0.0.1", [b"2001:db8::1"], "2001:db8::1"),
+        ("127.0.0.1", [b"<script>, ::::, 203.0.113.5"], "203.0.113.5"),
+        ("127.0.0.1", [], "127.0.0.1"),
+        (ATTACKER, [b"203.0.113.5"], ATTACKER),
+        (ATTACKER, [b"127.0.0.1"], ATTACKER),
+    ],
+)
+def test_only_a_trusted_proxy_says_who_the_client_is(
+    site: Site, serve: Any, source: str, lines: list[bytes], seen: str
+) -> None:
+    app = Starlette(routes=[Route("/", lambda request: Response(request.client.host))])
+    with connect(serve(app, site.config).url, source) as sock:
+        head = b"".join(b"X-Forwarded-For: %s\r\n" % line for line in lines)
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + head + b"\r\n")
+        assert receive_all(sock).rpartition(b"\r\n")[2] == seen.encode()
