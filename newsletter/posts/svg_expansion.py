@@ -1,4 +1,4 @@
-"""Count what a browser draws of an SVG whose elements refer to each other. Pure.
+"""Count what a browser draws of an SVG, repetitions included. Pure.
 
 Thirty groups that each show the one before ten times are a file of 3 kB and 10^30 rectangles.
 """
