@@ -3,6 +3,7 @@
 No limit of uvicorn's own closes a client that sends or reads nothing, or very slowly.
 """
 
+import asyncio
 import ipaddress
 import socket
 import sys
@@ -61,6 +62,9 @@ DEFAULT_LIMITS = ConnectionLimits()
 class ConnectionCounter:
     """The number of open connections, in all and of each address.
 
+    If there are too many in all, one is cut that waits for a request and is of the address that has
+    the most such, so that a few clients with many connections shut nobody else out.
+
     Args:
         limits: how many there may be.
         trusted_proxies: addresses or networks of which each connection may be another reader's.
@@ -71,27 +75,65 @@ class ConnectionCounter:
         self._proxies = [ipaddress.ip_network(network) for network in trusted_proxies]
         self._count = 0
         self._count_by_network: Counter[str] = Counter()
+        # The longest waiting first.
+        self._waiting_by_network: dict[str, dict[asyncio.Transport, None]] = {}
 
-    def add(self, address: str) -> bool:
-        """Count a connection from ``address``; return whether it is within the limits.
+    def add(self, address: str, transport: asyncio.Transport) -> bool:
+        """Count a connection, which waits for a request; return whether it is within the limits.
 
         Args:
-            address: an IP address; empty for a local socket, which counts as a proxy.
+            address: the client's IP address; empty for a local socket, which counts as a proxy.
+            transport: the connection, which may be cut later to make room for another one.
         """
         network = self._get_network(address)
         self._count += 1
         self._count_by_network[network] += 1
-        return self._count <= self._limits.connections and (
-            not network or self._count_by_network[network] <= self._limits.connections_per_address
-        )
+        if network and self._count_by_network[network] > self._limits.connections_per_address:
+            return False
+        if self._count > self._limits.connections and not self._make_room():
+            return False
+        self.start_waiting(address, transport)
+        return True
 
-    def remove(self, address: str) -> None:
+    def remove(self, address: str, transport: asyncio.Transport) -> None:
         """Stop counting a connection that ``add`` counted."""
+        self.stop_waiting(address, transport)
         network = self._get_network(address)
         self._count -= 1
         self._count_by_network[network] -= 1
         if not self._count_by_network[network]:
             del self._count_by_network[network]
+
+    def start_waiting(self, address: str, transport: asyncio.Transport) -> None:
+        """Note that a connection waits for a request."""
+        network = self._get_network(address)
+        if network:  # those of a proxy are other readers' each
+            self._waiting_by_network.setdefault(network, {})[transport] = None
+
+    def stop_waiting(self, address: str, transport: asyncio.Transport) -> None:
+        """Note that a connection has sent a request, or is closed."""
+        network = self._get_network(address)
+        waiting = self._waiting_by_network.get(network, {})
+        waiting.pop(transport, None)
+        if not waiting:
+            self._waiting_by_network.pop(network, None)
+
+    def _make_room(self) -> bool:
+        """Cut a connection of the client with the most that wait; return whether there is one.
+
+        A client of which only one waits may be any reader, and is left, and so is a connection to
+        which the rest of a response is still being sent.
+        """
+        network, waiting = max(
+            self._waiting_by_network.items(), key=lambda item: len(item[1]), default=("", {})
+        )
+        idle = (transport for transport in waiting if not transport.get_write_buffer_size())
+        longest = next(idle, None)
+        if len(waiting) <= 1 or longest is None:
+            return False
+        del self._waiting_by_network[network][longest]
+        longest.abort()
+        return True
 
     def _get_network(self, address: str) -> str:
         """Return what counts as one client; empty for a proxy."""

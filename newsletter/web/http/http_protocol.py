@@ -43,12 +43,12 @@ class LimitedHttpProtocol(H11Protocol):
         super().connection_made(transport)
         self._address = self.client[0] if self.client else ""
         self._start_timer(self._limits.head_seconds)
-        if not self._counter.add(self._address):
+        if not self._counter.add(self._address, transport):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""
-        self._counter.remove(self._address)
+        self._counter.remove(self._address, self.transport)
         if self._timer:
             self._timer.cancel()
         super().connection_lost(exc)
@@ -63,12 +63,14 @@ class LimitedHttpProtocol(H11Protocol):
         cycle_before = self.cycle
         super().handle_events()
         if self.cycle is not cycle_before and self._is_answering():
+            self._counter.stop_waiting(self._address, self.transport)
             self._request_deadline = self.loop.time() + self._limits.request_seconds
             self._start_timer(self._limits.request_seconds)
 
     def on_response_complete(self) -> None:
         """Start the timer of the next request's head."""
         self._start_timer(self._limits.head_seconds)
+        self._counter.start_waiting(self._address, self.transport)
         super().on_response_complete()
         if self._is_half_closed:
             self.transport.close()

@@ -316,7 +316,21 @@ def test_one_address_cannot_take_all_connections(site: Site, serve: Any) -> None
 
         assert [is_served(ATTACKER) for _ in range(20)] == [True] * 5 + [False] * 15
         server.wait_for_connections(5)
-        assert [is_served("127.0.0.1") for _ in range(16)] == [True] * 15 + [False]
+        # Readers behind a proxy get the other 15, then those of the attacker but for the last.
+        assert [is_served("127.0.0.1") for _ in range(20)] == [True] * 19 + [False]
+
+
+def test_several_addresses_with_silent_connections_shut_nobody_out(site: Site, serve: Any) -> None:
+    limits = replace(DEFAULT_LIMITS, head_seconds=60, connections=20, connections_per_address=10)
+    server = serve(make_app(site), site.config, limits)
+    with ExitStack() as stack:
+        for number in range(40):
+            silent = stack.enter_context(connect(server.url, f"127.0.0.{number % 4 + 2}"))
+            silent.sendall(b"GET / HT")
+        for _ in range(30):
+            with connect(server.url, "127.0.0.9") as reader:
+                reader.sendall(HEALTH)
+                assert reader.recv(100).startswith(b"HTTP/1.1 200")
 
 
 def test_bodies_of_one_client_cannot_fill_memory(site: Site, serve: Any) -> None:
