@@ -24,6 +24,8 @@ from newsletter.db.schema import (
     suppression,
     transactional_email,
 )
+from newsletter.errors import SubscriberListError
+from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent.former_addresses import (
     FormerAddress,
     find_former_addresses,
@@ -129,6 +131,7 @@ def _erase_rows(
             sa.or_(their_emails_condition(key, former), _is_to_requested_address(id_))
         )
     )
+    _delete_requested_changes(connection, key, former)
     connection.execute(sa.delete(subscriber).where(subscriber.c.address_key == key))
     unreadable = sum(delete_mentions(connection, mentioned) for mentioned in keys)
     result = ErasureResult(id_ is not None, suppressions, sends, events, unreadable)
@@ -161,6 +164,42 @@ def _is_to_requested_address(id_: int | None) -> sa.ColumnElement[bool]:
     return sa.and_(
         transactional_email.c.kind == "move_to", transactional_email.c.address_key.in_(requested)
     )
+
+
+def _delete_requested_changes(
+    connection: sa.Connection, key: str, former_addresses: Collection[FormerAddress]
+) -> None:
+    """Delete other subscribers' requests to change to this address, and the emails that name it.
+
+    Nobody can change to an address that was erased.
+    """
+    columns = address_change.c
+    theirs = (
+        columns.address_key == key,
+        *(
+            sa.and_(columns.address_key == former.key, columns.requested_at <= former.until)
+            for former in former_addresses
+        ),
+    )
+    connection.execute(sa.delete(address_change).where(sa.or_(*theirs)))
+    keys = {key, *(former.key for former in former_addresses)}
+    query = sa.select(transactional_email.c.id, transactional_email.c.data)
+    is_about_change = transactional_email.c.kind.in_(("move_from", "move_to"))
+    ids = [
+        id_
+        for id_, data in connection.execute(query.where(is_about_change))
+        if _parse_key(data.get("address", "")) in keys
+    ]
+    named = column_in(connection, transactional_email.c.id, ids)
+    connection.execute(sa.delete(transactional_email).where(named))
+
+
+def _parse_key(address: str) -> str:
+    """Return the key of an address; empty if it is masked or not valid."""
+    try:
+        return parse_address(address).key
+    except SubscriberListError:
+        return ""
 
 
 def _is_late_event(

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from newsletter.db import open_database, read_transaction
 from newsletter.db.schema import (
+    address_change,
     batch,
     erased,
     event,
@@ -18,6 +19,7 @@ from newsletter.db.schema import (
     send_recipient,
     subscriber_tag,
     suppression,
+    transactional_email,
     unreadable_event,
 )
 from newsletter.errors import SubscriberListError
@@ -217,3 +219,53 @@ def test_database_file_does_not_contain_erased_addresses(
     content = b"".join(path.read_bytes() for path in tmp_path.glob("newsletter.db*"))
     assert b"reader51@example.com" in content
     assert [n for n in range(0, 5_000, 50) if f"reader{n}@example.com".encode() in content] == []
+
+
+@pytest.fixture
+def requested_change(engine: sa.Engine) -> None:
+    """Bo has asked to change to Ada's address, with an email to each."""
+    with engine.begin() as connection:
+        bo = changes.subscribe(connection, BO, "active", ChangeOrigin(NOW, "cli"))
+        changes.subscribe(connection, ADA, "active", ChangeOrigin(NOW, "cli"))
+        connection.execute(
+            sa.insert(address_change).values(
+                subscriber_id=bo.id, address=ADA.address, address_key=ADA.key, requested_at=NOW
+            )
+        )
+        row = {"window": "1", "created_at": NOW, "state": "accepted"}
+        connection.execute(
+            sa.insert(transactional_email),
+            [
+                row | {"kind": "move_from", "address": BO.address, "address_key": BO.key,
+                       "data": {"url": "https://n.example/move/x", "address": "ADA@Example.com"}},
+                row | {"kind": "confirm", "address": BO.address, "address_key": BO.key,
+                       "data": {"name": "Bo"}},
+                row | {"kind": "move_to", "address": ADA.address, "address_key": ADA.key,
+                       "data": {"url": "https://n.example/move/y", "address": ADA.address}},
+                row | {"kind": "welcome", "address": ADA.address, "address_key": ADA.key,
+                       "data": {}},
+            ],
+        )  # fmt: skip
+
+
+@pytest.mark.usefixtures("requested_change")
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+def test_others_requests_to_change_to_the_address_are_deleted(engine: sa.Engine) -> None:
+    assert erase_address(engine, ADA.key, NOW)
+    with read_transaction(engine) as connection:
+        assert connection.execute(sa.select(address_change)).all() == []
+        kinds = connection.scalars(sa.select(transactional_email.c.kind)).all()
+        assert kinds == ["confirm"], "Ada's welcome email is deleted, Bo's own email is not"
+        remaining = [
+            repr(connection.execute(sa.select(table)).all()).casefold()
+            for table in metadata.sorted_tables
+        ]
+    assert [rows for rows in remaining if ADA.key in rows] == []
+
+
+@pytest.mark.usefixtures("requested_change")
+def test_erasing_the_one_who_asked_keeps_the_owner_of_the_address(engine: sa.Engine) -> None:
+    assert erase_address(engine, BO.key, NOW)
+    with read_transaction(engine) as connection:
+        assert connection.execute(sa.select(address_change)).all() == []
+        assert find_profile(connection, ADA).status == "active"
