@@ -1,4 +1,4 @@
-"""Compute list statistics: growth, churn, sources, tags, reasons."""
+"""Compute list statistics: growth, churn, sources, tags, reasons, refusals."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from newsletter.db.schema import journal, subscriber, subscriber_tag
 from newsletter.subscribers.audience import count_by_status
 from newsletter.subscribers.queries.unsubscribe_reasons import count_unsubscribe_reasons
+from newsletter.subscribers.refused_signups import RefusalCount, load_refused_signups
 
 TOP_COUNT = 10
 _DIGITS = "0123456789"
@@ -59,6 +60,7 @@ class ListStats:
         sources: source, number of subscribers, and how many of them are active; the largest first.
         tags: tag and number of active subscribers who have it, the largest first.
         reasons: reason for unsubscribing as given on the page -> how often.
+        refused_signups: sign-ups refused or never confirmed, the latest month first.
     """
 
     by_status: Mapping[str, int]
@@ -67,6 +69,7 @@ class ListStats:
     sources: Sequence[tuple[str, int, int]]
     tags: Sequence[tuple[str, int]]
     reasons: Mapping[str, int]
+    refused_signups: Sequence[RefusalCount]
 
 
 def compute_stats(
@@ -94,6 +97,7 @@ def compute_stats(
         _count_sources(connection),
         _count_tags(connection),
         count_unsubscribe_reasons(connection),
+        load_refused_signups(connection),
     )
 
 

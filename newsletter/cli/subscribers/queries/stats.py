@@ -1,6 +1,7 @@
 """``newsletter subscribers stats``: growth, churn, sources and tags."""
 
 import datetime
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -19,6 +20,7 @@ from newsletter.cli.output import (
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.stats import GrowthPeriod, ListStats
+    from newsletter.subscribers.refused_signups import RefusalCount
 
 BAR_WIDTH = 28
 MAX_NAME_WIDTH = 50
@@ -38,7 +40,7 @@ def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
     """Show how the list grows: who joined and left by week, churn, sources, tags.
 
     Weeks begin on Monday in the newsletter's time zone. Churn is the part of a month's
-    active readers that left in it.
+    active readers that left in it. Sign-ups that were refused are counted by reason.
 
     \b
     Example:
@@ -110,6 +112,7 @@ def _print_stats(stats: "ListStats") -> None:
     total = sum(stats.by_status.values())
     if not total:
         echo("The list is empty. Fill it with: newsletter subscribers import FILE.csv")
+        _print_refused(stats.refused_signups)
         return
     ordered = {"active": stats.by_status["active"], **stats.by_status}
     summary = f"{format_count(total, 'reader')}: {format_status_counts(ordered)}"
@@ -127,6 +130,23 @@ def _print_stats(stats: "ListStats") -> None:
             (reason.replace("_", " "), count, None) for reason, count in stats.reasons.items()
         )
         _print_counts("why they left", "answers", "", reason_rows)
+    _print_refused(stats.refused_signups)
+
+
+def _print_refused(counts: "Sequence[RefusalCount]") -> None:
+    """Print the refused sign-ups by reason: in the latest month that has any, and in all months."""
+    if not counts:
+        return
+    latest_month = counts[0].month
+    totals: Counter[str] = Counter()
+    latest: Counter[str] = Counter()
+    for month, reason, signups in counts:
+        totals[reason] += signups
+        latest[reason] += signups if month == latest_month else 0
+    rows = (
+        (reason.replace("_", " "), total, latest[reason]) for reason, total in totals.most_common()
+    )
+    _print_counts("refused sign-ups", "in all", f"in {latest_month}", rows)
 
 
 def _print_weeks(weeks: "Sequence[GrowthPeriod]") -> None:
@@ -183,6 +203,7 @@ def _to_dict(stats: "ListStats") -> dict[str, Any]:
         ],
         "tags": [{"tag": tag, "active": active} for tag, active in stats.tags],
         "reasons": dict(stats.reasons),
+        "refused_signups": [count._asdict() for count in stats.refused_signups],
     }
 
 

@@ -1,5 +1,7 @@
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,29 @@ def test_stats_as_json(cli: Cli) -> None:
     assert data["months"][-1]["churn"] is None
     assert data["sources"][0]["readers"] == 1265
     assert data["tags"] == []
+
+
+@pytest.mark.parametrize("readers", ["none", "project_with_readers"])
+def test_stats_show_refused_sign_ups(
+    cli: Cli, project_folder: Path, request: pytest.FixtureRequest, readers: str
+) -> None:
+    if readers != "none":
+        request.getfixturevalue(readers)
+    cli("subscribers", "stats")
+    rows = [("2026-10", "honeypot", 1234), ("2026-11", "honeypot", 5), ("2026-11", "ip_limit", 7)]
+    with closing(sqlite3.connect(project_folder / "newsletter.db")) as connection, connection:
+        connection.executemany("INSERT INTO refused_signup VALUES (?, ?, ?)", rows)
+    lines = cli("subscribers", "stats")[1].splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("refused sign-ups"))
+    assert max(map(len, lines)) <= 80
+    assert lines[start].split() == ["refused", "sign-ups", "in", "all", "in", "2026-11"]
+    assert [line.split() for line in lines[start + 1 : start + 3]] == [
+        ["honeypot", "1,239", "5"], ["ip", "limit", "7", "7"],
+    ]  # fmt: skip
+    data = json.loads(cli("subscribers", "stats", "--json")[1])
+    assert data["refused_signups"][-1] == {
+        "month": "2026-10", "reason": "honeypot", "signups": 1234,
+    }  # fmt: skip
 
 
 def test_plot_option_writes_a_chart(cli: Cli, project_with_readers: Path) -> None:
