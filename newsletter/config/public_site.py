@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from newsletter.config import value_types
 from newsletter.config.base_model import StrictModel
@@ -53,6 +53,13 @@ class SignupSettings(StrictModel):
     confirm_days: int = Field(
         default=7, ge=1, le=60, description="Days for which a confirmation link is valid."
     )
+    purge_days: int = Field(
+        default=30,
+        ge=1,
+        le=3_650,
+        description="Days after which sign-ups that were never confirmed are deleted; at least "
+        "`confirm_days`.",
+    )
     window_hours: int = Field(
         default=24,
         ge=1,
@@ -67,9 +74,21 @@ class SignupSettings(StrictModel):
     )
     per_ip_hour: int = Field(default=30, ge=1, description="Sign-ups per hour from one IP address.")
     per_address_day: int = Field(
-        default=5, ge=1, description="Sign-ups per day for one mailbox, however it is spelled."
+        default=5,
+        ge=1,
+        description="Emails per day to one mailbox, however it is spelled, that anybody can "
+        "request: to confirm a sign-up, a change of address, a download or an erasure.",
     )
     per_hour: int = Field(default=1_000, ge=1, description="Sign-ups per hour in total.")
+
+    @field_validator("purge_days")
+    @classmethod
+    def _outlive_links(cls, days: int, info: ValidationInfo) -> int:
+        """Reject fewer days than a link is valid; the default gives way to ``confirm_days``."""
+        confirm_days = info.data.get("confirm_days", 0)
+        if days < confirm_days:
+            raise ValueError(f"{days} is less than confirm_days, which is {confirm_days}")
+        return days
 
 
 class PreferencesSettings(StrictModel):

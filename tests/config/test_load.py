@@ -48,6 +48,11 @@ def test_lists_become_tuples_and_sections_become_models(load: Load) -> None:
     assert config.sendgrid.categories == ("a", "b")
 
 
+def test_sign_ups_are_kept_as_long_as_their_links_whatever_the_default(load: Load) -> None:
+    assert load("signup: {confirm_days: 60}\n").signup.confirm_days == 60
+    assert load("signup: {confirm_days: 60, purge_days: 60}\n").signup.purge_days == 60
+
+
 @pytest.mark.parametrize(
     ("value", "command"),
     [
@@ -145,6 +150,7 @@ name: again
             "attributes: {city: 3}\n",
             'attributes.city: this must be text; put quotes around it: "3"',
         ),
+        ("signup: {purge_days: 6}\n", "6 is less than confirm_days, which is 7"),
         ("reply_to: a@b.example\n", "Did you mean 'sender.reply_to'?"),
         ("reply-to: a@b.example\n", "unknown key 'reply-to'."),
         ("theme: {xyz: 1}\n", "Valid keys: template, light, dark"),
