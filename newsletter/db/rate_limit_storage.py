@@ -56,6 +56,12 @@ class RateLimitTableStorage(Storage):
         hits: int = self._connection.execute(upsert.returning(rate_limit.c.hits)).scalar_one()
         return hits
 
+    def decrease(self, key: str, amount: int) -> None:
+        """Subtract from the count in the current window, if there is one."""
+        current = (rate_limit.c.key == self._hash_key(key), rate_limit.c.expires > self._now)
+        decreased = sa.case((rate_limit.c.hits > amount, rate_limit.c.hits - amount), else_=0)
+        self._connection.execute(sa.update(rate_limit).where(*current).values(hits=decreased))
+
     def get(self, key: str) -> int:
         """Return the count in the current window."""
         hits = self._select_current(sa.select(rate_limit.c.hits), key)
@@ -92,6 +98,13 @@ class RateLimitTableStorage(Storage):
 def consume_limit(storage: RateLimitTableStorage, limit: RateLimitItem, *identifiers: str) -> bool:
     """Count one hit and return whether it is within the limit."""
     return FixedWindowRateLimiter(storage).hit(limit, *identifiers)
+
+
+def refund_limit(
+    storage: RateLimitTableStorage, limit: RateLimitItem, *identifiers: str, hits: int = 1
+) -> None:
+    """Take back hits that turned out not to count; with 0, the statement changes nothing."""
+    storage.decrease(limit.key_for(*identifiers), hits)
 
 
 def delete_expired_limits(connection: sa.Connection, now: float) -> None:

@@ -29,6 +29,9 @@ from newsletter.subscribers.address import ParsedAddress
 
 # A sender that has not recorded an outcome for this long is dead.
 LEASE_DURATION = datetime.timedelta(minutes=10)
+# The emails by which subscribers confirm a request about their data. They have just asked for them,
+# whether or not they want issues, so SendGrid must not drop them for those who have left.
+DATA_REQUEST_KINDS = ("download", "erase")
 # An email that was requested yesterday is no longer expected.
 MAX_AGE = datetime.timedelta(days=1)
 
@@ -204,7 +207,9 @@ def build_transactional_body(
     }
     if headers:
         personalization["headers"] = dict(headers)
-    return encode_request_head(email, untracked) + orjson.dumps([personalization]) + b"}"
+    is_data_request = queued_email.kind in DATA_REQUEST_KINDS
+    head = encode_request_head(email, untracked, bypass_suppressions=is_data_request)
+    return head + orjson.dumps([personalization]) + b"}"
 
 
 def record_email_outcome(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.schema import suppression
+from newsletter.db.schema import subscriber, suppression
 
 
 class SuppressionEntry(NamedTuple):
@@ -35,3 +35,14 @@ _BY_ADDRESS = (
 def load_suppressions(connection: sa.Connection, key: str) -> tuple[SuppressionEntry, ...]:
     """Return the suppressions of one address, the oldest first."""
     return tuple(SuppressionEntry(*row) for row in connection.execute(_BY_ADDRESS, {"key": key}))
+
+
+def has_working_mailbox(connection: sa.Connection, key: str) -> bool:
+    """Return whether a subscriber has this address, and emails to it have not bounced.
+
+    It says nothing about whether they may be sent issues.
+    """
+    query = sa.select(subscriber.c.status).where(subscriber.c.address_key == key)
+    status = connection.scalar(query)
+    reasons = {entry.reason for entry in load_suppressions(connection, key)}
+    return status is not None and "bounced" not in {status, *reasons}

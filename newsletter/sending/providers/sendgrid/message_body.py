@@ -53,8 +53,18 @@ def encode_request_head(
     config: Config,
     scheduled: ScheduledDelivery | None = None,
     inline_images: Sequence[InlineImage] = (),
+    *,
+    bypass_suppressions: bool = False,
 ) -> bytes:
-    """Return the request's JSON up to the value of ``personalizations``, which is its last key."""
+    """Return the request's JSON up to the value of ``personalizations``, which is its last key.
+
+    Args:
+        email: as rendered.
+        config: the newsletter's settings.
+        scheduled: if SendGrid holds it back.
+        inline_images: images inside the email.
+        bypass_suppressions: whether recipients who have unsubscribed or complained get it too.
+    """
     options = config.sendgrid
     root: dict[str, Any] = {"from": _mailbox_json(email.sender)}
     if email.reply_to:
@@ -83,8 +93,11 @@ def encode_request_head(
         root["batch_id"] = scheduled.batch_id
         if scheduled.send_at:
             root["send_at"] = int(scheduled.send_at.timestamp())
-    if options.sandbox:
-        root["mail_settings"] = {"sandbox_mode": {"enable": True}}
+    settings = ["sandbox_mode"] if options.sandbox else []
+    if bypass_suppressions:
+        settings += ["bypass_spam_management", "bypass_unsubscribe_management"]
+    if settings:
+        root["mail_settings"] = {name: {"enable": True} for name in settings}
     return orjson.dumps(root)[:-1] + b',"personalizations":'
 
 

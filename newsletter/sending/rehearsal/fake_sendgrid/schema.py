@@ -95,6 +95,8 @@ class MailSettings(StrictSchema):
     """How SendGrid handles the request."""
 
     sandbox_mode: OnOffSetting | None = None
+    bypass_spam_management: OnOffSetting | None = None
+    bypass_unsubscribe_management: OnOffSetting | None = None
 
 
 class MailSend(StrictSchema):
