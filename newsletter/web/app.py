@@ -23,7 +23,14 @@ from newsletter.web.monitoring import health
 from newsletter.web.monitoring.metrics import SiteMetrics
 from newsletter.web.monitoring.request_log import RequestLogMiddleware, log_request
 from newsletter.web.site_context import Site
-from newsletter.web.subscriber import change_address, confirm, preferences, subscribe, unsubscribe
+from newsletter.web.subscriber import (
+    change_address,
+    confirm,
+    data_requests,
+    preferences,
+    subscribe,
+    unsubscribe,
+)
 
 IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 # Errors below these paths are JSON; elsewhere they are pages.
@@ -50,6 +57,7 @@ def make_app(
         unsubscribe,
         preferences,
         change_address,
+        data_requests,
         confirm,
         subscribe,
         sendgrid_webhook,

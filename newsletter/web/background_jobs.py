@@ -40,7 +40,10 @@ class BackgroundJob(NamedTuple):
 
 def make_background_jobs(site: Site, mailer: SendGridClient | None) -> list[BackgroundJob]:
     """Return the site's jobs; without ``mailer``, only those that send nothing."""
-    jobs = [BackgroundJob("cleanup", 3600.0, lambda: _clean_up(site))]
+    jobs = [
+        BackgroundJob("cleanup", 3600.0, lambda: _clean_up(site)),
+        BackgroundJob("refused sign-ups", 60.0, lambda: site.refused_signups.save(site.engine)),
+    ]
     if mailer:
         jobs.append(
             BackgroundJob("transactional emails", 1.0, lambda: send_queued_emails(site, mailer))

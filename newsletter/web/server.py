@@ -1,18 +1,20 @@
 """Run the public server: socket, uvicorn, background jobs, shutdown."""
 
 import asyncio
+import logging
 import math
 import signal
 import socket
 from contextlib import ExitStack, suppress
 from functools import partial
 
+import sqlalchemy as sa
 import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 
 from newsletter.config import Config
-from newsletter.errors import UsageError
+from newsletter.errors import DatabaseError, UsageError
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.web.app import make_app
 from newsletter.web.background_jobs import JobRunner, make_background_jobs
@@ -31,6 +33,8 @@ from newsletter.web.site_context import Site
 SHUTDOWN_SECONDS = 30
 # Because of the GIL, more threads would make responses later, not faster.
 WORKER_THREADS = 12
+
+_log = logging.getLogger(__name__)
 
 
 def open_public_socket(
@@ -103,6 +107,7 @@ def run_site(
     with ExitStack() as stack:
         if metrics_port:
             stack.enter_context(serve_metrics(metrics, metrics_port))
+        stack.callback(_save_last_counts, site)
         stack.enter_context(JobRunner(make_background_jobs(site, mailer)))
         limits = DEFAULT_LIMITS.fit_open_files(raise_open_file_limit())
         app = make_app(site, body_timeout=limits.body_seconds, metrics=metrics)
@@ -110,6 +115,13 @@ def run_site(
         runner = stack.enter_context(asyncio.Runner(loop_factory=options.get_loop_factory()))
         with suppress(KeyboardInterrupt):
             runner.run(_serve(options, sock))
+
+
+def _save_last_counts(site: Site) -> None:
+    try:
+        site.refused_signups.save(site.engine)
+    except (DatabaseError, sa.exc.SQLAlchemyError):
+        _log.warning("the last counts of refused sign-ups could not be saved")
 
 
 async def _serve(uvicorn_config: uvicorn.Config, sock: socket.socket) -> None:

@@ -3,7 +3,7 @@
 import datetime
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import itsdangerous
@@ -17,6 +17,7 @@ from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import setting
 from newsletter.project import Project
 from newsletter.web.page_templates import PageRenderer
+from newsletter.web.refused_signups import RefusedSignupCounter
 
 SECRET_SETTING = "site_secret"  # noqa: S105 - the secret's key, not the secret
 
@@ -36,6 +37,7 @@ class Site:
         pages: renders the HTML pages.
         secret: 32 bytes, stored in the database only, that sign forms and links.
         clock: returns the current time, timezone-aware.
+        refused_signups: counts the sign-ups that this process refuses.
     """
 
     project: Project
@@ -43,6 +45,7 @@ class Site:
     pages: PageRenderer
     secret: bytes
     clock: Callable[[], datetime.datetime] = utc_now
+    refused_signups: RefusedSignupCounter = field(default_factory=RefusedSignupCounter)
 
     @property
     def config(self) -> Config:

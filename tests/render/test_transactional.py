@@ -26,6 +26,8 @@ CONTENTS = (
     ),
     TransactionalContent("move_from", URL, datetime.date(2026, 11, 29), "b…@example.org"),
     TransactionalContent("move_to", URL, datetime.date(2026, 11, 29), "a…@example.org"),
+    TransactionalContent("download", URL, datetime.date(2026, 11, 29)),
+    TransactionalContent("erase", URL, datetime.date(2026, 11, 29)),
 )
 LANGUAGES = ("en", "ar", "de", "es", "fr", "he", "nb", "nl")
 

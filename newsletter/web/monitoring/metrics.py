@@ -1,4 +1,4 @@
-"""Prometheus metrics: requests, transactional emails, sends.
+"""Prometheus metrics: requests, refused sign-ups, transactional emails, sends.
 
 No address, token or query is in a label.
 """
@@ -11,7 +11,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Histogram, make_wsgi_app
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from newsletter.db import read_transaction
@@ -51,7 +51,13 @@ class SiteMetrics:
         self._request_seconds.labels(route).observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the gauges of what is in the database; none if it can't be reached."""
+        """Yield the refused sign-ups, and what is in the database if it can be reached."""
+        refused = CounterMetricFamily(
+            "newsletter_refused_signups", "Sign-ups refused or never confirmed.", labels=["reason"]
+        )
+        for reason, signups in self._site.refused_signups.load_totals().items():
+            refused.add_metric([reason], signups)
+        yield refused
         tables = (
             (
                 "newsletter_letters",

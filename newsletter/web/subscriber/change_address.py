@@ -22,7 +22,11 @@ from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.web.http.request_data import parse_form
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.access_token import Visitor, mask_address, sign, unsign
-from newsletter.web.subscriber.transactional_emails import enqueue_email
+from newsletter.web.subscriber.requested_emails import (
+    RequestedKind,
+    enqueue_requested_email,
+    normalize_mailbox,
+)
 
 LINK_PURPOSE = "move"
 JOURNAL_SOURCE = "/move"
@@ -92,25 +96,18 @@ def request_address_change(
         )
     )
     window = datetime.timedelta(hours=site.config.signup.window_hours)
-    old = ParsedAddress(visitor.address, visitor.address_key)
-    enqueue_email(
-        connection,
-        "move_from",
-        old,
-        _make_email_data(site, visitor, new_address, "from"),
-        now,
-        MIN_REQUEST_INTERVAL,
-    )
+    old_address = ParsedAddress(visitor.address, visitor.address_key)
     is_available = changes.is_address_available(connection, new_address.key)
-    enqueue_email(
-        connection,
-        "move_to",
-        new_address,
-        _make_email_data(site, visitor, new_address, "to"),
-        now,
-        window,
-        allowed=is_available,
-    )
+    emails: list[tuple[RequestedKind, ParsedAddress, datetime.timedelta, bool]] = [
+        ("move_from", old_address, MIN_REQUEST_INTERVAL, True),
+        ("move_to", new_address, window, is_available),
+    ]
+    # Always in the same order, since each mailbox's count is locked until the commit.
+    for kind, address, interval, allowed in sorted(emails, key=lambda e: normalize_mailbox(e[1])):
+        data = _make_email_data(site, visitor, new_address, kind.removeprefix("move_"))
+        enqueue_requested_email(
+            site, connection, kind, address, data, window=interval, allowed=allowed
+        )
     return True
 
 

@@ -1,16 +1,15 @@
 """Preferences page: name, topics, pause, new address, export, erasure.
 
-The token in the link grants access. Each form is signed against cross-site requests and does one
-thing; unsubscribing is on the page behind the unsubscribe link.
+The token in the link grants access, except to the data as a whole: downloading or erasing it is
+confirmed by email, since an issue may have been forwarded with its links. Each form is signed
+against cross-site requests and does one thing; unsubscribing is on the page behind the unsubscribe
+link.
 """
 
 import datetime
-import logging
 from collections.abc import Callable, Mapping
-from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
 import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,9 +18,7 @@ from starlette.routing import BaseRoute, Route
 from newsletter.db import read_transaction
 from newsletter.db.schema import subscriber_tag
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.address import ParsedAddress, parse_address
-from newsletter.subscribers.consent.dry_run_erasure import erase_reader
-from newsletter.subscribers.gdpr_export import find_profile, profile_to_dict
+from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.importing.rows.row_parser import clean_name
 from newsletter.subscribers.preferences import (
     set_chosen_tags,
@@ -29,9 +26,8 @@ from newsletter.subscribers.preferences import (
     set_subscriber_name,
 )
 from newsletter.web.http.request_data import parse_form
-from newsletter.web.page_templates import PRIVATE_HEADERS
 from newsletter.web.site_context import Site, run_inline_on_sqlite
-from newsletter.web.subscriber import change_address
+from newsletter.web.subscriber import change_address, data_requests
 from newsletter.web.subscriber.access_token import (
     FORM_LIFETIME,
     Visitor,
@@ -40,8 +36,6 @@ from newsletter.web.subscriber.access_token import (
     unsign,
 )
 from newsletter.web.subscriber.unsubscribe import render_unknown_token
-
-_log = logging.getLogger(__name__)
 
 FORM_PURPOSE = "preferences"
 PAUSE_DAYS = {"week": 7, "month": 30, "quarter": 91}
@@ -67,10 +61,8 @@ def routes(site: Site) -> list[BaseRoute]:
         token, fields = request.path_params["token"], parse_form(request)
         is_signed = unsign(site, FORM_PURPOSE, fields.get("signed", ""), FORM_LIFETIME) == token
         match fields.get("do") if is_signed else None:
-            case "download":
-                return _download(site, token)
-            case "erase":
-                return _erase(site, token, fields)
+            case "download" | "erase" as kind:
+                return data_requests.request_confirmation(site, token, kind)
             case str(action) if action in _ACTIONS:
                 return _run_action(site, token, _ACTIONS[action], fields)
         return _render_preferences(site, token, error_key="preferences_stale", status=400)
@@ -202,30 +194,3 @@ _ACTIONS: Mapping[str, FormAction] = {
     "pause": _set_pause,
     "move": _request_move,
 }
-
-
-def _download(site: Site, token: str) -> Response:
-    """Return all data about the subscriber (GDPR, articles 15 and 20), except for the token."""
-    with read_transaction(site.engine) as connection:
-        visitor = find_visitor(connection, token)
-        if visitor is None:
-            return render_unknown_token(site)
-        data: dict[str, Any] = profile_to_dict(
-            find_profile(connection, ParsedAddress(visitor.address, visitor.address_key))
-        )
-    headers = {**PRIVATE_HEADERS, "Content-Disposition": 'attachment; filename="my-data.json"'}
-    body = orjson.dumps(data, option=orjson.OPT_INDENT_2)
-    return Response(body, media_type="application/json", headers=headers)
-
-
-def _erase(site: Site, token: str, fields: FormFields) -> Response:
-    if fields.get("sure") != "yes":
-        return _render_preferences(site, token, error_key="preferences_sure", status=422)
-    with read_transaction(site.engine) as connection:
-        visitor = find_visitor(connection, token)
-    if visitor is None:
-        return render_unknown_token(site)
-    erasure = erase_reader(site.engine, site.project.build_dir, visitor.address_key, site.clock())
-    for folder in erasure.unreachable:
-        _log.warning("a reader was erased; could not look for them in %s", folder)
-    return site.pages.render_page("forgotten", private=True)

@@ -25,8 +25,8 @@ from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import ParsedAddress, parse_address
 from newsletter.web.http.request_data import get_client_ip, parse_form, parse_json_body
 from newsletter.web.site_context import Site, run_inline_on_sqlite
+from newsletter.web.subscriber.requested_emails import enqueue_requested_email
 from newsletter.web.subscriber.signup_limits import count_signup
-from newsletter.web.subscriber.transactional_emails import enqueue_email
 
 FORM_PURPOSE = "form"
 HONEYPOT_FIELD = "website"
@@ -162,9 +162,12 @@ def _handle_form(site: Site, fields: Mapping[str, str], ip: str, source: str) ->
     The same SQL statements run whether or not the address is on the list.
     """
     if fields.get(HONEYPOT_FIELD):
+        site.refused_signups.count("honeypot", site.clock())
         return SignupResult()  # a bot: it gets the same response as everybody
     form_id, error = _read_token(site, fields.get("token", ""))
     if error:
+        reason = "too_fast" if error.message_key == "join_soon" else "bad_token"
+        site.refused_signups.count(reason, site.clock())
         return error
     try:
         address = parse_address(fields.get("email", ""))
@@ -182,18 +185,21 @@ def _enqueue_confirmation(
     now = site.clock()
     window = datetime.timedelta(hours=site.config.signup.window_hours)
     with site.engine.connect() as connection, connection.begin() as transaction:
-        limit = count_signup(connection, site, now, form_id=form_id, ip=ip, address=address)
-        if limit in {"form_reused", "too_often"}:
+        limit = count_signup(connection, site, now, form_id=form_id, ip=ip)
+        if limit != "allowed":
             transaction.rollback()
+            site.refused_signups.count(limit, now)
             return (
                 SignupResult(422, "join_stale")
                 if limit == "form_reused"
                 else SignupResult(429, "join_busy")
             )
         email_data = {**data, "wording": get_consent_wording(site)}
-        enqueue_email(
-            connection, "confirm", address, email_data, now, window, allowed=limit == "allowed"
+        result = enqueue_requested_email(
+            site, connection, "confirm", address, email_data, window=window
         )
+    if result == "mailbox_limit":
+        site.refused_signups.count("mailbox_limit", now)
     return SignupResult()
 
 

@@ -1,4 +1,4 @@
-"""Send confirmation, welcome and address-change emails from the queue.
+"""Send the emails of the queue: confirmations, welcome emails.
 
 A page only enqueues an email. Whether it is sent, and what it changes in the list, is decided here,
 in the background, so that the page's response can't reveal who is on the list.
@@ -7,14 +7,16 @@ in the background, so that the page's response can't reveal who is on the list.
 import datetime
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from newsletter.config.urls import build_preferences_url, build_unsubscribe_url, get_public_url
 from newsletter.db import read_transaction
 from newsletter.db.rate_limit_storage import delete_expired_limits
-from newsletter.db.schema import subscriber
+from newsletter.db.schema import address_change, subscriber
 from newsletter.errors import NewsletterError
 from newsletter.project import Project
 from newsletter.project.scaffold import default_templates_dir
@@ -29,6 +31,7 @@ from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.outcomes import classify_response
 from newsletter.sending.transactional_queue import (
+    DATA_REQUEST_KINDS,
     QueuedEmail,
     build_transactional_body,
     claim_email,
@@ -40,15 +43,11 @@ from newsletter.sending.transactional_queue import (
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import sign_up
+from newsletter.subscribers.consent.suppressions import has_working_mailbox
+from newsletter.subscribers.consent.unconfirmed import purge_unconfirmed
 from newsletter.web.site_context import Site
-
-__all__ = [
-    "CONFIRM_PURPOSE",
-    "enqueue_email",
-    "enqueue_welcome_email",
-    "purge_stale_data",
-    "send_due_emails",
-]
+from newsletter.web.subscriber.access_token import sign
+from newsletter.web.subscriber.requested_emails import refund_requested_email
 
 # The purpose of the link in a confirmation email (itsdangerous' salt).
 CONFIRM_PURPOSE = "confirm"
@@ -69,16 +68,13 @@ def send_due_emails(site: Site, mailer: SendGridClient) -> int:
         How many requests were made.
     """
     request_count = 0
-    templates: Templates | None = None
+    templates = _EmailTemplates(site.project)
     while has_due_emails(site.engine, site.clock()):
-        email = claim_email(
-            site.engine,
-            site.clock(),
-            lambda connection, due: _prepare_due_email(site, connection, due),
-        )
+        dropped: list[QueuedEmail] = []
+        email = claim_email(site.engine, site.clock(), partial(_prepare_due_email, site, dropped))
+        _refund_dropped(site, dropped)
         if email is None:
             break
-        templates = templates or _load_email_templates(site.project)
         outcome = _send_email(site, mailer, email, templates)
         record_email_outcome(site.engine, email, outcome, site.clock())
         if outcome.kind != "accepted":
@@ -91,14 +87,22 @@ def send_due_emails(site: Site, mailer: SendGridClient) -> int:
 
 
 def purge_stale_data(site: Site) -> None:
-    """Delete what has expired: emails in the queue with their addresses, counts of rate limits."""
+    """Delete what has expired: with their addresses, emails, requests and unconfirmed sign-ups."""
     signup, now = site.config.signup, site.clock()
-    retention = max(
-        datetime.timedelta(days=signup.confirm_days), datetime.timedelta(hours=signup.window_hours)
-    )
+    link_lifetime = datetime.timedelta(days=signup.confirm_days)
+    retention = max(link_lifetime, datetime.timedelta(hours=signup.window_hours))
     purge_queue(site.engine, now, retention)
     with site.engine.begin() as connection:
         delete_expired_limits(connection, now.timestamp())
+        expired = address_change.c.requested_at <= now - link_lifetime
+        connection.execute(sa.delete(address_change).where(expired))
+    unconfirmed = purge_unconfirmed(
+        site.engine,
+        now,
+        max_age=max(datetime.timedelta(days=signup.purge_days), link_lifetime),
+        link_lifetime=link_lifetime,
+    )
+    site.refused_signups.add_saved("never_confirmed", unconfirmed)
 
 
 def enqueue_welcome_email(site: Site, connection: sa.Connection, address: ParsedAddress) -> None:
@@ -107,10 +111,33 @@ def enqueue_welcome_email(site: Site, connection: sa.Connection, address: Parsed
         enqueue_email(connection, "welcome", address, {}, site.clock(), None)
 
 
-def _prepare_due_email(site: Site, connection: sa.Connection, email: QueuedEmail) -> bool:
+def _prepare_due_email(
+    site: Site, dropped: list[QueuedEmail], connection: sa.Connection, email: QueuedEmail
+) -> bool:
+    """Return whether the email is still to be sent, and otherwise add it to those dropped."""
+    is_wanted = _is_still_wanted(site, connection, email)
+    if not is_wanted and email.kind != "welcome":
+        dropped.append(email)
+    return is_wanted
+
+
+def _refund_dropped(site: Site, dropped: Sequence[QueuedEmail]) -> None:
+    """Uncount dropped emails: whoever is subscribed can still be sent those that they need.
+
+    After the transaction that drops them: a sign-up waits for it while its mailbox's count is
+    locked.
+    """
+    for email in dropped:
+        with site.engine.begin() as connection:
+            refund_requested_email(site, connection, email.address)
+
+
+def _is_still_wanted(site: Site, connection: sa.Connection, email: QueuedEmail) -> bool:
     """Return whether the email is still to be sent; with single opt-in, subscribe its address."""
     if email.kind == "welcome":
         return _find_active_token(connection, email.address) != ""
+    if email.kind in DATA_REQUEST_KINDS:
+        return has_working_mailbox(connection, email.address.key)
     if email.kind != "confirm":
         return True
     data, single_opt_in = email.data, not site.config.signup.double_opt_in
@@ -125,13 +152,13 @@ def _prepare_due_email(site: Site, connection: sa.Connection, email: QueuedEmail
 
 
 def _send_email(
-    site: Site, mailer: SendGridClient, email: QueuedEmail, templates: Templates
+    site: Site, mailer: SendGridClient, email: QueuedEmail, templates: "_EmailTemplates"
 ) -> Outcome:
     config = site.config
     try:
         content, headers = _build_content(site, email)
         request = build_transactional_body(
-            render_transactional(content, templates, config), config, email, headers
+            render_transactional(content, templates.get(email.kind), config), config, email, headers
         )
     except NewsletterError as error:
         # Nothing has been sent; it is retried, and the template may be fixed by then.
@@ -151,6 +178,10 @@ def _build_content(
         return TransactionalContent("confirm", url, until.date()), {}
     if email.kind == "welcome":
         return _build_welcome_content(site, email.address)
+    if email.kind in DATA_REQUEST_KINDS:
+        until = site.clock() + datetime.timedelta(days=config.signup.confirm_days)
+        url = f"{get_public_url(config)}/{email.kind}/{sign(site, email.kind, email.id)}"
+        return TransactionalContent(email.kind, url, until.date()), {}
     until_day = datetime.date.fromisoformat(data["until"])
     return TransactionalContent(email.kind, data["url"], until_day, data["address"]), {}
 
@@ -176,11 +207,24 @@ def _find_active_token(connection: sa.Connection, address: ParsedAddress) -> str
     return connection.scalar(sa.select(subscriber.c.token).where(*is_active)) or ""
 
 
-def _load_email_templates(project: Project) -> Templates:
-    """Return the project's templates, or the default ones if it has none for these emails."""
-    own = load_templates(project.templates_dir)
-    return (
-        own
-        if get_transactional_template("confirm") in own.files
-        else load_templates(default_templates_dir())
-    )
+class _EmailTemplates:
+    """The project's templates, and the default ones for emails for which it has none.
+
+    The default ones with all that they include, since a project's own parts may lack what a new
+    email needs.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._folders = (project.templates_dir, default_templates_dir())
+        self._loaded: dict[Path, Templates] = {}
+
+    def get(self, kind: str) -> Templates:
+        """Return the templates for a kind of email."""
+        own, default = self._folders
+        has_own = get_transactional_template(kind) in self._load(own).files
+        return self._load(own if has_own else default)
+
+    def _load(self, folder: Path) -> Templates:
+        if folder not in self._loaded:
+            self._loaded[folder] = load_templates(folder)
+        return self._loaded[folder]

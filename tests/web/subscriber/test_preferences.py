@@ -1,10 +1,8 @@
-"""Preferences page: name, tags, pause, data export, erasure, new address."""
+"""Preferences page: name, tags, pause, new address."""
 
 import datetime
 import html
-import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +129,6 @@ def test_pause_until_a_date(site: Site, server: Any, token: str) -> None:
         ("you", {"name": "\u202eAda"}),
         ("move", {"email": "nobody"}),
         ("move", {}),
-        ("erase", {}),
-        ("erase", {"sure": "no"}),
     ],
 )
 def test_invalid_fields_are_rejected(
@@ -171,61 +167,13 @@ def test_forged_forms_are_refused(site: Site, server: Any, token: str) -> None:
         {"do": "anything"},
         {"do": ""},
     ):
-        fields = {**valid, "sure": "yes", **forged}
+        fields = {**valid, **forged}
         assert server.post(f"/p/{token}", fields=fields).status == 400
     assert load_rows(site) == before
 
 
-def test_data_export(site: Site, server: Any, token: str) -> None:
-    response = submit(server, token, "data")
-    assert response.status == 200
-    assert response.headers["Content-Disposition"].startswith("attachment")
-    assert response.headers["Cache-Control"] == "no-store"
-    data = json.loads(response.data)
-    assert data["address"] == load_subscriber(site).address
-    assert data["journal"][0]["change"] == "subscribed"
-    assert token not in response.data.decode(), "the token is secret"
-
-
-def test_erasure(site: Site, server: Any, token: str) -> None:
-    assert submit(server, token, "erase", sure="yes").status == 200
-    assert load_subscriber(site) is None
-    assert server.get(f"/p/{token}").status == 404
-
-
-def test_erasure_deletes_dry_runs_and_logs_what_it_cannot_reach(
-    site: Site,
-    server: Any,
-    token: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    folders = [
-        site.project.build_dir / name / "dry-run" for name in ("2026-12-01-a", "2026-12-02-b")
-    ]
-    for folder in folders:
-        folder.mkdir(parents=True)
-        (folder / "requests.jsonl").write_text('{"email":"Ada.Lovelace@example.org"}')
-    remove_folder = shutil.rmtree
-
-    def refuse_one(folder: Path) -> None:
-        if folder == folders[1]:
-            raise PermissionError
-        remove_folder(folder)
-
-    monkeypatch.setattr(shutil, "rmtree", refuse_one)
-    assert submit(server, token, "erase", sure="yes").status == 200
-    assert load_subscriber(site) is None
-    assert [folder.exists() for folder in folders] == [False, True]
-    (message,) = [
-        record.getMessage() for record in caplog.records if record.name.endswith("preferences")
-    ]
-    assert str(folders[1]) in message
-    assert "ada" not in message.lower().replace(str(folders[1]).lower(), "")
-
-
 @pytest.mark.parametrize("status", ["unsubscribed", "pending"])
-def test_inactive_subscribers_see_the_sign_up_link_and_can_erase(
+def test_inactive_subscribers_see_the_sign_up_link_and_change_nothing(
     site: Site, server: Any, token: str, status: str
 ) -> None:
     hidden_fields = get_hidden_fields(server, token, "pause")
@@ -238,8 +186,6 @@ def test_inactive_subscribers_see_the_sign_up_link_and_can_erase(
     fields = {**hidden_fields, "for": "week"}
     assert server.post(f"/p/{token}", fields=fields).status == 422
     assert load_rows(site) == before
-    assert submit(server, token, "erase", sure="yes").status == 200
-    assert load_subscriber(site) is None
 
 
 def load_move_emails(site: Site) -> dict[str, Any]:

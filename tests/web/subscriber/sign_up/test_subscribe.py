@@ -15,7 +15,8 @@ from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import erase_address
 from newsletter.subscribers.consent.journal import ChangeOrigin
-from newsletter.web.subscriber.signup_limits import normalize_ip, normalize_mailbox
+from newsletter.web.subscriber.requested_emails import normalize_mailbox
+from newsletter.web.subscriber.signup_limits import normalize_ip
 from newsletter.web.subscriber.subscribe import make_form_token
 
 ADA = parse_address("ada@example.org")

@@ -2,29 +2,31 @@
 
 import datetime
 import logging
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db.schema import transactional_email
+from newsletter.db.schema import address_change, transactional_email
 from newsletter.sending.rehearsal.fake_sendgrid.faults import (
     ConnectionBehavior,
     InjectedFault,
     error_response,
 )
+from newsletter.sending.transactional_queue import enqueue_email
 from newsletter.subscribers.address import ParsedAddress, parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.web.subscriber.transactional_emails import (
-    enqueue_email,
     enqueue_welcome_email,
     purge_stale_data,
     send_due_emails,
 )
 
 ADA = parse_address("Ada@example.org")
+BOB = parse_address("bob@example.org")
 DATA = {"name": "SPAM! https://spam.example", "source": "/subscribe", "wording": "Yes"}
 
 
@@ -127,6 +129,27 @@ def test_missing_templates_fall_back_to_the_default_ones(harness: Any) -> None:
     assert harness.send_emails() == ["Ada@example.org"]
 
 
+def test_templates_from_before_an_email_existed_are_used_for_the_others(harness: Any) -> None:
+    templates = harness.site.project.templates_dir
+    confirm = templates / "confirm.mjml"
+    confirm.write_text(confirm.read_text().replace("{% block text %}", "{% block text %}Ahoy! "))
+    for name in ("download", "erase"):
+        (templates / f"{name}.mjml").unlink()
+    words = templates / "partials" / "letter_words.mjml"
+    words.write_text(re.sub(r'"(?:download|erase)\w*": "[^"]*",?', "", words.read_text()))
+    enqueue_confirmation(harness)
+    with harness.site.engine.begin() as connection:
+        origin = ChangeOrigin(harness.clock(), "cli")
+        bob = changes.subscribe(connection, BOB, "active", origin)
+        data = {"subscriber_id": bob.id}
+        hour = datetime.timedelta(hours=1)
+        enqueue_email(connection, "erase", BOB, data, harness.clock(), hour)
+    assert harness.send_emails() == ["Ada@example.org", "bob@example.org"]
+    confirmation, erasure = (request.body.decode() for request in harness.sendgrid.requests)
+    assert "Ahoy!" in confirmation
+    assert "Delete my data" in erasure
+
+
 @pytest.mark.parametrize("settings", [{"signup": {"welcome": True}}])
 def test_welcome_email_is_sent_once_with_an_unsubscribe_link(harness: Any) -> None:
     for _ in range(2):
@@ -142,7 +165,7 @@ def test_welcome_email_is_sent_once_with_an_unsubscribe_link(harness: Any) -> No
 
 @pytest.mark.parametrize("settings", [{"signup": {"double_opt_in": False, "welcome": True}}])
 def test_single_opt_in_subscribes_at_once_but_resubscribes_nobody(harness: Any) -> None:
-    bob = parse_address("bob@example.org")
+    bob = BOB
     with harness.site.engine.begin() as connection:
         changes.subscribe(connection, bob, "active", ChangeOrigin(harness.clock(), "cli"))
         changes.unsubscribe(connection, bob.key, ChangeOrigin(harness.clock(), "one_click"))
@@ -173,3 +196,22 @@ def test_unconfirmed_addresses_are_purged(harness: Any) -> None:
     purge_stale_data(harness.site)
     with harness.site.engine.begin() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(transactional_email)) == 0
+
+
+def test_requested_changes_of_address_are_purged_with_their_links(harness: Any) -> None:
+    origin = ChangeOrigin(harness.clock(), "cli")
+    with harness.site.engine.begin() as connection:
+        ids = [
+            changes.subscribe(connection, address, "active", origin).id for address in (ADA, BOB)
+        ]
+        for id_, age in zip(ids, (6, 8), strict=True):
+            requested_at = harness.clock() - datetime.timedelta(days=age)
+            connection.execute(
+                sa.insert(address_change).values(
+                    subscriber_id=id_, address="new@x.example", address_key="new@x.example",
+                    requested_at=requested_at,
+                )
+            )  # fmt: skip
+    purge_stale_data(harness.site)
+    with harness.site.engine.begin() as connection:
+        assert connection.scalars(sa.select(address_change.c.subscriber_id)).all() == ids[:1]
