@@ -108,58 +108,130 @@ class KeyboardUser:
         assert results.violations_count == 0, results.generate_report()
 
 
+@pytest.fixture
+def sendgrid() -> Iterator[FakeSendGrid]:
+    with FakeSendGrid() as double:
+        yield double
+
+
+@pytest.fixture
+def mailer(site: Site, sendgrid: FakeSendGrid) -> Iterator[SendGridClient]:
+    """A client of the fake SendGrid."""
+    options = site.config.sendgrid.model_copy(update={"host": sendgrid.url})
+    client = SendGridClient(sendgrid.key, options)
+    yield client
+    client.close()
+
+
 @pytest.mark.parametrize("scheme", ["dark"])
-def test_from_sign_up_to_erasure(
-    site: Site, server: Any, page: Page, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with FakeSendGrid() as sendgrid:
-        monkeypatch.setenv("SENDGRID_API_KEY", sendgrid.key)
-        monkeypatch.setenv("SENDGRID_HOST", sendgrid.url)
-        mailer = SendGridClient(
-            sendgrid.key, site.config.sendgrid.model_copy(update={"host": sendgrid.url})
-        )
-        user = KeyboardUser(page)
+def test_from_sign_up_to_erasure(  # noqa: PLR0917 - its fixtures
+    site: Site, server: Any, page: Page, cli: Callable[..., Any], sendgrid: FakeSendGrid,
+    mailer: SendGridClient, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("SENDGRID_API_KEY", sendgrid.key)
+    monkeypatch.setenv("SENDGRID_HOST", sendgrid.url)
+    user = KeyboardUser(page)
 
-        user.open(f"{PUBLIC}/")
-        user.press("main a[href$='/subscribe']")
-        user.type("#email", "Ada@example.org")
-        user.type("#name", "Ada <b>Lovelace</b>")
-        user.press("main button")
-        assert status(site) is None, "nothing is stored before the confirmation email"
-        assert send_due_emails(site, mailer) == 1
-        confirm = find_link(sendgrid, "/confirm/")
+    user.open(f"{PUBLIC}/")
+    user.press("main a[href$='/subscribe']")
+    user.type("#email", "Ada@example.org")
+    user.type("#name", "Ada <b>Lovelace</b>")
+    user.press("main button")
+    assert status(site) is None, "nothing is stored before the confirmation email"
+    assert send_due_emails(site, mailer) == 1
+    confirm = find_link(sendgrid, "/confirm/")
 
-        user.open(confirm)
-        assert status(site) == "pending"
-        user.press("main button")
-        assert status(site) == "active"
-        mailer.close()
+    user.open(confirm)
+    assert status(site) == "pending"
+    user.press("main button")
+    assert status(site) == "active"
 
-        code, _, err = cli("send", ISSUE, "--yes", "--no-image-check")
-        assert code == 0, err
-        assert [recipient.address for recipient in sendgrid.accepted][1:] == ["Ada@example.org"]
-        headers = get_latest_request(sendgrid)["personalizations"][0]["headers"]
-        unsubscribe = headers["List-Unsubscribe"].strip("<>")
-        preferences = unsubscribe.replace("/u/", "/p/")
+    code, _, err = cli("send", ISSUE, "--yes", "--no-image-check")
+    assert code == 0, err
+    assert [recipient.address for recipient in sendgrid.accepted][1:] == ["Ada@example.org"]
+    headers = get_latest_request(sendgrid)["personalizations"][0]["headers"]
+    unsubscribe = headers["List-Unsubscribe"].strip("<>")
+    preferences = unsubscribe.replace("/u/", "/p/")
 
-        path = unsubscribe.removeprefix(PUBLIC)
-        clicked = server.post(path, fields={"List-Unsubscribe": "One-Click"})
-        assert (clicked.status, status(site)) == (200, "unsubscribed")
+    path = unsubscribe.removeprefix(PUBLIC)
+    clicked = server.post(path, fields={"List-Unsubscribe": "One-Click"})
+    assert (clicked.status, status(site)) == (200, "unsubscribed")
 
-        # They want to sign up again: the preferences page leads to the form.
-        user.open(preferences)
-        user.press("main a[href$='subscribe']")
-        user.type("#email", "ada@example.org")
-        user.press("main button")
-        expect(page.locator("main h1")).to_be_visible()
+    # They want to sign up again: the preferences page leads to the form.
+    user.open(preferences)
+    user.press("main a[href$='subscribe']")
+    user.type("#email", "ada@example.org")
+    user.press("main button")
+    expect(page.locator("main h1")).to_be_visible()
 
     user.open(unsubscribe)
     user.open(preferences)
-    user.focus("#erase ~ p input[type=checkbox]")
-    page.keyboard.press("Space")
     user.press("#erase ~ p button")
+    assert status(site) == "unsubscribed", "nothing is erased before the email is confirmed"
+    assert send_due_emails(site, mailer) >= 1
+    user.open(find_link(sendgrid, "/erase/"))
+    assert status(site) == "unsubscribed"
+    user.press("main button")
     assert status(site) is None
     assert server.get(preferences.removeprefix(PUBLIC)).status == 404
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_subscriber_downloads_their_data(
+    site: Site,
+    add_subscriber: Callable[..., str],
+    page: Page,
+    sendgrid: FakeSendGrid,
+    mailer: SendGridClient,
+) -> None:
+    token = add_subscriber("ada@example.org")
+    user = KeyboardUser(page)
+    user.open(f"{PUBLIC}/p/{token}")
+    user.press("#data ~ p button")
+    expect(page.get_by_role("status")).to_contain_text("a…@e….org")
+    assert send_due_emails(site, mailer) == 1
+    link = find_link(sendgrid, "/download/")
+    user.open(link)
+    user.focus("main button")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    file = download.value
+    assert file.suggested_filename == "my-data.json"
+    assert orjson.loads(Path(file.path()).read_bytes())["address"] == "ada@example.org"
+    user.open(link)
+    expect(page.locator("main h1")).to_have_text("This link has expired or was already used")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_bounced_subscriber_sees_where_to_write(
+    add_subscriber: Callable[..., str], page: Page
+) -> None:
+    token = add_subscriber("ada@example.org", "bounced")
+    user = KeyboardUser(page)
+    user.open(f"{PUBLIC}/p/{token}")
+    user.press("#erase ~ p button")
+    expect(page.locator("main a[href='mailto:editor@harbour-notes.org']")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["dark"])
+def test_subscriber_changes_their_address(
+    site: Site,
+    add_subscriber: Callable[..., str],
+    page: Page,
+    sendgrid: FakeSendGrid,
+    mailer: SendGridClient,
+) -> None:
+    token = add_subscriber("ada@example.org")
+    user = KeyboardUser(page)
+    user.open(f"{PUBLIC}/p/{token}")
+    user.type("#email", "ada@elsewhere.example")
+    user.press("#move ~ p button")
+    assert send_due_emails(site, mailer) == 2
+    for number, expected in ((-2, "ada@example.org"), (-1, "ada@elsewhere.example")):
+        user.open(find_link(sendgrid, "/move/", number))
+        user.press("main button")
+        with site.engine.connect() as connection:
+            assert connection.scalar(sa.select(subscriber.c.address)) == expected
 
 
 @pytest.mark.parametrize("scheme", ["light"])
@@ -189,13 +261,14 @@ def status(site: Site) -> str | None:
         return connection.scalar(sa.select(subscriber.c.status))
 
 
-def get_latest_request(sendgrid: FakeSendGrid) -> dict[str, Any]:
-    body: dict[str, Any] = orjson.loads(sendgrid.requests[-1].body)
+def get_latest_request(sendgrid: FakeSendGrid, number: int = -1) -> dict[str, Any]:
+    body: dict[str, Any] = orjson.loads(sendgrid.requests[number].body)
     return body
 
 
-def find_link(sendgrid: FakeSendGrid, kind: str) -> str:
-    text = get_latest_request(sendgrid)["content"][0]["value"]
+def find_link(sendgrid: FakeSendGrid, kind: str, number: int = -1) -> str:
+    """Find the link in the latest email, or in an earlier one."""
+    text = get_latest_request(sendgrid, number)["content"][0]["value"]
     match = re.search(rf"{PUBLIC}{kind}[^>\s]+", text)
     assert match, text
     return match[0]
