@@ -26,6 +26,8 @@ PURPOSES = {
     "templates": "What a designer changes (in the wheel: newsletter/default_templates)",
     "templates/article.css": "Styles of the article, inlined",
     "templates/confirm.mjml": "Transactional email: confirm a sign-up",
+    "templates/download.mjml": "Transactional email: download one's data",
+    "templates/erase.mjml": "Transactional email: erase one's data",
     "templates/issue.mjml": "The issue's email",
     "templates/move.mjml": "Transactional email: change an address",
     "templates/partials": "Parts that templates include: head, masthead, footer and others",
