@@ -5,6 +5,7 @@ consent of theirs to prove, and so nothing to keep: the journal is deleted with 
 """
 
 import datetime
+import time
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -16,6 +17,8 @@ from newsletter.subscribers.refused_signups import add_refused_signups
 
 # Few enough that other writers wait for some hundredths of a second only.
 BATCH_SIZE = 200
+# After each batch, as a multiple of the time that it took.
+PAUSE_FACTOR = 2
 _SIGNUP_METHODS = ("form", "api")
 _EDITOR_METHODS = ("import", "cli")
 
@@ -44,9 +47,11 @@ def purge_unconfirmed(
     is_unconfirmed = _unconfirmed_condition(now - max_age, now - link_lifetime)
     deleted, last_id = 0, 0
     while ids := _find_ids(engine, is_unconfirmed, last_id):
-        last_id = ids[-1]
+        last_id, started = ids[-1], time.monotonic()
         with engine.begin() as connection:
             deleted += _delete(connection, is_unconfirmed, ids, f"{now:%Y-%m}")
+        # SQLite's writers poll for the lock, so it must be free for longer than it was held.
+        time.sleep(PAUSE_FACTOR * (time.monotonic() - started))
     return deleted
 
 
