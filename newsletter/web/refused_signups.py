@@ -1,4 +1,4 @@
-"""Count refused sign-ups in memory and save the counts in the background.
+"""Count refused sign-ups in memory, save them in the background.
 
 A flood of bots must cost the database nothing, and a transaction that is rolled back must not lose
 its count. A process that is killed loses the counts of its last minute.

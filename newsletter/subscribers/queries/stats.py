@@ -1,4 +1,4 @@
-"""Compute list statistics: growth, churn, sources, tags, reasons, refusals."""
+"""Compute list statistics: growth, churn, sources, refusals."""
 
 import datetime
 from collections.abc import Mapping, Sequence

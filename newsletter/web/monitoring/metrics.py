@@ -1,4 +1,4 @@
-"""Prometheus metrics: requests, refused sign-ups, transactional emails, sends.
+"""Prometheus metrics: requests, refused sign-ups, emails, sends.
 
 No address, token or query is in a label.
 """

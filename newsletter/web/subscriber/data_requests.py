@@ -1,4 +1,4 @@
-"""Download or erase a subscriber's data, once they have confirmed it from their mailbox.
+"""Download or erase a subscriber's data, confirmed by email.
 
 Whoever was forwarded an issue has its reader's preferences link. So these two requests are
 confirmed by an email to the address itself: its link opens a page whose button does it, once.

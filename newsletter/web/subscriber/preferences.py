@@ -1,4 +1,4 @@
-"""Preferences page: name, topics, pause, new address; requests for export and erasure.
+"""Preferences page: name, topics, pause, address, data requests.
 
 The token in the link grants access, except to the data as a whole: downloading or erasing it is
 confirmed by email, since an issue may have been forwarded with its links. Each form is signed

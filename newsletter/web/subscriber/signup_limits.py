@@ -1,4 +1,4 @@
-"""Rate limits of sign-ups: per form, IP address and site; for mailboxes see requested_emails."""
+"""Rate limits of sign-ups: per form, IP address and site."""
 
 import datetime
 import ipaddress
