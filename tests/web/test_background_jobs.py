@@ -139,11 +139,12 @@ def test_send_without_events_is_told_without_a_mailer(
     assert recorder.kinds == ["no_events"]
 
 
-def test_without_a_mailer_only_cleanup_runs(site: Site) -> None:
-    assert [job.name for job in make_background_jobs(site, None)] == ["cleanup"]
+def test_without_a_mailer_only_jobs_that_send_nothing_run(site: Site) -> None:
+    without = [job.name for job in make_background_jobs(site, None)]
+    assert without == ["cleanup", "refused sign-ups"]
     with closing(SendGridClient("SG.key", site.config.sendgrid)) as mailer:
         assert {job.name for job in make_background_jobs(site, mailer)} == {
-            "cleanup",
+            *without,
             "transactional emails",
             "due sends",
             "heartbeat",
@@ -154,7 +155,7 @@ def test_cleanup_deletes_old_unreadable_events(site: Site) -> None:
     item = make_unreadable_item(b"7", "it is not a JSON object")
     with site.engine.begin() as connection:
         record_unreadable(connection, [item], site.clock() - RETENTION)
-    [cleanup] = make_background_jobs(site, None)
+    cleanup, *_ = make_background_jobs(site, None)
     cleanup.run()
     with site.engine.connect() as connection:
         assert summarize_unreadable(connection).total == 0
