@@ -140,7 +140,7 @@ def test_button_erases(site: Site, harness: Any, server: Any, token: str) -> Non
         assert server.post(link, fields=BUTTON).status == 410
 
 
-def test_erasure_deletes_dry_runs_and_logs_what_it_cannot_reach(
+def test_erasure_deletes_dry_runs_and_logs_what_it_cannot_reach(  # noqa: PLR0917 - fixtures
     site: Site,
     harness: Any,
     server: Any,
