@@ -48,7 +48,7 @@ def test_concurrent_requests_stay_within_the_limit_and_never_block_each_other(
     harness: Any, server: Any, tokens: list[str]
 ) -> None:
     requests = [(token, {"do": kind}) for token in tokens for kind in ("download", "erase")]
-    # To and fro between the two mailboxes, so that their counts are locked in every order.
+    # In both directions between the two mailboxes, so that their counts are locked in every order.
     requests += [(token, {"do": "move", "email": "bob+new@example.org"}) for token in tokens[:6]]
     requests.append((tokens[6], {"do": "move", "email": "ada+new@example.org"}))
     with ThreadPoolExecutor(8) as threads:
