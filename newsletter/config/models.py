@@ -15,6 +15,7 @@ from newsletter.config.public_site import (
     SignupSettings,
     SingleLineText,
 )
+from newsletter.config.tracking import TrackingMode, TrackingOptions, parse_tracking
 
 MultilineText = Annotated[str, AfterValidator(value_types.parse_lines)]
 EmailAddress = Annotated[str, AfterValidator(value_types.parse_sender_address)]
@@ -133,13 +134,6 @@ class Theme(StrictModel):
         examples=["https://harbournotes.example/logo.png"],
     )
     logo_width: int = Field(default=140, ge=1, le=800, description="Width of the logo in pixels.")
-
-
-class TrackingOptions(StrictModel):
-    """What SendGrid may record about readers; off by default."""
-
-    opens: bool = Field(default=False, description="Record who opens an issue.")
-    clicks: bool = Field(default=False, description="Record who clicks which link.")
 
 
 class UtmSettings(StrictModel):
@@ -323,8 +317,16 @@ class Config(StrictModel):
         examples=[{"regulars": "opened:last-5 and not tag:press"}],
     )
     theme: Theme = Field(default=Theme(), description="Design of the emails.")
-    tracking: TrackingOptions = Field(
-        default=TrackingOptions(), description="What may be recorded about readers."
+    tracking: Annotated[
+        TrackingOptions,
+        BeforeValidator(
+            parse_tracking, json_schema_input_type=TrackingMode | bool | TrackingOptions
+        ),
+    ] = Field(
+        default=TrackingOptions(),
+        description="Whose opens and clicks SendGrid records: nobody's (`off`), those of readers "
+        "who have agreed (`ask`), or everybody's (`all`; in some countries that takes each "
+        "reader's consent). `tracking: ask` sets both.",
     )
     utm: UtmSettings = Field(
         default=UtmSettings(), description="Parameters added to links to the newsletter's own site."

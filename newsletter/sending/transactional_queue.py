@@ -15,7 +15,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from newsletter.config.models import Config, TrackingOptions
+from newsletter.config.models import Config
+from newsletter.config.tracking import TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import transactional_email
 from newsletter.errors import SendRefusedError

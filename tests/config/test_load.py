@@ -23,7 +23,7 @@ EXPECTED = """\
 '#' starts a comment). Example: accent: '#1f5f8b'
 12: footer_links[1].url: 'about.html' is not an absolute \
 URL (https://…). Example: url: https://harbournotes.example/about
-13: tracking: this must be a section, each setting on an indented line below
+13: tracking: this must be off, ask or all, or a section with opens and clicks
 14: timezone: unknown time zone 'Europe/Olso'. \
 Did you mean 'Europe/Oslo'? Example: timezone: Europe/Oslo
 15: 'name' is already set on line 1. Remove one of them.
@@ -116,7 +116,7 @@ theme:
 footer_links:
   - text: About
     url: about.html
-tracking: yes
+tracking: maybe
 timezone: Europe/Olso
 name: again
 """

@@ -44,6 +44,6 @@ def estimate_sent_bytes(context: CheckContext) -> int:
     """Return the bytes of the HTML with the longest values, as the provider sends it."""
     tracking = context.config.tracking
     size = len(context.longest_email.html.encode())
-    if tracking.clicks:
+    if tracking.clicks != "off":
         size += _CLICK_TRACKING_BYTES * sum(link.url.startswith("http") for link in context.links)
-    return size + (_OPEN_TRACKING_BYTES if tracking.opens else 0)
+    return size + (_OPEN_TRACKING_BYTES if tracking.opens != "off" else 0)
