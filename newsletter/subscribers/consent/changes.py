@@ -6,10 +6,12 @@ function runs within the caller's transaction and locks the subscriber's row.
 
 import datetime
 import secrets
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from newsletter.config.tracking import TrackedAction
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import event, subscriber, suppression, transactional_email
 from newsletter.errors import SubscriberListError
@@ -19,6 +21,10 @@ from newsletter.subscribers.consent.erasure import find_erased, forget_erasure, 
 from newsletter.subscribers.consent.former_addresses import describe_change_of_address
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.suppressions import load_suppressions
+from newsletter.subscribers.consent.tracking_answers import (
+    load_tracking_answers,
+    record_tracking_answers,
+)
 from newsletter.subscribers.consent.transitions import (
     SUPPRESSED_STATUSES,
     StatusChange,
@@ -87,17 +93,19 @@ def subscribe(
     return _add_or_change(connection, address, name, StatusChange("subscribed", status), origin)
 
 
-def resubscribe(
+def resubscribe(  # noqa: PLR0913 - who, how, and two details
     connection: sa.Connection,
     address: ParsedAddress,
     status: str,
     origin: ChangeOrigin,
     *,
     name: str = "",
+    answered: Collection[TrackedAction] = (),
 ) -> ChangeResult:
     """Add a subscriber again, or for the first time, with explicit consent.
 
-    Removes their suppressions and the record of an erasure, and ends a pause.
+    Removes their suppressions and the record of an erasure, and ends a pause. Who had left and had
+    agreed to be tracked has not agreed again: an earlier refusal stays, an earlier yes doesn't.
 
     Args:
         connection: a connection in a writing transaction.
@@ -105,6 +113,7 @@ def resubscribe(
         status: ``pending`` until they confirm, or ``active``.
         origin: when and how, with the wording of the consent or where it was given.
         name: the name of a new subscriber.
+        answered: the questions about tracking that the caller records a new answer to.
 
     Raises:
         SubscriberListError: ``origin`` states no consent.
@@ -117,7 +126,13 @@ def resubscribe(
     lock_list(connection)
     forget_erasure(connection, address.key)
     connection.execute(sa.delete(suppression).where(suppression.c.address_key == address.key))
-    return _add_or_change(connection, address, name, StatusChange("resubscribed", status), origin)
+    result = _add_or_change(connection, address, name, StatusChange("resubscribed", status), origin)
+    if result.before in SUPPRESSED_STATUSES:
+        earlier = load_tracking_answers(connection, result.id)
+        withdrawn = dict.fromkeys(earlier.keys() - {*answered}, False)
+        ended = origin._replace(wording="subscribed again, and was not asked again")
+        record_tracking_answers(connection, result.id, withdrawn, ended)
+    return result
 
 
 def confirm(connection: sa.Connection, key: str, origin: ChangeOrigin) -> ChangeResult | None:

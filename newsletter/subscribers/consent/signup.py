@@ -4,7 +4,7 @@ The form alone may do little, since anybody can enter any address; the rest need
 from the mailbox. Each function runs within the caller's transaction, like those of ``changes``.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,7 +14,24 @@ from newsletter.subscribers.consent.changes import confirm, resubscribe, subscri
 from newsletter.subscribers.consent.erasure import find_erased, lock_list
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.suppressions import load_suppressions
+from newsletter.subscribers.consent.tracking_answers import (
+    TrackingAnswers,
+    record_tracking_answers,
+)
 from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
+
+
+class TrackingForm(NamedTuple):
+    """The answer to a form that asked whether opens or clicks may be recorded.
+
+    Attributes:
+        answers: what the form asked about, and whether they agreed.
+        wording: the wording that they saw.
+    """
+
+    answers: TrackingAnswers
+    wording: str
+
 
 SignupStatus = Literal["new", "pending", "active", "gone"]
 
@@ -62,7 +79,12 @@ def sign_up(
 
 
 def confirm_signup(
-    connection: sa.Connection, address: ParsedAddress, origin: ChangeOrigin, *, name: str
+    connection: sa.Connection,
+    address: ParsedAddress,
+    origin: ChangeOrigin,
+    *,
+    name: str,
+    tracking: TrackingForm | None = None,
 ) -> SignupStatus:
     """Make an address active, as the owner of the mailbox has confirmed; remove suppressions.
 
@@ -71,6 +93,8 @@ def confirm_signup(
         address: the address.
         origin: when and where they confirmed, with the wording.
         name: the name of a new subscriber.
+        tracking: what they have answered about tracking, if they were asked. It changes nothing for
+            an address that was active already.
 
     Returns:
         The signup status before; afterwards it is ``active``.
@@ -78,7 +102,11 @@ def confirm_signup(
     lock_list(connection)
     before = get_signup_status(connection, address.key)
     if before in {"new", "gone"}:
-        resubscribe(connection, address, "pending", origin, name=name)
+        answered = tracking.answers if tracking else ()
+        resubscribe(connection, address, "pending", origin, name=name, answered=answered)
     if before != "active":
-        confirm(connection, address.key, origin)
+        result = confirm(connection, address.key, origin)
+        if result and tracking:
+            answer_origin = origin._replace(wording=tracking.wording)
+            record_tracking_answers(connection, result.id, tracking.answers, answer_origin)
     return before
