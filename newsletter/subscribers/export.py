@@ -28,7 +28,7 @@ PAGE_SIZE = 5_000
 # NAME:TYPE.
 CSV_COLUMNS = (
     "email", "name", "status", "tags", "joined_at", "confirmed_at", "source", "soft_bounces",
-    "token", "paused_until",
+    "token", "paused_until", "opens_consent", "clicks_consent",
 )  # fmt: skip
 # The import would split a tag at these.
 _TAG_SEPARATORS = frozenset(',;|"[')
@@ -64,6 +64,8 @@ class _SubscriberRow(NamedTuple):
     soft_bounces: int
     token: str
     paused_until: datetime.datetime | None
+    opens_consent: bool | None
+    clicks_consent: bool | None
 
 
 def export_subscribers(
@@ -129,6 +131,7 @@ def _csv_formatter(types: Mapping[str, AttributeType], options: ExportOptions) -
             row.joined_at.isoformat(), row.confirmed_at.isoformat() if row.confirmed_at else "",
             escape(row.source), str(row.soft_bounces), escape(row.token),
             row.paused_until.isoformat() if row.paused_until else "",
+            _format_answer(row.opens_consent), _format_answer(row.clicks_consent),
         ]  # fmt: skip
         for name in types:
             value = attributes.get(name, "")
@@ -156,6 +159,8 @@ def _json_formatter(types: Mapping[str, AttributeType]) -> _RowFormatter:
             "soft_bounces": row.soft_bounces,
             "token": row.token,
             "paused_until": row.paused_until,
+            "opens_consent": row.opens_consent,
+            "clicks_consent": row.clicks_consent,
             "attributes": orjson.Fragment(row.attributes),
         }
         if entries is not None:
@@ -212,6 +217,10 @@ def _load_journals(connection: sa.Connection, ids: Sequence[int]) -> dict[int, l
     for id_, *entry in connection.execute(query):
         journals.setdefault(id_, []).append(JournalEntry(*entry))
     return journals
+
+
+def _format_answer(answer: bool | None) -> str:  # noqa: FBT001 - the value of a column
+    return {None: "", True: "yes", False: "no"}[answer]
 
 
 def _join_tags(tags: Sequence[str]) -> str:

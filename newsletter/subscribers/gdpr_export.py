@@ -43,6 +43,8 @@ _PROFILE_COLUMNS = (
     "confirmed_at",
     "soft_bounces",
     "paused_until",
+    "opens_consent",
+    "clicks_consent",
 )
 
 
@@ -101,6 +103,8 @@ class SubscriberProfile:
         confirmed_at: when they confirmed; ``None`` if they have not.
         soft_bounces: number of soft bounces in a row.
         paused_until: the end of the pause that they asked for, perhaps in the past.
+        opens_consent: whether opens may be recorded; ``None`` if they were not asked.
+        clicks_consent: whether clicks may be recorded; ``None`` if they were not asked.
         tags: the tags, sorted.
         journal: the journal entries that led to the status.
         suppressed: the suppressions, which apply whatever the status.
@@ -121,6 +125,8 @@ class SubscriberProfile:
     confirmed_at: datetime.datetime | None
     soft_bounces: int
     paused_until: datetime.datetime | None
+    opens_consent: bool | None
+    clicks_consent: bool | None
     tags: tuple[str, ...]
     journal: tuple[JournalEntry, ...]
     suppressed: tuple[SuppressionEntry, ...]

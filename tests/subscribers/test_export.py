@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import CHANGE_METHODS, STATUSES, attribute, journal, subscriber
+from newsletter.subscribers.consent.tracking_answers import replay_answers
 from newsletter.subscribers.consent.transitions import StatusChange, next_status
 from newsletter.subscribers.export import CSV_COLUMNS, ExportOptions, export_subscribers
 from newsletter.subscribers.importing.import_list import ImportSummary, import_subscriber_file
@@ -77,7 +78,9 @@ values = {
 @st.composite
 def journals(draw: st.DrawFn) -> list[dict[str, Any]]:
     kinds = draw(st.lists(st.sampled_from(["confirmed", "unsubscribed", "bounced", "complained",
-                                           "resubscribed", "soft_bounced", "delivered"]),
+                                           "resubscribed", "soft_bounced", "delivered",
+                                           "opens_allowed", "opens_refused", "clicks_allowed",
+                                           "clicks_refused"]),
                           max_size=4))  # fmt: skip
     status, entries = None, []
     for kind in ["imported", *kinds]:
@@ -102,6 +105,7 @@ def lists(draw: st.DrawFn) -> bytes:
     lines = [{"newsletter": 1, "attributes": TYPES}]
     for number, key in enumerate(keys):
         history = draw(journals())
+        answers = replay_answers(entry["change"] for entry in history)
         lines.append({
             "email": f"{key}@{draw(domains)}",
             "name": draw(texts), "status": history[-1]["status"], "journal": history,
@@ -111,6 +115,7 @@ def lists(draw: st.DrawFn) -> bytes:
             "source": draw(formulas | filled_lines), "soft_bounces": draw(st.integers(0, 9)),
             "token": f"{draw(st.sampled_from('-_aZ0'))}{number:021}",
             "paused_until": draw(st.none() | times.map(datetime.datetime.isoformat)),
+            "opens_consent": answers.get("opens"), "clicks_consent": answers.get("clicks"),
             "attributes": draw(st.fixed_dictionaries({}, optional=values)),
         })  # fmt: skip
     return b"".join(json.dumps(record).encode() + b"\n" for record in lines)
@@ -172,7 +177,7 @@ def test_csv_cells_are_escaped_for_spreadsheets(engine: sa.Engine, import_text: 
     assert ada[-1] == "36"
     # The token in the links of sent emails. One in 64 begins with a minus, which a spreadsheet
     # would run as a formula.
-    assert len(ada[-3].removeprefix("'")) == 22
+    assert len(ada[-5].removeprefix("'")) == 22
 
 
 def test_raw_csv_is_not_escaped(engine: sa.Engine, import_text: ImportText) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
+from newsletter.config.tracking import TRACKED_ACTIONS
 from newsletter.db.bulk import (
     BulkStatement,
     column_in,
@@ -25,6 +26,11 @@ from newsletter.db.schema import journal as journal_table
 from newsletter.subscribers.attribute_types import AttributeValue
 from newsletter.subscribers.consent import journal
 from newsletter.subscribers.consent.erasure import find_erased, lock_list
+from newsletter.subscribers.consent.tracking_answers import (
+    answer_kind,
+    record_tracking_answers,
+    replay_answers,
+)
 from newsletter.subscribers.consent.transitions import (
     SUPPRESSED_STATUSES,
     StatusChange,
@@ -41,7 +47,7 @@ _UTC_TIME_TYPE = UtcDateTime()
 _TOKEN_BYTES = 16
 _COLUMNS = (
     "address", "address_key", "name", "status", "attributes", "token", "source", "joined_at",
-    "confirmed_at", "soft_bounces", "updated_at", "paused_until",
+    "confirmed_at", "soft_bounces", "updated_at", "paused_until", "opens_consent", "clicks_consent",
 )  # fmt: skip
 
 
@@ -124,7 +130,7 @@ class SubscriberBulkWriter:
             )
         not_reactivated: Counter[str] = Counter()
         updated = unchanged = 0
-        updates = SubscriberUpdates([], [], [], [])
+        updates = SubscriberUpdates([], [], [], [], [])
         existing = self._load_existing(first)
         suppressed = self._find_suppressed(existing) if self._consent else {}
         for key, row in existing.items():
@@ -132,6 +138,7 @@ class SubscriberBulkWriter:
             if self._check_and_mark_seen(row.id):
                 duplicates.append(entry)
                 updates.add_status_change(row, entry)
+                updates.add_answers(row, entry, only_refusals=True)
             elif entry.status == "active" != row.status:
                 if (
                     self._consent
@@ -143,6 +150,7 @@ class SubscriberBulkWriter:
                     updates.resubscribed.append((row.id, entry.line))
                 else:
                     not_reactivated[row.status] += 1
+                    updates.add_answers(row, entry, only_refusals=True)
             elif updates.add_entry(row, entry, self._to_driver_time):
                 updated += 1
             else:
@@ -183,6 +191,8 @@ class SubscriberBulkWriter:
                 sa.cast(columns.attributes, sa.Text),
                 sa.type_coerce(columns.joined_at, sa.types.NullType()),
                 sa.type_coerce(columns.confirmed_at, sa.types.NullType()),
+                columns.opens_consent,
+                columns.clicks_consent,
             )
             .where(column_in(self._connection, columns.address_key, entries.keys()))
             .with_for_update()
@@ -194,8 +204,13 @@ class SubscriberBulkWriter:
             key: ExistingSubscriber(
                 id_, name, status, orjson.loads(attributes), joined_at, confirmed_at,
                 frozenset(tags.get(id_, ())),
+                {
+                    action: answer
+                    for action, answer in zip(TRACKED_ACTIONS, answers, strict=True)
+                    if answer is not None
+                },
             )
-            for key, id_, name, status, attributes, joined_at, confirmed_at in rows
+            for key, id_, name, status, attributes, joined_at, confirmed_at, *answers in rows
         }  # fmt: skip
 
     def _load_tags(self, ids: Sequence[int]) -> dict[int, list[str]]:
@@ -259,11 +274,16 @@ class SubscriberBulkWriter:
                     entry.soft_bounces,
                     self._recorded_at_value,
                     self._to_driver_time(entry.paused_until),
+                    entry.opens_consent,
+                    entry.clicks_consent,
                 )
             )
         insert_rows(self._connection, subscriber, _COLUMNS, rows)
         # The list is locked, so all subscribers with a higher id are those just inserted.
-        if any(entry.tags or entry.source or entry.journal for entry in entries.values()):
+        if any(
+            entry.tags or entry.source or entry.journal or entry.tracking_answers
+            for entry in entries.values()
+        ):
             self._insert_tags_and_journals(entries, last_id)
         else:
             origin = journal.ChangeOrigin(self._recorded_at, "import", wording=self._consent)
@@ -301,9 +321,26 @@ class SubscriberBulkWriter:
                         self._consent,
                     )
                 )
+            journal_rows += self._answer_rows(id_, entry, status, journal_rows[-1][1] + 1)
         insert_rows(self._connection, subscriber_tag, ("subscriber_id", "tag"), tags)
         names = ("subscriber_id", "seq", *journal.JournalEntry._fields)
         insert_rows(self._connection, journal_table, names, journal_rows)
+
+    def _answer_rows(
+        self, id_: int, entry: ParsedSubscriber, status: str, number: int
+    ) -> list[tuple[Any, ...]]:
+        """Return journal rows for the answers that the journal in the file doesn't have."""
+        told = replay_answers(journal_entry.change for journal_entry in entry.journal)
+        kinds = [
+            answer_kind(action, is_allowed=answer)
+            for action, answer in entry.tracking_answers.items()
+            if told.get(action) != answer
+        ]
+        source = f"{self._source}:{entry.line}"
+        return [
+            (id_, seq, self._recorded_at_value, kind, status, "import", source, self._consent)
+            for seq, kind in enumerate(kinds, number)
+        ]
 
     def _find_suppressed(self, keys: Collection[str]) -> dict[str, str]:
         query = sa.select(suppression.c.address_key, suppression.c.reason).where(
@@ -377,6 +414,15 @@ class SubscriberBulkWriter:
                 for id_, line in updates.resubscribed
             ],
         )
+        self._apply_answers(updates)
+
+    def _apply_answers(self, updates: SubscriberUpdates) -> None:
+        """Record what the file states about consent to tracking of subscribers in the list."""
+        for row, answers, line in updates.answers:
+            origin = journal.ChangeOrigin(
+                self._recorded_at, "import", f"{self._source}:{line}", self._consent
+            )
+            record_tracking_answers(self._connection, row.id, answers, origin)
 
     def _to_driver_time(self, time: datetime.datetime | None) -> Any:
         """Return a time as the driver accepts it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from newsletter.subscribers.attribute_types import AttributeValue
+from newsletter.subscribers.consent.tracking_answers import TrackingAnswers
 from newsletter.subscribers.consent.transitions import StatusChange, next_status
 from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 
@@ -21,6 +22,7 @@ class ExistingSubscriber(NamedTuple):
     joined_at: Any
     confirmed_at: Any
     tags: frozenset[str]
+    answers: TrackingAnswers
 
 
 class SubscriberUpdates(NamedTuple):
@@ -31,12 +33,15 @@ class SubscriberUpdates(NamedTuple):
         new_tags: id and a new tag.
         status_changes: id, new status and the line in the file.
         resubscribed: id and the line in the file.
+        answers: the subscriber as they were, what the file states about consent to tracking, and
+            the line in the file.
     """
 
     details: list[ExistingSubscriber]
     new_tags: list[tuple[int, str]]
     status_changes: list[tuple[int, str, int]]
     resubscribed: list[tuple[int, int]]
+    answers: list[tuple[ExistingSubscriber, TrackingAnswers, int]]
 
     def add_entry(
         self,
@@ -52,6 +57,7 @@ class SubscriberUpdates(NamedTuple):
             to_driver_time: converts a time to what the driver would return.
         """
         changed = self.add_status_change(existing, entry)
+        changed |= self.add_answers(existing, entry)
         if entry.tags:
             known = {tag.casefold() for tag in existing.tags}
             tags = [(existing.id, tag) for tag in entry.tags if tag.casefold() not in known]
@@ -73,6 +79,24 @@ class SubscriberUpdates(NamedTuple):
             return changed
         self.details.append(merged)
         return True
+
+    def add_answers(
+        self, existing: ExistingSubscriber, entry: ParsedSubscriber, *, only_refusals: bool = False
+    ) -> bool:
+        """Add what an entry states about consent to tracking; return whether that is a change.
+
+        A file may refuse, and may answer for those who were not asked; it never takes a refusal
+        back.
+        """
+        answers = {
+            action: answer
+            for action, answer in entry.tracking_answers.items()
+            if existing.answers.get(action) not in {answer, False}
+            and not (answer and only_refusals)
+        }
+        if answers:
+            self.answers.append((existing, answers, entry.line))
+        return bool(answers)
 
     def add_status_change(self, existing: ExistingSubscriber, entry: ParsedSubscriber) -> bool:
         """Add the change of status that an entry leads to, and return whether there is one."""
@@ -98,4 +122,14 @@ def merge_duplicates(
             status = next_status(earlier.status, StatusChange("imported", entry.status))
             if status != earlier.status:
                 first[entry.key] = earlier._replace(status=status)
+            if False in (entry.opens_consent, entry.clicks_consent):
+                first[entry.key] = first[entry.key]._replace(
+                    opens_consent=_merge_answers(earlier.opens_consent, entry.opens_consent),
+                    clicks_consent=_merge_answers(earlier.clicks_consent, entry.clicks_consent),
+                )
     return first, duplicates
+
+
+def _merge_answers(first: bool | None, later: bool | None) -> bool | None:  # noqa: FBT001 - values
+    """Return the answer of the first entry, unless a later one refuses."""
+    return False if later is False else first

@@ -74,6 +74,15 @@ def _profile_rows(
         "paused",
         f"until {format_in_zone(profile.paused_until, zone)}" if profile.paused_until else "",
     )
+    answers = (("opens", profile.opens_consent), ("clicks", profile.clicks_consent))
+    yield (
+        "tracking",
+        ", ".join(
+            f"{action} {'allowed' if answer else 'refused'}"
+            for action, answer in answers
+            if answer is not None
+        ),
+    )
     for row in profile.suppressed:
         yield "suppressed", f"{row.reason} since {format_in_zone(row.since, zone)} ({row.source})"
     yield "journal", "\n".join(_format_journal_entry(line, zone) for line in profile.journal)

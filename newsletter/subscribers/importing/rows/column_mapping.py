@@ -28,10 +28,11 @@ REJECTED_REASON_COLUMN = "refused_because"
 _RESERVED_NAMES = frozenset({"email", "name", "token", "status", "unsubscribe", "preferences"})
 MAPPABLE = (
     "email", "name", "first_name", "last_name", "status", "tags", "joined_at", "confirmed_at",
-    "source", "consent", "confirmation", "opt_out", "ignored",
+    "source", "consent", "confirmation", "opt_out", "opens_consent", "clicks_consent", "ignored",
 )  # fmt: skip
 _ATTRIBUTE_PREFIX = "attribute:"
 _TIME_ROLES = ("joined_at", "confirmed_at", "paused_until")
+_ANSWER_ROLES = ("opens_consent", "clicks_consent")
 _SUPPRESSED_PREFIX = "suppressed:"
 
 
@@ -55,8 +56,8 @@ class ColumnMapping:
         tags: the columns of tags.
         date_orders: the order of day and month that the dates of a column prove, by index.
         single_columns: the columns of roles that only one column may have: ``joined_at``,
-            ``confirmed_at``, ``source``, and in our own export ``token``, ``soft_bounces`` and
-            ``paused_until``.
+            ``confirmed_at``, ``source``, ``opens_consent``, ``clicks_consent``, and in our own
+            export ``token``, ``soft_bounces`` and ``paused_until``.
         json: the columns of attributes as a JSON object.
         attributes: all other columns: index -> name of the attribute.
         types: the types of attributes that the header declares: name -> type.
@@ -144,7 +145,7 @@ def map_columns(cells: Sequence[str], mapping: Mapping[str, str], where: Locatio
     # Of several columns with one of these roles, the first one counts; others are attributes.
     single_columns = {
         role: index
-        for role in (*_TIME_ROLES, "source", "token", "soft_bounces")
+        for role in (*_TIME_ROLES, "source", "token", "soft_bounces", *_ANSWER_ROLES)
         for index in with_role(role)[:1]
     }
     suppressed_if_filled = {

@@ -40,6 +40,9 @@ COLUMN_NAMES: Mapping[str, Collection[str]] = {
     },
     "confirmed_at": {"confirmed at", "confirmed on", "confirmation date", "confirm time"},
     "source": {"source", "signup source"},
+    # Whether opens, or clicks, may be recorded: nothing about whether they may be mailed.
+    "opens_consent": {"opens consent"},
+    "clicks_consent": {"clicks consent"},
     "rejection_note": {"refused row", "refused because"},  # added by rejected_rows.py
     # Of Mailchimp: where a consent came from, not whether it was given.
     "": {"optin ip", "confirm ip", "unsub campaign title", "unsub campaign id"},

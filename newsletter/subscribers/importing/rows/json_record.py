@@ -5,16 +5,22 @@ each of the others is a subscriber.
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import orjson
 
+from newsletter.config.tracking import TRACKED_ACTIONS, TrackedAction
 from newsletter.db.schema import CHANGE_KINDS, CHANGE_METHODS, STATUSES
 from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.attribute_types import AttributeType, AttributeValue, parse_timestamp
 from newsletter.subscribers.consent.journal import JournalEntry, to_changes
+from newsletter.subscribers.consent.tracking_answers import (
+    TrackingAnswers,
+    consent_column,
+    replay_answers,
+)
 from newsletter.subscribers.consent.transitions import replay_status
 from newsletter.subscribers.importing.files.csv_reader import FileRow
 from newsletter.subscribers.importing.rows.column_mapping import (
@@ -33,7 +39,7 @@ from newsletter.subscribers.importing.rows.row_parser import (
 FORMAT_VERSION = 1
 RECORD_FIELDS = (
     "email", "name", "status", "tags", "joined_at", "confirmed_at", "source", "soft_bounces",
-    "token", "paused_until", "attributes", "journal",
+    "token", "paused_until", "opens_consent", "clicks_consent", "attributes", "journal",
 )  # fmt: skip
 _KNOWN_FIELDS = frozenset({*RECORD_FIELDS, REJECTED_ROW_COLUMN, REJECTED_REASON_COLUMN})
 
@@ -101,6 +107,8 @@ def parse_subscriber_record(row: FileRow) -> ParsedSubscriber:
     if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
         raise SubscriberListError("'tags' must be a list of strings")
     token = _get_text(data, "token")
+    journal = _parse_journal(data.get("journal", []), status)
+    answers = _parse_answers(data, journal)
     return ParsedSubscriber(
         line=row.line,
         key=key,
@@ -115,7 +123,9 @@ def parse_subscriber_record(row: FileRow) -> ParsedSubscriber:
         token=clean_token(token) if token else "",
         soft_bounces=clean_soft_bounces(str(data.get("soft_bounces", 0))),
         paused_until=_get_time(data, "paused_until"),
-        journal=_parse_journal(data.get("journal", []), status),
+        journal=journal,
+        opens_consent=answers.get("opens"),
+        clicks_consent=answers.get("clicks"),
     )
 
 
@@ -152,6 +162,24 @@ def _parse_attributes(data: Any) -> dict[str, AttributeValue]:
             )
         attributes[name] = clean_text(value, name) if isinstance(value, str) else value
     return attributes
+
+
+def _parse_answers(data: Mapping[str, Any], journal: Sequence[JournalEntry]) -> TrackingAnswers:
+    """Return whether opens and clicks may be recorded: what the journal says, if there is one."""
+    answers: dict[TrackedAction, bool] = {}
+    for action in TRACKED_ACTIONS:
+        answer = data.get(consent_column(action))
+        if answer is not None and not isinstance(answer, bool):
+            raise SubscriberListError(f"'{consent_column(action)}' must be true, false or null")
+        if answer is not None:
+            answers[action] = answer
+    if not journal:
+        return answers
+    replayed = replay_answers(entry.change for entry in journal)
+    for action, answer in answers.items():
+        if replayed.get(action) != answer:
+            raise SubscriberListError(f"the journal does not match '{consent_column(action)}'")
+    return replayed
 
 
 def _parse_journal(data: Any, status: str) -> tuple[JournalEntry, ...]:

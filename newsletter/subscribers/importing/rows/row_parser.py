@@ -12,6 +12,7 @@ from unicodedata import category
 
 import orjson
 
+from newsletter.config.tracking import TRACKED_ACTIONS
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.attribute_types import (
@@ -20,13 +21,14 @@ from newsletter.subscribers.attribute_types import (
     format_value,
 )
 from newsletter.subscribers.consent.journal import JournalEntry
+from newsletter.subscribers.consent.tracking_answers import TrackingAnswers
 from newsletter.subscribers.csv_injection import unescape_formula
 from newsletter.subscribers.importing.files.csv_reader import FileRow
 from newsletter.subscribers.importing.rows.address_cell import AddressCell, parse_address_cell
 from newsletter.subscribers.importing.rows.column_mapping import ColumnMapping, make_attribute_key
 from newsletter.subscribers.importing.rows.date_cell import parse_date_cell
 from newsletter.subscribers.importing.rows.export_formats import NEWSLETTER_FORMAT
-from newsletter.subscribers.importing.rows.row_status import parse_row_status
+from newsletter.subscribers.importing.rows.row_status import parse_answer_cell, parse_row_status
 
 TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
 MAX_NAME_LENGTH = 200  # characters
@@ -56,6 +58,8 @@ class ParsedSubscriber(NamedTuple):
         soft_bounces: number of soft bounces in a row; only in our own exports.
         paused_until: the end of a pause; only in our own exports.
         journal: the journal entries that led to the status; only in our own exports.
+        opens_consent: whether opens may be recorded; ``None`` if the file doesn't state it.
+        clicks_consent: likewise, whether clicks may be recorded.
     """
 
     line: int
@@ -72,6 +76,14 @@ class ParsedSubscriber(NamedTuple):
     soft_bounces: int = 0
     paused_until: datetime.datetime | None = None
     journal: tuple[JournalEntry, ...] = ()
+    opens_consent: bool | None = None
+    clicks_consent: bool | None = None
+
+    @property
+    def tracking_answers(self) -> TrackingAnswers:
+        """What the file states about consent to tracking."""
+        answers = zip(TRACKED_ACTIONS, (self.opens_consent, self.clicks_consent), strict=True)
+        return {action: answer for action, answer in answers if answer is not None}
 
 
 def parse_subscriber_row(
@@ -215,6 +227,8 @@ def _add_single_values(
             continue
         if role in {"joined_at", "confirmed_at", "paused_until"}:
             values[role] = parse_date_cell(cell, columns.date_orders.get(index))
+        elif role in {"opens_consent", "clicks_consent"}:
+            values[role] = parse_answer_cell(cell, columns.header[index])
         elif role == "source":
             values[role] = clean_text(cell, role)
         elif role == "token":

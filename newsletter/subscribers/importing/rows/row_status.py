@@ -94,6 +94,18 @@ def parse_row_status(cells: Sequence[str], columns: ColumnMapping, file_status: 
     return most_cautious
 
 
+def parse_answer_cell(cell: str, column: str) -> bool | None:
+    """Return whether a cell says yes or no; ``None`` if it is empty.
+
+    Raises:
+        SubscriberListError: the cell is neither yes nor no.
+    """
+    answer = _parse_answer(cell)
+    if answer not in {"yes", "no", "empty"} or _is_date(cell):
+        raise _unknown_error(cell, column)
+    return {"yes": True, "no": False}.get(str(answer))
+
+
 def _parse_consent(cell: str, column: str) -> str:
     """Return the status by a column of consents: yes, no, a date of the consent, or a status.
 
