@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from newsletter.config.tracking import TRACKED_ACTIONS, TrackedAction
 from newsletter.db import read_transaction
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import (
@@ -26,6 +27,11 @@ from newsletter.errors import DatabaseError
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import SALT_KEY, erase_address, find_erased
 from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.tracking_answers import (
+    answer_kind,
+    consent_column,
+    record_tracking_answers,
+)
 from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 from newsletter.subscribers.consent.unreadable_events import DROPPED_KEY
 
@@ -43,12 +49,14 @@ class CarryOverResult:
             added to it.
         erased: number of subscribers who had asked for erasure.
         sends: issues whose send was missing from the backup, or was in another state there.
+        tracking_refused: number of subscribers who have refused to be tracked since.
     """
 
     suppressed: Counter[str] = field(default_factory=Counter)
     suppressions_added: int = 0
     erased: int = 0
     sends: list[str] = field(default_factory=list)
+    tracking_refused: int = 0
 
 
 def attached_table(table: sa.Table) -> sa.FromClause:
@@ -74,6 +82,9 @@ def carry_over_subscribers(connection: sa.Connection, result: CarryOverResult) -
         changed = changes.SUPPRESSION_ACTIONS[status](connection, key, origin)
         if changed and changed.before != changed.after:
             result.suppressed[changed.after] += 1
+    for id_, action, origin in list(_iter_refused_since_backup(connection)):
+        if record_tracking_answers(connection, id_, {action: False}, origin):
+            result.tracking_refused += 1
     result.suppressions_added = _carry_suppressions(connection)
     _carry_tokens(connection)
     _carry_last_id(connection)
@@ -166,6 +177,49 @@ def _iter_suppressed_since_backup(
     )
     for status, key, *origin in connection.execute(query):
         yield status, key, ChangeOrigin(*origin)
+
+
+def _iter_refused_since_backup(
+    connection: sa.Connection,
+) -> Iterator[tuple[int, TrackedAction, ChangeOrigin]]:
+    """Yield restored subscriber, action and origin where the present list has no consent any more.
+
+    Who has changed their address since is found by the token in their links.
+    """
+    present, entries = attached_table(subscriber), attached_table(journal)
+    for action in TRACKED_ACTIONS:
+        column, kind = consent_column(action), answer_kind(action, is_allowed=False)
+        last = (
+            sa.select(sa.func.max(entries.c.seq))
+            .where(entries.c.subscriber_id == present.c.id, entries.c.change == kind)
+            .scalar_subquery()
+        )
+        entry = attached_table(journal).alias("answer")
+        for same in (
+            present.c.address_key == subscriber.c.address_key,
+            present.c.token == subscriber.c.token,
+        ):
+            query = (
+                sa.select(
+                    subscriber.c.id,
+                    sa.func.coalesce(entry.c.at, present.c.updated_at),
+                    sa.func.coalesce(entry.c.method, "cli"),
+                    sa.func.coalesce(entry.c.source, "restore"),
+                    sa.func.coalesce(entry.c.wording, ""),
+                )
+                .select_from(subscriber)
+                .join(present, same)
+                .outerjoin(
+                    entry,
+                    sa.and_(entry.c.subscriber_id == present.c.id, entry.c.seq == last),
+                )
+                .where(
+                    subscriber.c[column].is_(True),
+                    sa.not_(sa.func.coalesce(present.c[column], sa.false())),
+                )
+            )
+            for id_, *origin in connection.execute(query):
+                yield id_, action, ChangeOrigin(*origin)
 
 
 def _carry_suppressions(connection: sa.Connection) -> int:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from newsletter.backup import restore
 from newsletter.backup.restore import LEDGER_TABLES, RestoreResult
-from newsletter.config.models import TrackingOptions
+from newsletter.config.tracking import TrackingOptions
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.identity import mark_as_moved
 from newsletter.db.schema import (
@@ -35,6 +35,11 @@ from newsletter.subscribers import iter_audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
 from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal, to_changes
+from newsletter.subscribers.consent.tracking_answers import (
+    TrackingAnswers,
+    record_tracking_answers,
+    replay_answers,
+)
 from newsletter.subscribers.consent.transitions import replay_status
 from newsletter.subscribers.consent.unreadable_events import DROPPED_KEY
 from newsletter.subscribers.tracking_record import insert_tracking
@@ -123,7 +128,7 @@ class MailingList:
 
     def record_tracking(self, issue: str, *, opens: bool) -> None:
         with database_engine(URL, self.folder) as engine, engine.begin() as connection:
-            tracking = TrackingOptions(opens=opens)
+            tracking = TrackingOptions.model_validate({"opens": opens})
             insert_tracking(connection, issue, tracking, is_partly_sent=False)
 
     def delete_setting(self, key: str) -> None:
@@ -574,3 +579,51 @@ def test_status_matches_journal_after_restore(mailing_list: MailingList) -> None
         for id_, status in connection.execute(sa.select(subscriber.c.id, subscriber.c.status)):
             assert replay_status(to_changes(load_journal(connection, id_))) == status
             assert status == {1: "unsubscribed", 2: "complained", 3: "active"}[id_]
+
+
+ANSWER = ChangeOrigin(NOW, "form", "/p", "Yes, you may.")
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "after"),
+    [
+        ({"opens": True}, {"opens": False}, (False, None)),
+        ({"opens": True, "clicks": True}, {"clicks": False}, (True, False)),
+        # An agreement since the backup is lost with all else: they are asked again.
+        ({}, {"opens": True}, (None, None)),
+        ({"opens": False}, {"opens": True}, (False, None)),
+        ({"opens": True}, {}, (True, None)),
+    ],
+)
+@pytest.mark.parametrize("moves", [False, True])
+def test_refusal_to_be_tracked_since_the_backup_is_carried_over(
+    mailing_list: MailingList,
+    before: TrackingAnswers,
+    since: TrackingAnswers,
+    after: tuple[bool | None, bool | None],
+    *,
+    moves: bool,
+) -> None:
+    def answer(answers: TrackingAnswers) -> None:
+        with database_engine(URL, mailing_list.folder) as engine, engine.begin() as connection:
+            record_tracking_answers(connection, 2, answers, ANSWER)
+
+    answer(before)
+    mailing_list.back_up()
+    answer(since)
+    if moves:
+        with database_engine(URL, mailing_list.folder) as engine, engine.begin() as connection:
+            new_address = parse_address("bo.new@example.com")
+            changes.change_address(connection, "bo@example.com", new_address, ANSWER)
+    result = mailing_list.restore()
+    columns = (subscriber.c.opens_consent, subscriber.c.clicks_consent)
+    assert mailing_list.select(subscriber.c.id, *columns)[1] == (2, *after)
+    assert result.carried_over
+    assert result.carried_over.tracking_refused == (False in since.values())
+    with (
+        database_engine(URL, mailing_list.folder) as engine,
+        read_transaction(engine) as connection,
+    ):
+        entries = load_journal(connection, 2)
+    answers = replay_answers(entry.change for entry in entries)
+    assert (answers.get("opens"), answers.get("clicks")) == after

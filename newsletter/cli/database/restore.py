@@ -124,6 +124,8 @@ def _print_result(restored: "RestoreResult") -> None:
         parts = [f"{count:,} now {status}" for status, count in carried.suppressed.items()]
         if carried.erased:
             parts.append(f"{carried.erased:,} erased")
+        if carried.tracking_refused:
+            parts.append(f"{carried.tracking_refused:,} refused to be tracked")
         if carried.suppressions_added:
             parts.append(f"{carried.suppressions_added:,} not in the list and kept out of it")
         if parts:
