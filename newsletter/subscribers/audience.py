@@ -104,15 +104,19 @@ def select_still_mailable(frozen: sa.Subquery) -> sa.Select[Any]:
     Args:
         frozen: a subquery with the columns ``subscriber_id`` and ``address_key``.
     """
-    still_mailable = sa.and_(
+    return (
+        sa.select(frozen.c.subscriber_id, *_recipient_columns[1:])
+        .select_from(frozen.outerjoin(subscriber, still_mailable_condition(frozen)))
+        .order_by(frozen.c.subscriber_id)
+    )
+
+
+def still_mailable_condition(frozen: sa.Subquery) -> sa.ColumnElement[bool]:
+    """Return the condition of ``select_still_mailable``, on which subscribers are joined."""
+    return sa.and_(
         subscriber.c.id == frozen.c.subscriber_id,
         subscriber.c.address_key == frozen.c.address_key,
         MAILABLE,
-    )
-    return (
-        sa.select(frozen.c.subscriber_id, *_recipient_columns[1:])
-        .select_from(frozen.outerjoin(subscriber, still_mailable))
-        .order_by(frozen.c.subscriber_id)
     )
 
 

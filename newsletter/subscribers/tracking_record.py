@@ -11,15 +11,21 @@ from typing import Literal, get_args
 
 import sqlalchemy as sa
 
-from newsletter.config.models import TrackingOptions
+from newsletter.config.tracking import (
+    TRACKED_ACTIONS,
+    TrackedAction,
+    TrackingMode,
+    TrackingOptions,
+)
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import setting
 
 TRACKING_KEY_PREFIX = "tracking "
 
-TrackedAction = Literal["opens", "clicks"]
-# ``unknown`` stands for a part that was sent by a version that recorded nothing.
-RequestedTracking = Literal["on", "off", "unknown"]
+# ``ask``: of readers who had agreed, as each batch's ``variant`` tells; ``unknown`` stands for a
+# part that was sent by a version that recorded nothing.
+RequestedTracking = Literal["on", "off", "ask", "unknown"]
+_STATES: Mapping[TrackingMode, RequestedTracking] = {"all": "on", "off": "off", "ask": "ask"}
 
 
 def insert_tracking(
@@ -34,8 +40,8 @@ def insert_tracking(
         is_partly_sent: whether a part of the issue was sent before.
     """
     requested: dict[TrackedAction, RequestedTracking] = {
-        "opens": "on" if tracking.opens else "off",
-        "clicks": "on" if tracking.clicks else "off",
+        "opens": _STATES[tracking.opens],
+        "clicks": _STATES[tracking.clicks],
     }
     keys = [_format_key(action, state, issue) for action, state in requested.items()]
     recorded = sa.exists().where(setting.c.key.in_(_iter_keys(issue)))
@@ -51,7 +57,7 @@ def load_tracking(
     """Return for each issue and action what was asked for; more than one if that changed."""
     is_tracking = setting.c.key.startswith(TRACKING_KEY_PREFIX, autoescape=True)
     found: dict[tuple[str, TrackedAction], frozenset[RequestedTracking]] = {}
-    actions = {action: action for action in get_args(TrackedAction)}
+    actions = {str(action): action for action in TRACKED_ACTIONS}
     states = {state: state for state in get_args(RequestedTracking)}
     for key in connection.scalars(sa.select(setting.c.key).where(is_tracking)):
         _, action, state, issue = key.split(" ", 3)
@@ -66,7 +72,7 @@ def delete_tracking(connection: sa.Connection, issue: str) -> None:
 
 
 def _iter_keys(issue: str) -> list[str]:
-    pairs = product(get_args(TrackedAction), get_args(RequestedTracking))
+    pairs = product(TRACKED_ACTIONS, get_args(RequestedTracking))
     return [_format_key(action, state, issue) for action, state in pairs]
 
 

@@ -4,7 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.output import echo, format_fields, print_json
 from newsletter.cli.progress import progress_bar
-from newsletter.cli.send.proposal import catch_up_rows, exclusion_rows, sender_rows
+from newsletter.cli.send.proposal import (
+    catch_up_rows,
+    exclusion_rows,
+    sender_rows,
+    tracking_rows,
+)
 from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
@@ -50,12 +55,15 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     """
     import datetime
 
+    import sqlalchemy as sa
+
     from newsletter.db import read_transaction
     from newsletter.errors import SendRefusedError
     from newsletter.sending.planning.dry_run import export_dry_run
     from newsletter.sending.planning.preflight import no_recipients_problem
     from newsletter.subscribers import iter_audience
     from newsletter.subscribers.consent.dry_run_erasure import dry_run_folder
+    from newsletter.subscribers.tracking_groups import list_tracking_groups
 
     if not proposal.recipient_count:
         raise SendRefusedError.from_problems([no_recipients_problem(proposal.segment)])
@@ -66,7 +74,12 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     ):
         result = export_dry_run(
             proposal.prepared_email,
-            iter_audience(connection, condition=proposal.recipient_condition),
+            {
+                group.tracked: iter_audience(
+                    connection, condition=sa.and_(proposal.recipient_condition, group.condition)
+                )
+                for group in list_tracking_groups(proposal.prepared_email.config.tracking)
+            },
             folder,
             with_tokens=with_tokens,
             sample_count=samples,
@@ -96,6 +109,7 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
         "requests": totals.request_count,
         "bytes": totals.total_bytes,
         "largest": totals.largest_bytes,
+        "tracked": dict(totals.tracked_counts),
         "unfit": totals.rejected_count,
         "left_out": dict(proposal.excluded),
         "segment": segment,
@@ -132,6 +146,7 @@ def _print_result(
             "bytes",
             f"{totals.total_bytes:,} in all, {totals.largest_bytes:,} in the largest request",
         ),
+        *tracking_rows(proposal, totals.tracked_counts),
         *catch_up_rows(proposal),
         *exclusion_rows(proposal),
         *schedule_rows,

@@ -8,9 +8,10 @@ from newsletter.cli.output import echo, echo_err, format_fields, print_json
 from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from newsletter.config import Config
+    from newsletter.config.tracking import TrackedAction
     from newsletter.sending.ledger.record import Ledger, Send
     from newsletter.sending.planning.proposal import SendProposal
     from newsletter.sending.planning.schedule import ScheduledTime, WaitingPlace
@@ -68,7 +69,8 @@ def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, st
         recipients += f"; resumes the stopped send to {earlier.total:,}"
     elif earlier:
         recipients += ", as planned"
-    rows = [*sender_rows(proposal), ("to", recipients), *catch_up_rows(proposal)]
+    rows = [*sender_rows(proposal), ("to", recipients), *tracking_rows(proposal)]
+    rows += catch_up_rows(proposal)
     if proposal.unsubscribed_count:
         rows.append(
             ("gone", f"{proposal.unsubscribed_count:,} more were planned and left the list since")
@@ -105,6 +107,24 @@ def catch_up_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
         commands = format_retry_commands(proposal.catch_up.refused)
         rows.append(("refused", f"retry them with: {commands}"))
     return rows
+
+
+def tracking_rows(
+    proposal: "SendProposal", request_counts: "Mapping[TrackedAction, int] | None" = None
+) -> list[tuple[str, str]]:
+    """Return the row that says of whom opens and clicks are recorded; none if nobody is asked.
+
+    Args:
+        proposal: the proposed send.
+        request_counts: in how many requests each of them is recorded, if it is known.
+    """
+    total = proposal.recipient_count
+    lines = [
+        f"{action} of {count:,} of {pluralize(total, 'reader')} who agreed"
+        + (f", in {pluralize(request_counts[action], 'request')}" if request_counts else "")
+        for action, count in proposal.agreed_counts.items()
+    ]
+    return [("tracked", "\n".join(lines))] if lines else []
 
 
 def sender_rows(proposal: "SendProposal") -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ class ClaimedBatch:
         failed_attempts: how many failed attempts count against its limit.
         attempt_number: the number of its next attempt.
         fence: grows with every claim; a sender with an old fence has lost the batch.
+        variant: what it may be tracked for, as in ``newsletter.subscribers.tracking_groups``.
     """
 
     id: int
@@ -32,6 +33,7 @@ class ClaimedBatch:
     failed_attempts: int
     attempt_number: int
     fence: int
+    variant: str = ""
 
 
 # Built once: building a statement takes longer than executing it.
@@ -63,7 +65,14 @@ def _make_claim(*order: sa.ColumnElement[Any]) -> sa.UpdateBase:
         sa.update(batch)
         .where(batch.c.id.in_(sa.select(ready_batches.c.id)), batch.c.state == "ready")
         .values(state="claimed", fence=batch.c.fence + 1, lease_until=sa.bindparam("lease_until"))
-        .returning(batch.c.id, batch.c.number, batch.c.attempts, batch.c.fence, batch.c.size)
+        .returning(
+            batch.c.id,
+            batch.c.number,
+            batch.c.attempts,
+            batch.c.fence,
+            batch.c.size,
+            batch.c.variant,
+        )
     )
 
 
@@ -112,6 +121,7 @@ def claim_batches(
             failed_attempts=row.attempts,
             attempt_number=last_attempts.get(row.id, 0) + 1,
             fence=row.fence,
+            variant=row.variant,
         )
         for row in rows
     ]
@@ -120,9 +130,9 @@ def claim_batches(
 def _apply_hourly_limit(
     connection: sa.Connection,
     send_record: Send,
-    claimed_rows: Sequence[sa.Row[tuple[int, int, int, int, int]]],
+    claimed_rows: Sequence[sa.Row[tuple[int, int, int, int, int, str]]],
     now: datetime.datetime,
-) -> list[sa.Row[tuple[int, int, int, int, int]]]:
+) -> list[sa.Row[tuple[int, int, int, int, int, str]]]:
     """Return the claimed batches that may be sent in this hour; release the others."""
     for index, row in enumerate(claimed_rows if send_record.limit_per_hour else ()):
         if available_at := consume_hourly_limit(connection, send_record, row.size, now):

@@ -75,13 +75,16 @@ def mark_in_flight(
             update_recipients(connection, prepared.batch, "rejected", prepared.rejected_recipients)
         to_send = [prepared for prepared in prepared_batches if prepared.body]
         empty = [prepared.batch for prepared in prepared_batches if not prepared.body]
-        updated = update_batches(
-            connection,
-            [prepared.batch for prepared in to_send],
-            "claimed",
-            state="in_flight",
-            lease_until=now + ledger.lease,
-        )
+        updated = 0
+        for variant in dict.fromkeys(prepared.variant for prepared in to_send):
+            updated += update_batches(
+                connection,
+                [prepared.batch for prepared in to_send if prepared.variant == variant],
+                "claimed",
+                state="in_flight",
+                lease_until=now + ledger.lease,
+                **({} if variant is None else {"variant": variant}),
+            )
         updated += update_batches(connection, empty, "claimed", state="dropped", lease_until=None)
         require_owned(updated, len(prepared_batches), prepared_batches[0].batch)
         attempts = [

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 import orjson
 import sqlalchemy as sa
 
-from newsletter.db.schema import send_recipient
+from newsletter.config.tracking import TRACKED_ACTIONS, TrackedAction, TrackingOptions
+from newsletter.db.schema import send_recipient, subscriber
 from newsletter.sending.delivery.claim import ClaimedBatch
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, build_request
 from newsletter.subscribers import Recipient, select_still_mailable, split_mailable
+from newsletter.subscribers.audience import still_mailable_condition
+from newsletter.subscribers.tracking_groups import consent_condition, format_variant, parse_variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class PreparedBatch:
         unsubscribed_since: ids of recipients who have unsubscribed since the freeze.
         rejected_recipients: id -> why no request can hold that recipient.
         body_hash: the hash of the body, if it is being computed already.
+        variant: what the request is tracked for; ``None`` where readers aren't asked.
     """
 
     batch: ClaimedBatch
@@ -35,6 +39,7 @@ class PreparedBatch:
     unsubscribed_since: Sequence[int] = ()
     rejected_recipients: Mapping[int, str] = field(default_factory=dict)
     body_hash: Future[str] | None = None
+    variant: str | None = None
 
 
 _frozen_recipients = (
@@ -50,6 +55,19 @@ _mailable_rows = _MAILABLE_RECIPIENTS.order_by(None).subquery()
 # row. One array per column, which is less to encode.
 _MAILABLE_RECIPIENTS_JSON = sa.select(
     *(sa.func.json_group_array(column) for column in _mailable_rows.c)
+)
+
+
+# How many of the recipients don't agree that opens, or clicks, are recorded.
+_count_without_consent = (
+    sa.select(
+        *(
+            sa.func.count().filter(sa.not_(consent_condition(action))).label(action)
+            for action in TRACKED_ACTIONS
+        )
+    )
+    .select_from(_frozen_recipients)
+    .join(subscriber, still_mailable_condition(_frozen_recipients))
 )
 
 
@@ -74,6 +92,13 @@ def prepare_batch(
     request_id = RequestId(
         str(claimed_batch.send_id), str(claimed_batch.id), str(claimed_batch.attempt_number)
     )
+    variant = None
+    if prepared_email.config.tracking.asked_actions:
+        tracked = find_tracked_actions(
+            connection, claimed_batch, prepared_email.config.tracking, now
+        )
+        variant = format_variant(tracked)
+        prepared_email = prepared_email.with_tracking(tracked)
     request = build_request(prepared_email, recipients, request_id)
     # Hashing takes a quarter as long as building; this thread builds the next body meanwhile.
     body_hash = hash_executor.submit(hash_body, request.body)
@@ -84,7 +109,33 @@ def prepare_batch(
         unsubscribed_since,
         request.rejected_recipients,
         body_hash,
+        variant,
     )
+
+
+def find_tracked_actions(
+    connection: sa.Connection,
+    claimed_batch: ClaimedBatch,
+    tracking: TrackingOptions,
+    now: datetime.datetime,
+) -> frozenset[TrackedAction]:
+    """Return what a batch's request is tracked for.
+
+    What readers are asked for is recorded only if the batch was planned for it and all of its
+    recipients agree now: a reader may have refused since.
+
+    Args:
+        connection: in the transaction in which the recipients are loaded.
+        claimed_batch: the batch.
+        tracking: the settings.
+        now: the time against which subscribers' pauses are compared.
+    """
+    asked = parse_variant(claimed_batch.variant).intersection(tracking.asked_actions)
+    if not asked:
+        return tracking.unconditional
+    values = {"batch": claimed_batch.id, "moment": now}
+    without_consent = connection.execute(_count_without_consent, values).mappings().one()
+    return tracking.unconditional | {action for action in asked if not without_consent[action]}
 
 
 def load_recipients(

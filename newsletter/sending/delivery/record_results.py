@@ -182,10 +182,17 @@ def _split_batch(connection: sa.Connection, result: BatchResult) -> None:
     parent, recipient_ids = result.batch, result.recipient_ids
     highest = sa.select(sa.func.max(batch.c.number)).where(batch.c.send_id == parent.send_id)
     number = connection.execute(highest).scalar_one()
+    # As it was requested, which may be less than what it was planned for.
+    variant = connection.scalar(sa.select(batch.c.variant).where(batch.c.id == parent.id))
     middle = (len(recipient_ids) + 1) // 2
     for half in (recipient_ids[:middle], recipient_ids[middle:]):
         number += 1
-        values = {"send_id": parent.send_id, "parent_id": parent.id, "number": number}
+        values = {
+            "send_id": parent.send_id,
+            "parent_id": parent.id,
+            "number": number,
+            "variant": variant,
+        }
         child = sa.insert(batch).values(**values, size=len(half), state="ready")
         child_id = connection.execute(child.returning(batch.c.id)).scalar_one()
         updated = connection.execute(

@@ -55,6 +55,7 @@ def check_local_setup(
     yield from _check_unsubscribe_url(config)
     yield _check_image_address(config)
     yield _check_webhook(config)
+    yield from _check_tracking(config)
     yield _check_templates(project)
     yield from _check_database(project, now())
 
@@ -171,6 +172,15 @@ def _check_webhook(config: Config) -> DoctorCheck:
         "Bounces and complaints are only fetched by newsletter subscribers sync.",
         "See docs/how-to/webhook.md.",
     )  # fmt: skip
+
+
+def _check_tracking(config: Config) -> Iterator[DoctorCheck]:
+    if actions := sorted(config.tracking.unconditional, reverse=True):
+        yield warn(
+            "tracking", f"{' and '.join(actions)} of every reader are recorded (tracking: all)",
+            "In some countries, Italy and France among them, that takes each reader's consent.",
+            "To ask readers, and record nothing of the others: tracking: ask in newsletter.yml.",
+        )  # fmt: skip
 
 
 def _check_templates(project: Project) -> DoctorCheck:

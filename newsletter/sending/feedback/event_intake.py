@@ -18,6 +18,7 @@ from newsletter.events.apply import apply_events
 from newsletter.events.parse import Event
 from newsletter.events.repeated_leaves import renew_repeated_leaves
 from newsletter.events.store import RecordedEvent, record_events
+from newsletter.events.tracking_consent import drop_events_without_consent
 from newsletter.events.unreadable_item import UnreadableItem
 from newsletter.events.unreadable_store import record_unreadable
 from newsletter.sending.feedback.breaker import pause_harmful_sends
@@ -49,7 +50,8 @@ class IntakeResult:
 
     Attributes:
         new_count: how many were not stored yet.
-        known_count: how many were stored already, or were duplicates.
+        known_count: how many were stored already, were duplicates, or were opens and clicks of
+            readers who have not agreed to them.
         applied_reports: the changes of subscribers' statuses.
         paused_issues: issues whose sends were paused, since SendGrid has changed the account, too
             many emails bounced or were reported as spam, or SendGrid has delivered a recalled send
@@ -85,7 +87,10 @@ def ingest_events(
     """
     with ledger.engine.begin() as connection:
         asm_group = config.sendgrid.asm_group
-        new_events = record_events(connection, renew_repeated_leaves(connection, events, asm_group))
+        allowed = drop_events_without_consent(connection, events, config.tracking.asked_actions)
+        new_events = record_events(
+            connection, renew_repeated_leaves(connection, allowed, asm_group)
+        )
         applied = apply_events(
             connection,
             new_events,

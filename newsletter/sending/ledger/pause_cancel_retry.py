@@ -4,6 +4,9 @@ State changes requested by the editor.
 """
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -86,9 +89,11 @@ def retry_rejected(ledger: Ledger, send_record: Send, batch_size: int) -> int:
             has not been adopted.
     """
     rejected_query = (
-        sa.select(send_recipient.c.subscriber_id, send_recipient.c.batch_id)
+        sa.select(
+            send_recipient.c.subscriber_id, send_recipient.c.batch_id, send_recipient.c.variant
+        )
         .where(send_recipient.c.send_id == send_record.id, send_recipient.c.state == "rejected")
-        .order_by(send_recipient.c.subscriber_id)
+        .order_by(send_recipient.c.variant, send_recipient.c.subscriber_id)
     )
     with ledger.engine.begin() as connection:
         require_adopted(connection)
@@ -96,11 +101,11 @@ def retry_rejected(ledger: Ledger, send_record: Send, batch_size: int) -> int:
         rejected = connection.execute(rejected_query).all()
         if not rejected:
             raise NothingToDoError(f"SendGrid refused no reader of {send_record.issue}")
-        for start in range(0, len(rejected), batch_size):
-            chunk = rejected[start : start + batch_size]
-            _insert_retry_batch(
-                connection, send_record, chunk[0].batch_id, [row.subscriber_id for row in chunk]
-            )
+        # Those who have agreed to be tracked and those who haven't stay apart.
+        for _, group in groupby(rejected, attrgetter("variant")):
+            rows = [*group]
+            for start in range(0, len(rows), batch_size):
+                _insert_retry_batch(connection, send_record, rows[start : start + batch_size])
     return len(rejected)
 
 
@@ -119,15 +124,17 @@ def _change_send_state(
 
 
 def _insert_retry_batch(
-    connection: sa.Connection, send_record: Send, parent_id: int, subscriber_ids: Sequence[int]
+    connection: sa.Connection, send_record: Send, recipients: Sequence[Any]
 ) -> None:
+    subscriber_ids = [recipient.subscriber_id for recipient in recipients]
     highest = sa.select(sa.func.max(batch.c.number)).where(batch.c.send_id == send_record.id)
     values = {
         "send_id": send_record.id,
-        "parent_id": parent_id,
+        "parent_id": recipients[0].batch_id,
         "number": connection.execute(highest).scalar_one() + 1,
         "size": len(subscriber_ids),
         "state": "ready",
+        "variant": recipients[0].variant,
     }
     batch_id = connection.execute(
         sa.insert(batch).values(values).returning(batch.c.id)

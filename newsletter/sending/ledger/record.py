@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from newsletter.config.models import TrackingOptions
+from newsletter.config.tracking import TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, send, send_recipient
 from newsletter.errors import SendRefusedError

@@ -1,5 +1,8 @@
 """Freeze a recalled send again: the same email, recipients, batches."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_rows
@@ -14,6 +17,7 @@ from newsletter.sending.planning.frozen_content import (
     save_frozen_email,
 )
 from newsletter.subscribers.send_names import is_set_aside_name
+from newsletter.subscribers.tracking_groups import VARIANTS
 
 # Recipients that are copied at once.
 PAGE_SIZE = 50_000
@@ -83,7 +87,7 @@ def _insert_send(
 def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> None:
     """Copy the batches as they were planned, and their recipients, all of them pending again.
 
-    In a plan, recipients are in the order of their ids, and so are the batches.
+    In a plan, recipients are in the order of their variants and ids, and so are the batches.
     """
     root_id = recalled.parent_id or send_id
     sizes = list_planned_sizes(connection, recalled)
@@ -94,34 +98,55 @@ def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> No
     ]
     batch_ids = connection.scalars(insert, rows).all()
     remaining = [id_ for id_, size in zip(batch_ids, sizes, strict=True) for _ in range(size)]
-    recipients = (
-        sa.select(send_recipient.c.subscriber_id, send_recipient.c.address_key)
-        .where(
-            send_recipient.c.send_id == recalled.id,
-            send_recipient.c.subscriber_id > sa.bindparam("after"),
-        )
-        .order_by(send_recipient.c.subscriber_id)
-        .limit(PAGE_SIZE)
-    )
-    after, count = 0, 0
-    while page := connection.execute(recipients, {"after": after}).all():
+    columns = ("send_id", "subscriber_id", "address_key", "batch_id", "root_id", "variant")
+    count = 0
+    for page in _iter_recipients(connection, recalled):
         ids = remaining[count : count + len(page)]
+        count += len(page)
         if len(ids) < len(page):
             break
-        columns = ("send_id", "subscriber_id", "address_key", "batch_id", "root_id")
         insert_rows(
             connection,
             send_recipient,
             columns,
             [
-                (send_id, row.subscriber_id, row.address_key, batch_id, root_id)
+                (send_id, row.subscriber_id, row.address_key, batch_id, root_id, row.variant)
                 for row, batch_id in zip(page, ids, strict=True)
             ],
         )
-        count += len(page)
-        after = page[-1].subscriber_id
-    if count != len(remaining) or page:
+        variants = {
+            batch_id: row.variant for row, batch_id in zip(page, ids, strict=True) if row.variant
+        }
+        if variants:
+            connection.execute(
+                sa.update(batch)
+                .where(batch.c.id == sa.bindparam("b_id"))
+                .values(variant=sa.bindparam("b_variant")),
+                [{"b_id": id_, "b_variant": variant} for id_, variant in variants.items()],
+            )
+    if count != len(remaining):
         raise SendRefusedError(
             f"the recipients of {recalled.issue} are not those of its plan",
             remedy=f"Plan it again with: {recalled.send_command} --at TIME",
         )
+
+
+def _iter_recipients(connection: sa.Connection, send_record: Send) -> Iterator[Sequence[Any]]:
+    """Yield the recipients page by page, in the order of the plan."""
+    recipients = (
+        sa.select(
+            send_recipient.c.subscriber_id, send_recipient.c.address_key, send_recipient.c.variant
+        )
+        .where(
+            send_recipient.c.send_id == send_record.id,
+            send_recipient.c.variant == sa.bindparam("of_variant"),
+            send_recipient.c.subscriber_id > sa.bindparam("after"),
+        )
+        .order_by(send_recipient.c.subscriber_id)
+        .limit(PAGE_SIZE)
+    )
+    for variant in VARIANTS:
+        after = 0
+        while page := connection.execute(recipients, {"of_variant": variant, "after": after}).all():
+            yield page
+            after = page[-1].subscriber_id

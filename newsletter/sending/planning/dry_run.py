@@ -7,10 +7,11 @@ reader's subscription, a stand-in of the same length.
 
 import datetime
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from newsletter.config.tracking import TRACKED_ACTIONS, TrackedAction
 from newsletter.private_files import create_private_file, make_private_folder
 from newsletter.render.article.links import get_host
 from newsletter.render.email import NamedAddress
@@ -44,6 +45,7 @@ class DryRunTotals:
         largest_bytes: the size of the largest body.
         rejected_count: how many recipients are too large for any request; they would be rejected,
             the others sent to.
+        tracked_counts: in how many of the requests opens, and clicks, are recorded.
     """
 
     recipient_count: int = 0
@@ -51,9 +53,12 @@ class DryRunTotals:
     total_bytes: int = 0
     largest_bytes: int = 0
     rejected_count: int = 0
+    tracked_counts: Mapping[TrackedAction, int] = field(default_factory=dict)
 
-    def add_request(self, api_request: PreparedRequest) -> "DryRunTotals":
-        """Return the totals with one more request."""
+    def add_request(
+        self, api_request: PreparedRequest, tracked: Collection[TrackedAction]
+    ) -> "DryRunTotals":
+        """Return the totals with one more request, in which this is recorded."""
         size = len(api_request.body)
         return DryRunTotals(
             self.recipient_count + len(api_request.recipient_ids),
@@ -61,6 +66,11 @@ class DryRunTotals:
             self.total_bytes + size,
             max(self.largest_bytes, size),
             self.rejected_count + len(api_request.rejected_recipients),
+            {
+                action: self.tracked_counts.get(action, 0)
+                + (action in tracked and bool(api_request.body))
+                for action in TRACKED_ACTIONS
+            },
         )
 
 
@@ -81,7 +91,7 @@ class DryRunResult:
 
 def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and four options
     prepared_email: PreparedEmail,
-    recipients: Iterable[Recipient],
+    recipients: Mapping[frozenset[TrackedAction], Iterable[Recipient]],
     folder: Path,
     *,
     with_tokens: bool = False,
@@ -93,7 +103,7 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and four options
 
     Args:
         prepared_email: the prepared email.
-        recipients: who would get it; may be a stream.
+        recipients: what is recorded of readers -> who of them would get it; may be streams.
         folder: replaced as a whole once everything is written; unchanged if anything fails.
         with_tokens: whether to write the recipients' own tokens instead of stand-ins.
         sample_count: for how many recipients to write an .eml file.
@@ -103,14 +113,14 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and four options
     new_folder = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new_folder, ignore_errors=True)
     if not with_tokens:
-        recipients = map(replace_token, recipients)
+        recipients = {tracked: map(replace_token, group) for tracked, group in recipients.items()}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         make_private_folder(new_folder)
         make_private_folder(new_folder / "samples")
         totals = DryRunTotals()
         with create_private_file(new_folder / "requests.jsonl") as file:
-            for batch, request in _build_requests(prepared_email, recipients):
+            for tracked, batch, request in _build_requests(prepared_email, recipients):
                 accepted_ids = set(request.recipient_ids)
                 accepted = (recipient for recipient in batch if recipient.id in accepted_ids)
                 for number, recipient in enumerate(accepted, totals.recipient_count + 1):
@@ -120,7 +130,7 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and four options
                     _write_sample(prepared_email, recipient, path, now)
                 if request.body:
                     file.writelines((request.body, b"\n"))
-                totals = totals.add_request(request)
+                totals = totals.add_request(request, tracked)
                 progress(len(request.recipient_ids) + len(request.rejected_recipients))
         _replace_folder(new_folder, folder)
     finally:
@@ -141,13 +151,16 @@ def replace_token(recipient: Recipient) -> Recipient:
 
 
 def _build_requests(
-    prepared_email: PreparedEmail, recipients: Iterable[Recipient]
-) -> Iterator[tuple[tuple[Recipient, ...], PreparedRequest]]:
-    for number, batch in enumerate(split_into_batches(prepared_email, recipients), 1):
-        yield (
-            batch,
-            build_request(prepared_email, batch, RequestId(DRY_RUN_SEND_ID, str(number), "1")),
-        )
+    prepared_email: PreparedEmail,
+    recipients: Mapping[frozenset[TrackedAction], Iterable[Recipient]],
+) -> Iterator[tuple[frozenset[TrackedAction], tuple[Recipient, ...], PreparedRequest]]:
+    number = 0
+    for tracked, group in recipients.items():
+        group_email = prepared_email.with_tracking(tracked)
+        for batch in split_into_batches(prepared_email, group):
+            number += 1
+            request_id = RequestId(DRY_RUN_SEND_ID, str(number), "1")
+            yield tracked, batch, build_request(group_email, batch, request_id)
 
 
 def _write_sample(

@@ -29,6 +29,7 @@ from newsletter.sending.providers.sendgrid.payload import PreparedEmail, split_i
 from newsletter.subscribers import ALL_SUBSCRIBERS, MAILABLE, count_exclusions, iter_audience
 from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.send_names import CATCH_UP_MARK, make_catch_up_name
+from newsletter.subscribers.tracking_groups import list_tracking_groups
 from newsletter.subscribers.tracking_record import delete_tracking
 
 # Selected at once: a segment can take as long to evaluate for one batch as for the whole list
@@ -198,8 +199,14 @@ def _insert_batches(
     batches = _iter_batches(connection, prepared_email, segment_condition, now)
     while page := list(itertools.islice(batches, _batches_per_page(prepared_email))):
         rows = [
-            {"send_id": send_id, "number": number, "size": len(subscriber_ids), "state": "ready"}
-            for number, subscriber_ids in enumerate(page, number + 1)
+            {
+                "send_id": send_id,
+                "number": number,
+                "size": len(subscriber_ids),
+                "state": "ready",
+                "variant": variant,
+            }
+            for number, (variant, subscriber_ids) in enumerate(page, number + 1)
         ]
         batch_ids = connection.scalars(insert_batches, rows).all()
         connection.execute(
@@ -209,13 +216,14 @@ def _insert_batches(
                     "to_send": send_id,
                     "to_batch": batch_id,
                     "to_root": root_id,
+                    "to_variant": variant,
                     "subscriber_ids": subscriber_ids,
                 }
-                for batch_id, subscriber_ids in zip(batch_ids, page, strict=True)
+                for batch_id, (variant, subscriber_ids) in zip(batch_ids, page, strict=True)
             ],
         )
         number += len(page)
-        total += sum(map(len, page))
+        total += sum(len(subscriber_ids) for _, subscriber_ids in page)
     return total
 
 
@@ -224,8 +232,26 @@ def _iter_batches(
     prepared_email: PreparedEmail,
     segment_condition: sa.ColumnElement[bool],
     now: datetime.datetime,
+) -> Iterator[tuple[str, Sequence[int]]]:
+    """Yield the variant and the subscriber ids of each batch.
+
+    First all of one variant, in the order of ``VARIANTS``; within it, the ids ascend.
+    """
+    for group in list_tracking_groups(prepared_email.config.tracking):
+        condition = segment_condition
+        if group.condition is not ALL_SUBSCRIBERS:
+            condition = sa.and_(segment_condition, group.condition)
+        for subscriber_ids in _iter_group_batches(connection, prepared_email, condition, now):
+            yield group.variant, subscriber_ids
+
+
+def _iter_group_batches(
+    connection: sa.Connection,
+    prepared_email: PreparedEmail,
+    segment_condition: sa.ColumnElement[bool],
+    now: datetime.datetime,
 ) -> Iterator[Sequence[int]]:
-    """Yield the subscriber ids of each batch, ascending."""
+    """Yield the subscriber ids of each batch of one group, ascending."""
     if not prepared_email.always_fits:
         audience = iter_audience(connection, condition=segment_condition, at=now)
         for recipients in split_into_batches(prepared_email, audience):
@@ -266,9 +292,10 @@ def _build_recipient_insert(connection: sa.Connection) -> sa.Insert:
             subscriber.c.address_key,
             sa.bindparam("to_batch", type_=BigIntKey),
             sa.bindparam("to_root", type_=BigIntKey),
+            sa.bindparam("to_variant", type_=sa.Text),
         )
         .where(column_in_parameter(connection, subscriber.c.id, "subscriber_ids"))
         .order_by(subscriber.c.id)
     )
-    columns = ("send_id", "subscriber_id", "address_key", "batch_id", "root_id")
+    columns = ("send_id", "subscriber_id", "address_key", "batch_id", "root_id", "variant")
     return sa.insert(send_recipient).from_select(columns, recipients)

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from newsletter.checks.load_context import load_check_context
 from newsletter.checks.rules.images import unreachable_image
 from newsletter.checks.runner import CheckResult, check_with_exceptions
 from newsletter.config import Config
+from newsletter.config.tracking import TrackedAction
 from newsletter.db import read_transaction
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import Problem, SendRefusedError
@@ -50,6 +51,7 @@ from newsletter.sending.planning.repeated_article import find_repetition_problem
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
 from newsletter.subscribers.segments import Segment, find_segment, find_segment_text
+from newsletter.subscribers.tracking_groups import count_tracking_groups, tracking_variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class SendProposal:
         problems: every problem that a real send would be refused for.
         schedule_problem: that the plan waits for its time, until ``reschedule`` sends it now.
         catch_up: what it adds to, if it is a catch-up.
+        group_counts: variant -> how many of them, where readers are asked whether opens or clicks
+            may be recorded; otherwise empty.
         article: what is compared with other issues, once more when the send is confirmed;
             ``None`` if it is resumed, or may go to readers who got it as another issue.
     """
@@ -118,6 +122,15 @@ class SendProposal:
     schedule_problem: Problem | None = None
     catch_up: CatchUp | None = None
     article: ArticleText | None = None
+    group_counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def agreed_counts(self) -> Mapping[TrackedAction, int]:
+        """How many have agreed to what readers are asked for."""
+        return {
+            action: sum(self.group_counts.get(variant, 0) for variant in tracking_variants(action))
+            for action in self.prepared_email.config.tracking.asked_actions
+        }
 
     @property
     def replaced_sends(self) -> tuple[Send, ...]:
@@ -134,7 +147,8 @@ class SendProposal:
     @property
     def request_count(self) -> int:
         """How many requests that takes, if no batch is limited by its bytes."""
-        return math.ceil(self.recipient_count / self.prepared_email.batch_size)
+        counts = self.group_counts.values() or (self.recipient_count,)
+        return sum(math.ceil(count / self.prepared_email.batch_size) for count in counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +253,7 @@ def propose_send(
             else None
         ),
         article=article,
+        group_counts=recipients.group_counts,
     )
 
 
@@ -304,6 +319,7 @@ class _Recipients(NamedTuple):
     segment: Segment | None
     recipient_condition: sa.ColumnElement[bool]
     audience_problem: Problem | None
+    group_counts: Mapping[str, int]
 
 
 def _select_recipients(
@@ -324,12 +340,15 @@ def _select_recipients(
             condition = segment.condition
         excluded = resumed.excluded if resumed else count_exclusions(connection, condition, at=now)
         count = count_subscribers(connection, condition, mailable_only=True, at=now)
+        groups = count_tracking_groups(connection, config.tracking, condition, now)
     if resumed is None:
         problem = None if count else no_recipients_problem(segment)
-        return _Recipients(count, 0, excluded, segment, condition, problem)
+        return _Recipients(count, 0, excluded, segment, condition, problem, groups)
     pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
     problem = no_recipients_left_problem(resumed) if pending and not count else None
-    return _Recipients(count, max(pending - count, 0), excluded, segment, condition, problem)
+    return _Recipients(
+        count, max(pending - count, 0), excluded, segment, condition, problem, groups
+    )
 
 
 def _inherit_schedule(replaced: Send) -> SendSchedule | None:

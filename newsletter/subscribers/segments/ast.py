@@ -92,11 +92,13 @@ class HasEngagement:
         kind: which of these.
         sends: how many of the last sends count (one match is enough), or the name of an issue.
         send_ids: the ids of these sends in the ledger, when the query was parsed.
+        asked_ids: those of them of which only readers were tracked who had agreed.
     """
 
     kind: Engagement
     sends: int | str
     send_ids: tuple[int, ...] = field(default=(), compare=False)
+    asked_ids: tuple[int, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         value = f"last-{self.sends}" if isinstance(self.sends, int) else quote_value(self.sends)

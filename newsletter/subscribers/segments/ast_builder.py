@@ -199,7 +199,13 @@ class QueryBuilder:
         problem = engagement_problem(kind, selected, is_range=isinstance(sends, int))
         if problem:
             raise _TokenError(problem.message, token, problem.remedy)
-        return HasEngagement(kind, sends, tuple(id_ for known in selected for id_ in known.ids))
+        asked = [known for known in selected if known.is_asked(kind)]
+        return HasEngagement(
+            kind,
+            sends,
+            tuple(id_ for known in selected for id_ in known.ids),
+            tuple(id_ for known in asked for id_ in known.ids),
+        )
 
     def _parse_sends(self, token: "Token", text: str) -> int | str:
         issues = [known.issue for known in self._known.sends]

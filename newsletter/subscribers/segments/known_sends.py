@@ -10,17 +10,17 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+from newsletter.config.tracking import TrackedAction
 from newsletter.db.schema import batch, event, send
 from newsletter.errors import Problem
 from newsletter.subscribers.recalled_sends import is_recalled
 from newsletter.subscribers.segments.ast import Engagement
 from newsletter.subscribers.tracking_record import (
     RequestedTracking,
-    TrackedAction,
     load_tracking,
 )
 
-TrackingEvidence = Literal["on", "off", "part", "unknown"]
+TrackingEvidence = Literal["on", "off", "ask", "part", "unknown"]
 
 _STARTED_STATES = ("in_flight", "unknown", "accepted")
 _MAX_ISSUES_SHOWN = 8
@@ -38,7 +38,7 @@ _REASONS = {
     "unknown": "Neither a record of tracking.{setting} nor any {setting}",
     "silent": "No events received from SendGrid",
 }
-_TRACKING_REMEDY = "For later sends, set tracking: {{{setting}: true}} in newsletter.yml."
+_TRACKING_REMEDY = "For later sends, set tracking: {{{setting}: ask}} in newsletter.yml."
 _EVENTS_REMEDY = (
     "Receive events with the webhook (docs/how-to/webhook.md), or import them with: newsletter "
     "events import FILE"
@@ -53,8 +53,8 @@ class KnownSend:
         id: in the ledger.
         issue: the issue's name.
         has_events: whether any event of it was received.
-        opens: whether its opens were tracked.
-        clicks: whether its clicks were tracked.
+        opens: whether its opens were tracked; ``ask`` for those of the readers who had agreed.
+        clicks: likewise, whether its clicks were tracked.
         catch_up_ids: the ids of its catch-ups, which count as it.
     """
 
@@ -64,6 +64,10 @@ class KnownSend:
     opens: TrackingEvidence = "on"
     clicks: TrackingEvidence = "on"
     catch_up_ids: tuple[int, ...] = ()
+
+    def is_asked(self, kind: Engagement) -> bool:
+        """Return whether the answer to a test is known of those readers only who had agreed."""
+        return {"opened": self.opens, "clicked": self.clicks}.get(kind) == "ask"
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -129,15 +133,21 @@ def load_known_sends(connection: sa.Connection, besides: str = "") -> tuple[Know
 def _add_catch_ups(known: KnownSend, catch_ups: Sequence[KnownSend]) -> KnownSend:
     """Return a send together with its catch-ups: what is known of only a part isn't known of it."""
     family = (known, *catch_ups)
-    opens, clicks = ({getattr(part, name) for part in family} for name in ("opens", "clicks"))
     return KnownSend(
         known.id,
         known.issue,
         any(part.has_events for part in family),
-        known.opens if len(opens) == 1 else "part",
-        known.clicks if len(clicks) == 1 else "part",
+        _join_evidence([part.opens for part in family]),
+        _join_evidence([part.clicks for part in family]),
         tuple(part.id for part in catch_ups),
     )
+
+
+def _join_evidence(evidence: Sequence[TrackingEvidence]) -> TrackingEvidence:
+    found = set(evidence)
+    if len(found) == 1:
+        return evidence[0]
+    return "ask" if found == {"on", "ask"} else "part"
 
 
 def judge_tracking(
@@ -153,7 +163,8 @@ def judge_tracking(
         return "on" if was_reported else "unknown"
     if len(requested) > 1:
         return "part"
-    return next(iter(requested))
+    (state,) = requested
+    return state
 
 
 def engagement_problem(
@@ -200,7 +211,7 @@ def _find_reason(setting: str, known_send: KnownSend) -> str:
     """Return a key of ``_REASONS``, or ``""`` if the send was tracked."""
     if setting:
         evidence = known_send.opens if setting == "opens" else known_send.clicks
-        if evidence != "on":
+        if evidence not in {"on", "ask"}:
             return evidence
     return "" if known_send.has_events else "silent"
 

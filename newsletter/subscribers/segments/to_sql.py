@@ -2,19 +2,20 @@
 
 All text of the query becomes bound parameters. Each condition is true or false, never NULL.
 
-A subscriber who was not sent an issue has neither opened it nor not opened it: both ``opened:`` and
-``not opened:`` are false for them. ``not`` before a parenthesis is moved to its parts (De Morgan's
-laws, which hold in this three-valued logic), so that this is true of any query.
+A subscriber who was not sent an issue, or whose copy was not tracked since they had not agreed, has
+neither opened it nor not opened it: both ``opened:`` and ``not opened:`` are false for them.
+``not`` before a parenthesis is moved to its parts (De Morgan's laws, which hold in this
+three-valued logic), so that this is true of any query.
 """
 
 import datetime
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from newsletter.db.schema import event, send_recipient, subscriber, subscriber_tag
+from newsletter.db.schema import batch, event, send_recipient, subscriber, subscriber_tag
 from newsletter.subscribers.segments.ast import (
     And,
     Comparison,
@@ -37,6 +38,10 @@ from newsletter.subscribers.segments.sql_dialects import (
     JsonText,
     lower_ascii,
 )
+from newsletter.subscribers.tracking_groups import tracked_batch_condition
+
+if TYPE_CHECKING:
+    from newsletter.config.tracking import TrackedAction
 
 Condition = sa.ColumnElement[bool]
 
@@ -72,9 +77,9 @@ def build_condition(query: Query, zone: datetime.tzinfo, *, negated: bool = Fals
             return join(*(build_condition(part, zone, negated=negated) for part in parts))
         case Not(part):
             return build_condition(part, zone, negated=not negated)
-        case HasEngagement(_, _, send_ids) if negated and query.kind != "sent":
+        case HasEngagement() if negated and query.kind != "sent":
             condition = sa.not_(_term_condition(query, zone))
-            return sa.and_(_recipient_condition(send_ids, ("accepted",)), condition)
+            return sa.and_(_tracked_recipient_condition(query), condition)
         case _:
             condition = _term_condition(query, zone)
             return sa.not_(condition) if negated else condition
@@ -107,16 +112,34 @@ def _has_value_condition(field: SegmentField) -> Condition:
     return subscriber.c.name != "" if field.name == "name" else sa.true()
 
 
-def _recipient_condition(send_ids: Sequence[int], states: Sequence[str]) -> Condition:
+def _recipient_condition(
+    send_ids: Sequence[int], states: Sequence[str], *conditions: Condition
+) -> Condition:
     return (
         sa.exists()
         .where(
             send_recipient.c.subscriber_id == subscriber.c.id,
             send_recipient.c.send_id.in_(_inline(send_ids)),
             send_recipient.c.state.in_(states),
+            *conditions,
         )
         .correlate(subscriber)
     )
+
+
+def _tracked_recipient_condition(query: HasEngagement) -> Condition:
+    """Return the condition that it is known whether a recipient has done it.
+
+    Of a reader whose copy was not tracked, nobody knows whether they have opened it.
+    """
+    if not query.asked_ids:
+        return _recipient_condition(query.send_ids, ("accepted",))
+    action: TrackedAction = "clicks" if query.kind == "clicked" else "opens"
+    was_tracked = sa.exists().where(
+        batch.c.id == send_recipient.c.batch_id, tracked_batch_condition(action)
+    )
+    is_known = sa.or_(send_recipient.c.send_id.not_in(_inline(query.asked_ids)), was_tracked)
+    return _recipient_condition(query.send_ids, ("accepted",), is_known)
 
 
 def _event_condition(kind: str, send_ids: Sequence[int]) -> Condition:

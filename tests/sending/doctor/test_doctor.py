@@ -106,6 +106,8 @@ def test_new_project_lacks_subscribers_and_a_webhook_key(find_problems: FindProb
         ("images", "warn", {"old": "https://news.harbour-notes.org", "new": "http://127.0.0.1:1"}),
         ("images", "warn", {"more": "image_url: http://127.0.0.1/{slug}/{file}\n"}),
         ("webhook", "warn", {"more": "sendgrid:\n  webhook_unsigned: true\n"}),
+        ("tracking", "warn", {"more": "tracking: all\n"}),
+        ("tracking", "warn", {"more": "tracking: {opens: true, clicks: ask}\n"}),
         ("database", "fail", {"more": "database: postgresql://nobody@127.0.0.1:1/none\n"}),
     ],
 )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
-from newsletter.config.models import TrackingOptions
+from newsletter.config.tracking import TrackedAction, TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import setting
 from newsletter.sending.delivery.sender import BatchSender
@@ -16,7 +16,6 @@ from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.subscribers.tracking_record import (
     RequestedTracking,
-    TrackedAction,
     insert_tracking,
     load_tracking,
 )
@@ -53,7 +52,7 @@ def frozen(
 def run(ledger: Ledger, prepared: PreparedEmail, observer: FakeObserver, runs: Runs) -> None:
     """Run senders with these settings, one after the other."""
     for opens, clicks, batches in runs:
-        tracking = TrackingOptions(opens=opens, clicks=clicks)
+        tracking = TrackingOptions.model_validate({"opens": opens, "clicks": clicks})
         config = prepared.config.model_copy(update={"tracking": tracking})
         current = get_send(ledger, ISSUE)
         assert current

@@ -32,7 +32,7 @@ def export(
 ) -> DryRunResult:
     return export_dry_run(
         prepared,
-        recipients,
+        {frozenset(): recipients},
         folder,
         with_tokens=with_tokens,
         sample_count=samples,

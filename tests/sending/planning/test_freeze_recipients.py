@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sending_fixtures import NAME, MakeReaders, Subscribe, configured
 
 from newsletter.config import Config
-from newsletter.config.models import TrackingOptions
+from newsletter.config.tracking import TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, event, send, send_recipient, subscriber, subscriber_tag
 from newsletter.render.email import Email
@@ -73,7 +73,7 @@ def _insert_earlier_send(connection: sa.Connection) -> None:
     connection.execute(sa.insert(send_recipient).from_select(columns, recipients))
     row = {"sg_event_id": "e1", "type": "open", "at": at, "raw": {}, "send_id": 100}
     connection.execute(sa.insert(event).values(row | {"address_key": "reader1@example.com"}))
-    tracking = TrackingOptions(opens=True, clicks=True)
+    tracking = TrackingOptions(opens="all", clicks="all")
     insert_tracking(connection, EARLIER_ISSUE, tracking, is_partly_sent=False)
 
 

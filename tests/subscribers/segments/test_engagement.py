@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.config.models import TrackingOptions
+from newsletter.config.tracking import TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, event, send, send_recipient, subscriber, subscriber_tag
 from newsletter.errors import SubscriberListError
@@ -34,7 +34,7 @@ CONFIG = Config.model_validate(
     }
 )
 ICE, FOG, TIDE = "2026-11-15-ice", "2026-11-08-fog", "2026-11-01-tide"
-BOTH = TrackingOptions(opens=True, clicks=True)
+BOTH = TrackingOptions(opens="all", clicks="all")
 NEITHER = TrackingOptions()
 
 OPENER, SLEEPER, MOVED, NEWCOMER, BOT, LOST, TAGGED, CLICKER = range(1, 9)
@@ -180,7 +180,7 @@ def test_who_is_found(two_tracked_sends: sa.Engine, query: str, found: list[int]
     assert find_ids(two_tracked_sends, query) == found
 
 
-HOW_TO_TRACK = "For later sends, set tracking: {opens: true} in newsletter.yml."
+HOW_TO_TRACK = "For later sends, set tracking: {opens: ask} in newsletter.yml."
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ HOW_TO_TRACK = "For later sends, set tracking: {opens: true} in newsletter.yml."
             "Sent without tracking.opens: 2026-11-08-fog.\n" + HOW_TO_TRACK,
         ),
         ("opened:fog", "opens of 2026-11-08-fog are not known"),
-        ("clicked:fog", "set tracking: {clicks: true} in newsletter.yml."),
+        ("clicked:fog", "set tracking: {clicks: ask} in newsletter.yml."),
         ("clicked:fog", "clicks in 2026-11-08-fog are not known"),
         ("not (clicked:ice or tag:x and opened:last-2)", "opens of 1 of the last 2 issues are not"),
         (
@@ -291,7 +291,7 @@ def test_judge_tracking(
 
 def test_opens_and_clicks_are_recorded_apart(readers: sa.Engine) -> None:
     insert_send(readers, 1, ICE, events=[(OPENER, "delivered")],
-                tracking=[TrackingOptions(opens=True)])  # fmt: skip
+                tracking=[TrackingOptions(opens="all")])  # fmt: skip
     with readers.begin() as connection:
         insert_tracking(connection, FOG, BOTH, is_partly_sent=True)
         insert_tracking(connection, TIDE, BOTH, is_partly_sent=False)
@@ -370,3 +370,71 @@ def test_untracked_catch_up_makes_the_opens_of_its_issue_unknown(
 ) -> None:
     insert_catch_up(two_tracked_sends, NEITHER)
     assert "to a part of the readers only" in refusal(two_tracked_sends, "not opened:ice")
+
+
+ASK = TrackingOptions(opens="ask", clicks="ask")
+
+
+def insert_asked_send(engine: sa.Engine, id_: int, issue: str, variants: dict[int, str]) -> None:
+    """Insert a send of which readers were tracked as they had agreed: id -> variant."""
+    insert_send(engine, id_, issue, states={}, events=[], tracking=[ASK])
+    with engine.begin() as connection:
+        for number, (person, variant) in enumerate(variants.items(), 1):
+            batch_id = id_ * 100 + number
+            row: dict[str, Any] = {"id": batch_id, "send_id": id_, "number": number + 1}
+            row |= {"size": 1, "state": "accepted", "variant": variant}
+            connection.execute(sa.insert(batch).values(row))
+            row = {"send_id": id_, "subscriber_id": person, "batch_id": batch_id}
+            row |= {"state": "accepted", "address_key": key_in_send(person), "root_id": id_}
+            connection.execute(sa.insert(send_recipient).values(row))
+            delivered = {
+                "sg_event_id": f"{id_}-d{number}", "type": "delivered", "at": NOW, "raw": {},
+                "send_id": id_, "address_key": key_in_send(person), "is_bot": False,
+            }  # fmt: skip
+            connection.execute(sa.insert(event).values(delivered))
+
+
+def insert_event(engine: sa.Engine, send_id: int, person: int, type_: str) -> None:
+    row = {
+        "sg_event_id": f"{send_id}-{person}-{type_}", "type": type_, "at": NOW, "raw": {},
+        "send_id": send_id, "address_key": key_in_send(person), "is_bot": False,
+    }  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(sa.insert(event).values(row))
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("opened:ice", [OPENER]),
+        # LOST and BOT were not tracked: nobody knows whether they have opened it.
+        ("not opened:ice", [SLEEPER, TAGGED]),
+        ("not (opened:ice or tag:x)", [SLEEPER]),
+        ("clicked:ice", []),
+        ("not clicked:ice", [OPENER, LOST]),
+        ("not delivered:ice", []),
+        ("delivered:ice", [OPENER, SLEEPER, BOT, LOST, TAGGED]),
+        ("not sent:ice", [MOVED, NEWCOMER, CLICKER]),
+        # One of the two was sent to everybody with tracking.
+        ("not opened:last-2", [SLEEPER, BOT, TAGGED]),
+    ],
+)
+def test_reader_whose_copy_was_not_tracked_has_neither_opened_nor_not_opened(
+    readers: sa.Engine, query: str, ids: list[int]
+) -> None:
+    insert_asked_send(
+        readers, 1, ICE,
+        {OPENER: "opens clicks", SLEEPER: "opens", TAGGED: "opens", LOST: "clicks", BOT: "none"},
+    )  # fmt: skip
+    insert_event(readers, 1, OPENER, "open")
+    got = dict.fromkeys((BOT, OPENER), "accepted")
+    insert_send(readers, 2, FOG, states=got, events=[(OPENER, "open"), (BOT, "delivered")])
+    assert find_ids(readers, query) == ids
+
+
+def test_send_asked_for_a_part_of_the_readers_only_is_not_known(readers: sa.Engine) -> None:
+    insert_send(
+        readers, 1, ICE, states={OPENER: "accepted"}, events=[(OPENER, "delivered")],
+        tracking=[ASK, BOTH],
+    )  # fmt: skip
+    assert "with tracking.opens to a part of the readers only" in refusal(readers, "opened:ice")

@@ -2,12 +2,13 @@
 
 import base64
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from newsletter.config.models import Config
+from newsletter.config.tracking import TrackedAction
 from newsletter.errors import Problem
 from newsletter.render.email import Email, NamedAddress
 
@@ -53,6 +54,7 @@ def encode_request_head(
     config: Config,
     scheduled: ScheduledDelivery | None = None,
     inline_images: Sequence[InlineImage] = (),
+    tracked: Collection[TrackedAction] | None = None,
     *,
     bypass_suppressions: bool = False,
 ) -> bytes:
@@ -63,8 +65,12 @@ def encode_request_head(
         config: the newsletter's settings.
         scheduled: if SendGrid holds it back.
         inline_images: images inside the email.
+        tracked: what SendGrid is asked to record; without it, what the settings want to be
+            recorded of every reader, and nothing that readers are asked for.
         bypass_suppressions: whether recipients who have unsubscribed or complained get it too.
     """
+    if tracked is None:
+        tracked = config.tracking.unconditional
     options = config.sendgrid
     root: dict[str, Any] = {"from": _mailbox_json(email.sender)}
     if email.reply_to:
@@ -84,8 +90,8 @@ def encode_request_head(
     if options.asm_group:
         root["asm"] = {"group_id": options.asm_group}
     root["tracking_settings"] = {
-        "click_tracking": {"enable": config.tracking.clicks, "enable_text": False},
-        "open_tracking": {"enable": config.tracking.opens},
+        "click_tracking": {"enable": "clicks" in tracked, "enable_text": False},
+        "open_tracking": {"enable": "opens" in tracked},
         "subscription_tracking": {"enable": False},
         "ganalytics": {"enable": False},
     }

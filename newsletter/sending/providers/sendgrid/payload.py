@@ -8,7 +8,7 @@ import html
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from json.encoder import encode_basestring as quoted  # in C; dicts take twice the time
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from newsletter.config.models import Config
+from newsletter.config.tracking import TrackedAction
 from newsletter.config.urls import build_preferences_url, build_unsubscribe_url
 from newsletter.errors import Problem, SendRefusedError
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTag, TokenTarget
@@ -116,6 +117,8 @@ class PreparedEmail:
             recipient's token.
         scheduled: set if SendGrid is to hold the email until a time.
         inline_images: the images inside the email itself.
+        tracked: what SendGrid is asked to record; ``None`` for what the settings want to be
+            recorded of every reader.
     """
 
     email: Email
@@ -125,6 +128,14 @@ class PreparedEmail:
     personal_links: Mapping[str, str]
     scheduled: ScheduledDelivery | None = None
     inline_images: Sequence[InlineImage] = ()
+    tracked: frozenset[TrackedAction] | None = None
+
+    def with_tracking(self, tracked: frozenset[TrackedAction]) -> "PreparedEmail":
+        """Return the email, prepared so that SendGrid is asked to record just this."""
+        head = encode_request_head(
+            self.email, self.config, self.scheduled, self.inline_images, tracked
+        )
+        return replace(self, request_head=head, tracked=tracked)
 
     @property
     def per_request(self) -> bool:
@@ -268,6 +279,7 @@ def build_request(
             prepared_email.config,
             prepared_email.scheduled,
             prepared_email.inline_images,
+            prepared_email.tracked,
         )
     # Encoded one by one: a non-ASCII character slows down its own recipient's and no other's.
     bodies = [*map(str.encode, personalizations)]

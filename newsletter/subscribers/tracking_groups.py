@@ -1,0 +1,108 @@
+"""Group readers by what they have agreed may be recorded of them.
+
+SendGrid records opens and clicks of a whole request or not at all. So with ``tracking: ask`` a send
+puts readers who have agreed and the others into separate batches. A batch's ``variant`` names what
+it may be tracked for, and once it was sent, what was requested: ``opens clicks``, ``opens``,
+``clicks`` or ``none``. It is empty where readers aren't asked.
+"""
+
+import datetime
+from collections.abc import Collection, Mapping, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter.config.tracking import TRACKED_ACTIONS, TrackedAction, TrackingOptions
+from newsletter.db.schema import batch, subscriber
+from newsletter.subscribers.audience import ALL_SUBSCRIBERS, count_subscribers
+
+# In the order in which the batches of a send are planned.
+VARIANTS = ("", "opens clicks", "opens", "clicks", "none")
+
+
+class TrackingGroup(NamedTuple):
+    """The readers of whom the same may be recorded.
+
+    Attributes:
+        tracked: what may be recorded of them.
+        variant: the ``variant`` of their batches.
+        condition: whether a subscriber is one of them.
+    """
+
+    tracked: frozenset[TrackedAction]
+    variant: str
+    condition: sa.ColumnElement[bool]
+
+
+def list_tracking_groups(tracking: TrackingOptions) -> tuple[TrackingGroup, ...]:
+    """Return the groups, each reader in one of them; a single one if nobody is asked."""
+    asked = tracking.asked_actions
+    if not asked:
+        return (TrackingGroup(tracking.unconditional, "", ALL_SUBSCRIBERS),)
+    groups = []
+    for answers in product((True, False), repeat=len(asked)):
+        agreed = frozenset(action for action, answer in zip(asked, answers, strict=True) if answer)
+        tracked = tracking.unconditional | agreed
+        condition = sa.and_(
+            *(
+                consent_condition(action) if answer else sa.not_(consent_condition(action))
+                for action, answer in zip(asked, answers, strict=True)
+            )
+        )
+        groups.append(TrackingGroup(tracked, format_variant(tracked), condition))
+    return tuple(groups)
+
+
+def consent_condition(action: TrackedAction) -> sa.ColumnElement[bool]:
+    """Return the condition that a subscriber has agreed; false, not null, if they weren't asked."""
+    column = subscriber.c.opens_consent if action == "opens" else subscriber.c.clicks_consent
+    return sa.func.coalesce(column, sa.false())
+
+
+def count_tracking_groups(
+    connection: sa.Connection,
+    tracking: TrackingOptions,
+    condition: sa.ColumnElement[bool],
+    at: datetime.datetime,
+) -> Mapping[str, int]:
+    """Return the number of recipients of each variant; empty if nobody is asked.
+
+    Args:
+        connection: in a transaction.
+        tracking: the settings.
+        condition: who would be sent to, if they may be mailed.
+        at: the moment at which pauses are evaluated.
+    """
+    if not tracking.asked_actions:
+        return {}
+    return {
+        group.variant: count_subscribers(
+            connection, sa.and_(condition, group.condition), mailable_only=True, at=at
+        )
+        for group in list_tracking_groups(tracking)
+    }
+
+
+def format_variant(tracked: Collection[TrackedAction]) -> str:
+    """Return the variant of a batch that may be tracked for just this."""
+    return " ".join(action for action in TRACKED_ACTIONS if action in tracked) or "none"
+
+
+def parse_variant(variant: str) -> frozenset[TrackedAction]:
+    """Return what a batch may be tracked for; a batch without a variant, for anything."""
+    words = variant.split() or TRACKED_ACTIONS
+    return frozenset(action for action in TRACKED_ACTIONS if action in words)
+
+
+def tracked_batch_condition(action: TrackedAction) -> sa.ColumnElement[bool]:
+    """Return the condition that a batch which was sent was tracked for an action.
+
+    Only for sends of which readers were asked.
+    """
+    return batch.c.variant.in_(tracking_variants(action))
+
+
+def tracking_variants(action: TrackedAction) -> Sequence[str]:
+    """Return the variants of batches that may be tracked for an action."""
+    return [variant for variant in VARIANTS if action in parse_variant(variant)]
