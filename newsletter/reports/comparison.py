@@ -13,6 +13,7 @@ from newsletter.reports.counts import count_send_results
 from newsletter.reports.engagement import count_clicks, count_opens
 from newsletter.reports.model import EngagementCounts, SendCounts, SendRates, share
 from newsletter.reports.queries import ENGAGEMENT_TYPES, TimeWindow
+from newsletter.reports.tracked_readers import count_agreed_readers
 from newsletter.subscribers.recalled_sends import is_recalled
 
 # An unsubscribe within this period is attributed to the latest send.
@@ -101,8 +102,16 @@ def compute_rates(
         bounced=share(delivery.bounced, delivery.total),
         unsubscribed=share(counts.unsubscribed, delivery.delivered),
         complaints=share(counts.complaints, delivery.delivered),
-        opened=share(opened.readers, delivery.delivered) if opened else None,
-        clicked=share(clicked.readers, delivery.delivered) if clicked else None,
+        opened=_engagement_rate(opened, delivery.delivered),
+        clicked=_engagement_rate(clicked, delivery.delivered),
+    )
+
+
+def _engagement_rate(engagement: EngagementCounts | None, delivered: int) -> float | None:
+    if engagement is None:
+        return None
+    return share(
+        engagement.readers, engagement.agreed.delivered if engagement.agreed else delivered
     )
 
 
@@ -135,15 +144,21 @@ def compute_medians(
         counts = count_send_results(
             connection, started.id, started.sent_at, attribution_window(sends, started)
         )
+        opens_agreed, clicks_agreed = count_agreed_readers(connection, started.id)
         opened = (
-            count_opens(connection, started.id, started.sent_at)
+            count_opens(connection, started.id, started.sent_at, opens_agreed)
             if current_rates.opened is not None
             else None
         )
         clicked = None
         if current_rates.clicked is not None:
             clicked, _ = count_clicks(
-                connection, started.id, started.sent_at, (), personal_url_prefixes
+                connection,
+                started.id,
+                started.sent_at,
+                (),
+                personal_url_prefixes,
+                agreed=clicks_agreed,
             )
         earlier_rates.append(compute_rates(counts, opened, clicked))
     return (

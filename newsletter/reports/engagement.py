@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from newsletter.db.schema import event, send_recipient
 from newsletter.reports.counts import build_curve
 from newsletter.reports.links import IssueLink, LinkMatcher
-from newsletter.reports.model import EngagementCounts, LinkClicks
+from newsletter.reports.model import AgreedReaders, EngagementCounts, LinkClicks
 from newsletter.reports.queries import accepted_condition, hours_since
+from newsletter.reports.tracked_readers import tracked_recipient_condition
 
 # Nobody clicks two links in an email within a second, nor any link within two seconds of its
 # arrival. SendGrid's times are full seconds.
@@ -70,9 +71,15 @@ def detect_sweeps(
 
 
 def count_opens(
-    connection: sa.Connection, send_id: int, sent_at: datetime.datetime
+    connection: sa.Connection,
+    send_id: int,
+    sent_at: datetime.datetime,
+    agreed: AgreedReaders | None = None,
 ) -> EngagementCounts | None:
-    """Return the opens by a send's recipients, or ``None`` if there are none."""
+    """Return the opens by a send's recipients, or ``None`` if there are none.
+
+    ``agreed`` are those who had agreed to it, if readers were asked: only theirs are counted.
+    """
     by_person = sa.not_(event.c.is_bot)
     recipient = (
         sa.select(
@@ -82,7 +89,12 @@ def count_opens(
             sa.func.count(sa.distinct(event.c.at)).filter(event.c.is_bot).label("by_bots"),
         )
         .join(send_recipient, send_recipient.c.address_key == event.c.address_key)
-        .where(accepted_condition(send_id), event.c.send_id == send_id, event.c.type == "open")
+        .where(
+            accepted_condition(send_id),
+            event.c.send_id == send_id,
+            event.c.type == "open",
+            *((tracked_recipient_condition("opens"),) if agreed else ()),
+        )
         .group_by(event.c.address_key)
         .subquery()
     )
@@ -102,15 +114,19 @@ def count_opens(
     readers, total, machine_readers, machine_total = (
         sum(int(row[column]) for row in rows) for column in range(1, 5)
     )
-    return EngagementCounts(readers, total, machine_readers, machine_total, build_curve(hours))
+    return EngagementCounts(
+        readers, total, machine_readers, machine_total, build_curve(hours), agreed
+    )
 
 
-def count_clicks(
+def count_clicks(  # noqa: PLR0913 - the send, how it is shown, and whose clicks count
     connection: sa.Connection,
     send_id: int,
     sent_at: datetime.datetime,
     links: Sequence[IssueLink],
     personal_url_prefixes: tuple[str, ...],
+    *,
+    agreed: AgreedReaders | None = None,
 ) -> tuple[EngagementCounts | None, tuple[LinkClicks, ...]]:
     """Return the clicks by a send's recipients, in all and by link.
 
@@ -120,6 +136,7 @@ def count_clicks(
         sent_at: the start of the curve.
         links: the links of the issue, in its order.
         personal_url_prefixes: prefixes of recipients' personal URLs, whose clicks aren't counted.
+        agreed: those who had agreed to it, if readers were asked: only their clicks are counted.
 
     Returns:
         The totals, or ``None`` if there are no clicks; and the links with their clicks, in the
@@ -131,7 +148,10 @@ def count_clicks(
     by_link: dict[str, Counter[str]] = {
         url: Counter() for url in (*(link.url for link in links), "")
     }
-    rows = connection.execute(_select_clicks(send_id), execution_options={"yield_per": PAGE_SIZE})
+    query = _select_clicks(send_id)
+    if agreed:
+        query = query.where(tracked_recipient_condition("clicks"))
+    rows = connection.execute(query, execution_options={"yield_per": PAGE_SIZE})
     for _, group in groupby(rows, attrgetter("address_key")):
         clicks, bot_clicks = _separate_bots(group, matcher)
         totals["machine_total"] += bot_clicks
@@ -152,6 +172,7 @@ def count_clicks(
         totals["machine_readers"],
         totals["machine_total"],
         build_curve(hours),
+        agreed,
     )
     return engagement, tuple(_iter_link_clicks(links, by_link))
 

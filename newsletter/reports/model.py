@@ -60,6 +60,19 @@ class HourlyCurve:
 
 
 @dataclass(frozen=True, slots=True)
+class AgreedReaders:
+    """The recipients who had agreed to be tracked.
+
+    Attributes:
+        sent: how many of them SendGrid has accepted.
+        delivered: to how many of them it was delivered.
+    """
+
+    sent: int
+    delivered: int
+
+
+@dataclass(frozen=True, slots=True)
 class EngagementCounts:
     """Counts of opens or clicks.
 
@@ -69,6 +82,7 @@ class EngagementCounts:
         machine_readers: recipients for whom a bot did.
         machine_total: opens or clicks by bots.
         curve: the recipients' first open or click.
+        agreed: of whom they were recorded, if not of all readers.
     """
 
     readers: int
@@ -76,6 +90,7 @@ class EngagementCounts:
     machine_readers: int
     machine_total: int
     curve: HourlyCurve
+    agreed: AgreedReaders | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +139,10 @@ class SendCounts:
 
 @dataclass(frozen=True, slots=True)
 class SendRates:
-    """Rates of one send: delivered and bounced of sent, the others of delivered."""
+    """Rates of one send: delivered and bounced of sent, the others of delivered.
+
+    Opened and clicked are of what was delivered to those who had agreed, if readers were asked.
+    """
 
     delivered: float | None
     bounced: float | None
@@ -150,11 +168,13 @@ class SendReport:
         opens: ``None`` if none were recorded.
         clicks: ``None`` if none were recorded.
         links: in the order of the issue.
-        tracking: the settings in newsletter.yml today, for opens and for clicks.
+        tracking: whether newsletter.yml has it on today, for opens and for clicks.
         rates: the rates of this send.
         medians: the median rates of the sends before it.
         compared: the number of those sends.
         catch_ups: its catch-ups: name -> recipients whom SendGrid has accepted.
+        agreed: the recipients who had agreed to have opens, and clicks, recorded; ``None`` if they
+            were not asked.
     """
 
     issue: str
@@ -173,6 +193,7 @@ class SendReport:
     medians: SendRates
     compared: int
     catch_ups: Mapping[str, int] = field(default_factory=dict)
+    agreed: tuple[AgreedReaders | None, AgreedReaders | None] = (None, None)
 
     @property
     def slug(self) -> str:

@@ -20,6 +20,7 @@ from newsletter.reports.counts import count_send_results
 from newsletter.reports.engagement import count_clicks, count_opens
 from newsletter.reports.links import extract_issue_links, fill_defaults
 from newsletter.reports.model import SendReport
+from newsletter.reports.tracked_readers import count_agreed_readers
 
 
 def build_send_report(
@@ -40,10 +41,11 @@ def build_send_report(
     counts = count_send_results(
         connection, started_send.id, started_send.sent_at, attribution_window(sends, started_send)
     )
-    opened = count_opens(connection, started_send.id, started_send.sent_at)
+    agreed = count_agreed_readers(connection, started_send.id)
+    opened = count_opens(connection, started_send.id, started_send.sent_at, agreed[0])
     links = extract_issue_links(content["html"], tags)
     clicked, link_clicks = count_clicks(
-        connection, started_send.id, started_send.sent_at, links, personal_urls
+        connection, started_send.id, started_send.sent_at, links, personal_urls, agreed=agreed[1]
     )
     rates = compute_rates(counts, opened, clicked)
     medians, compared = compute_medians(connection, sends, started_send, rates, personal_urls)
@@ -60,7 +62,8 @@ def build_send_report(
         opens=opened,
         clicks=clicked,
         links=link_clicks,
-        tracking=(config.tracking.opens, config.tracking.clicks),
+        tracking=(config.tracking.opens != "off", config.tracking.clicks != "off"),
+        agreed=agreed,
         rates=rates,
         medians=medians,
         compared=compared,

@@ -45,14 +45,14 @@ def format_outcome(report: "SendReport", zone: "ZoneInfo") -> Iterator[str]:
         report.opens,
         report.rates.opened,
         "by mail programs",
-        is_tracked=report.tracking[0],
+        nothing=_describe_nothing(report, 0),
     )
     yield from _format_engagement(
         "clicked",
         report.clicks,
         report.rates.clicked,
         "by link scanners",
-        is_tracked=report.tracking[1],
+        nothing=_describe_nothing(report, 1),
     )
     yield _format_line(
         "unsubscribed", report.counts.unsubscribed, format_percent(report.rates.unsubscribed)
@@ -118,15 +118,24 @@ def _format_engagement(
     rate: float | None,
     bot_label: str,
     *,
-    is_tracked: bool,
+    nothing: str,
 ) -> Iterator[str]:
     if tally is None:
-        yield f"  {name:<13}{'none recorded' if is_tracked else 'not known: tracking is off'}"
+        yield f"  {name:<13}{nothing}"
         return
     curve = sparkline(group_hours(tally.curve.hours, HOURS_PER_MARK))
     yield _format_line(name, tally.readers, format_percent(rate), f"{curve}  {tally.total:,} times")
+    if tally.agreed:
+        yield f"{'':{LEFT_COLUMNS_WIDTH}}of {tally.agreed.sent:,} who agreed to it"
     if tally.machine_total:
         yield f"{'':{LEFT_COLUMNS_WIDTH}}{tally.machine_total:,} more {bot_label}, left out"
+
+
+def _describe_nothing(report: "SendReport", index: int) -> str:
+    """Return why no opens (0) or clicks (1) are shown."""
+    if agreed := report.agreed[index]:
+        return f"none recorded of the {agreed.sent:,} who agreed to it"
+    return "none recorded" if report.tracking[index] else "not known: tracking is off"
 
 
 def _format_links(report: "SendReport") -> Iterator[str]:
@@ -145,13 +154,15 @@ def _format_links(report: "SendReport") -> Iterator[str]:
 
 def _format_domains(report: "SendReport") -> Iterator[str]:
     yield ""
-    last_header = "opened" if report.opens else ""
+    # Of those who agreed, few may be at one domain.
+    shows_opens = report.opens and not report.agreed[0]
+    last_header = "opened" if shows_opens else ""
     yield (
         f"  {'mailbox domain':<{MAX_NAME_WIDTH}}{'sent':>9}{'delivered':>12}{'bounced':>10}"
         f"{'complaints':>12}{last_header:>9}"
     ).rstrip()
     for domain in report.counts.domains:
-        opened = format_percent(share(domain.opened, domain.delivered)) if report.opens else ""
+        opened = format_percent(share(domain.opened, domain.delivered)) if shows_opens else ""
         yield _format_domain(domain, opened)
 
 

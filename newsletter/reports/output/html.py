@@ -54,9 +54,19 @@ def render_report_page(report: SendReport, config: Config) -> str:
         curve=_build_curve_chart(report),
         complaints=_build_complaints_gauge(report),
         most_readers=max((link.readers for link in report.links), default=0),
+        agreed_text=_format_agreed(report),
         charts=charts,
         percent=format_percent,
         share=share,
+    )
+
+
+def _format_agreed(report: SendReport) -> str:
+    """Return of how many readers opens and clicks were recorded, if they were asked."""
+    return ", ".join(
+        f"{name} of {agreed.sent:,}"
+        for name, agreed in zip(("opens", "clicks"), report.agreed, strict=True)
+        if agreed
     )
 
 

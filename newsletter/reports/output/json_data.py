@@ -39,6 +39,10 @@ def report_to_dict(report: SendReport) -> dict[str, Any]:
             "state": report.complaint_state,
         },
         "tracking": {"opens": report.tracking[0], "clicks": report.tracking[1]},
+        "agreed": {
+            "opens": report.agreed[0] and asdict(report.agreed[0]),
+            "clicks": report.agreed[1] and asdict(report.agreed[1]),
+        },
         "opens": _engagement_to_dict(report.opens),
         "clicks": _engagement_to_dict(report.clicks),
         "links": [asdict(link) for link in report.links] if report.clicks else None,
@@ -56,7 +60,9 @@ def report_to_dict(report: SendReport) -> dict[str, Any]:
 def _engagement_to_dict(engagement: EngagementCounts | None) -> dict[str, int] | None:
     if engagement is None:
         return None
-    return {key: value for key, value in asdict(engagement).items() if key != "curve"}
+    return {
+        key: value for key, value in asdict(engagement).items() if key not in {"curve", "agreed"}
+    }
 
 
 def _curve_to_dict(curve: HourlyCurve) -> dict[str, Any]:

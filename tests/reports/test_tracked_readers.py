@@ -1,0 +1,98 @@
+"""Reports of a send of which readers were asked whether they may be tracked."""
+
+import datetime
+
+import pytest
+import sqlalchemy as sa
+from made_up_send import AT, SampleSend, make_send
+from sending_fixtures import configured
+
+from newsletter.config.tracking import TrackingOptions
+from newsletter.db import read_transaction
+from newsletter.db.schema import batch, event, send_recipient
+from newsletter.reports.comparison import list_started_sends
+from newsletter.reports.model import SendReport
+from newsletter.reports.output.html import render_report_page
+from newsletter.reports.output.json_data import report_to_dict
+from newsletter.reports.report import build_send_report
+from newsletter.subscribers.tracking_record import insert_tracking
+
+WEEK = datetime.timedelta(days=7)
+READERS = 200
+
+
+def divide(engine: sa.Engine, send_id: int, issue: str) -> None:
+    """Put every fourth recipient into a batch that was tracked; the others into none."""
+    with engine.begin() as connection:
+        insert_tracking(connection, issue, TrackingOptions(opens="ask"), is_partly_sent=False)
+        first = connection.scalars(sa.select(batch.c.id).where(batch.c.send_id == send_id)).one()
+        row = {"send_id": send_id, "number": 2, "size": 1, "state": "accepted"}
+        tracked = sa.insert(batch).values(**row, variant="opens").returning(batch.c.id)
+        id_ = connection.scalars(tracked).one()
+        connection.execute(sa.update(batch).where(batch.c.id == first).values(variant="none"))
+        connection.execute(
+            sa.update(send_recipient)
+            .where(send_recipient.c.send_id == send_id, send_recipient.c.subscriber_id % 4 == 0)
+            .values(batch_id=id_)
+        )
+
+
+def latest(engine: sa.Engine) -> SendReport:
+    with read_transaction(engine) as connection:
+        started = list_started_sends(connection, AT + WEEK)[-1]
+        return build_send_report(connection, started, configured(tracking="ask"), AT + WEEK)
+
+
+def openers(engine: sa.Engine, send_id: int, *, tracked: bool) -> int:
+    condition = send_recipient.c.subscriber_id % 4 == 0 if tracked else sa.true()
+    query = (
+        sa.select(sa.func.count(sa.distinct(event.c.address_key)))
+        .join(send_recipient, send_recipient.c.address_key == event.c.address_key)
+        .where(
+            event.c.send_id == send_id, send_recipient.c.send_id == send_id,
+            event.c.type == "open", sa.not_(event.c.is_bot), condition,
+        )
+    )  # fmt: skip
+    with read_transaction(engine) as connection:
+        return connection.scalar(query) or 0
+
+
+def test_only_readers_who_agreed_count_and_rates_are_of_them(engine: sa.Engine) -> None:
+    earlier = SampleSend(issue="2026-09-01-earlier", at=AT - WEEK, readers=READERS, seed=3)
+    divide(engine, make_send(engine, earlier), earlier.issue)
+    before = latest(engine)
+    send_id = make_send(engine, SampleSend(readers=READERS))
+    everybody = latest(engine)
+    assert everybody.agreed == (None, None)
+    divide(engine, send_id, SampleSend.issue)
+    report = latest(engine)
+    agreed = report.agreed[0]
+    assert agreed
+    assert report.agreed[1] is None
+    assert agreed.sent == READERS // 4
+    assert READERS // 8 < agreed.delivered <= agreed.sent
+    assert report.opens
+    assert everybody.opens
+    assert report.opens.readers == openers(engine, send_id, tracked=True)
+    assert 0 < report.opens.readers < everybody.opens.readers
+    assert report.rates.opened == report.opens.readers / agreed.delivered
+    assert report.medians.opened == before.rates.opened
+    data = report_to_dict(report)
+    assert data["agreed"]["opens"] == {"sent": agreed.sent, "delivered": agreed.delivered}
+    assert data["agreed"]["clicks"] is None
+    page = render_report_page(report, configured())
+    assert f"Recorded only of readers who agreed to it: opens of {agreed.sent}." in page
+    assert "Recorded only of readers" not in render_report_page(everybody, configured())
+
+
+@pytest.mark.parametrize("share", [2, 4])
+def test_delivered_to_those_who_agreed_is_as_in_the_counts(engine: sa.Engine, share: int) -> None:
+    sample = SampleSend(readers=READERS, seed=share)
+    send_id = make_send(engine, sample)
+    divide(engine, send_id, sample.issue)
+    with engine.begin() as connection:
+        connection.execute(sa.update(batch).values(variant="opens"))
+    report = latest(engine)
+    assert report.agreed[0]
+    assert report.agreed[0].sent == report.sent
+    assert report.agreed[0].delivered == report.counts.delivery.delivered
