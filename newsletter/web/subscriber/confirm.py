@@ -19,6 +19,7 @@ from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import confirm_signup, get_signup_status
 from newsletter.web.http.request_data import RequestRefusedError, parse_form
 from newsletter.web.site_context import Site
+from newsletter.web.subscriber.tracking_question import load_tracking_answer
 from newsletter.web.subscriber.transactional_emails import CONFIRM_PURPOSE, enqueue_welcome_email
 
 JOURNAL_SOURCE = "/confirm"
@@ -117,7 +118,11 @@ def _confirm(site: Site, connection: sa.Connection, confirmation: SignupConfirma
     now = site.clock()
     origin = ChangeOrigin(now, "form", JOURNAL_SOURCE, confirmation.data["wording"])
     previous_status = confirm_signup(
-        connection, confirmation.address, origin, name=confirmation.data["name"]
+        connection,
+        confirmation.address,
+        origin,
+        name=confirmation.data["name"],
+        tracking=load_tracking_answer(confirmation.data),
     )
     data = {**confirmation.data, "used": now.isoformat()}
     connection.execute(

@@ -19,6 +19,11 @@ from newsletter.db import read_transaction
 from newsletter.db.schema import subscriber_tag
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import parse_address
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.tracking_answers import (
+    load_tracking_answers,
+    record_tracking_answers,
+)
 from newsletter.subscribers.importing.rows.row_parser import clean_name
 from newsletter.subscribers.preferences import (
     set_chosen_tags,
@@ -35,9 +40,15 @@ from newsletter.web.subscriber.access_token import (
     sign,
     unsign,
 )
+from newsletter.web.subscriber.tracking_question import (
+    ANSWER_FIELD,
+    ASKED_FIELD,
+    get_tracking_question,
+)
 from newsletter.web.subscriber.unsubscribe import render_unknown_token
 
 FORM_PURPOSE = "preferences"
+JOURNAL_SOURCE = "/p"
 PAUSE_DAYS = {"week": 7, "month": 30, "quarter": 91}
 MAX_PAUSE = datetime.timedelta(days=366)
 MAX_NAME_LENGTH = 100
@@ -92,6 +103,8 @@ def _render_preferences(
         offered = site.config.preferences.tags
         rows = connection.scalars(_SELECT_TAGS, {"id": visitor.id}) if offered else ()
         tags = {tag.casefold() for tag in rows}
+        answers = load_tracking_answers(connection, visitor.id)
+    asked = site.config.tracking.asked_actions
     zone = ZoneInfo(site.config.timezone)
     now = site.clock()
     until = visitor.paused_until if visitor.paused_until and visitor.paused_until > now else None
@@ -105,6 +118,8 @@ def _render_preferences(
         paused_until=until.astimezone(zone).date() if until else None,
         first_day=now.astimezone(zone).date() + datetime.timedelta(days=1),
         last_day=(now + MAX_PAUSE).astimezone(zone).date(),
+        tracking=get_tracking_question(site),
+        agreed=[bool(answers.get(action)) for action in asked],
         signed=sign(site, FORM_PURPOSE, visitor.token),
         done=done_key,
         wrong=error_key,
@@ -189,8 +204,22 @@ def _request_move(
     return "preferences_asked"
 
 
+def _answer_tracking(
+    site: Site, connection: sa.Connection, visitor: Visitor, fields: FormFields
+) -> str:
+    question = get_tracking_question(site)
+    answer = {"yes": True, "no": False}.get(fields.get(ANSWER_FIELD, ""))
+    if question is None or answer is None or fields.get(ASKED_FIELD) != question["asked"]:
+        raise _InvalidFieldError("preferences_stale")
+    answers = dict.fromkeys(site.config.tracking.asked_actions, answer)
+    origin = ChangeOrigin(site.clock(), "form", JOURNAL_SOURCE, question["wording"])
+    record_tracking_answers(connection, visitor.id, answers, origin)
+    return "preferences_saved"
+
+
 _ACTIONS: Mapping[str, FormAction] = {
     "save": _save_profile,
     "pause": _set_pause,
     "move": _request_move,
+    "tracking": _answer_tracking,
 }

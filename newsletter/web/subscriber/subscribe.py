@@ -27,10 +27,16 @@ from newsletter.web.http.request_data import get_client_ip, parse_form, parse_js
 from newsletter.web.site_context import Site, run_inline_on_sqlite
 from newsletter.web.subscriber.requested_emails import enqueue_requested_email
 from newsletter.web.subscriber.signup_limits import count_signup
+from newsletter.web.subscriber.tracking_question import (
+    ANSWER_FIELD,
+    ASKED_FIELD,
+    get_signup_question,
+    read_tracking_answer,
+)
 
 FORM_PURPOSE = "form"
 HONEYPOT_FIELD = "website"
-FORM_FIELDS = ("email", "name", "token", HONEYPOT_FIELD)
+FORM_FIELDS = ("email", "name", "token", ASKED_FIELD, ANSWER_FIELD, HONEYPOT_FIELD)
 MAX_NAME_LENGTH = 100
 # A page may stay open for a day before its form is submitted.
 FORM_LIFETIME = datetime.timedelta(days=1)
@@ -120,14 +126,21 @@ class SignupEndpoints:
 
     def token(self, _: Request) -> Response:
         """Return the token and the consent wording for a form on another page."""
-        data = {"token": make_form_token(self._site), "wording": get_consent_wording(self._site)}
+        data = {
+            "token": make_form_token(self._site),
+            "wording": get_consent_wording(self._site),
+            "tracking": get_signup_question(self._site),
+        }
         return JSONResponse(data, headers={"Cache-Control": "no-store"})
 
     def embed(self, _: Request) -> Response:
         """Show the snippet to copy."""
         address = get_public_url(self._site.config)
         return self._site.pages.render_page(
-            "embed", address=address, wording=get_consent_wording(self._site)
+            "embed",
+            address=address,
+            wording=get_consent_wording(self._site),
+            tracking=get_signup_question(self._site),
         )
 
 
@@ -176,11 +189,12 @@ def _handle_form(site: Site, fields: Mapping[str, str], ip: str, source: str) ->
     name = fields.get("name", "").strip()
     if len(name) > MAX_NAME_LENGTH or not name.isprintable():
         return SignupResult(422, "join_name_odd")
-    return _enqueue_confirmation(site, address, {"name": name, "source": source}, form_id, ip)
+    data = {"name": name, "source": source, **read_tracking_answer(site, fields)}
+    return _enqueue_confirmation(site, address, data, form_id, ip)
 
 
 def _enqueue_confirmation(
-    site: Site, address: ParsedAddress, data: Mapping[str, str], form_id: str, ip: str
+    site: Site, address: ParsedAddress, data: Mapping[str, Any], form_id: str, ip: str
 ) -> SignupResult:
     now = site.clock()
     window = datetime.timedelta(hours=site.config.signup.window_hours)
@@ -240,6 +254,8 @@ def _render_form(
         # Keep the token of a submission that came too early: it will be old enough next time.
         token=fields["token"] if too_early else make_form_token(site),
         wording=get_consent_wording(site),
+        tracking=get_signup_question(site),
+        agrees=fields.get(ANSWER_FIELD) == "yes",
     )
     return _add_retry_after(response, result)
 

@@ -1,0 +1,57 @@
+"""Ask readers whether their opens and clicks may be recorded.
+
+A form has one optional checkbox whose label names what is recorded. A hidden field says what the
+label named when the form was made: an answer to another question, or to none, is not recorded.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from newsletter.subscribers.consent.signup import TrackingForm
+from newsletter.web.site_context import Site
+
+ASKED_FIELD, ANSWER_FIELD = "tracking_asked", "tracking"
+_QUESTION_KEYS = {
+    ("opens",): "tracking_opens",
+    ("clicks",): "tracking_clicks",
+    ("opens", "clicks"): "tracking_both",
+}
+
+
+def get_tracking_question(site: Site) -> dict[str, str] | None:
+    """Return the label of the checkbox and the value of the hidden field.
+
+    ``None`` if readers are not asked.
+    """
+    asked = site.config.tracking.asked_actions
+    if not asked:
+        return None
+    default_wording = site.pages.messages[_QUESTION_KEYS[asked]].replace("{name}", site.config.name)
+    return {
+        "wording": site.config.tracking.wording or default_wording,
+        "asked": " ".join(asked),
+    }
+
+
+def get_signup_question(site: Site) -> dict[str, str] | None:
+    """Return the question of the sign-up form.
+
+    Without double opt-in nobody is asked there: anybody could answer for any address.
+    """
+    return get_tracking_question(site) if site.config.signup.double_opt_in else None
+
+
+def read_tracking_answer(site: Site, fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a sign-up form answered, to keep with its confirmation; empty if nothing."""
+    question = get_signup_question(site)
+    if question is None or fields.get(ASKED_FIELD) != question["asked"]:
+        return {}
+    answer = fields.get(ANSWER_FIELD) == "yes"
+    answers = dict.fromkeys(site.config.tracking.asked_actions, answer)
+    return {"tracking": {"answers": answers, "wording": question["wording"]}}
+
+
+def load_tracking_answer(data: Mapping[str, Any]) -> TrackingForm | None:
+    """Return the answer that is kept with a confirmation."""
+    kept = data.get("tracking")
+    return TrackingForm(kept["answers"], kept["wording"]) if kept else None
