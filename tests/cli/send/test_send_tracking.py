@@ -1,0 +1,103 @@
+"""``newsletter send`` with ``tracking: ask``: what is shown is what is requested."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsletter.sending.rehearsal import FakeSendGrid
+
+Cli = Callable[..., tuple[int, str, str]]
+
+SETTINGS = """\
+name: Harbour Notes
+sender:
+  name: Harbour Notes
+  address: editor@harbour-notes.org
+postal_address: Harbour Notes, 1 Quay Street, Bergen
+site_url: https://harbour-notes.org
+public_url: https://news.harbour-notes.org
+tracking: {opens: ask, clicks: off}
+limits: {batch_size: 2}
+"""
+READERS = """\
+email,opens_consent
+ada@example.com,yes
+bo@example.com,no
+cy@example.com,
+di@example.com,yes
+ed@example.com,yes
+"""
+
+
+@pytest.fixture
+def fake_sendgrid() -> Iterator[FakeSendGrid]:
+    with FakeSendGrid() as running:
+        yield running
+
+
+@pytest.fixture
+def newsletter(
+    project_folder: Path, cli: Cli, fake_sendgrid: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
+) -> Cli:
+    """Return the command line in a project with one issue and five readers; three have agreed."""
+    (project_folder / "newsletter.yml").write_text(SETTINGS)
+    (project_folder / "issues" / "2026-12-01-ice").mkdir()
+    (project_folder / "issues" / "2026-12-01-ice" / "post.md").write_text("# Ice\n\nIt let go.\n")
+    (project_folder / "readers.csv").write_text(READERS)
+    assert cli("subscribers", "import", "readers.csv")[0] == 0
+    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
+    monkeypatch.setenv("SENDGRID_HOST", fake_sendgrid.url)
+    return cli
+
+
+def count_tracked(bodies: list[bytes]) -> Counter[tuple[bool, int]]:
+    """Return how many requests there are, by whether opens are tracked and by recipients."""
+    requests: list[Any] = [json.loads(body) for body in bodies]
+    return Counter(
+        (
+            request["tracking_settings"]["open_tracking"]["enable"],
+            len(request["personalizations"]),
+        )
+        for request in requests
+    )
+
+
+def test_dry_run_shows_the_split_of_the_send(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
+) -> None:
+    code, out, _ = newsletter("send", "ice", "--dry-run")
+    assert code == 0
+    assert "opens of 3 of 5 readers who agreed, in 2 requests" in out
+    assert "5 readers in 3 requests" in out
+    file = project_folder / "build" / "2026-12-01-ice" / "dry-run" / "requests.jsonl"
+    dry_run = count_tracked(file.read_bytes().splitlines())
+    data = json.loads(newsletter("send", "ice", "--dry-run", "--json")[1])
+    assert data["tracked"] == {"opens": 2, "clicks": 0}
+    code, out, _ = newsletter("send", "ice", typed="5\n")
+    assert code == 0
+    assert "opens of 3 of 5 readers who agreed" in out
+    assert "5 readers in 3 requests" in out
+    sent = count_tracked([request.body for request in fake_sendgrid.requests])
+    assert dry_run == sent == {(True, 2): 1, (True, 1): 1, (False, 2): 1}
+
+
+def test_reader_is_shown_with_the_answer(newsletter: Cli) -> None:
+    code, out, _ = newsletter("subscribers", "show", "ada@example.com")
+    assert code == 0
+    assert "opens allowed" in out
+    assert "opens refused" in newsletter("subscribers", "show", "bo@example.com")[1]
+    assert "tracking" not in newsletter("subscribers", "show", "cy@example.com")[1]
+    data = json.loads(newsletter("subscribers", "show", "bo@example.com", "--json")[1])
+    assert (data["opens_consent"], data["clicks_consent"]) == (False, None)
+
+
+def test_readers_own_refusal_is_not_taken_back_by_an_import(
+    newsletter: Cli, project_folder: Path
+) -> None:
+    (project_folder / "readers.csv").write_text("email,opens_consent\nbo@example.com,yes\n")
+    assert newsletter("subscribers", "import", "readers.csv")[0] == 0
+    assert "opens refused" in newsletter("subscribers", "show", "bo@example.com")[1]
