@@ -148,6 +148,7 @@ class SubscriberBulkWriter:
                 ):
                     updates.add_entry(row, entry, self._to_driver_time)
                     updates.resubscribed.append((row.id, entry.line))
+                    updates.withdraw_answers(row, entry)
                 else:
                     not_reactivated[row.status] += 1
                     updates.add_answers(row, entry, only_refusals=True)

@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 
 from newsletter.subscribers.attribute_types import AttributeValue
 from newsletter.subscribers.consent.tracking_answers import TrackingAnswers
-from newsletter.subscribers.consent.transitions import StatusChange, next_status
+from newsletter.subscribers.consent.transitions import (
+    SUPPRESSED_STATUSES,
+    StatusChange,
+    next_status,
+)
 from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 
 
@@ -97,6 +101,16 @@ class SubscriberUpdates(NamedTuple):
         if answers:
             self.answers.append((existing, answers, entry.line))
         return bool(answers)
+
+    def withdraw_answers(self, existing: ExistingSubscriber, entry: ParsedSubscriber) -> None:
+        """Let the agreement of a reader end who had left, unless the file states it again."""
+        ended = {
+            action: False
+            for action, answer in existing.answers.items()
+            if answer and action not in entry.tracking_answers
+        }
+        if ended and existing.status in SUPPRESSED_STATUSES:
+            self.answers.append((existing, ended, entry.line))
 
     def add_status_change(self, existing: ExistingSubscriber, entry: ParsedSubscriber) -> bool:
         """Add the change of status that an entry leads to, and return whether there is one."""

@@ -98,6 +98,22 @@ def test_reader_who_has_left_is_not_tracked_by_an_import(
     assert load(engine) == {"clicks": False}
 
 
+@pytest.mark.parametrize(
+    ("columns", "cells", "after"),
+    [("", "", NO), (",opens_consent", ",yes", {"opens": True, "clicks": False})],
+)
+def test_reader_who_is_resubscribed_has_not_agreed_again(
+    engine: sa.Engine, import_text: ImportText, columns: str, cells: str, after: TrackingAnswers
+) -> None:
+    with engine.begin() as connection:
+        id_ = changes.subscribe(connection, ADA, "active", ChangeOrigin(NOW, "cli")).id
+        record_tracking_answers(connection, id_, YES, ChangeOrigin(NOW, "form"))
+        changes.unsubscribe(connection, ADA.key, ChangeOrigin(NOW, "one_click"))
+    summary = import_text(f"email{columns}\nada@example.com{cells}\n", consent="by letter")
+    assert summary.resubscribed == 1
+    assert load(engine) == after
+
+
 def test_cell_that_is_no_answer_rejects_the_row(import_text: ImportText) -> None:
     summary = import_text(
         "email,opens_consent\nada@example.com,perhaps\nbo@example.com,2026-01-01\n"
