@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sending_fixtures import CITY, NAME, MakeReaders, configured
 
+from newsletter.config.tracking import TrackedAction
 from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.render.email import Email, NamedAddress
@@ -62,6 +63,40 @@ def test_shared_fields_are_at_the_top_level(email: Email, make_readers: MakeRead
     }
     assert "asm" not in body
     assert "mail_settings" not in body
+
+
+@pytest.mark.parametrize("personalize", ["substitutions", "per_request"])
+@pytest.mark.parametrize(
+    ("tracking", "tracked", "switches"),
+    [
+        ("ask", None, (False, False)),
+        ("all", None, (True, True)),
+        ({"opens": "ask", "clicks": "all"}, None, (False, True)),
+        ("ask", {"opens"}, (True, False)),
+        ("ask", {"clicks"}, (False, True)),
+        ("ask", {"opens", "clicks"}, (True, True)),
+        ("all", set(), (False, False)),
+    ],
+)
+def test_tracking_that_readers_are_asked_for_is_off_unless_it_is_requested(  # noqa: PLR0917
+    email: Email,
+    make_readers: MakeReaders,
+    personalize: str,
+    tracking: object,
+    tracked: set[TrackedAction] | None,
+    switches: tuple[bool, bool],
+) -> None:
+    config = configured(tracking=tracking, sendgrid={"personalize": personalize})
+    prepared = prepare_email(email, config)
+    untracked = json.loads(build_request(prepared, make_readers(1), REQUEST_ID).body)
+    if tracked is not None:
+        prepared = prepared.with_tracking(frozenset(tracked))
+    body = json.loads(build_request(prepared, make_readers(1), REQUEST_ID).body)
+    settings, other = body.pop("tracking_settings"), untracked.pop("tracking_settings")
+    assert body == untracked
+    enabled = (settings["open_tracking"]["enable"], settings["click_tracking"]["enable"])
+    assert enabled == switches
+    assert settings.keys() == other.keys()
 
 
 def test_sandbox_and_unsubscribe_group_are_set_only_if_configured(
