@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +14,10 @@ from newsletter.subscribers.consent import journal
 from newsletter.subscribers.consent.erasure import find_erased
 from newsletter.subscribers.consent.journal import JournalEntry
 from newsletter.subscribers.consent.suppressions import SuppressionEntry, load_suppressions
+from newsletter.subscribers.consent.tracking_answers import (
+    TrackingAnswers,
+    load_tracking_answers,
+)
 from newsletter.subscribers.queries.past_sends import PastSend
 from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.segments.ast import And, Not, Or, Query
@@ -68,6 +72,8 @@ class DeliveryExplanation:
         terms: the segment's query, part by part; empty without a segment.
         sent: the issue's send; ``None`` if there is none.
         copy: the delivery to them; ``None`` if they weren't in the send.
+        tracking: whether opens, and clicks, of the subscriber may be recorded now; an action that
+            they were not asked about is missing.
         then: the status when the send was frozen; ``""`` if they weren't in the list.
     """
 
@@ -82,6 +88,7 @@ class DeliveryExplanation:
     sent: PastSend | None = None
     copy: DeliveryDetails | None = None
     then: str = ""
+    tracking: TrackingAnswers = field(default_factory=dict)
 
 
 def explain_delivery(  # noqa: PLR0913 - the decision depends on all of them
@@ -132,6 +139,7 @@ def explain_delivery(  # noqa: PLR0913 - the decision depends on all of them
         sent=past_send,
         copy=copy,
         then=_status_at_send(entries, past_send) if past_send else "",
+        tracking=load_tracking_answers(connection, found.id),
     )
 
 

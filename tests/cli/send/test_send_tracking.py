@@ -89,6 +89,7 @@ def test_reader_is_shown_with_the_answer(newsletter: Cli) -> None:
     code, out, _ = newsletter("subscribers", "show", "ada@example.com")
     assert code == 0
     assert "opens allowed" in out
+    assert "opens allowed" in newsletter("subscribers", "explain", "ada@example.com")[1]
     assert "opens refused" in newsletter("subscribers", "show", "bo@example.com")[1]
     assert "tracking" not in newsletter("subscribers", "show", "cy@example.com")[1]
     data = json.loads(newsletter("subscribers", "show", "bo@example.com", "--json")[1])

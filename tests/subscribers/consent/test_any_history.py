@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from newsletter.config.tracking import TRACKED_ACTIONS
 from newsletter.db import read_transaction
 from newsletter.db.schema import STATUSES, erased, journal, subscriber, suppression
 from newsletter.errors import SubscriberListError
@@ -19,6 +20,12 @@ from newsletter.subscribers.address import ParsedAddress, parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import erase_address
 from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal, to_changes
+from newsletter.subscribers.consent.tracking_answers import (
+    TrackingAnswers,
+    load_tracking_answers,
+    record_tracking_answers,
+    replay_answers,
+)
 from newsletter.subscribers.consent.transitions import (
     SUPPRESSED_STATUSES,
     count_soft_bounces,
@@ -35,6 +42,7 @@ ADDRESSES = tuple(parse_address(f"{name}@Example.com") for name in ("ada", "bo",
 
 addresses = st.sampled_from(ADDRESSES)
 signup_statuses = st.sampled_from(("pending", "active"))
+tracking_answers = st.dictionaries(st.sampled_from(TRACKED_ACTIONS), st.booleans(), min_size=1)
 csv_rows = st.lists(st.tuples(addresses, st.sampled_from(STATUSES)), min_size=1, max_size=4)
 
 
@@ -113,6 +121,14 @@ class ListMachine(RuleBasedStateMachine):
         with self.engine.begin() as connection:
             changes.record_delivery(connection, address.key, ChangeOrigin(NOW, "webhook"))
 
+    @rule(address=addresses, answers=tracking_answers)
+    def answer(self, address: ParsedAddress, answers: TrackingAnswers) -> None:
+        if address.key in (listed := self.listed()):
+            with self.engine.begin() as connection:
+                record_tracking_answers(
+                    connection, listed[address.key][0], answers, ChangeOrigin(NOW, "form")
+                )
+
     @rule(address=addresses, days=st.sampled_from((-1, 0, 1)))
     def pause(self, address: ParsedAddress, days: int) -> None:
         if address.key in (listed := self.listed()):
@@ -189,6 +205,8 @@ class ListMachine(RuleBasedStateMachine):
                 ]
                 assert replay_status(history) == status
                 assert count_soft_bounces(history) == soft_bounces
+                kinds = [entry.change for entry in entries]
+                assert replay_answers(kinds) == load_tracking_answers(connection, id_)
             ids = connection.scalars(sa.select(journal.c.subscriber_id).distinct()).all()
         assert sorted(ids) == sorted(row[0] for row in listed.values())
 

@@ -10,6 +10,8 @@ from newsletter.cli.output import echo, format_fields, print_error, print_json
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import sqlalchemy as sa
 
     from newsletter.project import Project
@@ -117,6 +119,8 @@ def _print_explanation(
         rows.append(
             ("paused", f"until {format_in_zone(explanation.paused_until, zone)}, as they asked")
         )
+    if explanation.tracking:
+        rows.append(("tracking", format_answers(explanation.tracking)))
     if explanation.terms:
         terms = (
             f"{TERM_RESULT_LABELS[term.holds]:<4}{'  ' * term.depth}{term.text}"
@@ -136,6 +140,15 @@ def _print_explanation(
             )
         )
     echo(format_fields(rows))
+
+
+def format_answers(answers: "Mapping[Any, bool | None]") -> str:
+    """Return what a subscriber has answered about tracking; empty if they were not asked."""
+    return ", ".join(
+        f"{action} {'allowed' if answer else 'refused'}"
+        for action, answer in answers.items()
+        if answer is not None
+    )
 
 
 def _format_headline(explanation: "DeliveryExplanation", issue: str) -> str:

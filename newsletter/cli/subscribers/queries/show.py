@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
-from newsletter.cli.subscribers.queries.explain import COPY_STATE_LABELS
+from newsletter.cli.subscribers.queries.explain import COPY_STATE_LABELS, format_answers
 from newsletter.cli.subscribers.queries.issue_argument import format_in_zone
 
 if TYPE_CHECKING:
@@ -74,15 +74,8 @@ def _profile_rows(
         "paused",
         f"until {format_in_zone(profile.paused_until, zone)}" if profile.paused_until else "",
     )
-    answers = (("opens", profile.opens_consent), ("clicks", profile.clicks_consent))
-    yield (
-        "tracking",
-        ", ".join(
-            f"{action} {'allowed' if answer else 'refused'}"
-            for action, answer in answers
-            if answer is not None
-        ),
-    )
+    answers = {"opens": profile.opens_consent, "clicks": profile.clicks_consent}
+    yield "tracking", format_answers(answers)
     for row in profile.suppressed:
         yield "suppressed", f"{row.reason} since {format_in_zone(row.since, zone)} ({row.source})"
     yield "journal", "\n".join(_format_journal_entry(line, zone) for line in profile.journal)

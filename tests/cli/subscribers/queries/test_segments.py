@@ -85,7 +85,7 @@ def test_query_on_untracked_opens_is_refused(
     sent: Cli, project_folder: Path, args: tuple[str, ...]
 ) -> None:
     with (project_folder / "newsletter.yml").open("a") as settings:
-        settings.write("tracking: {opens: true}\n")  # too late for what was sent before
+        settings.write("tracking: {opens: ask}\n")  # too late for what was sent before
     code, out, err = sent("subscribers", *args, "not (opened:last-5 or city = Oslo)")
     assert (code, out) == (1, "")
     assert err.splitlines() == [
@@ -93,7 +93,7 @@ def test_query_on_untracked_opens_is_refused(
         "  not (opened:last-5 or city = Oslo)",
         "              ^^^^^^",
         f"Neither a record of tracking.opens nor any opens: {ISSUE}.",
-        "For later sends, set tracking: {opens: true} in newsletter.yml.",
+        "For later sends, set tracking: {opens: ask} in newsletter.yml.",
     ]
     assert not (project_folder / "out.csv").exists()
 
