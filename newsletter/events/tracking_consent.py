@@ -1,4 +1,4 @@
-"""Drop opens and clicks of readers who have not agreed to have them recorded.
+"""Drop opens and clicks of readers who have not agreed to them.
 
 With ``tracking: ask`` such an event comes from an email that was sent before readers were asked, or
 before this one refused, or because SendGrid's account tracks everything. It is not stored.

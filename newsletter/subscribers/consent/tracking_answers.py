@@ -1,4 +1,4 @@
-"""Record whether a subscriber agrees that opens and clicks are recorded.
+"""Record whether subscribers agree that opens and clicks are recorded.
 
 The journal has an entry for each answer, and the subscriber's columns have the last one; nothing
 but this module and the import writes them. That somebody was not asked is the absence of both.

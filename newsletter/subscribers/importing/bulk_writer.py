@@ -331,11 +331,11 @@ class SubscriberBulkWriter:
         self, id_: int, entry: ParsedSubscriber, status: str, number: int
     ) -> list[tuple[Any, ...]]:
         """Return journal rows for the answers that the journal in the file doesn't have."""
-        told = replay_answers(journal_entry.change for journal_entry in entry.journal)
+        in_file = replay_answers(journal_entry.change for journal_entry in entry.journal)
         kinds = [
             answer_kind(action, is_allowed=answer)
             for action, answer in entry.tracking_answers.items()
-            if told.get(action) != answer
+            if in_file.get(action) != answer
         ]
         source = f"{self._source}:{entry.line}"
         return [
