@@ -49,14 +49,14 @@ class InlineImage(NamedTuple):
     data: bytes
 
 
-def encode_request_head(
+def encode_request_head(  # noqa: PLR0913 - all that a request consists of
     email: Email,
     config: Config,
     scheduled: ScheduledDelivery | None = None,
     inline_images: Sequence[InlineImage] = (),
-    tracked: Collection[TrackedAction] | None = None,
     *,
     bypass_suppressions: bool = False,
+    tracked: Collection[TrackedAction] | None = None,
 ) -> bytes:
     """Return the request's JSON up to the value of ``personalizations``, which is its last key.
 
@@ -65,12 +65,10 @@ def encode_request_head(
         config: the newsletter's settings.
         scheduled: if SendGrid holds it back.
         inline_images: images inside the email.
-        tracked: what SendGrid is asked to record; without it, what the settings want to be
-            recorded of every reader, and nothing that readers are asked for.
         bypass_suppressions: whether recipients who have unsubscribed or complained get it too.
+        tracked: what SendGrid is asked to record; without it, what the settings want to be recorded
+            of every reader, and nothing that readers are asked for.
     """
-    if tracked is None:
-        tracked = config.tracking.unconditional
     options = config.sendgrid
     root: dict[str, Any] = {"from": _mailbox_json(email.sender)}
     if email.reply_to:
@@ -89,12 +87,9 @@ def encode_request_head(
         root["categories"] = list(options.categories)
     if options.asm_group:
         root["asm"] = {"group_id": options.asm_group}
-    root["tracking_settings"] = {
-        "click_tracking": {"enable": "clicks" in tracked, "enable_text": False},
-        "open_tracking": {"enable": "opens" in tracked},
-        "subscription_tracking": {"enable": False},
-        "ganalytics": {"enable": False},
-    }
+    root["tracking_settings"] = _tracking_json(
+        config.tracking.unconditional if tracked is None else tracked
+    )
     if scheduled:
         root["batch_id"] = scheduled.batch_id
         if scheduled.send_at:
@@ -105,6 +100,15 @@ def encode_request_head(
     if settings:
         root["mail_settings"] = {name: {"enable": True} for name in settings}
     return orjson.dumps(root)[:-1] + b',"personalizations":'
+
+
+def _tracking_json(tracked: Collection[TrackedAction]) -> dict[str, dict[str, bool]]:
+    return {
+        "click_tracking": {"enable": "clicks" in tracked, "enable_text": False},
+        "open_tracking": {"enable": "opens" in tracked},
+        "subscription_tracking": {"enable": False},
+        "ganalytics": {"enable": False},
+    }
 
 
 def iter_email_problems(email: Email, config: Config) -> Iterator[Problem]:

@@ -133,7 +133,7 @@ class PreparedEmail:
     def with_tracking(self, tracked: frozenset[TrackedAction]) -> "PreparedEmail":
         """Return the email, prepared so that SendGrid is asked to record just this."""
         head = encode_request_head(
-            self.email, self.config, self.scheduled, self.inline_images, tracked
+            self.email, self.config, self.scheduled, self.inline_images, tracked=tracked
         )
         return replace(self, request_head=head, tracked=tracked)
 
@@ -279,7 +279,7 @@ def build_request(
             prepared_email.config,
             prepared_email.scheduled,
             prepared_email.inline_images,
-            prepared_email.tracked,
+            tracked=prepared_email.tracked,
         )
     # Encoded one by one: a non-ASCII character slows down its own recipient's and no other's.
     bodies = [*map(str.encode, personalizations)]
