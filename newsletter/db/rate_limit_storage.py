@@ -39,26 +39,33 @@ class RateLimitTableStorage(Storage):
         return sa.exc.SQLAlchemyError
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Add to the count atomically and return it; an expired window starts again."""
+        """Add to the count atomically and return it; an expired window starts again.
+
+        So does one that ends later than a new one would: the clock was wrong when it began.
+        """
         on_postgresql = self._connection.dialect.name == "postgresql"
         insert = postgresql.insert if on_postgresql else sqlite.insert
         statement = insert(rate_limit).values(
             key=self._hash_key(key), hits=amount, expires=self._now + expiry
         )
-        expired = rate_limit.c.expires <= self._now
+        expires = rate_limit.c.expires
+        expired = sa.or_(expires <= self._now, expires > self._now + expiry)
         upsert = statement.on_conflict_do_update(
             index_elements=[rate_limit.c.key],
             set_={
                 "hits": sa.case((expired, amount), else_=rate_limit.c.hits + amount),
-                "expires": sa.case((expired, self._now + expiry), else_=rate_limit.c.expires),
+                "expires": sa.case((expired, self._now + expiry), else_=expires),
             },
         )
         hits: int = self._connection.execute(upsert.returning(rate_limit.c.hits)).scalar_one()
         return hits
 
-    def decrease(self, key: str, amount: int) -> None:
-        """Subtract from the count in the current window, if there is one."""
-        current = (rate_limit.c.key == self._hash_key(key), rate_limit.c.expires > self._now)
+    def decrease(self, key: str, amount: int, ends_by: float) -> None:
+        """Subtract from the count in the current window, if there is one that ends by a time."""
+        expires = rate_limit.c.expires
+        current = (
+            rate_limit.c.key == self._hash_key(key), expires > self._now, expires <= ends_by
+        )  # fmt: skip
         decreased = sa.case((rate_limit.c.hits > amount, rate_limit.c.hits - amount), else_=0)
         self._connection.execute(sa.update(rate_limit).where(*current).values(hits=decreased))
 
@@ -101,10 +108,18 @@ def consume_limit(storage: RateLimitTableStorage, limit: RateLimitItem, *identif
 
 
 def refund_limit(
-    storage: RateLimitTableStorage, limit: RateLimitItem, *identifiers: str, hits: int = 1
+    storage: RateLimitTableStorage,
+    limit: RateLimitItem,
+    *identifiers: str,
+    counted_at: float,
+    hits: int = 1,
 ) -> None:
-    """Take back hits that turned out not to count; with 0, the statement changes nothing."""
-    storage.decrease(limit.key_for(*identifiers), hits)
+    """Take back hits that turned out not to count; with 0, the statement changes nothing.
+
+    Nor is anything changed if they were counted in an earlier window, or the present one would
+    allow too many.
+    """
+    storage.decrease(limit.key_for(*identifiers), hits, counted_at + limit.get_expiry())
 
 
 def delete_expired_limits(connection: sa.Connection, now: float) -> None:

@@ -51,21 +51,24 @@ def enqueue_requested_email(  # noqa: PLR0913 - what an email is made of
         allowed, or there was one in the window.
     """
     now = site.clock()
-    storage, limit, names = _open_mailbox_limit(site, connection, address)
+    storage, limit, names = _open_mailbox_limit(site, connection, address, now)
     within_limit = consume_limit(storage, limit, *names)
     is_enqueued = enqueue_email(
         connection, kind, address, data, now, window, allowed=allowed and within_limit
     )
-    refund_limit(storage, limit, *names, hits=0 if is_enqueued else 1)
+    hits = 0 if is_enqueued else 1
+    refund_limit(storage, limit, *names, counted_at=now.timestamp(), hits=hits)
     if is_enqueued:
         return "enqueued"
     return "not_enqueued" if within_limit else "mailbox_limit"
 
 
-def refund_requested_email(site: Site, connection: sa.Connection, address: ParsedAddress) -> None:
+def refund_requested_email(
+    site: Site, connection: sa.Connection, address: ParsedAddress, enqueued_at: datetime.datetime
+) -> None:
     """Take an email that was dropped instead of sent from its mailbox's count."""
-    storage, limit, names = _open_mailbox_limit(site, connection, address)
-    refund_limit(storage, limit, *names)
+    storage, limit, names = _open_mailbox_limit(site, connection, address, site.clock())
+    refund_limit(storage, limit, *names, counted_at=enqueued_at.timestamp())
 
 
 def normalize_mailbox(address: ParsedAddress) -> str:
@@ -81,9 +84,9 @@ def normalize_mailbox(address: ParsedAddress) -> str:
 
 
 def _open_mailbox_limit(
-    site: Site, connection: sa.Connection, address: ParsedAddress
+    site: Site, connection: sa.Connection, address: ParsedAddress, now: datetime.datetime
 ) -> tuple[RateLimitTableStorage, RateLimitItem, tuple[str, str]]:
     """Return the storage, the limit and the names of the mailbox's count."""
-    storage = RateLimitTableStorage(connection, site.secret, site.clock().timestamp())
+    storage = RateLimitTableStorage(connection, site.secret, now.timestamp())
     limit = RateLimitItemPerDay(site.config.signup.per_address_day)
     return storage, limit, ("mailbox", normalize_mailbox(address))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -114,11 +115,11 @@ def enqueue_welcome_email(site: Site, connection: sa.Connection, address: Parsed
 def _prepare_due_email(
     site: Site, dropped: list[QueuedEmail], connection: sa.Connection, email: QueuedEmail
 ) -> bool:
-    """Return whether the email is still to be sent, and otherwise add it to those dropped."""
-    is_wanted = _is_still_wanted(site, connection, email)
-    if not is_wanted and email.kind != "welcome":
+    """Return whether the email is still to be sent; add one that nobody needs to ``dropped``."""
+    decision = _decide(site, connection, email)
+    if decision == "drop" and email.kind != "welcome":
         dropped.append(email)
-    return is_wanted
+    return decision == "send"
 
 
 def _refund_dropped(site: Site, dropped: Sequence[QueuedEmail]) -> None:
@@ -129,17 +130,24 @@ def _refund_dropped(site: Site, dropped: Sequence[QueuedEmail]) -> None:
     """
     for email in dropped:
         with site.engine.begin() as connection:
-            refund_requested_email(site, connection, email.address)
+            refund_requested_email(site, connection, email.address, email.created_at)
 
 
-def _is_still_wanted(site: Site, connection: sa.Connection, email: QueuedEmail) -> bool:
-    """Return whether the email is still to be sent; with single opt-in, subscribe its address."""
+def _decide(
+    site: Site, connection: sa.Connection, email: QueuedEmail
+) -> Literal["send", "subscribed", "drop"]:
+    """Decide what becomes of an email that is due.
+
+    Returns:
+        ``send``; ``subscribed``: not sent, since with single opt-in its address was subscribed
+        instead, which counts like an email; ``drop``: not sent.
+    """
     if email.kind == "welcome":
-        return _find_active_token(connection, email.address) != ""
+        return "send" if _find_active_token(connection, email.address) else "drop"
     if email.kind in DATA_REQUEST_KINDS:
-        return has_working_mailbox(connection, email.address.key)
+        return "send" if has_working_mailbox(connection, email.address.key) else "drop"
     if email.kind != "confirm":
-        return True
+        return "send"
     data, single_opt_in = email.data, not site.config.signup.double_opt_in
     origin = ChangeOrigin(email.created_at, "form", data["source"], data["wording"])
     previous_status = sign_up(
@@ -147,8 +155,8 @@ def _is_still_wanted(site: Site, connection: sa.Connection, email: QueuedEmail) 
     )
     if single_opt_in and previous_status in {"new", "pending"}:
         enqueue_welcome_email(site, connection, email.address)
-        return False
-    return previous_status != "active"
+        return "subscribed"
+    return "drop" if previous_status == "active" else "send"
 
 
 def _send_email(

@@ -161,6 +161,33 @@ def test_emails_that_are_not_sent_do_not_count(harness: Any, server: Any) -> Non
     assert harness.send_emails() == [VICTIM]
 
 
+@pytest.mark.parametrize("settings", [{"signup": WIDE | {"double_opt_in": False, "welcome": True}}])
+def test_with_single_opt_in_each_address_that_is_subscribed_counts(
+    harness: Any, server: Any
+) -> None:
+    sent_to: list[str] = []
+    for number in range(3 * LIMIT):
+        cause_email(harness, server, "form", f"ada+{number}@example.org", 0)
+        sent_to += harness.send_emails()
+    assert count_letters(sent_to) == {"ada@example.org": LIMIT}
+
+
+def test_email_of_an_earlier_day_that_is_dropped_leaves_the_count_of_today(
+    harness: Any, server: Any
+) -> None:
+    for number in range(LIMIT):
+        add_subscriber(harness, f"ada+{number}@example.org")
+        cause_email(harness, server, "form", f"ada+{number}@example.org", 0)
+    # The queue is stuck, for instance since SendGrid has asked for a pause.
+    harness.clock.advance(days=1)
+    sent_to: list[str] = []
+    for address in ("eve", "bob"):
+        for number in range(LIMIT):
+            cause_email(harness, server, "form", f"ada+{address}{number}@example.org", 0)
+        sent_to += harness.send_emails()
+    assert count_letters(sent_to) == {"ada@example.org": LIMIT}
+
+
 @pytest.mark.parametrize("settings", [{"signup": {"welcome": True, "per_address_day": 1}}])
 def test_welcome_email_does_not_count(harness: Any, server: Any) -> None:
     cause_email(harness, server, "form", VICTIM, 0)
