@@ -27,6 +27,7 @@ from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.sendgrid.message_body import encode_request_head
 from newsletter.sending.retry_policy import BACKOFF_MAX_SECONDS, backoff_seconds
 from newsletter.subscribers.address import ParsedAddress
+from newsletter.subscribers.consent.erasure import lock_list
 
 # A sender that has not recorded an outcome for this long is dead.
 LEASE_DURATION = datetime.timedelta(minutes=10)
@@ -158,6 +159,8 @@ def claim_email(
     """
     while True:
         with engine.begin() as connection:
+            # Before the email's row: an erasure, which deletes it, locks in this order.
+            lock_list(connection)
             row = connection.execute(_SELECT_DUE, {"now": now}).one_or_none()
             if row is None:
                 return None

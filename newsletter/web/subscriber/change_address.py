@@ -18,6 +18,7 @@ from newsletter.db.schema import address_change, subscriber
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.erasure import lock_list
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.web.http.request_data import parse_form
 from newsletter.web.site_context import Site
@@ -59,6 +60,8 @@ def routes(site: Site) -> list[BaseRoute]:
         if parse_form(request).get(BUTTON_VALUE) != BUTTON_VALUE:
             return show(request)
         with site.engine.begin() as connection:
+            # Before the rows: an erasure locks in this order.
+            lock_list(connection)
             pending = _find_pending_change(site, connection, request)
             result = pending and _record_confirmation(connection, pending, site.clock())
         if not result:
@@ -80,6 +83,8 @@ def request_address_change(
         Whether it was recorded: not if another address was requested within the last hour.
     """
     now = site.clock()
+    if not _lock_subscriber(connection, visitor.id):
+        return True  # erased a moment ago
     is_own = address_change.c.subscriber_id == visitor.id
     previous = connection.execute(
         sa.select(address_change).where(is_own).with_for_update()
@@ -109,6 +114,12 @@ def request_address_change(
             site, connection, kind, address, data, window=interval, allowed=allowed
         )
     return True
+
+
+def _lock_subscriber(connection: sa.Connection, id_: int) -> bool:
+    """Lock a subscriber's row, always before their requested change; return whether it exists."""
+    query = sa.select(subscriber.c.id).where(subscriber.c.id == id_)
+    return connection.scalar(query.with_for_update()) is not None
 
 
 class _PendingChange(NamedTuple):
@@ -169,11 +180,17 @@ def _record_confirmation(
         ``agreed`` if the other side has yet to confirm, ``moved`` if the address was changed, and
         ``""`` if it can't be changed any more.
     """
-    is_own = address_change.c.subscriber_id == pending.subscriber_id
+    _lock_subscriber(connection, pending.subscriber_id)
+    is_own = sa.and_(
+        address_change.c.subscriber_id == pending.subscriber_id,
+        address_change.c.address_key == pending.new_key,
+    )
     connection.execute(
         sa.update(address_change).where(is_own).values({_CONFIRMED_COLUMNS[pending.side]: now})
     )
-    row = connection.execute(sa.select(address_change).where(is_own)).one()
+    row = connection.execute(sa.select(address_change).where(is_own)).one_or_none()
+    if row is None:  # another address was requested a moment ago
+        return ""
     if row.old_confirmed_at is None or row.new_confirmed_at is None:
         return "agreed"
     connection.execute(sa.delete(address_change).where(is_own))

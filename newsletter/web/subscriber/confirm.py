@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from newsletter.db import read_transaction
 from newsletter.db.schema import transactional_email
 from newsletter.subscribers.address import ParsedAddress
+from newsletter.subscribers.consent.erasure import lock_list
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import confirm_signup, get_signup_status
 from newsletter.web.http.request_data import RequestRefusedError, parse_form
@@ -56,6 +57,8 @@ def routes(site: Site) -> list[BaseRoute]:
         if parse_form(request).get(BUTTON_VALUE) != BUTTON_VALUE:
             return show(request)
         with site.engine.begin() as connection:
+            # Before the email's row: an erasure, which deletes it, locks in this order.
+            lock_list(connection)
             confirmation = _find_confirmation(site, connection, request, lock=True)
             if confirmation is None or "used" in confirmation.data:
                 status = (

@@ -153,7 +153,7 @@ def _find_request(
         connection: in a transaction.
         kind: what the link is for.
         signed: the signed id of the email, from the link.
-        lock: whether to lock the rows, since the link is going to be used.
+        lock: whether to lock the email's row, since the link is going to be used.
     """
     lifetime = datetime.timedelta(days=site.config.signup.confirm_days)
     email_id = unsign(site, kind, signed, lifetime)
@@ -165,7 +165,10 @@ def _find_request(
         .join_from(transactional_email, subscriber, subscriber.c.address_key == columns.address_key)
         .where(columns.id == email_id, columns.kind == kind)
     )
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if lock:
+        # Only the email's row: an erasure locks the subscriber before it deletes the email.
+        query = query.with_for_update(of=transactional_email)
+    row = connection.execute(query).one_or_none()
     if row is None or "used" in row.data or row.data["subscriber_id"] != row.id:
         return None
     return DataRequest(email_id, row.data, ParsedAddress(row.address, row.address_key))
