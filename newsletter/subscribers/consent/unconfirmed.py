@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.bulk import column_in
-from newsletter.db.schema import event, journal, subscriber, transactional_email
+from newsletter.db.schema import event, journal, subscriber, subscriber_tag, transactional_email
 from newsletter.subscribers.refused_signups import add_refused_signups
 
 # Few enough that other writers wait for some hundredths of a second only.
@@ -32,8 +32,9 @@ def purge_unconfirmed(
 ) -> int:
     """Delete those who signed up by a form, never confirmed, and were never on the list.
 
-    Readers whom the editor has added or imported are kept, whatever their status, and so is who
-    still has a confirmation link that works. In batches, between which others can write.
+    Readers whom the editor has added or imported are kept, whatever their status; so are those who
+    have tags or attributes, since only the editor can give them to somebody who hasn't confirmed,
+    and who still has a confirmation link that works. In batches, between which others can write.
 
     Args:
         engine: the engine of the database.
@@ -88,6 +89,10 @@ def _unconfirmed_condition(
     is_theirs = journal.c.subscriber_id == subscriber.c.id
     signed_up = sa.and_(journal.c.seq == 1, journal.c.method.in_(_SIGNUP_METHODS))
     was_listed = sa.or_(journal.c.status != "pending", journal.c.method.in_(_EDITOR_METHODS))
+    has_details = sa.or_(
+        sa.cast(subscriber.c.attributes, sa.String) != "{}",
+        sa.exists().where(subscriber_tag.c.subscriber_id == subscriber.c.id),
+    )
     has_link = sa.and_(
         transactional_email.c.address_key == subscriber.c.address_key,
         transactional_email.c.kind == "confirm",
@@ -101,5 +106,6 @@ def _unconfirmed_condition(
         subscriber.c.joined_at < joined_before,
         sa.exists().where(is_theirs, signed_up),
         ~sa.exists().where(is_theirs, was_listed),
+        ~has_details,
         ~sa.exists().where(has_link),
     )

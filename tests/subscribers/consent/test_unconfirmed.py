@@ -12,6 +12,8 @@ from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.unconfirmed import BATCH_SIZE, purge_unconfirmed
+from newsletter.subscribers.importing.bulk_writer import SubscriberBulkWriter
+from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 from newsletter.subscribers.refused_signups import load_refused_signups
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
@@ -73,6 +75,20 @@ def test_who_signs_up_again_afterwards_is_new(engine: sa.Engine) -> None:
 @pytest.mark.parametrize("method", ["import", "cli"])
 def test_pending_readers_of_the_editor_stay(engine: sa.Engine, method: str) -> None:
     id_ = sign_up(engine, ChangeOrigin(OLD, method, "readers.csv:2"))
+    assert purge(engine) == 0
+    assert load_ids(engine) == [id_]
+
+
+@pytest.mark.parametrize("detail", ["tag", "attribute"])
+def test_who_was_given_details_by_an_import_stays(engine: sa.Engine, detail: str) -> None:
+    id_ = sign_up(engine)
+    with engine.begin() as connection:
+        entry = ParsedSubscriber(
+            line=2, address=ADA.address, key=ADA.key, name="", status="pending",
+            tags=("choir",) if detail == "tag" else (),
+            attributes={"city": "Bergen"} if detail == "attribute" else {},
+        )  # fmt: skip
+        SubscriberBulkWriter(connection, "readers.csv", OLD).write([entry])
     assert purge(engine) == 0
     assert load_ids(engine) == [id_]
 
