@@ -250,8 +250,8 @@ def purge_queue(engine: sa.Engine, now: datetime.datetime, retention: datetime.t
     Args:
         engine: the database.
         now: aware.
-        retention: how long emails are kept. A welcome email is kept for good, since it is sent only
-            once.
+        retention: how long emails are kept after the last attempt to send them. A welcome email is
+            kept for good, since it is sent only once.
     """
     orphaned = (
         transactional_email.c.state == "in_flight",
@@ -261,10 +261,9 @@ def purge_queue(engine: sa.Engine, now: datetime.datetime, retention: datetime.t
         transactional_email.c.state == "ready",
         transactional_email.c.created_at < now - MAX_AGE,
     )
-    old = (
-        transactional_email.c.state != "in_flight",
-        transactional_email.c.created_at < now - retention,
-    )
+    # A link works for as long from the time when its email was sent.
+    sent_at = sa.func.coalesce(transactional_email.c.started_at, transactional_email.c.created_at)
+    old = (transactional_email.c.state != "in_flight", sent_at < now - retention)
     with engine.begin() as connection:
         connection.execute(
             sa.update(transactional_email)

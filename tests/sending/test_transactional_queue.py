@@ -165,6 +165,18 @@ def test_stale_emails_are_dropped_and_old_ones_deleted(engine: sa.Engine) -> Non
     assert states(engine) == ["dropped"], "the welcome email stays, so that it is sent only once"
 
 
+def test_email_sent_late_is_kept_as_long_as_its_link_works(engine: sa.Engine) -> None:
+    enqueue(engine)
+    sent_at = NOW + datetime.timedelta(hours=20)
+    queued = claim(engine, sent_at)
+    assert queued is not None
+    record_email_outcome(engine, queued, Outcome("accepted"), sent_at)
+    purge_queue(engine, sent_at + 7 * DAY, retention=7 * DAY)
+    assert states(engine) == ["accepted"]
+    purge_queue(engine, sent_at + 7 * DAY + datetime.timedelta(seconds=1), retention=7 * DAY)
+    assert states(engine) == []
+
+
 def test_transactional_email_has_no_tracking_and_no_unsubscribe_group(
     email: Email, configuration: Config
 ) -> None:

@@ -71,6 +71,15 @@ def find_visitor(connection: sa.Connection, token: str) -> Visitor | None:
     return Visitor(*row) if row else None
 
 
+def lock_visitor(connection: sa.Connection, id_: int) -> bool:
+    """Lock a subscriber's row, and return whether it still exists.
+
+    Before rows about them are written: an erasure locks it before it deletes those.
+    """
+    query = sa.select(subscriber.c.id).where(subscriber.c.id == id_)
+    return connection.scalar(query.with_for_update()) is not None
+
+
 def mask_address(address: str) -> str:
     """Mask an address: ``ada@example.com`` becomes ``a…@e….com``."""
     local, _, domain = address.rpartition("@")

@@ -22,7 +22,13 @@ from newsletter.subscribers.consent.erasure import lock_list
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.web.http.request_data import parse_form
 from newsletter.web.site_context import Site
-from newsletter.web.subscriber.access_token import Visitor, mask_address, sign, unsign
+from newsletter.web.subscriber.access_token import (
+    Visitor,
+    lock_visitor,
+    mask_address,
+    sign,
+    unsign,
+)
 from newsletter.web.subscriber.requested_emails import (
     RequestedKind,
     enqueue_requested_email,
@@ -83,7 +89,7 @@ def request_address_change(
         Whether it was recorded: not if another address was requested within the last hour.
     """
     now = site.clock()
-    if not _lock_subscriber(connection, visitor.id):
+    if not lock_visitor(connection, visitor.id):
         return True  # erased a moment ago
     is_own = address_change.c.subscriber_id == visitor.id
     previous = connection.execute(
@@ -114,12 +120,6 @@ def request_address_change(
             site, connection, kind, address, data, window=interval, allowed=allowed
         )
     return True
-
-
-def _lock_subscriber(connection: sa.Connection, id_: int) -> bool:
-    """Lock a subscriber's row, always before their requested change; return whether it exists."""
-    query = sa.select(subscriber.c.id).where(subscriber.c.id == id_)
-    return connection.scalar(query.with_for_update()) is not None
 
 
 class _PendingChange(NamedTuple):
@@ -180,7 +180,7 @@ def _record_confirmation(
         ``agreed`` if the other side has yet to confirm, ``moved`` if the address was changed, and
         ``""`` if it can't be changed any more.
     """
-    _lock_subscriber(connection, pending.subscriber_id)
+    lock_visitor(connection, pending.subscriber_id)
     is_own = sa.and_(
         address_change.c.subscriber_id == pending.subscriber_id,
         address_change.c.address_key == pending.new_key,

@@ -24,7 +24,12 @@ from newsletter.subscribers.gdpr_export import find_profile, profile_to_dict
 from newsletter.web.http.request_data import parse_form
 from newsletter.web.page_templates import PRIVATE_HEADERS
 from newsletter.web.site_context import Site
-from newsletter.web.subscriber.access_token import find_visitor, mask_address, unsign
+from newsletter.web.subscriber.access_token import (
+    find_visitor,
+    lock_visitor,
+    mask_address,
+    unsign,
+)
 from newsletter.web.subscriber.requested_emails import enqueue_requested_email
 from newsletter.web.subscriber.unsubscribe import render_unknown_token
 
@@ -66,7 +71,7 @@ def request_confirmation(site: Site, token: str, kind: DataRequestKind) -> Respo
     """
     with site.engine.begin() as connection:
         visitor = find_visitor(connection, token)
-        if visitor is None:
+        if visitor is None or not lock_visitor(connection, visitor.id):
             return render_unknown_token(site)
         is_reachable = has_working_mailbox(connection, visitor.address_key)
         enqueue_requested_email(

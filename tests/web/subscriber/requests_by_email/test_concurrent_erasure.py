@@ -19,6 +19,7 @@ from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.web.subscriber.access_token import sign
 
 BUTTON = {"yes": "yes"}
+KINDS = ("download", "erase")
 REPEATS = 8
 
 
@@ -75,12 +76,22 @@ def test_erasure_and_download_clicked_at_once(harness: Any, server: Any) -> None
     for number in range(REPEATS):
         token = add_subscriber(harness, f"ada{number}@example.org")
         paths = []
-        for kind in ("download", "erase"):
+        for kind in KINDS:
             assert submit(harness, server, token, do=kind) == 200
             paths += send_and_find_paths(harness, kind)
         statuses = run_concurrently(*(partial(click, server, path) for path in paths * 2))
         assert set(statuses) <= {200, 410}
         assert harness.status(f"ada{number}@example.org") is None
+
+
+def test_download_requested_during_an_erasure_leaves_no_email(harness: Any, server: Any) -> None:
+    for number in range(REPEATS):
+        address = f"ada{number}@example.org"
+        token = add_subscriber(harness, address)
+        requests = [partial(submit, harness, server, token, do=kind) for kind in KINDS]
+        statuses = run_concurrently(*requests, partial(erase, harness, address))
+        assert set(statuses[:2]) <= {200, 404}
+        assert harness.list_emails() == []
 
 
 def test_confirmation_clicked_during_an_erasure(harness: Any, server: Any) -> None:
