@@ -1,4 +1,4 @@
-"""Render transactional emails: confirm, welcome, change an address.
+"""Render transactional emails: confirmations, welcome emails.
 
 The same chain as for an issue. An email has a single recipient, so the values are filled in
 directly and there are no merge tokens. Pure.
@@ -33,7 +33,7 @@ class TransactionalContent:
 
     Attributes:
         kind: its kind, which names the template: ``confirm``, ``welcome``, ``move_from``,
-            ``move_to``.
+            ``move_to``, ``download``, ``erase``.
         url: the URL of its button, or empty.
         until: the last day on which the link works, if it expires.
         address: the new address of a subscriber who changes it, as shown; or empty.

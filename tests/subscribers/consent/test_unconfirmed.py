@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.db import read_transaction
 from newsletter.db.schema import event, journal, subscriber, transactional_email
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent import changes, unconfirmed
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.unconfirmed import BATCH_SIZE, purge_unconfirmed
 from newsletter.subscribers.importing.bulk_writer import SubscriberBulkWriter
@@ -101,13 +101,16 @@ def change_status(connection: sa.Connection, name: str) -> None:
     elif name == "bounced":
         changes.record_bounce(connection, ADA.key, FORM)
     else:
-        # Pending again, after an import that made them active.
-        changes.confirm(connection, ADA.key, FORM)
+        # Pending again, after they had left.
+        if name == "active once":
+            changes.confirm(connection, ADA.key, FORM)
         changes.unsubscribe(connection, ADA.key, FORM)
         changes.resubscribe(connection, ADA, "pending", FORM)
 
 
-@pytest.mark.parametrize("name", ["confirmed", "unsubscribed", "bounced", "active once"])
+@pytest.mark.parametrize(
+    "name", ["confirmed", "unsubscribed", "bounced", "active once", "unsubscribed once"]
+)
 def test_who_is_or_was_anything_else_stays(engine: sa.Engine, name: str) -> None:
     id_ = sign_up(engine)
     with engine.begin() as connection:
@@ -116,16 +119,54 @@ def test_who_is_or_was_anything_else_stays(engine: sa.Engine, name: str) -> None
     assert load_ids(engine) == [id_]
 
 
-@pytest.mark.parametrize(("days", "expected"), [(6, 0), (8, 1)])
-def test_who_has_a_link_that_still_works_stays(engine: sa.Engine, days: int, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("created", "started", "expected"), [(6, None, 0), (8, None, 1), (8, 6, 0), (9, 8, 1)]
+)
+def test_who_has_a_link_that_still_works_stays(
+    engine: sa.Engine, created: int, started: int | None, expected: int
+) -> None:
     sign_up(engine)
     row = {"address": ADA.address, "address_key": ADA.key, "kind": "confirm", "window": "1"}
-    sent_at = NOW - datetime.timedelta(days=days)
+    created_at, started_at = (
+        None if days is None else NOW - datetime.timedelta(days=days) for days in (created, started)
+    )
     with engine.begin() as connection:
         connection.execute(
-            sa.insert(transactional_email).values(**row, data={}, created_at=sent_at)
+            sa.insert(transactional_email).values(
+                **row, data={}, created_at=created_at, started_at=started_at
+            )
         )
     assert purge(engine) == expected
+
+
+def test_who_confirms_after_they_were_found_stays(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = sign_up(engine)
+    find_ids = unconfirmed._find_ids
+
+    def find_then_confirm(*arguments: Any) -> Any:
+        ids = find_ids(*arguments)
+        with engine.begin() as connection:
+            changes.confirm(connection, ADA.key, FORM)
+        return ids
+
+    monkeypatch.setattr(unconfirmed, "_find_ids", find_then_confirm)
+    assert purge(engine) == 0
+    assert load_ids(engine) == [id_]
+
+
+@pytest.mark.parametrize(
+    ("kind", "address"), [("download", ADA.address), ("confirm", "bob@example.org")]
+)
+def test_other_emails_and_links_of_others_keep_nobody(
+    engine: sa.Engine, kind: str, address: str
+) -> None:
+    sign_up(engine)
+    row = {"address": address, "address_key": address, "kind": kind, "window": "1", "data": {}}
+    with engine.begin() as connection:
+        connection.execute(sa.insert(transactional_email).values(**row, created_at=NOW))
+    assert purge(engine) == 1
 
 
 def test_many_go_in_batches_between_those_who_stay(engine: sa.Engine) -> None:

@@ -257,6 +257,7 @@ def test_only_mailboxes_that_bounce_are_sent_nothing(  # noqa: PLR0917 - a table
     assert ("Check your inbox" in page) is is_sent
     assert ("We can't email this address" in page) is not is_sent
     assert "mailto:editor@" in page
+    assert len(harness.list_emails()) == is_sent
     assert harness.send_emails() == ([ADA.address] if is_sent else [])
     if is_sent:
         settings = harness.latest_email()["mail_settings"]
@@ -265,6 +266,12 @@ def test_only_mailboxes_that_bounce_are_sent_nothing(  # noqa: PLR0917 - a table
             "bypass_unsubscribe_management": {"enable": True},
         }
         assert server.post(find_path(harness, kind), fields=BUTTON).status == 200
+
+
+@pytest.mark.parametrize("settings", [{"sender": {"reply_to": "help@harbour-notes.org"}}])
+def test_page_names_the_address_for_replies(server: Any, token: str) -> None:
+    page = request(server, token, "erase").data.decode()
+    assert "mailto:help@harbour-notes.org" in page
 
 
 def test_email_is_not_sent_to_a_mailbox_that_bounced_meanwhile(
