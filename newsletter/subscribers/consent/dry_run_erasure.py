@@ -47,7 +47,11 @@ def dry_run_folder(build_dir: Path, issue: str) -> Path:
 
 
 def erase_reader(
-    engine: sa.Engine, build_dir: Path, key: str, now: datetime.datetime
+    engine: sa.Engine,
+    build_dir: Path,
+    key: str,
+    now: datetime.datetime,
+    subscriber_id: int | None = None,
 ) -> ReaderErasure:
     """Erase all records of an address, and the dry runs that mention it.
 
@@ -56,10 +60,13 @@ def erase_reader(
         build_dir: the project's folder with generated files; it may be missing.
         key: the address as a key.
         now: the time to record.
+        subscriber_id: whose address it must be; nothing is erased if it is another's by now.
     """
     with read_transaction(engine) as connection:
         id_ = connection.scalar(sa.select(subscriber.c.id).where(subscriber.c.address_key == key))
-    records = erase_address(engine, key, now)
+    records = erase_address(engine, key, now, subscriber_id)
+    if subscriber_id is not None and records is None:
+        return ReaderErasure(None, (), ())
     # The id finds a dry run from before a change of address.
     needles = [key.encode(), *([b'"nl_subscriber":"%d"' % id_] if id_ is not None else ())]
     deleted, unreachable = list[Path](), list[Path]()

@@ -54,16 +54,19 @@ class ErasureResult(NamedTuple):
     unreadable: int = 0
 
 
-def erase_address(engine: sa.Engine, key: str, now: datetime.datetime) -> ErasureResult | None:
+def erase_address(
+    engine: sa.Engine, key: str, now: datetime.datetime, subscriber_id: int | None = None
+) -> ErasureResult | None:
     """Erase all records of an address; return ``None`` if there were none.
 
     Args:
         engine: the engine of the database.
         key: the address as a key.
         now: the time to record.
+        subscriber_id: whose address it must be; nothing is erased if it is another's by now.
     """
     with engine.connect() as connection:
-        result = _erase_rows(connection, key, now)
+        result = _erase_rows(connection, key, now, subscriber_id)
         if result is None:
             connection.rollback()
             return None
@@ -107,7 +110,7 @@ def forget_erasure(connection: sa.Connection, key: str) -> None:
 
 
 def _erase_rows(
-    connection: sa.Connection, key: str, now: datetime.datetime
+    connection: sa.Connection, key: str, now: datetime.datetime, subscriber_id: int | None
 ) -> ErasureResult | None:
     lock_list(connection)
     hashed = _hash_key(_load_salt(connection), key)
@@ -115,6 +118,8 @@ def _erase_rows(
     id_ = connection.scalar(
         sa.select(subscriber.c.id).where(subscriber.c.address_key == key).with_for_update()
     )
+    if subscriber_id not in {None, id_}:
+        return None
     former = find_former_addresses(connection, id_) if id_ is not None else ()
     events = connection.execute(
         sa.update(event)

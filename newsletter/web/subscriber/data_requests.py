@@ -136,7 +136,15 @@ def _erase(site: Site, signed: str) -> Response:
     if found is None:
         return _render_expired(site)
     # Its email is erased as well, so that the link can't be used again.
-    erasure = erase_reader(site.engine, site.project.build_dir, found.address.key, site.clock())
+    erasure = erase_reader(
+        site.engine,
+        site.project.build_dir,
+        found.address.key,
+        site.clock(),
+        found.email_data["subscriber_id"],
+    )
+    if erasure.records is None:  # changed their address, or erased, a moment ago
+        return _render_expired(site)
     for folder in erasure.unreachable:
         _log.warning("a reader was erased; could not look for them in %s", folder)
     return site.pages.render_page("forgotten", private=True)

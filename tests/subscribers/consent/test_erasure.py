@@ -110,6 +110,17 @@ def test_erasing_an_unknown_address_records_nothing(engine: sa.Engine) -> None:
         assert connection.execute(sa.select(erased)).all() == []
 
 
+@pytest.mark.usefixtures("sent_issue")
+def test_nobody_else_is_erased_who_has_the_address_by_now(engine: sa.Engine) -> None:
+    tables = (subscriber_tag, send_recipient, event, suppression, erased)
+    with read_transaction(engine) as connection:
+        before = [connection.execute(sa.select(table)).all() for table in tables]
+    assert erase_address(engine, ADA.key, NOW, subscriber_id=2) is None
+    with read_transaction(engine) as connection:
+        assert [connection.execute(sa.select(table)).all() for table in tables] == before
+    assert erase_address(engine, ADA.key, NOW, subscriber_id=1)
+
+
 def test_erased_address_is_not_imported_again(engine: sa.Engine, import_text: ImportText) -> None:
     import_text("email\nada@example.com\nbo@example.com\n")
     erase_address(engine, ADA.key, NOW)

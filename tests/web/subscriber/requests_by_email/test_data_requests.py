@@ -136,7 +136,8 @@ def test_button_erases(site: Site, harness: Any, server: Any, token: str) -> Non
     assert load_rows(site) == [[], [], [], []]
     assert server.get(f"/p/{token}").status == 404
     for link in (path, download):
-        assert server.get(link).status == 410
+        expired = server.get(link)
+        assert (expired.status, expired.headers["cache-control"]) == (410, "no-store")
         assert server.post(link, fields=BUTTON).status == 410
 
 
