@@ -2,10 +2,13 @@
 
 import datetime
 import email as mail
+import errno
+import fcntl
 import json
+import os
 import secrets
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.policy import default
 from pathlib import Path
 from urllib.parse import quote
@@ -13,6 +16,7 @@ from urllib.parse import quote
 import pytest
 from sending_fixtures import MakeReaders
 
+from newsletter.errors import SendRefusedError
 from newsletter.sending.planning.dry_run import DryRunResult, export_dry_run, replace_token
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
@@ -155,6 +159,88 @@ def test_new_run_replaces_the_previous_one(
     result = export(prepared, make_readers(5), tmp_path / "dry-run", samples=1)
     assert [path.name for path in (tmp_path / "dry-run" / "samples").iterdir()] == ["1.eml"]
     assert len(result.sample_paths) == 1
+
+
+def put_link(path: Path, elsewhere: Path) -> None:
+    path.symlink_to(elsewhere)
+
+
+def put_broken_link(path: Path, _: Path) -> None:
+    path.symlink_to("missing")
+
+
+def put_file(path: Path, _: Path) -> None:
+    path.write_text("an old note")
+
+
+@pytest.mark.parametrize("name", ["dry-run", ".dry-run.new", ".dry-run.old"])
+@pytest.mark.parametrize("put", [put_link, put_broken_link, put_file])
+def test_link_or_file_in_place_of_a_folder_is_replaced(
+    prepared: PreparedEmail,
+    make_readers: MakeReaders,
+    tmp_path: Path,
+    name: str,
+    put: Callable[[Path, Path], None],
+) -> None:
+    folder, elsewhere = tmp_path / "issue" / "dry-run", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "requests.jsonl").write_text("another's")
+    folder.parent.mkdir()
+    if name == ".dry-run.old":
+        export(prepared, make_readers(5), folder)
+    put(folder.with_name(name), elsewhere)
+    for count in (1, 2):
+        result = export(prepared, make_readers(5), folder, samples=count)
+        assert len(result.sample_paths) == count
+    assert not folder.is_symlink()
+    assert [path.name for path in folder.parent.iterdir()] == ["dry-run"]
+    assert (elsewhere / "requests.jsonl").read_text() == "another's"
+
+
+def test_second_dry_run_at_the_same_time_is_refused(
+    prepared: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
+) -> None:
+    folder = tmp_path / "issue" / "dry-run"
+
+    def interrupted() -> Iterator[Recipient]:
+        yield from make_readers(15)
+        with pytest.raises(SendRefusedError, match="another dry run of this issue"):
+            export(prepared, make_readers(5), folder)
+        yield from make_readers(5)
+
+    assert export(prepared, interrupted(), folder).totals.recipient_count == 20
+    lines = (folder / "requests.jsonl").read_bytes().splitlines()
+    assert sum(len(json.loads(line)["personalizations"]) for line in lines) == 20
+    assert export(prepared, make_readers(5), folder).totals.recipient_count == 5
+
+
+def let_locks_fail(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def fail(_descriptor: int, _operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+
+
+def test_file_system_without_locks_needs_none(
+    prepared: PreparedEmail,
+    make_readers: MakeReaders,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_locks_fail(monkeypatch, errno.ENOTSUP)
+    assert export(prepared, make_readers(5), tmp_path / "dry-run").totals.recipient_count == 5
+
+
+def test_lock_that_fails_is_an_error(
+    prepared: PreparedEmail,
+    make_readers: MakeReaders,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_locks_fail(monkeypatch, errno.EIO)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        export(prepared, make_readers(5), tmp_path / "dry-run")
+    assert not (tmp_path / "dry-run").exists()
 
 
 def test_memory_use_does_not_grow_with_the_list(
