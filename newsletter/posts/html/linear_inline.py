@@ -24,7 +24,7 @@ _MAX_QUOTATION_MARKS = 1_000  # apostrophes too
 _MAX_URL_LENGTH = 2_000  # characters
 _MAX_LOCAL_PART = 64  # characters before the @ of an address (RFC 5321, 4.5.3.1.1)
 _URL_END = re.compile(r"[ \t\r\n\x00\x0b\x0c]")
-_LOCAL_PART_END = re.compile(r"[A-Za-z0-9.+_-]\Z")
+_LOCAL_PART_END = re.compile(r"[A-Za-z0-9.+_-]")
 _DOMAIN_END = re.compile(r"[^A-Za-z0-9._-]")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _BRACKET = re.compile(r"\\.|[\[\]]", re.DOTALL)
@@ -152,10 +152,11 @@ def _bare_link_rule(state: StateInline, silent: bool, rule: InlineRule, marker: 
     # In silent mode the rules never match.
     if silent or state.linkLevel or not state.src.startswith(marker, state.pos):
         return False
+    # Not by the source: attributes in braces may stand between.
+    if marker == "@" and not _LOCAL_PART_END.match(state.pending[-1:]):
+        return False
     before = state.src[max(state.pos - _MAX_LOCAL_PART, 0) : state.pos]
     if marker == ":" and not before.endswith(_PROTOCOLS):
-        return False
-    if marker == "@" and not _LOCAL_PART_END.search(before):
         return False
     pattern, start = (_DOMAIN_END, state.pos + 1) if marker == "@" else (_URL_END, state.pos)
     end = pattern.search(state.src, start, min(state.pos + _MAX_URL_LENGTH, state.posMax))

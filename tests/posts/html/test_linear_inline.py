@@ -26,6 +26,7 @@ def test_a_hostile_paragraph_is_rendered_in_linear_time(piece: str) -> None:
         ("www.tides.example/a.", "http://www.tides.example/a"),
         ("mailto:ada@tides.example", "mailto:ada@tides.example"),
         ("ada.lund+news@tides.example,", "mailto:ada.lund+news@tides.example"),
+        ("ada{: .a}@tides.example,", "mailto:ada@tides.example"),
         ("[a [b] c](https://tides.example/b)", "https://tides.example/b"),
         ("[![a](b.png)](https://tides.example/c)", "https://tides.example/c"),
         ("[a]{.b} <https://tides.example/d>", "https://tides.example/d"),
