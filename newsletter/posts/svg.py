@@ -50,7 +50,7 @@ _LINK = re.compile(r"\s*(?:#|https?://|mailto:)", re.IGNORECASE)
 # In CSS, a backslash can write any letter of another word.
 _CSS_REQUEST = re.compile(
     r"""\\|@import|expression\(|-moz-binding|behavior\s*:|(?:image-set|src|image|cross-fade)\s*\(
-    |url\s*\((?!\s*["']?\s*(?:\#|data:(?:image/(?:png|jpe?g|gif|webp)|font/|application/(?:x-)?font)))
+    |url\s*\((?!(?>\s*)(?:"(?>\s*)|'(?>\s*))?(?:\#|data:(?:image/(?:png|jpe?g|gif|webp)|font/|application/(?:x-)?font)))
     """,
     re.IGNORECASE | re.VERBOSE,
 )

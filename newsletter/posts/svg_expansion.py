@@ -6,12 +6,18 @@ Thirty groups that each show the one before ten times are a file of 3 kB and 10^
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
 
-_URL_FRAGMENT = re.compile(r"""url\s*\(\s*["']?\s*#([^"')\s]+)""", re.IGNORECASE)
-_CSS_RULE = re.compile(r"([^{}]*)\{([^{}]*)\}")
-_CSS_NAME = re.compile(r"[.#]?[\w-]+|\*")
+# Atomic groups and the look behind a rule keep the time linear.
+_URL_FRAGMENT = re.compile(r"""url\s*\((?>\s*)(?:"(?>\s*)|'(?>\s*))?#([^"')\s]+)""", re.IGNORECASE)
+_CSS_COMMENT = re.compile(r"/\*(?:.*?\*/|.*)", re.DOTALL)
+_CSS_RULE = re.compile(r"(?<![^{}])((?>[^{}]*))\{((?>[^{}]*))\}")
+_CSS_NAME = re.compile(r"[.#]?(?:[\w-]|[^\x00-\x7f])+")
+# What selects by more than a name; a selector may consist of it.
+_CSS_CONDITION = re.compile(r"\[[^\]]*\]?|::?[\w-]+(?:\([^()]*\)?)?")
 _ROOT = ""
 _MANY = 10**12  # keeps the sums short
+_CSS_COMBINATOR = re.compile(r"[\s>+~]")
 
 
 class SvgExpansion:
@@ -42,7 +48,7 @@ class SvgExpansion:
         for selector in selectors:
             references[f"css:{selector}"] += 1
         if href.lstrip().startswith("#"):
-            references[f"id:{href.strip()[1:]}"] += 1
+            references[f"id:{unquote(href.strip()[1:])}"] += 1
         for value in attributes.values():
             if "#" in value:
                 references.update(_iter_fragments(value))
@@ -53,10 +59,19 @@ class SvgExpansion:
 
     def add_style_sheet(self, text: str) -> None:
         """Let the elements that a style sheet selects show what it refers to."""
+        if "#" not in text:
+            return
+        text = _CSS_COMMENT.sub("", text)
         for selectors, declarations in _CSS_RULE.findall(text):
             fragments = Counter(_iter_fragments(declarations))
-            for name in _CSS_NAME.findall(selectors) if fragments else ():
-                self._references.setdefault(f"css:{name}", Counter()).update(fragments)
+            for name in _find_selected_names(selectors) if fragments else ():
+                self._refer("css:" + name, fragments)
+            # Declarations before a rule inside another one.
+            self._refer("css:*", Counter(_iter_fragments(selectors)))
+        self._refer("css:*", Counter(_iter_fragments(_CSS_RULE.sub("", text))))
+
+    def _refer(self, node: str, fragments: Counter[str]) -> None:
+        self._references.setdefault(node, Counter()).update(fragments)
 
     def count_repeated(self) -> int:
         """Return how many elements are drawn, less those that the file itself holds."""
@@ -71,9 +86,10 @@ class SvgExpansion:
                 path.append((other, iter(self._references.get(other, ()))))
                 continue
             path.pop()
-            # A reference to an element around itself is an error, and browsers draw nothing.
+            # A reference to an element around itself is an error, and browsers draw nothing. One to
+            # a name in its own style may be a chain of elements, which names can't tell apart.
             repeated = sum(
-                times * totals.get(name, 0)
+                times * totals.get(name, _MANY if name.startswith("css:") else 0)
                 for name, times in self._references.get(node, Counter()).items()
             )
             totals[node] = min(self._counts[node] + repeated, _MANY)
@@ -81,4 +97,15 @@ class SvgExpansion:
 
 
 def _iter_fragments(css: str) -> Iterator[str]:
-    return (f"id:{name}" for name in _URL_FRAGMENT.findall(css))
+    return (f"id:{unquote(name)}" for name in _URL_FRAGMENT.findall(css))
+
+
+def _find_selected_names(selectors: str) -> set[str]:
+    """Return the names in a list of selectors; ``*`` too if one may select without a name."""
+    names = set(_CSS_NAME.findall(selectors))
+    plain = _CSS_CONDITION.sub("", selectors)
+    # Each selector's last part, which says what it selects.
+    parts = (_CSS_COMBINATOR.split(selector.strip())[-1] for selector in plain.split(","))
+    if "(" in plain or not all(_CSS_NAME.search(part) for part in parts):
+        names.add("*")
+    return names

@@ -172,3 +172,57 @@ DRAWINGS = {
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_drawing_is_published(name: str) -> None:
     assert find_svg_problem(DRAWINGS[name]) == ""
+
+
+def nest_by_style(rule: str, shape: str = "<rect class='c{n}' data-n='{n}'/>") -> bytes:
+    """Return patterns of ten shapes each, which a style sheet fills with the pattern before."""
+    style = "".join(rule.replace("N", str(n)) for n in range(1, 12))
+    patterns = nest('<pattern id="a{n}">{inside}</pattern>', shape)
+    return draw(f'<style>{style}</style>{patterns}<rect fill="url(#a12)"/>')
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "[data-n='N']{fill:url(#aN)}",
+        "rect[data-n='N']{fill:url(#aN)}",
+        "[data-n='N'],b{fill:url(#aN)}",
+        "#aN1 > :nth-child(n){fill:url(#aN)}",
+        "b :not(:is(b)){fill:url(#aN)}",
+        "rect{&amp;{fill:url(#aN)}}",
+        ".cN/*}*/{fill:url(#aN)}",
+        ".cN{fill:url(#aN);b{}}",
+        ".cN{content:'}';fill:url(#aN)}",
+        ".cN{fill:url( ' #aN')}",
+        ".cN{fill:url(#%61N)}",
+        "@media all{.cN{fill:url(#aN)}}",
+    ],
+)
+def test_repetition_by_style_sheet_is_counted(rule: str) -> None:
+    assert "by repeating" in find_svg_problem(nest_by_style(rule))
+
+
+@pytest.mark.parametrize("name", ["\U0001f600", "a\U0001f600", "é"])
+def test_class_of_any_letters_is_counted(name: str) -> None:
+    svg = nest_by_style(f".{name}N{{fill:url(#aN)}}", f"<rect class='{name}{{n}}'/>")
+    assert "by repeating" in find_svg_problem(svg)
+
+
+def test_percent_encoded_reference_is_counted() -> None:
+    svg = draw(nest('<g id="a{n}">{inside}</g>', '<use href="#%61{n}"/>'))
+    assert "by repeating" in find_svg_problem(svg)
+
+
+def test_style_of_a_drawing_repeats_nothing() -> None:
+    style = ".cls-1:hover, g.b > path:not(.c){fill:url(#a)} /* [x]{ */ path[d]{fill:url(#a)}"
+    inside = '<linearGradient id="a"><stop/><stop/></linearGradient>' + "<path d=''/>" * 5_000
+    assert find_svg_problem(draw(f"<style>{style}</style>{inside}")) == ""
+
+
+@pytest.mark.parametrize(
+    "style",
+    ["a" * 300_000, "a{" * 150_000, "a{}" * 100_000, "url(" + " " * 300_000, "/*" * 150_000,
+     "[" * 300_000 + "{fill:url(#a)}", ":a(" * 100_000 + "{fill:url(#a)}"],
+)  # fmt: skip
+def test_hostile_style_sheet_is_read_in_linear_time(style: str) -> None:
+    find_svg_problem(draw(f"<style>{style}</style>"))
