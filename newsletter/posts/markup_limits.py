@@ -5,6 +5,7 @@ of prose take a fifth of a second, of brackets ten. The limits keep a post of th
 seconds, and are several times what the longest real posts have.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -33,9 +34,29 @@ _MARKDOWN_LIMITS = (
     ),
     _Limit(re.compile(r"\|"), 20_000, "bars of table cells"),
     _Limit(re.compile(r"\[\^"), 2_500, "references to footnotes"),
+    _Limit(re.compile(r"@|://|\bwww\."), 10_000, "addresses of pages and mailboxes"),
     _IMAGES,
 )
 _HTML_LIMITS = (_Limit(re.compile(r"[<>&]|\{[{%]"), 60_000, "marks of HTML (<, > and &)"), _IMAGES)
+
+# The marks with which a line begins: of quotations and list items, one inside the other.
+_CONTAINERS = re.compile(r"^[ \t]*(?:(?:>|[-+*]|\d{1,9}[.)])[ \t]+)+", re.MULTILINE)
+_CONTAINER_MARK = re.compile(r"[>+*)-]|\d\.")
+_MAX_CONTAINERS = 20_000
+# A table has as many cells in each row as its delimiter row has (GFM, 4.10), however few are
+# written; so what is short to write can be long.
+_DELIMITER_ROW = re.compile(r"[ \t>|:-]+")
+_COLUMN = re.compile(r"-+")
+_MAX_CELLS = 12_000
+_HTML_CELL = re.compile(r"<t[dh]\b[^>]*>", re.IGNORECASE)
+_SPAN = re.compile(r"""\b(?:col|row)span\s*=\s*["']?\s*(\d{1,9})""", re.IGNORECASE)
+_MAX_SPANNED_CELLS = 100_000
+# A link definition (CommonMark, 4.7), with the lines on which its address and title may be. Each
+# link that refers to it repeats them.
+_DEFINITION = re.compile(
+    r"^[ \t>]*\[(?!\^)[^\]\n]+\]:[^\n]*(?:\n(?![ \t]*(?:\[|\n|$))[^\n]*)*", re.MULTILINE
+)
+_MAX_REFERENCED_CHARACTERS = 5_000_000
 
 
 def check_markup_limits(body: str, path: str, first_line: int, *, is_html: bool) -> None:
@@ -59,6 +80,58 @@ def check_markup_limits(body: str, path: str, first_line: int, *, is_html: bool)
         line = _find_excess_line(limit, blocks)
         if line is not None:
             raise _limit_error(f"{limit.maximum:,} {limit.name}", path, first_line + line)
+    for excess, find_excess in _EXPANSIONS[:1] if is_html else _EXPANSIONS:
+        if (start := find_excess(body)) is not None:
+            raise _limit_error(excess, path, first_line + body.count("\n", 0, start))
+
+
+def _find_spanned_cells(body: str) -> int | None:
+    spanned = 0
+    for cell in _HTML_CELL.finditer(body):
+        spanned += math.prod(int(span) for span in _SPAN.findall(cell[0]))
+        if spanned > _MAX_SPANNED_CELLS:
+            return cell.start()
+    return None
+
+
+def _find_containers(body: str) -> int | None:
+    count = 0
+    for line in _CONTAINERS.finditer(body):
+        count += len(_CONTAINER_MARK.findall(line[0]))
+        if count > _MAX_CONTAINERS:
+            return line.start()
+    return None
+
+
+def _find_padded_cells(body: str) -> int | None:
+    start = columns = cells = 0
+    for line in body.split("\n"):
+        if not line.strip():
+            columns = 0
+        elif "|" in line and _DELIMITER_ROW.fullmatch(line):
+            columns = max(columns, len(_COLUMN.findall(line)))
+        cells += columns
+        if cells > _MAX_CELLS:
+            return start
+        start += len(line) + 1
+    return None
+
+
+def _find_shared_definition(body: str) -> int | None:
+    references = body.count("[")
+    for definition in _DEFINITION.finditer(body):
+        if len(definition[0]) * references > _MAX_REFERENCED_CHARACTERS:
+            return definition.start()
+    return None
+
+
+# What is short to write and long when it is shown; the first is not only in Markdown.
+_EXPANSIONS = (
+    (f"{_MAX_SPANNED_CELLS:,} table cells, with those that others span", _find_spanned_cells),
+    (f"{_MAX_CONTAINERS:,} marks of quotations and list items", _find_containers),
+    (f"{_MAX_CELLS:,} table cells", _find_padded_cells),
+    (f"{_MAX_REFERENCED_CHARACTERS:,} characters in links by reference", _find_shared_definition),
+)
 
 
 def _find_excess_line(limit: _Limit, blocks: Iterator[tuple[int, str]]) -> int | None:
