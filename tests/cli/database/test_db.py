@@ -10,8 +10,8 @@ Cli = Callable[..., tuple[int, str, str]]
 
 @pytest.mark.usefixtures("project_folder")
 def test_upgrade_creates_the_database_once(cli: Cli) -> None:
-    created = "sqlite:///newsletter.db was created, at version 0005.\n"
-    unchanged = "sqlite:///newsletter.db is at version 0005: nothing to do.\n"
+    created = "sqlite:///newsletter.db was created, at version 0006.\n"
+    unchanged = "sqlite:///newsletter.db is at version 0006: nothing to do.\n"
     assert cli("db", "upgrade") == (0, created, "")
     assert cli("db", "upgrade") == (0, unchanged, "")
     data = json.loads(cli("db", "upgrade", "--json")[1])
@@ -38,5 +38,5 @@ def test_postgresql_url_is_printed_without_password_and_query(
     code, out, _ = cli("db", "upgrade")
     assert code == 0
     assert out.startswith("postgresql://postgres@/test_")
-    assert out.endswith(" was created, at version 0005.\n")
+    assert out.endswith(" was created, at version 0006.\n")
     assert "?" not in out

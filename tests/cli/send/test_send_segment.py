@@ -172,7 +172,7 @@ def test_untracked_issue_in_a_segment_is_refused(
         f"  {segment}",
         f"  {' ' * segment.index(term)}{'^' * len(term)}",
         f"Sent without tracking.{action}: {ICE}.",
-        f"For later sends, set tracking: {{{action}: true}} in newsletter.yml.",
+        f"For later sends, set tracking: {{{action}: ask}} in newsletter.yml.",
     ]
     assert max(map(len, err.splitlines())) <= 80
     assert len(fake_sendgrid.requests) == sent

@@ -404,6 +404,9 @@ def test_nothing_counts_any_more_after_clients_left(site: Site, serve: Any) -> N
                     sock.recv(choose.choice([1, 100_000]))
             if choose.random() < 0.5:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with connect(server.url, ATTACKER) as sock:  # is accepted after all of them
+        sock.sendall(HEALTH)
+        sock.recv(1)
     server.wait_for_connections(0)
     for size, status in ((100_000, b"200"), (100_001, b"503"), (100_000, b"200")):
         with connect(server.url, ATTACKER) as sock:
