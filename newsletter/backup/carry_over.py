@@ -82,9 +82,11 @@ def carry_over_subscribers(connection: sa.Connection, result: CarryOverResult) -
         changed = changes.SUPPRESSION_ACTIONS[status](connection, key, origin)
         if changed and changed.before != changed.after:
             result.suppressed[changed.after] += 1
+    refused: set[int] = set()
     for id_, action, origin in list(_iter_refused_since_backup(connection)):
         if record_tracking_answers(connection, id_, {action: False}, origin):
-            result.tracking_refused += 1
+            refused.add(id_)
+    result.tracking_refused = len(refused)
     result.suppressions_added = _carry_suppressions(connection)
     _carry_tokens(connection)
     _carry_last_id(connection)
@@ -184,7 +186,8 @@ def _iter_refused_since_backup(
 ) -> Iterator[tuple[int, TrackedAction, ChangeOrigin]]:
     """Yield restored subscriber, action and origin where the present list has no consent any more.
 
-    Who has changed their address since is found by the token in their links.
+    Also of those who were not asked yet: an import may state that they agree. Who has changed their
+    address since is found by the token in their links.
     """
     present, entries = attached_table(subscriber), attached_table(journal)
     for action in TRACKED_ACTIONS:
@@ -214,8 +217,10 @@ def _iter_refused_since_backup(
                     sa.and_(entry.c.subscriber_id == present.c.id, entry.c.seq == last),
                 )
                 .where(
-                    subscriber.c[column].is_(True),
-                    sa.not_(sa.func.coalesce(present.c[column], sa.false())),
+                    sa.or_(
+                        sa.and_(subscriber.c[column].is_(True), present.c[column].is_(None)),
+                        sa.and_(subscriber.c[column].is_not(False), present.c[column].is_(False)),
+                    ),
                 )
             )
             for id_, *origin in connection.execute(query):

@@ -593,6 +593,10 @@ ANSWER = ChangeOrigin(NOW, "form", "/p", "Yes, you may.")
         ({}, {"opens": True}, (None, None)),
         ({"opens": False}, {"opens": True}, (False, None)),
         ({"opens": True}, {}, (True, None)),
+        # Otherwise an import could state that they agree, as of somebody who was not asked.
+        ({}, {"opens": False}, (False, None)),
+        ({"opens": True, "clicks": True}, {"opens": False, "clicks": False}, (False, False)),
+        ({"clicks": True}, {"opens": False, "clicks": False}, (False, False)),
     ],
 )
 @pytest.mark.parametrize("moves", [False, True])
