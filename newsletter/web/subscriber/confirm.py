@@ -4,6 +4,7 @@ Only the button subscribes: link scanners open every link.
 """
 
 import datetime
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import itsdangerous
@@ -20,7 +21,10 @@ from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import confirm_signup, get_signup_status
 from newsletter.web.http.request_data import RequestRefusedError, parse_form
 from newsletter.web.site_context import Site
-from newsletter.web.subscriber.tracking_question import load_tracking_answer
+from newsletter.web.subscriber.tracking_question import (
+    confirm_tracking_answer,
+    get_agreed_question,
+)
 from newsletter.web.subscriber.transactional_emails import CONFIRM_PURPOSE, enqueue_welcome_email
 
 JOURNAL_SOURCE = "/confirm"
@@ -54,7 +58,8 @@ def routes(site: Site) -> list[BaseRoute]:
         return _render_state(site, confirmation, active=status == "active")
 
     def submit(request: Request) -> Response:
-        if parse_form(request).get(BUTTON_VALUE) != BUTTON_VALUE:
+        fields = parse_form(request)
+        if fields.get(BUTTON_VALUE) != BUTTON_VALUE:
             return show(request)
         with site.engine.begin() as connection:
             # Before the email's row: an erasure, which deletes it, locks in this order.
@@ -67,7 +72,7 @@ def routes(site: Site) -> list[BaseRoute]:
                     else "new"
                 )
                 return _render_state(site, confirmation, active=status == "active")
-            _confirm(site, connection, confirmation)
+            _confirm(site, connection, confirmation, fields)
         return site.pages.render_page("confirmed", private=True, already=False)
 
     return [
@@ -82,7 +87,12 @@ def _render_state(site: Site, confirmation: SignupConfirmation | None, *, active
         return site.pages.render_page("confirmed", private=True, already=True)
     if confirmation is None or "used" in confirmation.data:
         return site.pages.render_page("expired", status=410, private=True)
-    return site.pages.render_page("confirm", private=True, wording=confirmation.data["wording"])
+    return site.pages.render_page(
+        "confirm",
+        private=True,
+        wording=confirmation.data["wording"],
+        tracking=get_agreed_question(confirmation.data),
+    )
 
 
 def _find_confirmation(
@@ -117,7 +127,12 @@ def _find_confirmation(
     )
 
 
-def _confirm(site: Site, connection: sa.Connection, confirmation: SignupConfirmation) -> None:
+def _confirm(
+    site: Site,
+    connection: sa.Connection,
+    confirmation: SignupConfirmation,
+    fields: Mapping[str, str],
+) -> None:
     now = site.clock()
     origin = ChangeOrigin(now, "form", JOURNAL_SOURCE, confirmation.data["wording"])
     previous_status = confirm_signup(
@@ -125,7 +140,7 @@ def _confirm(site: Site, connection: sa.Connection, confirmation: SignupConfirma
         confirmation.address,
         origin,
         name=confirmation.data["name"],
-        tracking=load_tracking_answer(confirmation.data),
+        tracking=confirm_tracking_answer(confirmation.data, fields),
     )
     data = {**confirmation.data, "used": now.isoformat()}
     connection.execute(

@@ -1,7 +1,8 @@
 """Ask readers whether their opens and clicks may be recorded.
 
 A form has one optional checkbox whose label names what is recorded. A hidden field says what the
-label named when the form was made: an answer to another question, or to none, is not recorded.
+label named when the form was made: an answer to another question, or to none, is not recorded. The
+page that confirms the sign-up shows the question again if the form said yes.
 """
 
 from collections.abc import Mapping
@@ -51,7 +52,28 @@ def read_tracking_answer(site: Site, fields: Mapping[str, str]) -> dict[str, Any
     return {"tracking": {"answers": answers, "wording": question["wording"]}}
 
 
-def load_tracking_answer(data: Mapping[str, Any]) -> TrackingForm | None:
-    """Return the answer that is kept with a confirmation."""
+def get_agreed_question(data: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the question that a sign-up form answered with yes, for the page that confirms it.
+
+    ``None`` if it was not answered, or with no. Anybody may have filled in the form, so the owner
+    of the mailbox must see what they confirm.
+    """
     kept = data.get("tracking")
-    return TrackingForm(kept["answers"], kept["wording"]) if kept else None
+    agreed = [action for action, answer in kept["answers"].items() if answer] if kept else []
+    return {"wording": kept["wording"], "asked": " ".join(agreed)} if kept and agreed else None
+
+
+def confirm_tracking_answer(
+    data: Mapping[str, Any], fields: Mapping[str, str]
+) -> TrackingForm | None:
+    """Return the answer that is kept with a confirmation, as the mailbox's owner confirms it.
+
+    ``None`` if it was not asked, or if the page, of a template of the project's own, didn't show
+    that the form had agreed.
+    """
+    kept = data.get("tracking")
+    question = get_agreed_question(data)
+    if not kept or (question and fields.get(ASKED_FIELD) != question["asked"]):
+        return None
+    agrees = bool(question) and fields.get(ANSWER_FIELD) == "yes"
+    return TrackingForm(dict.fromkeys(kept["answers"], agrees), kept["wording"])

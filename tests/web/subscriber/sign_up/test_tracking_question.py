@@ -27,6 +27,13 @@ def configure(monkeypatch: pytest.MonkeyPatch, site: Site, **tracking: Any) -> N
     monkeypatch.setattr(Site, "config", config)
 
 
+def read_confirm_form(server: Any, harness: Any) -> dict[str, str]:
+    """Return what the button behind the confirmation link sends."""
+    page = html.unescape(server.get(harness.confirm_path()).data.decode())
+    form = page.split('<form method="post">')[1].split("</form>")[0]
+    return dict(re.findall(r'name="(\w+)" value="([^"]+)"', form))
+
+
 def load_answers(site: Site) -> TrackingAnswers:
     with site.engine.begin() as connection:
         id_ = connection.scalars(sa.select(subscriber.c.id)).one_or_none()
@@ -103,7 +110,9 @@ def test_answer_is_recorded_with_its_wording_when_the_mailbox_confirms(  # noqa:
         assert server.post("/api/subscribe", body, **content_type).status == 202
     assert harness.send_emails() == [ADA.address]
     assert load_answers(site) == {}, "a stranger may have filled in the form"
-    assert server.post(harness.confirm_path(), fields={"yes": "yes"}).status == 200
+    fields = read_confirm_form(server, harness)
+    assert ("tracking" in fields) == (True in answers.values()), "what is confirmed is shown"
+    assert server.post(harness.confirm_path(), fields=fields).status == 200
     assert load_answers(site) == answers
     with site.engine.begin() as connection:
         entries = load_journal(connection, 1)[2:]
@@ -111,6 +120,35 @@ def test_answer_is_recorded_with_its_wording_when_the_mailbox_confirms(  # noqa:
     for entry in entries:
         assert (entry.method, entry.source) == ("form", "/confirm")
         assert entry.wording.startswith("Yes, Harbour Notes may record which ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "answers"),
+    [
+        ({"tracking_asked": "opens clicks"}, {"opens": False, "clicks": False}),
+        # A page of the project's own, of before readers were asked; or one for another question.
+        ({}, {}),
+        ({"tracking": "yes"}, {}),
+        ({"tracking": "yes", "tracking_asked": "opens"}, {}),
+    ],
+)
+def test_owner_of_the_mailbox_decides_about_what_a_stranger_has_ticked(  # noqa: PLR0917 - fixtures
+    site: Site,
+    harness: Any,
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    fields: dict[str, str],
+    answers: TrackingAnswers,
+) -> None:
+    configure(monkeypatch, site, **ASKS)
+    form = harness.make_fields(ADA.address, tracking="yes", tracking_asked="opens clicks")
+    assert server.post("/subscribe", fields=form).status == 200
+    assert harness.send_emails() == [ADA.address]
+    shown = read_confirm_form(server, harness)
+    assert shown == {"yes": "yes", "tracking": "yes", "tracking_asked": "opens clicks"}
+    assert server.post(harness.confirm_path(), fields={"yes": "yes", **fields}).status == 200
+    assert harness.status(ADA.address) == "active"
+    assert load_answers(site) == answers
 
 
 def test_form_changes_nothing_for_an_active_address(
@@ -160,7 +198,7 @@ def test_answer_is_shown_and_changed_in_the_preferences(
     assert b'aria-labelledby="tracking"' not in server.get(f"/p/{token}").data
     configure(monkeypatch, site, **ASKS)
     page = server.get(f"/p/{token}").data.decode()
-    assert "You have not agreed to this. Nothing is recorded." in page
+    assert "You have not agreed to this. It is not recorded." in page
     assert BOTH in page
     assert "You have agreed to this." in submit(server, token, "yes")
     assert load_answers(site) == {"opens": True, "clicks": True}
