@@ -6,7 +6,7 @@ from newsletter.config.tracking import TRACKED_ACTIONS, TrackedAction
 from newsletter.db.schema import batch, event, send, send_recipient
 from newsletter.reports.model import AgreedReaders
 from newsletter.reports.queries import ENGAGEMENT_TYPES, accepted_condition
-from newsletter.subscribers.tracking_groups import tracked_batch_condition
+from newsletter.subscribers.tracking_groups import agreed_batch_condition
 from newsletter.subscribers.tracking_record import load_tracking
 
 
@@ -34,7 +34,7 @@ def count_agreed_readers(
 def tracked_recipient_condition(action: TrackedAction) -> sa.ColumnElement[bool]:
     """Return the condition that a recipient's request was tracked for an action."""
     return sa.exists().where(
-        batch.c.id == send_recipient.c.batch_id, tracked_batch_condition(action)
+        batch.c.id == send_recipient.c.batch_id, agreed_batch_condition(action)
     )
 
 

@@ -2,8 +2,9 @@
 
 SendGrid records opens and clicks of a whole request or not at all. So with ``tracking: ask`` a send
 puts readers who have agreed and the others into separate batches. A batch's ``variant`` names what
-it may be tracked for, and once it was sent, what was requested: ``opens clicks``, ``opens``,
-``clicks`` or ``none``. It is empty where readers aren't asked.
+all of its readers had agreed to when it was planned, and once it was sent, what of that was
+requested: ``opens clicks``, ``opens``, ``clicks`` or ``none``. What is recorded of every reader is
+not named. It is empty where readers aren't asked.
 """
 
 import datetime
@@ -25,8 +26,8 @@ class TrackingGroup(NamedTuple):
     """The readers of whom the same may be recorded.
 
     Attributes:
-        tracked: what may be recorded of them.
-        variant: the ``variant`` of their batches.
+        tracked: what is recorded of them.
+        variant: the ``variant`` of their batches: what of that they have agreed to.
         condition: whether a subscriber is one of them.
     """
 
@@ -43,14 +44,14 @@ def list_tracking_groups(tracking: TrackingOptions) -> tuple[TrackingGroup, ...]
     groups = []
     for answers in product((True, False), repeat=len(asked)):
         agreed = frozenset(action for action, answer in zip(asked, answers, strict=True) if answer)
-        tracked = tracking.unconditional | agreed
         condition = sa.and_(
             *(
                 consent_condition(action) if answer else sa.not_(consent_condition(action))
                 for action, answer in zip(asked, answers, strict=True)
             )
         )
-        groups.append(TrackingGroup(tracked, format_variant(tracked), condition))
+        tracked = tracking.unconditional | agreed
+        groups.append(TrackingGroup(tracked, format_variant(agreed), condition))
     return tuple(groups)
 
 
@@ -84,25 +85,25 @@ def count_tracking_groups(
     }
 
 
-def format_variant(tracked: Collection[TrackedAction]) -> str:
-    """Return the variant of a batch that may be tracked for just this."""
-    return " ".join(action for action in TRACKED_ACTIONS if action in tracked) or "none"
+def format_variant(agreed: Collection[TrackedAction]) -> str:
+    """Return the variant of a batch whose readers have agreed to just this."""
+    return " ".join(action for action in TRACKED_ACTIONS if action in agreed) or "none"
 
 
 def parse_variant(variant: str) -> frozenset[TrackedAction]:
-    """Return what a batch may be tracked for; a batch without a variant, for anything."""
+    """Return what a batch may be tracked for with ``ask``; without a variant, for anything."""
     words = variant.split() or TRACKED_ACTIONS
     return frozenset(action for action in TRACKED_ACTIONS if action in words)
 
 
-def tracked_batch_condition(action: TrackedAction) -> sa.ColumnElement[bool]:
-    """Return the condition that a batch which was sent was tracked for an action.
+def agreed_batch_condition(action: TrackedAction) -> sa.ColumnElement[bool]:
+    """Return the condition that a batch which was sent was tracked as its readers had agreed.
 
-    Only for sends of which readers were asked.
+    A batch without a variant was sent before readers were asked.
     """
-    return batch.c.variant.in_(tracking_variants(action))
+    return batch.c.variant.in_(agreed_variants(action))
 
 
-def tracking_variants(action: TrackedAction) -> Sequence[str]:
-    """Return the variants of batches that may be tracked for an action."""
-    return [variant for variant in VARIANTS if action in parse_variant(variant)]
+def agreed_variants(action: TrackedAction) -> Sequence[str]:
+    """Return the variants of batches whose readers have agreed to an action."""
+    return [variant for variant in VARIANTS if variant and action in parse_variant(variant)]

@@ -85,6 +85,22 @@ def test_only_readers_who_agreed_count_and_rates_are_of_them(engine: sa.Engine) 
     assert "Recorded only of readers" not in render_report_page(everybody, configured())
 
 
+def test_part_that_was_sent_before_readers_were_asked_is_not_among_those_who_agreed(
+    engine: sa.Engine,
+) -> None:
+    send_id = make_send(engine, SampleSend(readers=READERS))
+    divide(engine, send_id, SampleSend.issue)
+    with engine.begin() as connection:
+        everybody = TrackingOptions(opens="all")
+        insert_tracking(connection, SampleSend.issue, everybody, is_partly_sent=True)
+        connection.execute(sa.update(batch).where(batch.c.variant == "none").values(variant=""))
+    report = latest(engine)
+    assert report.agreed[0]
+    assert report.agreed[0].sent == READERS // 4
+    assert report.opens
+    assert report.opens.readers == openers(engine, send_id, tracked=True)
+
+
 @pytest.mark.parametrize("share", [2, 4])
 def test_delivered_to_those_who_agreed_is_as_in_the_counts(engine: sa.Engine, share: int) -> None:
     sample = SampleSend(readers=READERS, seed=share)

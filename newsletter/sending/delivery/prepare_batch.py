@@ -30,7 +30,8 @@ class PreparedBatch:
         unsubscribed_since: ids of recipients who have unsubscribed since the freeze.
         rejected_recipients: id -> why no request can hold that recipient.
         body_hash: the hash of the body, if it is being computed already.
-        variant: what the request is tracked for; ``None`` where readers aren't asked.
+        variant: what the request is tracked for as its readers have agreed; ``None`` where they
+            aren't asked.
     """
 
     batch: ClaimedBatch
@@ -93,12 +94,13 @@ def prepare_batch(
         str(claimed_batch.send_id), str(claimed_batch.id), str(claimed_batch.attempt_number)
     )
     variant = None
-    if prepared_email.config.tracking.asked_actions:
-        tracked = find_tracked_actions(
-            connection, claimed_batch, prepared_email.config.tracking, now
-        )
-        variant = format_variant(tracked)
-        prepared_email = prepared_email.with_tracking(tracked)
+    tracking = prepared_email.config.tracking
+    # Also a batch that was planned when readers were asked: what is recorded of everybody isn't
+    # what they have agreed to.
+    if tracking.asked_actions or claimed_batch.variant:
+        agreed = find_agreed_actions(connection, claimed_batch, tracking, now)
+        variant = format_variant(agreed)
+        prepared_email = prepared_email.with_tracking(tracking.unconditional | agreed)
     request = build_request(prepared_email, recipients, request_id)
     # Hashing takes a quarter as long as building; this thread builds the next body meanwhile.
     body_hash = hash_executor.submit(hash_body, request.body)
@@ -113,16 +115,16 @@ def prepare_batch(
     )
 
 
-def find_tracked_actions(
+def find_agreed_actions(
     connection: sa.Connection,
     claimed_batch: ClaimedBatch,
     tracking: TrackingOptions,
     now: datetime.datetime,
 ) -> frozenset[TrackedAction]:
-    """Return what a batch's request is tracked for.
+    """Return what a batch's request is tracked for because its readers have agreed.
 
-    What readers are asked for is recorded only if the batch was planned for it and all of its
-    recipients agree now: a reader may have refused since.
+    That is what readers are asked for, if the batch was planned for it and all of its recipients
+    agree now: a reader may have refused since.
 
     Args:
         connection: in the transaction in which the recipients are loaded.
@@ -132,10 +134,10 @@ def find_tracked_actions(
     """
     asked = parse_variant(claimed_batch.variant).intersection(tracking.asked_actions)
     if not asked:
-        return tracking.unconditional
+        return asked
     values = {"batch": claimed_batch.id, "moment": now}
     without_consent = connection.execute(_count_without_consent, values).mappings().one()
-    return tracking.unconditional | {action for action in asked if not without_consent[action]}
+    return frozenset(action for action in asked if not without_consent[action])
 
 
 def load_recipients(

@@ -51,7 +51,7 @@ from newsletter.sending.planning.repeated_article import find_repetition_problem
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
 from newsletter.subscribers.segments import Segment, find_segment, find_segment_text
-from newsletter.subscribers.tracking_groups import count_tracking_groups, tracking_variants
+from newsletter.subscribers.tracking_groups import agreed_variants, count_tracking_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class SendProposal:
     def agreed_counts(self) -> Mapping[TrackedAction, int]:
         """How many have agreed to what readers are asked for."""
         return {
-            action: sum(self.group_counts.get(variant, 0) for variant in tracking_variants(action))
+            action: sum(self.group_counts.get(variant, 0) for variant in agreed_variants(action))
             for action in self.prepared_email.config.tracking.asked_actions
         }
 

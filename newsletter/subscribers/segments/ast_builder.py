@@ -199,12 +199,11 @@ class QueryBuilder:
         problem = engagement_problem(kind, selected, is_range=isinstance(sends, int))
         if problem:
             raise _TokenError(problem.message, token, problem.remedy)
-        asked = [known for known in selected if known.is_asked(kind)]
         return HasEngagement(
             kind,
             sends,
             tuple(id_ for known in selected for id_ in known.ids),
-            tuple(id_ for known in asked for id_ in known.ids),
+            tuple(id_ for known in selected for id_ in known.find_asked_ids(kind)),
         )
 
     def _parse_sends(self, token: "Token", text: str) -> int | str:

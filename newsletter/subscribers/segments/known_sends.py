@@ -55,7 +55,7 @@ class KnownSend:
         has_events: whether any event of it was received.
         opens: whether its opens were tracked; ``ask`` for those of the readers who had agreed.
         clicks: likewise, whether its clicks were tracked.
-        catch_up_ids: the ids of its catch-ups, which count as it.
+        parts: the send itself and its catch-ups, which count as it; empty without a catch-up.
     """
 
     id: int
@@ -63,16 +63,20 @@ class KnownSend:
     has_events: bool = True
     opens: TrackingEvidence = "on"
     clicks: TrackingEvidence = "on"
-    catch_up_ids: tuple[int, ...] = ()
-
-    def is_asked(self, kind: Engagement) -> bool:
-        """Return whether the answer to a test is known of those readers only who had agreed."""
-        return {"opened": self.opens, "clicked": self.clicks}.get(kind) == "ask"
+    parts: tuple["KnownSend", ...] = ()
 
     @property
     def ids(self) -> tuple[int, ...]:
         """Its id and those of its catch-ups."""
-        return (self.id, *self.catch_up_ids)
+        return tuple(part.id for part in self.parts or (self,))
+
+    def find_asked_ids(self, kind: Engagement) -> tuple[int, ...]:
+        """Return the ids of which a test's answer is known of those only who had agreed."""
+        return tuple(
+            part.id
+            for part in self.parts or (self,)
+            if {"opened": part.opens, "clicked": part.clicks}.get(kind) == "ask"
+        )
 
 
 def load_known_sends(connection: sa.Connection, besides: str = "") -> tuple[KnownSend, ...]:
@@ -139,7 +143,7 @@ def _add_catch_ups(known: KnownSend, catch_ups: Sequence[KnownSend]) -> KnownSen
         any(part.has_events for part in family),
         _join_evidence([part.opens for part in family]),
         _join_evidence([part.clicks for part in family]),
-        tuple(part.id for part in catch_ups),
+        family if catch_ups else (),
     )
 
 

@@ -38,7 +38,7 @@ from newsletter.subscribers.segments.sql_dialects import (
     JsonText,
     lower_ascii,
 )
-from newsletter.subscribers.tracking_groups import tracked_batch_condition
+from newsletter.subscribers.tracking_groups import agreed_batch_condition
 
 if TYPE_CHECKING:
     from newsletter.config.tracking import TrackedAction
@@ -136,7 +136,7 @@ def _tracked_recipient_condition(query: HasEngagement) -> Condition:
         return _recipient_condition(query.send_ids, ("accepted",))
     action: TrackedAction = "clicks" if query.kind == "clicked" else "opens"
     was_tracked = sa.exists().where(
-        batch.c.id == send_recipient.c.batch_id, tracked_batch_condition(action)
+        batch.c.id == send_recipient.c.batch_id, agreed_batch_condition(action)
     )
     is_known = sa.or_(send_recipient.c.send_id.not_in(_inline(query.asked_ids)), was_tracked)
     return _recipient_condition(query.send_ids, ("accepted",), is_known)

@@ -156,10 +156,7 @@ def answered(ledger: Ledger, subscribe: Subscribe, make_readers: MakeReaders) ->
         ),
         (
             "ask", "all",
-            [
-                ("opens clicks", [1, 2, 3, 4]), ("opens clicks", [5, 6]),
-                ("clicks", [7, 8, 9, 10]),
-            ],
+            [("opens", [1, 2, 3, 4]), ("opens", [5, 6]), ("none", [7, 8, 9, 10])],
         ),
     ],
 )  # fmt: skip
@@ -219,6 +216,42 @@ def test_request_is_tracked_only_if_all_agree_now(  # noqa: PLR0917 - fixtures
     assert transport.tracked == requests
     assert current(ledger, frozen).state == "done"
     assert len(double.accepted) == 10
+
+
+@pytest.mark.usefixtures("answered")
+@pytest.mark.parametrize(
+    ("frozen_as", "sent_as", "variants"),
+    [
+        (("ask", "off"), ("ask", "off"), ["opens", "opens", "none"]),
+        (("ask", "off"), ("ask", "all"), ["opens", "opens", "none"]),
+        (("ask", "off"), ("ask", "ask"), ["opens", "opens", "none"]),
+        (("all", "off"), ("ask", "off"), ["opens", "none", "none"]),
+        (("off", "off"), ("all", "off"), ["", "", ""]),
+        # Nobody was asked when it was sent, so nobody's agreement was looked up.
+        (("ask", "off"), ("off", "off"), ["none", "none", "none"]),
+        (("ask", "off"), ("all", "off"), ["none", "none", "none"]),
+        # Planned for everybody's opens and for the clicks of 4 to 8.
+        (("all", "ask"), ("ask", "ask"), ["clicks", "clicks", "none", "none"]),
+        (("all", "ask"), ("all", "all"), ["none", "none", "none", "none"]),
+    ],
+)
+def test_batch_names_what_its_readers_had_agreed_to_when_it_was_sent(  # noqa: PLR0917 - fixtures
+    ledger: Ledger,
+    email: Email,
+    observer: FakeObserver,
+    patient_mailer: SendGridClient,
+    double: FakeSendGrid,
+    frozen_as: tuple[str, str],
+    sent_as: tuple[str, str],
+    variants: list[str],
+) -> None:
+    frozen = freeze_send(ledger, prepare(email, *frozen_as))
+    modes: dict[TrackedAction, str] = dict(zip(TRACKED_ACTIONS, sent_as, strict=True))
+    transport = CheckingTransport(ledger, observer, patient_mailer, double, modes)
+    BatchSender(ledger, frozen, prepare(email, *sent_as), transport, observer, concurrency=1).run()
+    with read_transaction(ledger.engine) as connection:
+        query = sa.select(batch.c.variant).order_by(batch.c.number)
+        assert [*connection.scalars(query)] == variants
 
 
 @pytest.mark.usefixtures("answered")

@@ -432,6 +432,24 @@ def test_reader_whose_copy_was_not_tracked_has_neither_opened_nor_not_opened(
     assert find_ids(readers, query) == ids
 
 
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [("not opened:ice", [SLEEPER, TAGGED]), ("not opened:last-1", [SLEEPER, TAGGED])],
+)
+def test_catch_up_asks_readers_where_the_issue_was_tracked_for_all(
+    readers: sa.Engine, query: str, ids: list[int]
+) -> None:
+    got = dict.fromkeys((OPENER, SLEEPER), "accepted")
+    insert_send(readers, 1, ICE, states=got, events=[(OPENER, "open"), (SLEEPER, "delivered")])
+    # A batch of the issue itself that was planned when readers were asked, and sent to all.
+    with readers.begin() as connection:
+        connection.execute(sa.update(batch).values(variant="none"))
+    insert_asked_send(readers, 2, make_catch_up_name(ICE, ()), {TAGGED: "opens", BOT: "none"})
+    with readers.begin() as connection:
+        connection.execute(sa.update(send).where(send.c.id == 2).values(parent_id=1))
+    assert find_ids(readers, query) == ids
+
+
 def test_send_asked_for_a_part_of_the_readers_only_is_not_known(readers: sa.Engine) -> None:
     insert_send(
         readers, 1, ICE, states={OPENER: "accepted"}, events=[(OPENER, "delivered")],
