@@ -15,8 +15,12 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from newsletter.config.tracking import TRACKED_ACTIONS, TrackedAction, TrackingOptions
-from newsletter.db.schema import batch, subscriber
-from newsletter.subscribers.audience import ALL_SUBSCRIBERS, count_subscribers
+from newsletter.db.schema import batch, send_recipient, subscriber
+from newsletter.subscribers.audience import (
+    ALL_SUBSCRIBERS,
+    count_subscribers,
+    still_mailable_condition,
+)
 
 # In the order in which the batches of a send are planned.
 VARIANTS = ("", "opens clicks", "opens", "clicks", "none")
@@ -55,6 +59,67 @@ def list_tracking_groups(tracking: TrackingOptions) -> tuple[TrackingGroup, ...]
     return tuple(groups)
 
 
+def find_planned_groups(
+    connection: sa.Connection, tracking: TrackingOptions, send_id: int, at: datetime.datetime
+) -> tuple[TrackingGroup, ...]:
+    """Return the groups of the pending recipients of a plan, as its batches would be sent now.
+
+    Whoever has agreed isn't tracked if their batch was planned before readers were asked, and
+    somebody else in it has not agreed.
+
+    Args:
+        connection: in a transaction.
+        tracking: the settings.
+        send_id: the plan's id.
+        at: the moment at which pauses are evaluated.
+    """
+    if not tracking.asked_actions:
+        return list_tracking_groups(tracking)
+    frozen = (
+        sa.select(
+            send_recipient.c.subscriber_id, send_recipient.c.address_key, send_recipient.c.batch_id
+        )
+        .where(send_recipient.c.send_id == send_id, send_recipient.c.state == "pending")
+        .subquery()
+    )
+    query = (
+        sa.select(batch.c.id, batch.c.variant, *count_without_consent())
+        .select_from(frozen)
+        .join(subscriber, still_mailable_condition(frozen))
+        .join(batch, batch.c.id == frozen.c.batch_id)
+        .group_by(batch.c.id, batch.c.variant)
+    )
+    batch_ids: dict[frozenset[TrackedAction], list[int]] = {}
+    for row in connection.execute(query, {"moment": at}).mappings():
+        planned = parse_variant(row["variant"]).intersection(tracking.asked_actions)
+        agreed = frozenset(action for action in planned if not row[action])
+        batch_ids.setdefault(agreed, []).append(row["id"])
+    return tuple(
+        TrackingGroup(
+            tracking.unconditional | agreed,
+            format_variant(agreed),
+            sa.exists()
+            .where(
+                send_recipient.c.subscriber_id == subscriber.c.id,
+                send_recipient.c.send_id == send_id,
+                send_recipient.c.batch_id.in_([sa.literal_column(str(id_)) for id_ in ids]),
+            )
+            .correlate(subscriber),
+        )
+        for agreed, ids in sorted(
+            batch_ids.items(), key=lambda item: VARIANTS.index(format_variant(item[0]))
+        )
+    )
+
+
+def count_without_consent() -> Sequence[sa.ColumnElement[int]]:
+    """Return one column for each action: how many of a query's subscribers don't agree to it."""
+    return [
+        sa.func.count().filter(sa.not_(consent_condition(action))).label(action)
+        for action in TRACKED_ACTIONS
+    ]
+
+
 def consent_condition(action: TrackedAction) -> sa.ColumnElement[bool]:
     """Return the condition that a subscriber has agreed; false, not null, if they weren't asked."""
     column = subscriber.c.opens_consent if action == "opens" else subscriber.c.clicks_consent
@@ -63,7 +128,7 @@ def consent_condition(action: TrackedAction) -> sa.ColumnElement[bool]:
 
 def count_tracking_groups(
     connection: sa.Connection,
-    tracking: TrackingOptions,
+    groups: Sequence[TrackingGroup],
     condition: sa.ColumnElement[bool],
     at: datetime.datetime,
 ) -> Mapping[str, int]:
@@ -71,17 +136,16 @@ def count_tracking_groups(
 
     Args:
         connection: in a transaction.
-        tracking: the settings.
+        groups: the groups.
         condition: who would be sent to, if they may be mailed.
         at: the moment at which pauses are evaluated.
     """
-    if not tracking.asked_actions:
-        return {}
     return {
         group.variant: count_subscribers(
             connection, sa.and_(condition, group.condition), mailable_only=True, at=at
         )
-        for group in list_tracking_groups(tracking)
+        for group in groups
+        if group.variant
     }
 
 

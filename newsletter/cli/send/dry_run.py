@@ -63,7 +63,6 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     from newsletter.sending.planning.preflight import no_recipients_problem
     from newsletter.subscribers import iter_audience
     from newsletter.subscribers.consent.dry_run_erasure import dry_run_folder
-    from newsletter.subscribers.tracking_groups import list_tracking_groups
 
     if not proposal.recipient_count:
         raise SendRefusedError.from_problems([no_recipients_problem(proposal.segment)])
@@ -78,7 +77,7 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
                 group.tracked: iter_audience(
                     connection, condition=sa.and_(proposal.recipient_condition, group.condition)
                 )
-                for group in list_tracking_groups(proposal.prepared_email.config.tracking)
+                for group in proposal.tracking_groups
             },
             folder,
             with_tokens=with_tokens,

@@ -119,8 +119,10 @@ def tracking_rows(
         request_counts: in how many requests each of them is recorded, if it is known.
     """
     total = proposal.recipient_count
+    # A plan of before readers were asked has requests with both.
+    agreed = "where the whole request agreed" if proposal.is_resumed else "who agreed"
     lines = [
-        f"{action} of {count:,} of {pluralize(total, 'reader')} who agreed"
+        f"{action} of {count:,} of {pluralize(total, 'reader')} {agreed}"
         + (f", in {pluralize(request_counts[action], 'request')}" if request_counts else "")
         for action, count in proposal.agreed_counts.items()
     ]

@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 import orjson
 import sqlalchemy as sa
 
-from newsletter.config.tracking import TRACKED_ACTIONS, TrackedAction, TrackingOptions
+from newsletter.config.tracking import TrackedAction, TrackingOptions
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.sending.delivery.claim import ClaimedBatch
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, build_request
 from newsletter.subscribers import Recipient, select_still_mailable, split_mailable
 from newsletter.subscribers.audience import still_mailable_condition
-from newsletter.subscribers.tracking_groups import consent_condition, format_variant, parse_variant
+from newsletter.subscribers.tracking_groups import (
+    count_without_consent,
+    format_variant,
+    parse_variant,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,7 @@ _MAILABLE_RECIPIENTS_JSON = sa.select(
 
 # How many of the recipients don't agree that opens, or clicks, are recorded.
 _count_without_consent = (
-    sa.select(
-        *(
-            sa.func.count().filter(sa.not_(consent_condition(action))).label(action)
-            for action in TRACKED_ACTIONS
-        )
-    )
+    sa.select(*count_without_consent())
     .select_from(_frozen_recipients)
     .join(subscriber, still_mailable_condition(_frozen_recipients))
 )

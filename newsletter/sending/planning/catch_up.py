@@ -51,7 +51,11 @@ from newsletter.sending.planning.schedule_text import describe_schedule
 from newsletter.sending.providers.sendgrid.payload import prepare_email
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_subscribers
 from newsletter.subscribers.segments import find_segment
-from newsletter.subscribers.tracking_groups import count_tracking_groups
+from newsletter.subscribers.tracking_groups import (
+    count_tracking_groups,
+    find_planned_groups,
+    list_tracking_groups,
+)
 
 # A catch-up in one of these states is resumed before there is another one.
 _STOPPED_STATES = ("running", "paused", "blocked")
@@ -104,7 +108,8 @@ def _propose_new(
         audience = exclude_earlier_recipients(connection, condition, parent, besides=replaced)
         excluded = count_catch_up_exclusions(connection, parent, condition, now, besides=replaced)
         count = count_subscribers(connection, audience, mailable_only=True, at=now)
-        groups = count_tracking_groups(connection, config.tracking, audience, now)
+        groups = list_tracking_groups(config.tracking)
+        group_counts = count_tracking_groups(connection, groups, audience, now)
     refused = _find_parts(ledger, parent, "rejected")
     if not count:
         uncertain = _find_parts(ledger, parent, "unknown")
@@ -138,7 +143,8 @@ def _propose_new(
         schedule_problem=scheduled_send_problem(scheduled, config, now) if scheduled else None,
         catch_up=CatchUp(parent, is_issue_changed(project, parent) is not False, refused, replaced),
         article=article,
-        group_counts=groups,
+        tracking_groups=groups,
+        group_counts=group_counts,
     )
 
 
@@ -151,7 +157,8 @@ def _propose_resumption(
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
         count = count_subscribers(connection, condition, mailable_only=True, at=now)
-        groups = count_tracking_groups(connection, config.tracking, condition, now)
+        groups = find_planned_groups(connection, config.tracking, resumed.id, now)
+        group_counts = count_tracking_groups(connection, groups, condition, now)
     pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
     left_problem = no_recipients_left_problem(resumed) if pending and not count else None
     prepared_email = load_prepared_email(ledger, resumed, config)
@@ -181,7 +188,8 @@ def _propose_resumption(
             is_issue_changed(project, parent) is not False,
             _find_parts(ledger, parent, "rejected"),
         ),
-        group_counts=groups,
+        tracking_groups=groups,
+        group_counts=group_counts,
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -51,7 +51,13 @@ from newsletter.sending.planning.repeated_article import find_repetition_problem
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
 from newsletter.subscribers.segments import Segment, find_segment, find_segment_text
-from newsletter.subscribers.tracking_groups import agreed_variants, count_tracking_groups
+from newsletter.subscribers.tracking_groups import (
+    TrackingGroup,
+    agreed_variants,
+    count_tracking_groups,
+    find_planned_groups,
+    list_tracking_groups,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class SendProposal:
         problems: every problem that a real send would be refused for.
         schedule_problem: that the plan waits for its time, until ``reschedule`` sends it now.
         catch_up: what it adds to, if it is a catch-up.
+        tracking_groups: the recipients by what is recorded of them.
         group_counts: variant -> how many of them, where readers are asked whether opens or clicks
             may be recorded; otherwise empty.
         article: what is compared with other issues, once more when the send is confirmed;
@@ -114,6 +121,7 @@ class SendProposal:
     excluded: Mapping[str, int]
     segment: Segment | None
     recipient_condition: sa.ColumnElement[bool]
+    tracking_groups: Sequence[TrackingGroup]
     blocking_problem: Problem | None
     finished_counts: Mapping[str, int]
     diff_lines: tuple[str, ...]
@@ -126,7 +134,7 @@ class SendProposal:
 
     @property
     def agreed_counts(self) -> Mapping[TrackedAction, int]:
-        """How many have agreed to what readers are asked for."""
+        """Of how many what readers are asked for is recorded, since they have agreed."""
         return {
             action: sum(self.group_counts.get(variant, 0) for variant in agreed_variants(action))
             for action in self.prepared_email.config.tracking.asked_actions
@@ -253,6 +261,7 @@ def propose_send(
             else None
         ),
         article=article,
+        tracking_groups=recipients.tracking_groups,
         group_counts=recipients.group_counts,
     )
 
@@ -319,6 +328,7 @@ class _Recipients(NamedTuple):
     segment: Segment | None
     recipient_condition: sa.ColumnElement[bool]
     audience_problem: Problem | None
+    tracking_groups: Sequence[TrackingGroup]
     group_counts: Mapping[str, int]
 
 
@@ -340,14 +350,26 @@ def _select_recipients(
             condition = segment.condition
         excluded = resumed.excluded if resumed else count_exclusions(connection, condition, at=now)
         count = count_subscribers(connection, condition, mailable_only=True, at=now)
-        groups = count_tracking_groups(connection, config.tracking, condition, now)
+        groups = (
+            find_planned_groups(connection, config.tracking, resumed.id, now)
+            if resumed
+            else list_tracking_groups(config.tracking)
+        )
+        group_counts = count_tracking_groups(connection, groups, condition, now)
     if resumed is None:
         problem = None if count else no_recipients_problem(segment)
-        return _Recipients(count, 0, excluded, segment, condition, problem, groups)
+        return _Recipients(count, 0, excluded, segment, condition, problem, groups, group_counts)
     pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
     problem = no_recipients_left_problem(resumed) if pending and not count else None
     return _Recipients(
-        count, max(pending - count, 0), excluded, segment, condition, problem, groups
+        count,
+        max(pending - count, 0),
+        excluded,
+        segment,
+        condition,
+        problem,
+        groups,
+        group_counts,
     )
 
 

@@ -85,6 +85,59 @@ def test_dry_run_shows_the_split_of_the_send(
     assert dry_run == sent == {(True, 2): 1, (True, 1): 1, (False, 2): 1}
 
 
+@pytest.mark.parametrize("planned_as", ["off", "all"])
+@pytest.mark.parametrize(
+    ("refuses", "count", "requests"),
+    [
+        # Readers 1, 4 and 5 have agreed; the batches are 1 and 2, 3 and 4, 5.
+        (False, 1, {(True, 1): 1, (False, 2): 2}),
+        (True, 0, {(False, 1): 1, (False, 2): 2}),
+    ],
+)
+def test_plan_of_before_readers_were_asked_is_shown_as_it_is_sent(  # noqa: PLR0917 - fixtures
+    newsletter: Cli,
+    fake_sendgrid: FakeSendGrid,
+    project_folder: Path,
+    planned_as: str,
+    count: int,
+    requests: dict[tuple[bool, int], int],
+    *,
+    refuses: bool,
+) -> None:
+    settings = project_folder / "newsletter.yml"
+    settings.write_text(SETTINGS.replace("opens: ask", f"opens: {planned_as}"))
+    assert newsletter("plan", "ice")[0] == 0
+    settings.write_text(SETTINGS)
+    if refuses:
+        (project_folder / "readers.csv").write_text("email,opens_consent\ned@example.com,no\n")
+        assert newsletter("subscribers", "import", "readers.csv")[0] == 0
+    code, out, _ = newsletter("send", "ice", "--dry-run")
+    assert code == 0
+    assert f"opens of {count} of 5 readers where the whole request agreed" in out
+    file = project_folder / "build" / "2026-12-01-ice" / "dry-run" / "requests.jsonl"
+    dry_run = count_tracked(file.read_bytes().splitlines())
+    assert sum(size * number for (tracked, size), number in dry_run.items() if tracked) == count
+    code, out, _ = newsletter("send", "ice", typed="5\n")
+    assert code == 0
+    assert f"opens of {count} of 5 readers where the whole request agreed" in out
+    sent = count_tracked([request.body for request in fake_sendgrid.requests])
+    assert sent == requests
+
+
+def test_plan_is_shown_as_it_is_sent_after_a_refusal(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
+) -> None:
+    assert newsletter("plan", "ice")[0] == 0
+    # Planned as 1 and 4, 5, 2 and 3: reader 4 takes reader 1 along.
+    (project_folder / "readers.csv").write_text("email,opens_consent\ndi@example.com,no\n")
+    assert newsletter("subscribers", "import", "readers.csv")[0] == 0
+    code, out, _ = newsletter("send", "ice", typed="5\n")
+    assert code == 0
+    assert "opens of 1 of 5 readers where the whole request agreed" in out
+    sent = count_tracked([request.body for request in fake_sendgrid.requests])
+    assert sent == {(True, 1): 1, (False, 2): 2}
+
+
 def test_reader_is_shown_with_the_answer(newsletter: Cli) -> None:
     code, out, _ = newsletter("subscribers", "show", "ada@example.com")
     assert code == 0
