@@ -37,6 +37,7 @@ attributes:
 public_url: {PUBLIC}
 signup:
   least_seconds: 0
+tracking: ask
 preferences:
   tags:
     walks: News of walks along the shore
@@ -136,6 +137,12 @@ def test_from_sign_up_to_erasure(  # noqa: PLR0917 - its fixtures
     user.press("main a[href$='/subscribe']")
     user.type("#email", "Ada@example.org")
     user.type("#name", "Ada <b>Lovelace</b>")
+    expect(page.locator("input[name=tracking]")).not_to_be_checked()
+    optional = page.locator("label:has([name=tracking]) small").bounding_box()
+    assert optional
+    assert optional["height"] < 30, "it follows the text, not in a narrow column of its own"
+    user.focus("input[name=tracking]")
+    page.keyboard.press("Space")
     user.press("main button")
     assert status(site) is None, "nothing is stored before the confirmation email"
     assert send_due_emails(site, mailer) == 1
@@ -143,8 +150,10 @@ def test_from_sign_up_to_erasure(  # noqa: PLR0917 - its fixtures
 
     user.open(confirm)
     assert status(site) == "pending"
+    expect(page.locator("input[name=tracking]")).to_be_checked()
     user.press("main button")
     assert status(site) == "active"
+    assert consents(site) == (True, True)
 
     code, _, err = cli("send", ISSUE, "--yes", "--no-image-check")
     assert code == 0, err
@@ -249,6 +258,10 @@ def test_subscriber_changes_their_preferences(
     user.press("button[value=month]")
     expect(page.locator("main time")).to_be_visible()
     user.press("button[value=none]")
+    user.press("#tracking ~ p button[value=yes]")
+    assert consents(site) == (True, True)
+    user.press("#tracking ~ p button[value=no]")
+    assert consents(site) == (False, False)
     user.press("main a[href*='/u/']")
     user.press("main button")
     assert status(site) == "unsubscribed"
@@ -259,6 +272,13 @@ def test_subscriber_changes_their_preferences(
 def status(site: Site) -> str | None:
     with site.engine.connect() as connection:
         return connection.scalar(sa.select(subscriber.c.status))
+
+
+def consents(site: Site) -> tuple[bool | None, ...]:
+    """Return whether the reader agrees that opens, and clicks, are recorded."""
+    with site.engine.connect() as connection:
+        query = sa.select(subscriber.c.opens_consent, subscriber.c.clicks_consent)
+        return tuple(connection.execute(query).one())
 
 
 def get_latest_request(sendgrid: FakeSendGrid, number: int = -1) -> dict[str, Any]:
