@@ -1,19 +1,21 @@
 """Drop opens and clicks of readers who have not agreed to them.
 
 With ``tracking: ask`` such an event comes from an email that was sent before readers were asked, or
-before this one refused, or because SendGrid's account tracks everything. It is not stored.
+before this one refused, or because SendGrid's account tracks everything. It is not stored. With
+``off``, those of readers who have refused are not stored: they were asked once.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from newsletter.config.tracking import TrackedAction
+from newsletter.config.tracking import TrackedAction, TrackingOptions
 from newsletter.db.bulk import column_in
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.events.parse import Event
 from newsletter.events.store import make_address_key
+from newsletter.subscribers.consent.tracking_answers import consent_column
 from newsletter.subscribers.tracking_groups import consent_condition
 
 _ID_PATTERN = re.compile("[0-9]{1,18}")
@@ -21,41 +23,49 @@ _EVENT_TYPES: dict[TrackedAction, str] = {"opens": "open", "clicks": "click"}
 
 
 def drop_events_without_consent(
-    connection: sa.Connection, events: Sequence[Event], asked: Collection[TrackedAction]
+    connection: sa.Connection, events: Sequence[Event], tracking: TrackingOptions
 ) -> Sequence[Event]:
     """Return the events without those that may not be recorded.
 
     Args:
         connection: in the transaction that records the events.
         events: the events of a request, or of a part of a file.
-        asked: what is recorded of those readers only who have agreed.
+        tracking: the settings.
     """
-    for action in asked:
-        candidates = [item for item in events if item.type == _EVENT_TYPES[action]]
-        if candidates:
-            agreed = _find_agreed(connection, candidates, action)
-            dropped = {
-                item.id for item in candidates if make_address_key(item.address) not in agreed
-            }
-            events = [item for item in events if item.id not in dropped]
+    for action, type_ in _EVENT_TYPES.items():
+        candidates = [item for item in events if item.type == type_]
+        if not candidates or action in tracking.unconditional:
+            continue
+        keys = {make_address_key(item.address) for item in candidates}
+        if action in tracking.asked_actions:
+            dropped = keys - _find_addresses(connection, candidates, consent_condition(action))
+        else:
+            refusal = subscriber.c[consent_column(action)].is_(False)
+            dropped = _find_addresses(connection, candidates, refusal)
+        if dropped:
+            events = [
+                item
+                for item in events
+                if item.type != type_ or make_address_key(item.address) not in dropped
+            ]
     return events
 
 
-def _find_agreed(
-    connection: sa.Connection, events: Sequence[Event], action: TrackedAction
+def _find_addresses(
+    connection: sa.Connection, events: Sequence[Event], condition: sa.ColumnElement[bool]
 ) -> set[str]:
-    """Return the addresses of readers who agree, also those that they had when they were mailed."""
+    """Return the addresses of readers on a condition, also those that they were mailed at."""
     keys = {make_address_key(item.address) for item in events}
-    query = sa.select(subscriber.c.address_key, consent_condition(action)).where(
+    query = sa.select(subscriber.c.address_key, sa.func.coalesce(condition, sa.false())).where(
         column_in(connection, subscriber.c.address_key, keys)
     )
-    consents: dict[str, bool] = dict(connection.execute(query).all())
-    agreed = {key for key, answer in consents.items() if answer}
+    readers: dict[str, bool] = dict(connection.execute(query).all())
+    found = {key for key, holds in readers.items() if holds}
     # Whoever has an address now decides about it, not who had it before.
     moved = {
         int(id_)
         for item in events
-        if make_address_key(item.address) not in consents
+        if make_address_key(item.address) not in readers
         and _ID_PATTERN.fullmatch(id_ := str(item.raw.get("nl_subscriber")))
     }
     send_ids = {item.send_id for item in events if item.send_id is not None}
@@ -66,8 +76,8 @@ def _find_agreed(
             .where(
                 column_in(connection, send_recipient.c.subscriber_id, moved),
                 column_in(connection, send_recipient.c.send_id, send_ids),
-                consent_condition(action),
+                condition,
             )
         )
-        agreed |= {*connection.scalars(former)} - consents.keys()
-    return agreed
+        found |= {*connection.scalars(former)} - readers.keys()
+    return found

@@ -87,7 +87,7 @@ def ingest_events(
     """
     with ledger.engine.begin() as connection:
         asm_group = config.sendgrid.asm_group
-        allowed = drop_events_without_consent(connection, events, config.tracking.asked_actions)
+        allowed = drop_events_without_consent(connection, events, config.tracking)
         new_events = record_events(
             connection, renew_repeated_leaves(connection, allowed, asm_group)
         )

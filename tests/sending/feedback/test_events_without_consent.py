@@ -52,6 +52,11 @@ def readers(make_readers: MakeReaders, subscribe: Subscribe) -> None:
     [
         ({}, {}, {}, ["click", "delivered", "open"]),
         ({"opens": "all"}, {}, {}, ["click", "delivered", "open"]),
+        ({"opens": "all"}, {"opens": False}, {}, ["click", "delivered", "open"]),
+        # An issue was tracked, and readers are not asked any more: a refusal counts nevertheless.
+        ({}, {"opens": False, "clicks": True}, {}, ["click", "delivered"]),
+        ({"clicks": "ask"}, {"opens": False, "clicks": True}, {}, ["click", "delivered"]),
+        ({}, {"opens": False}, {"email": "nobody@example.com"}, ["click", "delivered", "open"]),
         ({"opens": "ask"}, {"opens": True}, {}, ["click", "delivered", "open"]),
         ({"opens": "ask"}, {"opens": True}, {"email": READER.upper()},
          ["click", "delivered", "open"]),
