@@ -51,6 +51,12 @@ class Accepted(Protocol):
     def address(self) -> str: ...
 
 
+class SentRequest(Protocol):
+    """A request to the fake SendGrid."""
+
+    body: bytes
+
+
 class SendGridDouble(Protocol):
     """The fake SendGrid."""
 
@@ -61,6 +67,9 @@ class SendGridDouble(Protocol):
 
     @property
     def accepted(self) -> list[Accepted]: ...
+
+    @property
+    def requests(self) -> list[SentRequest]: ...
 
 
 @pytest.fixture
@@ -142,8 +151,18 @@ def test_finished_send_is_never_sent_again(cli: Cli, fake_sendgrid: SendGridDoub
 
 
 @pytest.mark.usefixtures("both_databases")
-def test_unfinished_send_is_completed(cli: Cli, fake_sendgrid: SendGridDouble) -> None:
+@pytest.mark.parametrize("asks", [False, True])
+def test_unfinished_send_is_completed(
+    folder: Path, cli: Cli, fake_sendgrid: SendGridDouble, *, asks: bool
+) -> None:
     send = EXPECTED["unfinished"]
+    if asks:
+        settings = folder / "newsletter.yml"
+        text = settings.read_text()
+        assert "opens: true\n  clicks: true\n" in text
+        settings.write_text(
+            text.replace("opens: true\n  clicks: true\n", "opens: ask\n  clicks: ask\n")
+        )
     for issue, name in SENDS.items():
         assert who(cli, issue) == EXPECTED[name]["who"]
     assert status(cli, FINISHED)["state"] == "done"
@@ -164,6 +183,11 @@ def test_unfinished_send_is_completed(cli: Cli, fake_sendgrid: SendGridDouble) -
     ended = status(cli, UNFINISHED)
     assert (ended["state"], ended["unknown"]) == ("done", [])
     assert ended["readers"]["accepted"] == len(send["provider_has"]) + len(mailed)
+    # Nobody has agreed: neither those in the remaining requests, nor those of before.
+    switches = [json.loads(request.body)["tracking_settings"] for request in fake_sendgrid.requests]
+    assert {each["open_tracking"]["enable"] for each in switches} == {not asks}
+    agreed = json.loads(run_command(cli, "report", UNFINISHED, "--json"))["agreed"]["opens"]
+    assert agreed == ({"sent": 0, "delivered": 0} if asks else None)
 
 
 @pytest.mark.usefixtures("folder")

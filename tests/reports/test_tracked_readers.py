@@ -1,12 +1,14 @@
 """Reports of a send of which readers were asked whether they may be tracked."""
 
 import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 from made_up_send import AT, SampleSend, make_send
 from sending_fixtures import configured
 
+from newsletter.cli.reports.report_text import format_outcome
 from newsletter.config.tracking import TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, event, send_recipient
@@ -99,6 +101,21 @@ def test_part_that_was_sent_before_readers_were_asked_is_not_among_those_who_agr
     assert report.agreed[0].sent == READERS // 4
     assert report.opens
     assert report.opens.readers == openers(engine, send_id, tracked=True)
+
+
+@pytest.mark.parametrize(
+    ("variant", "line"),
+    [
+        ("opens", f"of {READERS} who agreed to it"),
+        ("none", "opened       not known: nobody had agreed to it"),
+    ],
+)
+def test_report_says_of_how_many(engine: sa.Engine, variant: str, line: str) -> None:
+    divide(engine, make_send(engine, SampleSend(readers=READERS)), SampleSend.issue)
+    with engine.begin() as connection:
+        connection.execute(sa.update(batch).values(variant=variant))
+    text = "\n".join(format_outcome(latest(engine), ZoneInfo("Europe/Oslo")))
+    assert line in text
 
 
 @pytest.mark.parametrize("share", [2, 4])

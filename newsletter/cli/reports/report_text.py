@@ -134,6 +134,8 @@ def _format_engagement(
 def _describe_nothing(report: "SendReport", index: int) -> str:
     """Return why no opens (0) or clicks (1) are shown."""
     if agreed := report.agreed[index]:
+        if not agreed.sent:
+            return "not known: nobody had agreed to it"
         return f"none recorded of the {agreed.sent:,} who agreed to it"
     return "none recorded" if report.tracking[index] else "not known: tracking is off"
 

@@ -39,6 +39,17 @@ def load(connection: sa.Connection, id_: int) -> TrackingAnswers:
     return answers
 
 
+def test_answer_is_a_change_of_the_subscriber(engine: sa.Engine) -> None:
+    later = FORM._replace(at=NOW + datetime.timedelta(hours=1))
+    changed_at = sa.select(subscriber.c.updated_at)
+    with engine.begin() as connection:
+        id_ = add(connection)
+        assert record_tracking_answers(connection, id_, YES, later)
+        assert connection.scalar(changed_at) == later.at
+        assert not record_tracking_answers(connection, id_, YES, FORM)
+        assert connection.scalar(changed_at) == later.at
+
+
 @pytest.mark.parametrize(
     ("given", "answers", "kinds"),
     [
