@@ -84,6 +84,8 @@ def test_only_readers_who_agreed_count_and_rates_are_of_them(engine: sa.Engine) 
     assert data["agreed"]["clicks"] is None
     page = render_report_page(report, configured())
     assert f"Recorded only of readers who agreed to it: opens of {agreed.sent}." in page
+    assert f"of {agreed.sent} who agreed</dd>" in page
+    assert "who agreed" not in render_report_page(everybody, configured())
     assert "Recorded only of readers" not in render_report_page(everybody, configured())
 
 

@@ -26,12 +26,13 @@ _DELIVERY_STATES = ("delivered", "bounced", "dropped", "waiting")
 
 
 class RateFigure(NamedTuple):
-    """A rate of this send and the median of earlier ones, as text."""
+    """A rate of this send, the median of earlier ones, and of how many it is, as text."""
 
     name: str
     value: str
     median: str
     chart: Markup
+    agreed: str
 
 
 def render_report_page(report: SendReport, config: Config) -> str:
@@ -90,11 +91,13 @@ def _build_figures(report: SendReport) -> list[RateFigure]:
         "Unsubscribed": ("unsubscribed", 2),
         "Bounced": ("bounced", 1),
     }
+    agreed_readers = dict(zip(("opened", "clicked"), report.agreed, strict=True))
     figures = []
     for label, (name, digits) in rates.items():
         value, median = getattr(report.rates, name), getattr(report.medians, name)
         if value is None:
             continue
+        agreed = agreed_readers.get(name)
         maximum = 1.0 if name == "delivered" else 1.4 * max(value, median or 0.0)
         figures.append(
             RateFigure(
@@ -105,6 +108,7 @@ def _build_figures(report: SendReport) -> list[RateFigure]:
                 charts.draw_bar("accent", value, maximum, median)
                 if median is not None
                 else Markup(),
+                f"of {agreed.sent:,} who agreed" if agreed else "",
             )
         )
     return figures

@@ -240,15 +240,14 @@ def test_batch_names_what_its_readers_had_agreed_to_when_it_was_sent(  # noqa: P
     email: Email,
     observer: FakeObserver,
     patient_mailer: SendGridClient,
-    double: FakeSendGrid,
     frozen_as: tuple[str, str],
     sent_as: tuple[str, str],
     variants: list[str],
 ) -> None:
     frozen = freeze_send(ledger, prepare(email, *frozen_as))
-    modes: dict[TrackedAction, str] = dict(zip(TRACKED_ACTIONS, sent_as, strict=True))
-    transport = CheckingTransport(ledger, observer, patient_mailer, double, modes)
-    BatchSender(ledger, frozen, prepare(email, *sent_as), transport, observer, concurrency=1).run()
+    # Several batches are claimed, and marked as in flight, at once.
+    prepared = prepare(email, *sent_as)
+    BatchSender(ledger, frozen, prepared, patient_mailer, observer, concurrency=4).run()
     with read_transaction(ledger.engine) as connection:
         query = sa.select(batch.c.variant).order_by(batch.c.number)
         assert [*connection.scalars(query)] == variants
