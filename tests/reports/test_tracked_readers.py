@@ -1,6 +1,7 @@
 """Reports of a send of which readers were asked whether they may be tracked."""
 
 import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,7 +10,7 @@ from made_up_send import AT, SampleSend, make_send
 from sending_fixtures import configured
 
 from newsletter.cli.reports.report_text import format_outcome
-from newsletter.config.tracking import TrackingOptions
+from newsletter.config.tracking import TrackedAction, TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, event, send_recipient
 from newsletter.reports.comparison import list_started_sends
@@ -23,13 +24,14 @@ WEEK = datetime.timedelta(days=7)
 READERS = 200
 
 
-def divide(engine: sa.Engine, send_id: int, issue: str) -> None:
+def divide(engine: sa.Engine, send_id: int, issue: str, action: TrackedAction = "opens") -> None:
     """Put every fourth recipient into a batch that was tracked; the others into none."""
+    asked = TrackingOptions.model_validate({action: "ask"})
     with engine.begin() as connection:
-        insert_tracking(connection, issue, TrackingOptions(opens="ask"), is_partly_sent=False)
+        insert_tracking(connection, issue, asked, is_partly_sent=False)
         first = connection.scalars(sa.select(batch.c.id).where(batch.c.send_id == send_id)).one()
         row = {"send_id": send_id, "number": 2, "size": 1, "state": "accepted"}
-        tracked = sa.insert(batch).values(**row, variant="opens").returning(batch.c.id)
+        tracked = sa.insert(batch).values(**row, variant=action).returning(batch.c.id)
         id_ = connection.scalars(tracked).one()
         connection.execute(sa.update(batch).where(batch.c.id == first).values(variant="none"))
         connection.execute(
@@ -105,6 +107,25 @@ def test_part_that_was_sent_before_readers_were_asked_is_not_among_those_who_agr
     assert report.opens.readers == openers(engine, send_id, tracked=True)
 
 
+def test_only_clicks_of_readers_who_agreed_count(engine: sa.Engine) -> None:
+    earlier = SampleSend(issue="2026-09-01-earlier", at=AT - WEEK, readers=READERS, seed=3)
+    divide(engine, make_send(engine, earlier), earlier.issue, "clicks")
+    before = latest(engine)
+    send_id = make_send(engine, SampleSend(readers=READERS))
+    everybody = latest(engine)
+    divide(engine, send_id, SampleSend.issue, "clicks")
+    report = latest(engine)
+    assert report.agreed[0] is None
+    assert report.agreed[1]
+    assert report.agreed[1].sent == READERS // 4
+    assert report.clicks
+    assert everybody.clicks
+    assert 0 < report.clicks.readers < everybody.clicks.readers
+    assert report.rates.clicked == report.clicks.readers / report.agreed[1].delivered
+    assert before.rates.clicked
+    assert report.medians.clicked == before.rates.clicked
+
+
 @pytest.mark.parametrize(
     ("variant", "line"),
     [
@@ -120,13 +141,24 @@ def test_report_says_of_how_many(engine: sa.Engine, variant: str, line: str) -> 
     assert line in text
 
 
-@pytest.mark.parametrize("share", [2, 4])
-def test_delivered_to_those_who_agreed_is_as_in_the_counts(engine: sa.Engine, share: int) -> None:
-    sample = SampleSend(readers=READERS, seed=share)
+@pytest.mark.parametrize("seed", [3, 4])
+def test_delivered_to_those_who_agreed_is_as_in_the_counts(engine: sa.Engine, seed: int) -> None:
+    sample = SampleSend(readers=READERS, seed=seed)
     send_id = make_send(engine, sample)
     divide(engine, send_id, sample.issue)
+    of_type = sa.select(event.c.address_key).where(event.c.send_id == send_id).limit(1)
     with engine.begin() as connection:
         connection.execute(sa.update(batch).values(variant="opens"))
+        # One was delivered after it had bounced; of another, only the open was reported.
+        delivered: dict[str, Any] = {
+            "sg_event_id": "later", "type": "delivered", "at": AT + WEEK, "raw": {},
+            "send_id": send_id, "is_bot": False,
+            "address_key": connection.scalar(of_type.where(event.c.type == "bounce")),
+        }  # fmt: skip
+        opener = connection.scalar(of_type.where(event.c.type == "open"))
+        is_report = sa.and_(event.c.address_key == opener, event.c.type == "delivered")
+        connection.execute(sa.delete(event).where(is_report))
+        connection.execute(sa.insert(event).values(delivered))
     report = latest(engine)
     assert report.agreed[0]
     assert report.agreed[0].sent == report.sent
