@@ -161,3 +161,15 @@ def test_entry_has_the_status_of_that_time(engine: sa.Engine, status: str) -> No
         id_ = changes.subscribe(connection, ADA, status, ChangeOrigin(NOW, "cli")).id
         record_tracking_answers(connection, id_, {"opens": False}, FORM)
         assert load(connection, id_) == {"opens": False}
+
+
+def test_who_left_and_agrees_again_has_not_refused_in_between(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        id_ = add(connection)
+        record_tracking_answers(connection, id_, YES, FORM)
+        changes.unsubscribe(connection, ADA.key, FORM)
+        form = TrackingForm(YES, "Yes, you may.")
+        assert confirm_signup(connection, ADA, FORM, name="", tracking=form) == "gone"
+        assert load(connection, id_) == YES
+        kinds = [entry.change for entry in load_journal(connection, id_)]
+        assert not {"opens_refused", "clicks_refused"}.intersection(kinds)
