@@ -151,6 +151,18 @@ def test_owner_of_the_mailbox_decides_about_what_a_stranger_has_ticked(  # noqa:
     assert load_answers(site) == answers
 
 
+def test_confirmation_agrees_to_nothing_that_it_did_not_show(
+    site: Site, harness: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(monkeypatch, site, **ASKS)
+    form = harness.make_fields(ADA.address, tracking_asked="opens clicks")
+    assert server.post("/subscribe", fields=form).status == 200
+    assert harness.send_emails() == [ADA.address]
+    fields = {"yes": "yes", "tracking": "yes", "tracking_asked": "opens clicks"}
+    assert server.post(harness.confirm_path(), fields=fields).status == 200
+    assert load_answers(site) == {"opens": False, "clicks": False}
+
+
 def test_form_changes_nothing_for_an_active_address(
     site: Site, harness: Any, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
