@@ -212,7 +212,14 @@ def scan(  # noqa: PLR0917 - a fixture may ask for many
         scan.look(Path(path))
         remove_folder(path, *args, **options)
 
+    clean_up = tempfile.TemporaryDirectory.cleanup
+
+    def look_and_clean_up(temporary: tempfile.TemporaryDirectory[str]) -> None:
+        scan.look(Path(temporary.name))
+        clean_up(temporary)
+
     monkeypatch.setattr(shutil, "rmtree", look_and_remove)
+    monkeypatch.setattr(tempfile.TemporaryDirectory, "cleanup", look_and_clean_up)
     for number, line in enumerate(SCRIPT.splitlines()):
         if line.startswith("rehearse") and umask:
             continue  # it takes as long as all the others; once is enough
