@@ -5,6 +5,7 @@ of prose take a fifth of a second, of brackets ten. The limits keep a post of th
 seconds, and are several times what the longest real posts have.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ _MAX_CONTAINERS = 20_000
 _DELIMITER_ROW = re.compile(r"[ \t>|:-]+")
 _COLUMN = re.compile(r"-+")
 _MAX_CELLS = 12_000
-_HTML_CELL = re.compile(r"<t[dh]\b[^>]*>", re.IGNORECASE)
+_HTML_CELL = re.compile(r"<t[dh]\b", re.IGNORECASE)
 _SPAN = re.compile(r"""\b(?:col|row)span\s*=\s*["']?\s*(\d{1,9})""", re.IGNORECASE)
 _MAX_SPANNED_CELLS = 100_000
 # A link definition (CommonMark, 4.7), with the lines on which its address and title may be. Each
@@ -87,10 +88,12 @@ def check_markup_limits(body: str, path: str, first_line: int, *, is_html: bool)
 
 def _find_spanned_cells(body: str) -> int | None:
     spanned = 0
-    for cell in _HTML_CELL.finditer(body):
-        spanned += math.prod(int(span) for span in _SPAN.findall(cell[0]))
+    starts = [cell.start() for cell in _HTML_CELL.finditer(body)]
+    # To the next cell, not to the end of the tag: where no tag ends, each would reach to the end.
+    for start, end in itertools.pairwise([*starts, len(body)]):
+        spanned += math.prod(int(span) for span in _SPAN.findall(body, start, end))
         if spanned > _MAX_SPANNED_CELLS:
-            return cell.start()
+            return start
     return None
 
 

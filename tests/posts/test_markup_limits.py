@@ -47,7 +47,12 @@ REMEDY = "Remove what is not text, or split it into several posts."
         ("post.md", "[a]\n" * 5_000 + "\n[a]: /" + "b" * 1_000, CHARACTERS_IN_LINKS, 5_001),
         ("post.md", "[a]\n" * 5_000 + "\n[a]:\n/b\n'" + "c\n" * 500, CHARACTERS_IN_LINKS, 5_001),
         ("post.md", "<table><tr>\n<td colspan='1000' rowspan=100>\n<td ROWSPAN = 2>", SPANNED, 2),
-        ("post.html", "<table><tr>\n<td colspan='1000' rowspan=100>\n<th rowspan=1>", SPANNED, 2),
+        (
+            "post.html",
+            "<table><tr>\n<td title='a>b' colspan='1000' rowspan=100>\n<th rowspan=1>",
+            SPANNED,
+            2,
+        ),
         ("post.md", "![a](b.png)\n" * 2_001, "2,000 images", 2_000),
         ("post.md", '<img src="b.png">\n' * 2_001, "2,000 images", 2_000),
         ("post.html", "<p>a</p>\n" * 15_001, HTML_MARKS, 15_000),
