@@ -7,6 +7,7 @@ folder is deleted if it mentions somebody who was erased.
 import datetime
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -69,8 +70,9 @@ def erase_reader(
         return ReaderErasure(None, (), ())
     # The id finds a dry run from before a change of address.
     needles = [key.encode(), *([b'"nl_subscriber":"%d"' % id_] if id_ is not None else ())]
-    deleted, unreachable = list[Path](), list[Path]()
-    for folder in _list_dry_runs(build_dir):
+    deleted = list[Path]()
+    folders, unreachable = _find_dry_runs(build_dir)
+    for folder in folders:
         try:
             if not _mentions(folder, needles):
                 continue
@@ -90,8 +92,9 @@ def find_outdated_dry_runs(
     They are left if the reader was erased by a server that runs in another folder or as another
     user, or while the dry run was being written.
     """
-    outdated, unreadable = list[Path](), list[Path]()
-    for folder in _list_dry_runs(build_dir) if has_erasures(connection) else ():
+    outdated = list[Path]()
+    folders, unreadable = _find_dry_runs(build_dir) if has_erasures(connection) else ([], [])
+    for folder in folders:
         try:
             if _mentions_unknown(connection, folder):
                 outdated.append(folder)
@@ -100,9 +103,22 @@ def find_outdated_dry_runs(
     return outdated, unreadable
 
 
-def _list_dry_runs(build_dir: Path) -> list[Path]:
-    folders = (folder for name in _FOLDER_NAMES for folder in build_dir.glob(f"*/{name}"))
-    return sorted(folder for folder in folders if folder.is_dir())
+def _find_dry_runs(build_dir: Path) -> tuple[list[Path], list[Path]]:
+    """Return the folders of dry runs, and those that can't even be looked for.
+
+    ``Path.glob`` would leave the latter out, such as those in a folder of another user.
+    """
+    found, unreachable = list[Path](), list[Path]()
+    for issue in sorted(build_dir.iterdir()) if build_dir.is_dir() else ():
+        for folder in (issue / name for name in _FOLDER_NAMES):
+            try:
+                if stat.S_ISDIR(folder.stat().st_mode):
+                    found.append(folder)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError:
+                unreachable.append(folder)
+    return found, unreachable
 
 
 def _mentions(folder: Path, needles: Sequence[bytes]) -> bool:

@@ -126,6 +126,16 @@ def test_dry_run_that_cannot_be_deleted_is_reported(
     assert (erasure.deleted, erasure.unreachable) == ([], [folder])
 
 
+@pytest.mark.usefixtures("ids")
+def test_folder_that_cannot_be_looked_into_is_reported(engine: sa.Engine, tmp_path: Path) -> None:
+    # Like a folder of another user's, it can't be read; unlike that, not even by root.
+    (tmp_path / "2026-12-02-boat").symlink_to("2026-12-02-boat")
+    (tmp_path / "a-file").write_text("")
+    erasure = erase_reader(engine, tmp_path, "ada@example.com", NOW)
+    assert erasure.deleted == []
+    assert {folder.parent.name for folder in erasure.unreachable} == {"2026-12-02-boat"}
+
+
 def test_nothing_is_outdated_until_somebody_is_erased(
     engine: sa.Engine, ids: dict[str, int], tmp_path: Path
 ) -> None:
