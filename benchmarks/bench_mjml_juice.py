@@ -72,8 +72,11 @@ def main() -> int:
 
     with subprocess.Popen(
         [node, str(PEER)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as peer:  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as peer:
         if not peer.stdin or not peer.stdout or not peer.stderr:
             raise RuntimeError("no pipes")
         peer.stdin.write(json.dumps(found) + "\n")

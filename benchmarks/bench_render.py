@@ -118,8 +118,12 @@ def default_premailer(document: str) -> float:
     environment = {**os.environ, "PREMAILER_CACHE": "LRU", "PREMAILER_CACHE_MAXSIZE": "4096"}
     process = subprocess.run(
         [sys.executable, "-c", BASELINE],
-        input=document, env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        input=document,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return float(process.stdout)
 
 

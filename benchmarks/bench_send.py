@@ -127,7 +127,8 @@ def make_email() -> Email:
         issue="2026-12-01-ice",
         subject=f"The ice let go, {name('text')}",
         preheader="",
-        html=f"<p>Dear {name('html')}</p>" + "<p>word</p>" * 3_000
+        html=f"<p>Dear {name('html')}</p>"
+        + "<p>word</p>" * 3_000
         + f'<a href="{unsubscribe("html")}">Leave</a> '
         f'<a href="{PREFERENCES_TAG.token("html")}">More</a>',
         text=f"Dear {name('text')}\n" + "word\n" * 1_000 + unsubscribe("text"),
@@ -137,7 +138,7 @@ def make_email() -> Email:
         merge_tags=(NAME,),
         language="en",
         view_online_url="",
-    )  # fmt: skip
+    )
 
 
 def add_subscribers(engine: sa.Engine, count: int) -> None:
@@ -188,11 +189,13 @@ def send(folder: Path, url: str, concurrency: int) -> dict[str, Any]:
     """Send to everybody on the list; return the seconds by step, CPU seconds and memory."""
     clocks = Clocks()
     for owner, name, label in (
-        (sender, "claim_batches", "claim"), (prepare_batch, "load_recipients", "read"),
-        (prepare_batch, "build_request", "build"), (sender, "mark_in_flight", "mark"),
+        (sender, "claim_batches", "claim"),
+        (prepare_batch, "load_recipients", "read"),
+        (prepare_batch, "build_request", "build"),
+        (sender, "mark_in_flight", "mark"),
         (WorkerPool, "get_completed", "wait"),
         (response_recorder, "record_batch_results", "record"),
-    ):  # fmt: skip
+    ):
         setattr(owner, name, clocks.wrap(label, getattr(owner, name)))
     config = make_config(url)
     with database_engine("sqlite:///list.db", folder) as engine:
@@ -313,11 +316,15 @@ def main() -> None:
 def report(result: dict[str, Any], baseline_rate: float, options: argparse.Namespace) -> None:
     count, seconds, clocks = result["readers"], result["seconds"], result["clocks"]
     sending = seconds - clocks["freeze"]
-    print(f"{count:,} readers, sink's latency {options.latency * 1000:.0f} ms, "
-          f"{options.concurrency} requests at once, SQLite with synchronous=FULL")  # fmt: skip
+    print(
+        f"{count:,} readers, sink's latency {options.latency * 1000:.0f} ms, "
+        f"{options.concurrency} requests at once, SQLite with synchronous=FULL"
+    )
     print(f"freeze and send {count / seconds:10,.0f} recipients/s  {seconds:6.2f} s")
-    print(f"send            {count / sending:10,.0f} recipients/s  {sending:6.2f} s "
-          f" {count / sending / baseline_rate:5.1f} x  goal {GOAL:.0f} x")  # fmt: skip
+    print(
+        f"send            {count / sending:10,.0f} recipients/s  {sending:6.2f} s "
+        f" {count / sending / baseline_rate:5.1f} x  goal {GOAL:.0f} x"
+    )
     print(f"SendGrid client {baseline_rate:10,.0f} recipients/s             1.0 x")
     print(
         f"peak memory     {result['megabytes']:10.0f} MB; "

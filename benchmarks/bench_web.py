@@ -93,8 +93,10 @@ def run_server(folder: Path, *arguments: str) -> Iterator[Server]:
         port = listener.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, *arguments, str(port)],
-        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         while True:
             try:

@@ -48,10 +48,13 @@ def run_server(
         errors.open("w") as error_file,
         subprocess.Popen(
             ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh", *command],
-            cwd=folder, stdout=subprocess.PIPE, stderr=error_file, text=True,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=error_file,
+            text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         ) as process,
-    ):  # fmt: skip
+    ):
         try:
             assert process.stdout
             found = re.search(r"http://\S+:(\d+)/", process.stdout.readline())

@@ -16,9 +16,13 @@ def main() -> int:
     for source in sources:
         folder = source.replace(".", "/")
         command = [
-            sys.executable, "-m", "coverage", "report",
-            f"--include={folder}/*", "--format=total",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "coverage",
+            "report",
+            f"--include={folder}/*",
+            "--format=total",
+        ]
         total = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
         mark = "" if total >= GATE else f"  below {GATE} %"
         print(f"{source:24} {total:3} % of lines and branches{mark}")  # noqa: T201

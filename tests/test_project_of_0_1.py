@@ -302,8 +302,10 @@ def serve_site() -> Iterator[Callable[..., urllib3.BaseHTTPResponse]]:
     """Serve the public site in a process of its own; yield a function that requests a path."""
     process = subprocess.Popen(
         [sys.executable, "-m", "newsletter", "serve", "--port", "0"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     try:
         assert process.stdout
         url = re.search(r"http://[\d.:]+", process.stdout.readline())

@@ -150,11 +150,15 @@ class CheckContext:
         """``prose_blocks`` as passages, the type that the import's cleanup takes."""
         return tuple(
             Passage(
-                block.line, block.text, block.tag in _STANDALONE_TAGS, block.group, block.links,
+                block.line,
+                block.text,
+                block.tag in _STANDALONE_TAGS,
+                block.group,
+                block.links,
                 masked_text,
             )
             for block, masked_text in zip(self.prose_blocks, self.masked_texts, strict=True)
-        )  # fmt: skip
+        )
 
     @cached_property
     def misplaced_text(self) -> MisplacedText:

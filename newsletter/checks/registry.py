@@ -33,10 +33,11 @@ RULE_MODULES = (
 
 
 @Topic("Exceptions").rule(
-    "bad-allow", "error",
+    "bad-allow",
+    "error",
     meaning="An exception without a reason, or for a rule that doesn't exist, has no effect.",
     remedy=f"Give each a reason, as in {allowlist.ALLOW_EXAMPLE}",
-)  # fmt: skip
+)
 def bad_allow(context: CheckContext) -> Iterator[Match]:
     """An entry of ``allow:`` in the front matter without a reason, or for an unknown rule."""
     return allowlist.find_invalid_exceptions(context, {rule.id for rule in ALL_RULES})

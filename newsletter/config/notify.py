@@ -10,8 +10,12 @@ from newsletter.config.public_site import split_command
 
 NotificationKind = Literal["started", "finished", "blocked", "needs_decision", "no_events"]
 NOTIFICATION_KINDS: tuple[NotificationKind, ...] = (
-    "started", "finished", "blocked", "needs_decision", "no_events",
-)  # fmt: skip
+    "started",
+    "finished",
+    "blocked",
+    "needs_decision",
+    "no_events",
+)
 EditorAddress = Annotated[str, AfterValidator(value_types.parse_email_address)]
 
 

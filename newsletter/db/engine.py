@@ -139,9 +139,10 @@ def sqlite_file(url: str, root: Path) -> Path | None:
         return (root / str(target.database)).resolve()
     except (OSError, RuntimeError) as error:  # RuntimeError until Python 3.12
         raise database_error(
-            "the path is a loop of symbolic links", Location(str(target.database)),
+            "the path is a loop of symbolic links",
+            Location(str(target.database)),
             "Let it link to the file.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _parse_url(url: str) -> sa.URL:

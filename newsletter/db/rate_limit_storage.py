@@ -63,9 +63,7 @@ class RateLimitTableStorage(Storage):
     def decrease(self, key: str, amount: int, ends_by: float) -> None:
         """Subtract from the count in the current window, if there is one that ends by a time."""
         expires = rate_limit.c.expires
-        current = (
-            rate_limit.c.key == self._hash_key(key), expires > self._now, expires <= ends_by
-        )  # fmt: skip
+        current = (rate_limit.c.key == self._hash_key(key), expires > self._now, expires <= ends_by)
         decreased = sa.case((rate_limit.c.hits > amount, rate_limit.c.hits - amount), else_=0)
         self._connection.execute(sa.update(rate_limit).where(*current).values(hits=decreased))
 

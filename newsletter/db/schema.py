@@ -102,8 +102,12 @@ subscriber = sa.Table(
 sa.Index("ix_subscriber_status_id", subscriber.c.status, subscriber.c.id)
 sa.Index("ix_subscriber_joined_at", subscriber.c.joined_at)
 _has_pause = subscriber.c.paused_until.is_not(None)
-sa.Index("ix_subscriber_paused_until", subscriber.c.paused_until,
-         sqlite_where=_has_pause, postgresql_where=_has_pause)  # fmt: skip
+sa.Index(
+    "ix_subscriber_paused_until",
+    subscriber.c.paused_until,
+    sqlite_where=_has_pause,
+    postgresql_where=_has_pause,
+)
 
 subscriber_tag = sa.Table(
     "subscriber_tag",

@@ -228,9 +228,12 @@ class SafeFetcher:
         if parts.scheme == "http":
             return urllib3.HTTPConnectionPool(address, parts.port or 80, timeout=_TIMEOUT)
         return urllib3.HTTPSConnectionPool(
-            address, parts.port or 443, timeout=_TIMEOUT, ssl_context=get_ssl_context(),
+            address,
+            parts.port or 443,
+            timeout=_TIMEOUT,
+            ssl_context=get_ssl_context(),
             server_hostname=_to_idna(parts.hostname),
-        )  # fmt: skip
+        )
 
     def _load_robots(self, origin: str) -> RobotFileParser | None:
         """Return the site's robots.txt; an empty one if there is none or the host doesn't respond.

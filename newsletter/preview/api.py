@@ -259,10 +259,13 @@ def _get_image_versions(rendering: Rendering) -> dict[str, int]:
 def _format_feature_name(feature: str) -> str:
     """Return a caniemail.com feature's name in CSS or HTML: ``css-at-media`` is ``@media``."""
     for prefix, replacement in (
-        ("css-at-media-", "@media "), ("css-at-", "@"), ("css-pseudo-class-", ":"),
-        ("css-pseudo-element-", "::"), ("css-selector-attribute", "[attribute] selectors"),
+        ("css-at-media-", "@media "),
+        ("css-at-", "@"),
+        ("css-pseudo-class-", ":"),
+        ("css-pseudo-element-", "::"),
+        ("css-selector-attribute", "[attribute] selectors"),
         ("css-", ""),
-    ):  # fmt: skip
+    ):
         if feature.startswith(prefix):
             return replacement + feature.removeprefix(prefix)
     return f"<{feature.removeprefix('html-')}>"

@@ -91,7 +91,7 @@ class PreviewApp:
             Route("/file/{issue}/{path:path}", self._issue_image),
             Route("/test", self._test_email, methods=["POST"]),
             Mount("/static", StaticFiles(directory=STATIC_DIR)),
-        ]  # fmt: skip
+        ]
         return LocalAccessMiddleware(Starlette(routes=routes, lifespan=self._lifespan), token, port)
 
     async def close(self) -> None:

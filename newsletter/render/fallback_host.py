@@ -40,9 +40,13 @@ def find_fallback_urls(email: Email, headers: Mapping[str, str] | None = None) -
     """
     header_values = (*(value for _, value in email.headers), *(headers or {}).values())
     parts = (
-        email.subject, email.preheader, html.unescape(email.html), email.text, *header_values,
+        email.subject,
+        email.preheader,
+        html.unescape(email.html),
+        email.text,
+        *header_values,
         email.view_online_url,
-    )  # fmt: skip
+    )
     urls = dict.fromkeys(match[0] for part in parts for match in _FALLBACK_URL.finditer(part))
     images = [match["file"] for url in urls if (match := _IMAGE_PATH.fullmatch(url))]
     links = (url for url in urls if not _IMAGE_PATH.fullmatch(url))

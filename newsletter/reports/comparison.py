@@ -51,8 +51,12 @@ def list_started_sends(connection: sa.Connection, now: datetime.datetime) -> lis
     is_cancelled_there = sa.and_(send.c.state == "cancelled", send.c.provider_batch_id != "")
     has_event = sa.exists().where(event.c.send_id == send.c.id, event.c.type.in_(_DELIVERY_EVENTS))
     columns = (
-        send.c.id, send.c.issue, send.c.parent_id, send.c.scheduled_at, send.c.recalled_at,
-    )  # fmt: skip
+        send.c.id,
+        send.c.issue,
+        send.c.parent_id,
+        send.c.scheduled_at,
+        send.c.recalled_at,
+    )
     rows = connection.execute(
         sa.select(
             *columns,

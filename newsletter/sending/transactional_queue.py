@@ -165,9 +165,13 @@ def claim_email(
             if row is None:
                 return None
             claimed = QueuedEmail(
-                row.id, row.kind, ParsedAddress(row.address, row.address_key), row.data,
-                row.attempts + 1, row.created_at,
-            )  # fmt: skip
+                row.id,
+                row.kind,
+                ParsedAddress(row.address, row.address_key),
+                row.data,
+                row.attempts + 1,
+                row.created_at,
+            )
             wanted = is_wanted(connection, claimed)
             in_flight = {"state": "in_flight", "started_at": now, "attempts": claimed.attempts}
             dropped = {"state": "dropped", "ended_at": now}

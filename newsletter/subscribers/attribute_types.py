@@ -26,8 +26,10 @@ _MAX_NUMBER = 1e15
 TRUE_WORDS = frozenset({"true", "yes", "y", "1", "t"})
 FALSE_WORDS = frozenset({"false", "no", "n", "0", "f"})
 _TYPE_DESCRIPTIONS = {
-    "number": "a number", "boolean": "true or false", "date": "a date like 2026-11-24",
-}  # fmt: skip
+    "number": "a number",
+    "boolean": "true or false",
+    "date": "a date like 2026-11-24",
+}
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?)?"  # day, time, fraction
     r" ?(Z|UTC|GMT|[+-]\d\d:?\d\d)?(?: (?:[A-Z]{2,5}|[+-]\d{2,4}))?",  # offset, name of the zone

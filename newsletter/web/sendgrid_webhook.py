@@ -70,8 +70,9 @@ def routes(site: Site) -> list[BaseRoute]:
         if odd_count:
             _log.warning(
                 "a webhook had %d entries that are not events; they are kept: see newsletter "
-                "events unreadable", odd_count
-            )  # fmt: skip
+                "events unreadable",
+                odd_count,
+            )
         return JSONResponse(
             {"new": result.new_count, "known": result.known_count, "odd": odd_count}
         )
@@ -101,8 +102,9 @@ def _make_signature_check(config: Config) -> SignatureCheck:
     if config.sendgrid.webhook_unsigned:
         _log.warning(
             "ANYBODY can post events here, and so unsubscribe readers, since "
-            "sendgrid.webhook_unsigned is on; to stop that, %s", _VERIFICATION_KEY_REMEDY
-        )  # fmt: skip
+            "sendgrid.webhook_unsigned is on; to stop that, %s",
+            _VERIFICATION_KEY_REMEDY,
+        )
         return lambda *_: "fresh"
 
     _log.warning("SendGrid's events are refused; to accept them, %s", _VERIFICATION_KEY_REMEDY)
@@ -128,8 +130,9 @@ def _parse_request(
     if age == "late":
         _log.warning(
             "a webhook was signed more than 10 minutes ago: a retry by SendGrid, or a replay; "
-            "of its %d events, those already stored change nothing", len(body.events)
-        )  # fmt: skip
+            "of its %d events, those already stored change nothing",
+            len(body.events),
+        )
     return body
 
 

@@ -88,11 +88,15 @@ class MailingList:
     def add_unreadable(self, *texts: str) -> None:
         rows = [
             {
-                "received_at": THEN, "reason": "", "source": "webhook", "body": text.encode(),
-                "length": 1, "sha256": text,
+                "received_at": THEN,
+                "reason": "",
+                "source": "webhook",
+                "body": text.encode(),
+                "length": 1,
+                "sha256": text,
             }
             for text in texts
-        ]  # fmt: skip
+        ]
         with database_engine(URL, self.folder) as engine, engine.begin() as connection:
             connection.execute(sa.insert(unreadable_event), rows)
 
@@ -106,9 +110,11 @@ class MailingList:
                 id=id_, issue=issue, state="done" if batch_state == "accepted" else "paused",
                 content_sha="sha", subject="Ice", frozen_at=at, total=len(states), excluded={},
             ))  # fmt: skip
-            connection.execute(sa.insert(batch).values(
-                id=id_ * 10, send_id=id_, number=1, size=len(states), state=batch_state
-            ))  # fmt: skip
+            connection.execute(
+                sa.insert(batch).values(
+                    id=id_ * 10, send_id=id_, number=1, size=len(states), state=batch_state
+                )
+            )
             ids = sa.select(subscriber.c.id)
             for name, state in states.items():
                 key = f"{name}@example.com"
@@ -296,8 +302,9 @@ def test_record_of_tracking_is_that_of_the_present_database(mailing_list: Mailin
     mailing_list.restore()
     assert mailing_list.select(setting.c.key) == before
     assert before == [
-        ("tracking clicks off 2026-11-20-ice",), ("tracking opens off 2026-11-20-ice",),
-    ]  # fmt: skip
+        ("tracking clicks off 2026-11-20-ice",),
+        ("tracking opens off 2026-11-20-ice",),
+    ]
 
 
 def test_record_of_tracking_is_kept_with_the_sends_of_the_backup(
@@ -450,9 +457,12 @@ def test_unreadable_events_are_those_of_the_present_database(mailing_list: Maili
 def test_every_table_is_handled_by_restore() -> None:
     """A new table must be added here: is it carried over, merged or restored from the backup?"""
     carried_over = {
-        "erased", "event", "suppression", "unreadable_event",
+        "erased",
+        "event",
+        "suppression",
+        "unreadable_event",
         *(table.name for table in LEDGER_TABLES),
-    }  # fmt: skip
+    }
     merged = {"subscriber", "journal", "setting"}
     as_backed_up = {
         "subscriber_tag", "attribute", "provider_pause", "rate_bucket", "unsubscribe_reason",

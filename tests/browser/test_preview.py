@@ -127,10 +127,12 @@ def test_scheme_images_client_and_recipient_change_the_email(
 def test_every_other_tab_shows_its_content(page: Page, preview: PreviewClient) -> None:
     open_page(page, preview)
     for tab, text in (
-        ("Plain text", "How to read a tide table"), ("HTML", "<!DOCTYPE html>"),
-        ("MJML", "<mj-body"), ("Headers", "List-Id: Harbour Notes <harbour-notes."),
+        ("Plain text", "How to read a tide table"),
+        ("HTML", "<!DOCTYPE html>"),
+        ("MJML", "<mj-body"),
+        ("Headers", "List-Id: Harbour Notes <harbour-notes."),
         ("API request", '"personalizations"'),
-    ):  # fmt: skip
+    ):
         page.get_by_role("tab", name=tab).click()
         expect(page.locator("#source")).to_contain_text(text)
     page.get_by_role("tab", name="HTML").click()

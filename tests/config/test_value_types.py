@@ -147,7 +147,7 @@ def test_valid_values_are_accepted_and_normalized(parse: Parse, text: str, value
         (value_types.parse_database_url, "sqlite:///"),
         (value_types.parse_database_url, "mysql://db/letters"),
     ],
-)  # fmt: skip
+)
 def test_invalid_values_are_rejected(parse: Parse, text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse(text)

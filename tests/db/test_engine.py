@@ -107,8 +107,11 @@ def test_sqlite_is_configured_for_durability(tmp_path: Path) -> None:
         }
     engine.dispose()
     assert settings == {
-        "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000,
-    }  # fmt: skip
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 30_000,
+    }
 
 
 def test_sqlite_file_is_private(tmp_path: Path) -> None:

@@ -18,9 +18,13 @@ ENTRY = {
     "method": "form", "source": "/subscribe", "wording": "Weekly, please.",
 }  # fmt: skip
 EMAIL = {
-    "kind": "confirm", "address": "Ada@example.com", "address_key": "ada@example.com",
-    "window": "1/3600", "data": {"name": "Ada"}, "created_at": NOW,
-}  # fmt: skip
+    "kind": "confirm",
+    "address": "Ada@example.com",
+    "address_key": "ada@example.com",
+    "window": "1/3600",
+    "data": {"name": "Ada"},
+    "created_at": NOW,
+}
 OLD_SUBSCRIBER = sa.text(
     "INSERT INTO subscriber (id, address, address_key, status, attributes, token, joined_at, "
     "updated_at) VALUES (1, 'Ada@example.com', 'ada@example.com', 'pending', '{}', 't', :now, :now)"

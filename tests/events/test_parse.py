@@ -221,9 +221,11 @@ def test_entries_of_a_file_that_are_not_events_have_their_line() -> None:
     entries = list(iter_file_entries(content, "events.jsonl"))
     found = [(item.body, item.source) for item in entries if not isinstance(item, Event)]
     assert found == [
-        (b"hello", "events.jsonl:3"), (b"7", "events.jsonl:4"), (b"{}", "events.jsonl:4"),
+        (b"hello", "events.jsonl:3"),
+        (b"7", "events.jsonl:4"),
+        (b"{}", "events.jsonl:4"),
         (b"8", "events.jsonl:5"),
-    ]  # fmt: skip
+    ]
     assert len(entries) == 6
 
 

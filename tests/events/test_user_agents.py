@@ -71,12 +71,16 @@ def test_only_opens_of_the_newest_sends_are_used(engine: sa.Engine) -> None:
     ]  # fmt: skip
     events = [
         {
-            "sg_event_id": f"{number}-{reader}", "type": "open", "at": start, "send_id":
-            number + 1, "address_key": f"r{reader}@a.example", "raw": {"useragent": user_agent},
+            "sg_event_id": f"{number}-{reader}",
+            "type": "open",
+            "at": start,
+            "send_id": number + 1,
+            "address_key": f"r{reader}@a.example",
+            "raw": {"useragent": user_agent},
         }
         for number, user_agent in user_agents.items()
         for reader in range(MIN_RECIPIENTS)
-    ]  # fmt: skip
+    ]
     odd = {"sg_event_id": "odd", "type": "open", "at": start, "send_id": 10,
            "address_key": "odd@a.example"}  # fmt: skip
     with engine.begin() as connection:

@@ -207,10 +207,14 @@ def test_slow_response_in_small_pieces_is_accepted(scenario: SendScenario) -> No
 
 
 def test_three_bad_addresses_of_a_thousand_are_rejected_and_the_rest_is_sent(  # noqa: PLR0917
-    ledger: Ledger, email: Email, mailer: SendGridClient, observer: FakeObserver,
+    ledger: Ledger,
+    email: Email,
+    mailer: SendGridClient,
+    observer: FakeObserver,
     double: FakeSendGrid,
-    subscribe: Subscribe, make_readers: MakeReaders,
-) -> None:  # fmt: skip
+    subscribe: Subscribe,
+    make_readers: MakeReaders,
+) -> None:
     subscribe(make_readers(1000))
     prepared = prepare_email(email, configured())
     freeze_send(ledger, prepared)

@@ -64,7 +64,7 @@ NOT_PUBLIC = [
     ("ff02::1", "multicast"),
     ("ff0e::1", "multicast, global scope"),
     ("2606:2800:220:1::1%lo", "a zone of this machine"),
-]  # fmt: skip
+]
 PUBLIC = [
     "93.184.216.34",
     "172.32.0.1",

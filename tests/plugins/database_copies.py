@@ -134,9 +134,12 @@ def dump_and_restore(server: Server, source: str, target: str) -> None:
     programs = (server.programs / "initdb").resolve().parent  # on PATH there may be only a link
     dump = subprocess.run(
         [programs / "pg_dump", "--no-owner", f"--dbname={server.url(source)}"],
-        capture_output=True, check=True,
-    ).stdout  # fmt: skip
+        capture_output=True,
+        check=True,
+    ).stdout
     subprocess.run(
         [programs / "psql", "--quiet", "--set=ON_ERROR_STOP=1", server.url(target)],
-        input=dump, stdout=subprocess.DEVNULL, check=True,
-    )  # fmt: skip
+        input=dump,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )

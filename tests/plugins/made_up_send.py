@@ -41,10 +41,12 @@ HTML = "<html><body>{links}<p><a href='-nlunsubscribeu-'>Leave</a></p></body></h
     )
 )
 BOUNCES = (
-    ("bounce", "Invalid Address", "5.1.1"), ("bounce", "Invalid Address", "5.1.1"),
-    ("bounce", "Mailbox Unavailable", "5.2.2"), ("blocked", "Reputation", "5.7.1"),
+    ("bounce", "Invalid Address", "5.1.1"),
+    ("bounce", "Invalid Address", "5.1.1"),
+    ("bounce", "Mailbox Unavailable", "5.2.2"),
+    ("blocked", "Reputation", "5.7.1"),
     ("blocked", "Technical", "4.4.1"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,12 @@ def _make_recipient_events(
         return
     if number < 0.012:
         kind, classification, status = rng.choice(BOUNCES)
-        yield start + 4, "bounce", False, {
-            "type": kind, "bounce_classification": classification, "status": status}  # fmt: skip
+        yield (
+            start + 4,
+            "bounce",
+            False,
+            {"type": kind, "bounce_classification": classification, "status": status},
+        )
         return
     arrived = start + rng.expovariate(1 / 20)
     if number < 0.04:
@@ -176,10 +182,14 @@ def _insert_send(connection: sa.Connection, sample: SampleSend) -> int:
     times = {"started_at": sample.at, "ended_at": sample.at}
     connection.execute(
         sa.insert(attempt).values(
-            batch_id=row.scalar_one(), number=1, body_sha="", http_status=202, outcome="accepted",
+            batch_id=row.scalar_one(),
+            number=1,
+            body_sha="",
+            http_status=202,
+            outcome="accepted",
             **times,
         )
-    )  # fmt: skip
+    )
     connection.execute(
         sa.insert(send_content).values(
             send_id=send_id, subject=sample.subject, preheader="", html=sample.html, text="",
@@ -206,9 +216,13 @@ def _make_unsubscribes(connection: sa.Connection, sample: SampleSend) -> Iterato
     seq = connection.scalar(query)
     for reader in range(7 + sample.seed, sample.readers + 1, 500):
         yield {
-            "subscriber_id": reader, "seq": seq, "at": sample.at + datetime.timedelta(hours=5),
-            "change": "unsubscribed", "status": "unsubscribed", "method": "one_click",
-        }  # fmt: skip
+            "subscriber_id": reader,
+            "seq": seq,
+            "at": sample.at + datetime.timedelta(hours=5),
+            "change": "unsubscribed",
+            "status": "unsubscribed",
+            "method": "one_click",
+        }
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: Iterator[dict[str, Any]]) -> None:

@@ -61,9 +61,13 @@ class SenderProject:
         }
         command = [sys.executable, "-m", "newsletter", *args]
         return subprocess.Popen(
-            ["nohup", *command] if nohup else command, cwd=self.folder, env=environment,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            ["nohup", *command] if nohup else command,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def run(self, *args: str) -> tuple[int, str]:
         """Run ``newsletter ARGS`` to its end; return the exit code and the output."""

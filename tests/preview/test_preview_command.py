@@ -14,9 +14,12 @@ Cli = Callable[..., tuple[int, str, str]]
 def test_serves_until_ctrl_c_even_with_an_open_event_stream(boat_issue: Path) -> None:
     command = [sys.executable, "-m", "newsletter", "preview", "first-boat", "--no-open"]
     with subprocess.Popen(
-        command, cwd=boat_issue.parent.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        command,
+        cwd=boat_issue.parent.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-    ) as process:  # fmt: skip
+    ) as process:
         assert process.stdout
         address, note = process.stdout.readline().split("   ")
         assert note.strip() == "(Ctrl-C to stop; reloads as you save)"

@@ -51,10 +51,14 @@ def expected_state(events_of_recipient: Iterable[EventTuple]) -> str:
 def row(send_id: int, number: int, fact: EventTuple) -> dict[str, Any]:
     reader, kind, seconds, is_bot = fact
     return {
-        "sg_event_id": f"{send_id}/{number}", "type": kind, "send_id": send_id,
-        "at": AT + datetime.timedelta(seconds=seconds), "address_key": address(reader),
-        "is_bot": is_bot, "raw": {"type": "blocked", "reason": "Bounced Address"},
-    }  # fmt: skip
+        "sg_event_id": f"{send_id}/{number}",
+        "type": kind,
+        "send_id": send_id,
+        "at": AT + datetime.timedelta(seconds=seconds),
+        "address_key": address(reader),
+        "is_bot": is_bot,
+        "raw": {"type": "blocked", "reason": "Bounced Address"},
+    }
 
 
 def event_tuples(rows: Iterable[dict[str, Any]]) -> Iterator[EventTuple]:
@@ -155,13 +159,17 @@ def test_bounce_reason_is_that_of_the_latest_bounce(engine: sa.Engine) -> None:
         connection.execute(sa.delete(event))
         connection.execute(
             sa.insert(event),
-            [row(1, n, (reader, "bounce", at, False)) | {"raw": raw}
-             for n, (reader, at, raw) in enumerate(facts)],
-        )  # fmt: skip
+            [
+                row(1, n, (reader, "bounce", at, False)) | {"raw": raw}
+                for n, (reader, at, raw) in enumerate(facts)
+            ],
+        )
         counts = count_send_results(connection, 1, AT, WEEK)
     assert counts.bounces == {
-        "mailbox full": 1, "refused for our reputation": 1, "other reasons": 1,
-    }  # fmt: skip
+        "mailbox full": 1,
+        "refused for our reputation": 1,
+        "other reasons": 1,
+    }
 
 
 def test_values_of_unexpected_types_are_counted(engine: sa.Engine) -> None:

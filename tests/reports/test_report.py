@@ -73,10 +73,12 @@ def test_medians_are_those_of_the_ten_sends_before(engine: sa.Engine) -> None:
         sa.update(send)
         .where(send.c.issue == earlier(1).issue)
         .values(
-            state="cancelled", provider_batch_id="b", scheduled_at=AT - WEEK,
+            state="cancelled",
+            provider_batch_id="b",
+            scheduled_at=AT - WEEK,
             recalled_at=AT - WEEK - datetime.timedelta(minutes=10),
         )
-    )  # fmt: skip
+    )
     with engine.begin() as connection:
         connection.execute(recalled)
     others = rates[-MAX_COMPARED - 1 : -1]

@@ -53,10 +53,13 @@ def openers(engine: sa.Engine, send_id: int, *, tracked: bool) -> int:
         sa.select(sa.func.count(sa.distinct(event.c.address_key)))
         .join(send_recipient, send_recipient.c.address_key == event.c.address_key)
         .where(
-            event.c.send_id == send_id, send_recipient.c.send_id == send_id,
-            event.c.type == "open", sa.not_(event.c.is_bot), condition,
+            event.c.send_id == send_id,
+            send_recipient.c.send_id == send_id,
+            event.c.type == "open",
+            sa.not_(event.c.is_bot),
+            condition,
         )
-    )  # fmt: skip
+    )
     with read_transaction(engine) as connection:
         return connection.scalar(query) or 0
 
@@ -151,10 +154,14 @@ def test_delivered_to_those_who_agreed_is_as_in_the_counts(engine: sa.Engine, se
         connection.execute(sa.update(batch).values(variant="opens"))
         # One was delivered after it had bounced; of another, only the open was reported.
         delivered: dict[str, Any] = {
-            "sg_event_id": "later", "type": "delivered", "at": AT + WEEK, "raw": {},
-            "send_id": send_id, "is_bot": False,
+            "sg_event_id": "later",
+            "type": "delivered",
+            "at": AT + WEEK,
+            "raw": {},
+            "send_id": send_id,
+            "is_bot": False,
             "address_key": connection.scalar(of_type.where(event.c.type == "bounce")),
-        }  # fmt: skip
+        }
         opener = connection.scalar(of_type.where(event.c.type == "open"))
         is_report = sa.and_(event.c.address_key == opener, event.c.type == "delivered")
         connection.execute(sa.delete(event).where(is_report))

@@ -123,10 +123,14 @@ def test_dropped_email_does_not_use_up_its_window(engine: sa.Engine) -> None:
 @pytest.mark.parametrize(
     ("kind", "state"),
     [
-        ("accepted", "accepted"), ("rejected", "rejected"), ("unknown", "unknown"),
-        ("not_sent", "ready"), ("throttled", "ready"), ("blocked", "ready"),
+        ("accepted", "accepted"),
+        ("rejected", "rejected"),
+        ("unknown", "unknown"),
+        ("not_sent", "ready"),
+        ("throttled", "ready"),
+        ("blocked", "ready"),
     ],
-)  # fmt: skip
+)
 def test_only_an_email_that_was_certainly_not_sent_is_retried(
     engine: sa.Engine, kind: Any, state: str
 ) -> None:

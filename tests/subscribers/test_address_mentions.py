@@ -66,8 +66,10 @@ def test_address_with_a_tag_and_of_an_international_domain_are_found() -> None:
 
 def test_each_at_sign_is_told_apart() -> None:
     assert [set(keys) for keys in find_mentions(b"ada@example.com bo+x@example.com a @ b")] == [
-        {ADA}, {"bo@example.com", "bo+x@example.com"}, set(),
-    ]  # fmt: skip
+        {ADA},
+        {"bo@example.com", "bo+x@example.com"},
+        set(),
+    ]
 
 
 @given(st.binary(max_size=200) | st.text("a@.%u\\40&#x;\"'+= ", max_size=60).map(str.encode))

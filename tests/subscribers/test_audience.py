@@ -80,8 +80,12 @@ def test_counts_and_exclusions_add_up_to_the_list(
         counts, excluded = count_by_status(connection), count_exclusions(connection)
     assert list(counts) == list(STATUSES)
     assert counts == {
-        "pending": 1, "active": 5, "unsubscribed": 2, "bounced": 1, "complained": 0,
-    }  # fmt: skip
+        "pending": 1,
+        "active": 5,
+        "unsubscribed": 2,
+        "bounced": 1,
+        "complained": 0,
+    }
     assert excluded == {"pending": 1, "unsubscribed": 2, "bounced": 2, "spam report": 1}
     assert len(load_audience(engine)) + sum(excluded.values()) == 9
 

@@ -63,9 +63,7 @@ texts = formulas | single_lines
 times = st.integers(-(10**9), 2 * 10**9).map(
     lambda seconds: datetime.datetime.fromtimestamp(seconds / 7, datetime.UTC)
 )
-numbers = st.integers(-(10**14), 10**14) | st.decimals(
-    -1_000_000, 1_000_000, places=4
-).map(float)  # fmt: skip
+numbers = st.integers(-(10**14), 10**14) | st.decimals(-1_000_000, 1_000_000, places=4).map(float)
 values = {
     "age": numbers,
     "born": st.dates().map(str),
@@ -256,5 +254,6 @@ def test_importing_an_export_does_not_repeat_the_journal(
             sa.select(journal.c.seq, journal.c.change, journal.c.source)
         ).all()
     assert [tuple(entry) for entry in entries] == [
-        (1, "imported", "import readers.csv:2"), (2, "imported", "import readers.csv:2"),
-    ]  # fmt: skip
+        (1, "imported", "import readers.csv:2"),
+        (2, "imported", "import readers.csv:2"),
+    ]

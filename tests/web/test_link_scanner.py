@@ -76,9 +76,11 @@ def test_opening_every_link_of_an_email_changes_nothing(
         # The one-click POST of the recipient's own mail client does unsubscribe.
         path = header.partition(f"<{SITE}")[2].partition(">")[0]
         one_click = pool.request(
-            "POST", url + path, body="List-Unsubscribe=One-Click",
+            "POST",
+            url + path,
+            body="List-Unsubscribe=One-Click",
             headers={"Content-Type": "application/x-www-form-urlencoded"},
-        )  # fmt: skip
+        )
         assert one_click.status == 200
         assert load_rows(engine) != before
 

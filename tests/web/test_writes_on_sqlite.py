@@ -123,9 +123,11 @@ def post_events(
             for n in range(10)
         ]
         response = http.request(
-            "POST", f"{site}/webhooks/sendgrid", body=json.dumps(events),
+            "POST",
+            f"{site}/webhooks/sendgrid",
+            body=json.dumps(events),
             headers={"Content-Type": "application/json"},
-        )  # fmt: skip
+        )
         assert (response.status, response.json()["new"]) == (200, 10), response.data
         if are_finished():
             return 10 * number

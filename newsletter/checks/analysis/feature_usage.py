@@ -28,18 +28,26 @@ _VALUE_FEATURES = {
     "css-unit-vh": re.compile(r"[\d.]vh\b", re.IGNORECASE),
 }
 _POSSIBLE_VALUE_FEATURE = re.compile(r"[(]|[\d.](?:rem|vw|vh)\b", re.IGNORECASE)
-_DISPLAY_FEATURES = {"flex": "css-display-flex", "inline-flex": "css-display-flex",
-             "grid": "css-display-grid", "inline-grid": "css-display-grid"}  # fmt: skip
+_DISPLAY_FEATURES = {
+    "flex": "css-display-flex",
+    "inline-flex": "css-display-flex",
+    "grid": "css-display-grid",
+    "inline-grid": "css-display-grid",
+}
 _SIDES = frozenset({"top", "right", "bottom", "left"})
 _POSITIONED_VALUES = frozenset({"absolute", "fixed", "sticky"})
 _PSEUDO = re.compile(r"(::?)([a-z-]+)")
 _PSEUDO_ELEMENTS = frozenset(
     {"before", "after", "first-letter", "first-line", "marker", "placeholder"}
-)  # fmt: skip
+)
 _ATTRIBUTE_FEATURES = {
-    "srcset": "html-srcset", "loading": "html-loading-attribute", "hidden": "html-hidden",
-    "usemap": "html-image-maps", "background": "html-background", "popover": "html-popover",
-}  # fmt: skip
+    "srcset": "html-srcset",
+    "loading": "html-loading-attribute",
+    "hidden": "html-hidden",
+    "usemap": "html-image-maps",
+    "background": "html-background",
+    "popover": "html-popover",
+}
 _TAGS_WITH_FALLBACK = frozenset({"video", "audio", "object", "picture"})
 _MEDIA_CHILD_TAGS = frozenset({"source", "track", "param"})
 

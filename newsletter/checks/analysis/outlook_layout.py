@@ -24,8 +24,12 @@ _MSO_CONDITION = re.compile(
     r"(?P<no>!\s*\(?\s*)?(?P<than>gte?|lte?)?\s*\bmso\b(?:\s*(?P<version>\d+))?", re.IGNORECASE
 )
 _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
-    "": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
-}  # fmt: skip
+    "": operator.eq,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
 _LENGTH = re.compile(r"\s*(\d*\.?\d+)(px|%)?\s*")
 _BORDER_WIDTH = re.compile(r"(?:^|\s)(\d*\.?\d+)(?:px)?(?=\s|$)")
 _SIZED_TAGS = frozenset({"table", "td", "th", "img"})

@@ -28,56 +28,67 @@ def _make_online_rule(
 
 
 dead_link = _make_online_rule(
-    "dead-link", "error",
+    "dead-link",
+    "error",
     "a link or an image that is gone (404, 410), or whose host does not exist.",
     meaning="Readers see an error page, or an empty frame.",
     remedy="Correct the URL, or remove it.",
-)  # fmt: skip
+)
 private_host = _make_online_rule(
-    "private-host", "error",
+    "private-host",
+    "error",
     "a link whose host, or that of a redirect, is in a private network; it is not requested.",
     meaning="Readers can't open it, or reach something in their own network.",
     remedy="Use a public URL.",
-)  # fmt: skip
+)
 failing_link = _make_online_rule(
-    "failing-link", "warning",
+    "failing-link",
+    "warning",
     "a link that does not respond in time, responds with an error (5xx), or redirects forever.",
     meaning="The page may not open for readers.",
     remedy="Try it in a browser, and again later.",
-)  # fmt: skip
+)
 bad_certificate = _make_online_rule(
-    "bad-certificate", "warning",
+    "bad-certificate",
+    "warning",
     "a link whose certificate has expired, is for another host, or can't be verified.",
     meaning="Browsers show readers a warning before the page.",
     remedy="Tell the site's owner, or link to another page.",
-)  # fmt: skip
+)
 unpublished_image = _make_online_rule(
-    "unpublished-image", "warning",
+    "unpublished-image",
+    "warning",
     "an image of the issue that is not published at its URL yet.",
     meaning="Readers see an empty frame until it is published; Gmail may cache that for good.",
     remedy="Publish the issue's images at that URL before you send.",
-)  # fmt: skip
+)
 moved_link = _make_online_rule(
-    "moved-link", "hint",
+    "moved-link",
+    "hint",
     "a link that has moved permanently (301, 308).",
     meaning="It works only as long as the old URL redirects.",
     remedy="Use the new URL.",
-)  # fmt: skip
+)
 closed_link = _make_online_rule(
-    "closed-link", "hint",
+    "closed-link",
+    "hint",
     "a link whose server refuses the request (401, 403, 429, …), perhaps only from programs.",
     meaning="Readers may see a login page, or the page may be fine.",
     remedy="Open it in a private browser window.",
-)  # fmt: skip
+)
 
 ONLINE_RULES: tuple[Rule, ...] = (
     dead_link, private_host, failing_link, bad_certificate, unpublished_image, moved_link,
     closed_link,
 )  # fmt: skip
 _RULE_BY_KIND: Mapping[FetchResultKind, Rule] = {
-    "dead": dead_link, "private": private_host, "failing": failing_link, "moved": moved_link,
-    "certificate": bad_certificate, "closed": closed_link,
-}  # fmt: skip
+    "dead": dead_link,
+    "private": private_host,
+    "failing": failing_link,
+    "moved": moved_link,
+    "certificate": bad_certificate,
+    "closed": closed_link,
+}
 
 
 def collect_urls(context: CheckContext) -> tuple[str, ...]:
@@ -95,12 +106,15 @@ def collect_urls(context: CheckContext) -> tuple[str, ...]:
     urls = (url.strip().partition("#")[0] for url in found if url)
     return tuple(
         dict.fromkeys(
-            url for url in urls
-            if url.lower().startswith(("http://", "https://")) and url != issue_url
-            and not MERGE_TOKEN_PATTERN.search(url) and not is_private_url(url)
+            url
+            for url in urls
+            if url.lower().startswith(("http://", "https://"))
+            and url != issue_url
+            and not MERGE_TOKEN_PATTERN.search(url)
+            and not is_private_url(url)
             and not url.startswith(FALLBACK_PUBLIC_URL)
         )
-    )  # fmt: skip
+    )
 
 
 def make_online_findings(

@@ -24,10 +24,11 @@ _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
 @rule(
-    "no-language", "warning",
+    "no-language",
+    "warning",
     meaning="A screen reader guesses the language, and may read it in the wrong voice.",
     remedy='Put lang="{{ lang }}" on <mjml> in the template.',
-)  # fmt: skip
+)
 def no_language(context: CheckContext) -> Iterator[Match]:
     """The document has no language, or an invalid one (BCP 47)."""
     lang = context.tree.get("lang") or ""
@@ -36,10 +37,11 @@ def no_language(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "wrong-direction", "warning",
+    "wrong-direction",
+    "warning",
     meaning="Text and punctuation are on the wrong side.",
     remedy='Put dir="{{ dir }}" on <mjml> in the template, and language: in the front matter.',
-)  # fmt: skip
+)
 def wrong_direction(context: CheckContext) -> Iterator[Match]:
     """The document's direction is not that of its language."""
     actual, expected = (
@@ -52,10 +54,11 @@ def wrong_direction(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "no-title", "warning",
+    "no-title",
+    "warning",
     meaning="A screen reader, a browser tab and a printout have no name for the email.",
     remedy="Put <mj-title>{{ issue.title }}</mj-title> into the template's head.",
-)  # fmt: skip
+)
 def no_title(context: CheckContext) -> Iterator[Match]:
     """The document has no title."""
     if not any((title.text or "").strip() for title in context.tree.iter("title")):
@@ -63,10 +66,11 @@ def no_title(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "heading-order", "warning",
+    "heading-order",
+    "warning",
     meaning="Readers who jump from heading to heading look for a level that isn't there.",
     remedy="Make each heading at most one level below the previous one.",
-)  # fmt: skip
+)
 def heading_order(context: CheckContext) -> Iterator[Match]:
     """A heading that skips a level."""
     previous = 0
@@ -80,10 +84,11 @@ def heading_order(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "one-h1", "warning",
+    "one-h1",
+    "warning",
     meaning="A screen reader announces several titles, or none.",
     remedy="Use ## for headings in the post: its title is the h1.",
-)  # fmt: skip
+)
 def one_h1(context: CheckContext) -> Iterator[Match]:
     """More than one heading of the first level, or none where there are others."""
     titles = [get_visible_text(heading).strip() for heading in context.tree.iter("h1")]
@@ -94,10 +99,11 @@ def one_h1(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "weak-link-text", "hint",
+    "weak-link-text",
+    "hint",
     meaning="On its own, as in a screen reader's list of links, it has no meaning.",
     remedy="Say in the link text where it leads.",
-)  # fmt: skip
+)
 def weak_link_text(context: CheckContext) -> Iterator[Match]:
     """A link whose text is “click here”, “here”, “read more” or the like."""
     for link in context.links:
@@ -107,10 +113,11 @@ def weak_link_text(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "silent-link", "warning",
+    "silent-link",
+    "warning",
     meaning="A screen reader reads out the URL, letter by letter.",
     remedy="Give the link a text, or the image in it an alternative text.",
-)  # fmt: skip
+)
 def silent_link(context: CheckContext) -> Iterator[Match]:
     """A link without a text, or around an image without an alternative text."""
     for link in context.links:
@@ -124,10 +131,11 @@ def silent_link(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "table-role", "warning",
+    "table-role",
+    "warning",
     meaning="A screen reader announces rows and columns where there is only layout.",
     remedy='Put role="presentation" on a layout table, and header cells into a data table.',
-)  # fmt: skip
+)
 def table_role(context: CheckContext) -> Iterator[Match]:
     """A table that is neither marked as layout nor has a header cell."""
     for table in context.tree.iter("table"):
@@ -146,10 +154,11 @@ def _has_header_cells(table: Element) -> bool:
 
 
 @rule(
-    "small-text", "warning",
+    "small-text",
+    "warning",
     meaning="On a phone it can't be read without zooming in.",
     remedy="Set it in 13 px or more.",
-)  # fmt: skip
+)
 def small_text(context: CheckContext) -> Iterator[Match]:
     """Text of less than 12 px, except footnote marks."""
     for run in context.text_runs:
@@ -161,10 +170,11 @@ def small_text(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "small-target", "warning",
+    "small-target",
+    "warning",
     meaning="A finger misses it, or hits the one beside it.",
     remedy="Give the button more padding.",
-)  # fmt: skip
+)
 def small_target(context: CheckContext) -> Iterator[Match]:
     """A button of less than 24 px in height (WCAG 2.2, 2.5.8)."""
     for link in context.links:

@@ -33,10 +33,11 @@ _PARAGRAPH_TAGS = ("p", "li", "dd", "td")
 
 
 @rule(
-    "unsourced-claim", "hint",
+    "unsourced-claim",
+    "hint",
     meaning="Readers can't look it up, and some won't believe it.",
     remedy="Link to the study, or name the source in a footnote.",
-)  # fmt: skip
+)
 def unsourced_claim(context: CheckContext) -> Iterator[Match]:
     """A study or a statistic in a paragraph that links to no source (English)."""
     for text in _iter_unlinked_paragraphs(context):
@@ -50,10 +51,11 @@ def unsourced_claim(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "unsourced-quote", "hint",
+    "unsourced-quote",
+    "hint",
     meaning="Readers can't look up whether it was said, and by whom.",
     remedy="Link to where it was said or written.",
-)  # fmt: skip
+)
 def unsourced_quote(context: CheckContext) -> Iterator[Match]:
     """A quotation of a named person in a paragraph that links to no source (English)."""
     for text in _iter_unlinked_paragraphs(context):

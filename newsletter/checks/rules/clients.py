@@ -121,10 +121,11 @@ class UnsupportedFeature(NamedTuple):
 
 
 @rule(
-    "client-breaks", "warning",
+    "client-breaks",
+    "warning",
     meaning="Readers with these programs miss something essential to the email.",
     remedy="Do without it, or add a fallback for those programs.",
-)  # fmt: skip
+)
 def client_breaks(context: CheckContext) -> Iterator[Match]:
     """Something essential that the mail clients of 5 % of the readers or more do not support."""
     for unsupported in find_unsupported_features(context):
@@ -133,10 +134,11 @@ def client_breaks(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "client-differs", "hint",
+    "client-differs",
+    "hint",
     meaning="Readers with these programs see the email slightly differently.",
     remedy="Check how it looks in these programs with: newsletter preview.",
-)  # fmt: skip
+)
 def client_differs(context: CheckContext) -> Iterator[Match]:
     """Something essential that clients of 1 to 5 % of the readers lack, or a matter of looks.
 

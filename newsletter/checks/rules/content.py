@@ -70,10 +70,11 @@ _QUOTED_WORDS = 6  # shown before a quotation mark that nothing follows
 
 
 @rule(
-    "repeated-article", "warning",
+    "repeated-article",
+    "warning",
     meaning="Readers get the same article twice; a send to any of them is refused.",
     remedy="Send something else, or send it with --repeat-article if readers are to get it twice.",
-)  # fmt: skip
+)
 def repeated_article(context: CheckContext) -> Iterator[Match]:
     """Another issue that was sent or planned has the same article (80 % of its runs of words)."""
     article = make_article_text(context.issue, context.email, context.config)
@@ -88,10 +89,11 @@ def repeated_article(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "leftover-tag", "error",
+    "leftover-tag",
+    "error",
     meaning="Readers see template code where their name should be.",
     remedy="Write it as {{ subscriber.name }}, or remove it; in `code` it may stay.",
-)  # fmt: skip
+)
 def leftover_tag(context: CheckContext) -> Iterator[Match]:
     """A merge tag or template syntax that won't be replaced, outside of code."""
     for text, key in (
@@ -124,10 +126,11 @@ def _iter_syntax(context: CheckContext, run: TextRun) -> Iterator[str]:
 
 
 @rule(
-    "placeholder-text", "warning",
+    "placeholder-text",
+    "warning",
     meaning="Readers see a placeholder instead of the text.",
     remedy="Replace it with the text.",
-)  # fmt: skip
+)
 def placeholder_text(context: CheckContext) -> Iterator[Match]:
     """Placeholder text outside of code: lorem ipsum, TODO, [First Name], Hi undefined."""
     language = context.issue.post.language.split("-")[0]
@@ -167,10 +170,11 @@ def _is_mention(text: str, mark: re.Match[str]) -> bool:
 
 
 @rule(
-    "sample-link", "warning",
+    "sample-link",
+    "warning",
     meaning="The link leads to a page that isn't yours.",
     remedy="Use the real URL.",
-)  # fmt: skip
+)
 def sample_link(context: CheckContext) -> Iterator[Match]:
     """A link or an image with an example URL: example.com, your-domain.com.
 
@@ -188,10 +192,11 @@ def sample_link(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "unbalanced-quotes", "hint",
+    "unbalanced-quotes",
+    "hint",
     meaning="Readers can't tell where the quotation ends.",
     remedy="Add the missing quotation mark.",
-)  # fmt: skip
+)
 def unbalanced_quotes(context: CheckContext) -> Iterator[Match]:
     """A quotation that is not closed in its paragraph and does not continue in the next."""
     if context.issue.post.language.split("-")[0] in _OTHER_QUOTE_LANGUAGES:
@@ -229,10 +234,11 @@ def _make_unclosed_match(context: CheckContext, text: str) -> Match:
 
 
 @rule(
-    "misspelt-name", "hint",
+    "misspelt-name",
+    "hint",
     meaning="A newsletter that misspells its own name looks like a fake.",
     remedy="Write it as in newsletter.yml.",
-)  # fmt: skip
+)
 def misspelt_name(context: CheckContext) -> Iterator[Match]:
     """The newsletter's own name, misspelt."""
     name = context.config.name
@@ -261,10 +267,11 @@ def _is_misspelling(candidate: str, name: str) -> bool:
 
 
 @rule(
-    "long-read", "hint",
+    "long-read",
+    "hint",
     meaning="Few people read such a long email to the end.",
     remedy="Send the beginning, and link to the full post on your site.",
-)  # fmt: skip
+)
 def long_read(context: CheckContext) -> Iterator[Match]:
     """The post takes more than 20 minutes to read."""
     minutes = round(context.word_count / _WORDS_PER_MINUTE)

@@ -22,10 +22,11 @@ _COLOR_PAIRS = (
 
 
 @rule(
-    "low-contrast", "warning",
+    "low-contrast",
+    "warning",
     meaning="Many readers can't read it, and nobody can in bright light.",
     remedy="Choose a darker colour, in the post or under theme: in newsletter.yml.",
-)  # fmt: skip
+)
 def low_contrast(context: CheckContext) -> Iterator[Match]:
     """Text whose colour is too close to its background, in light mode."""
     found: dict[tuple[RGB, RGB], str] = {}
@@ -41,20 +42,22 @@ def low_contrast(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "low-contrast-theme", "warning",
+    "low-contrast-theme",
+    "warning",
     meaning="Many readers can't read it, and nobody can in bright light.",
     remedy="Choose colours with more contrast under theme: in newsletter.yml.",
-)  # fmt: skip
+)
 def low_contrast_theme(context: CheckContext) -> Iterator[Match]:
     """Two colours of the theme, text on background, that are too close in light mode."""
     yield from _check_palette(context, "light")
 
 
 @rule(
-    "low-contrast-dark", "warning",
+    "low-contrast-dark",
+    "warning",
     meaning="In dark mode, which every second reader uses at night, it can't be read.",
     remedy="Choose colours with more contrast under theme: dark: in newsletter.yml.",
-)  # fmt: skip
+)
 def low_contrast_dark(context: CheckContext) -> Iterator[Match]:
     """Two colours of the theme, text on background, that are too close in dark mode."""
     yield from _check_palette(context, "dark")

@@ -29,15 +29,16 @@ _SPAM_PHRASE = re.compile(
     r"|no obligation|guaranteed income|lowest price|credit card required|this is not spam"
     r"|click below|miracle|\$\$\$|€€€|free money|once in a lifetime|work from home|no catch",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _MIN_SPAM_PHRASES = 3
 
 
 @rule(
-    "no-unsubscribe-link", "error",
+    "no-unsubscribe-link",
+    "error",
     meaning="Readers who want to unsubscribe can only report spam, and the law requires a link.",
     remedy="Put {{ unsubscribe_url }} into the template's footer, in HTML and text.",
-)  # fmt: skip
+)
 def no_unsubscribe_link(context: CheckContext) -> Iterator[Match]:
     """The HTML or the text part has no unsubscribe link."""
     links = (
@@ -50,10 +51,11 @@ def no_unsubscribe_link(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "insecure-unsubscribe", "warning",
+    "insecure-unsubscribe",
+    "warning",
     meaning="Gmail and Yahoo show no unsubscribe button, and trust the sender less.",
     remedy="Serve public_url over https.",
-)  # fmt: skip
+)
 def insecure_unsubscribe(context: CheckContext) -> Iterator[Match]:
     """One-click unsubscribe uses a URL without https (RFC 8058 3.1)."""
     url = context.config.public_url or ""
@@ -62,10 +64,11 @@ def insecure_unsubscribe(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "no-postal-address", "warning",
+    "no-postal-address",
+    "warning",
     meaning="The law of many countries requires one in every issue; a send is refused without it.",
     remedy="Put postal_address: into newsletter.yml.",
-)  # fmt: skip
+)
 def no_postal_address(context: CheckContext) -> Iterator[Match]:
     """The settings have no postal address."""
     if not context.config.postal_address:
@@ -73,10 +76,11 @@ def no_postal_address(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "postal-address-left-out", "error",
+    "postal-address-left-out",
+    "error",
     meaning="The law of many countries requires it in every issue.",
     remedy="Put {{ newsletter.postal_address }} into the template's footer.",
-)  # fmt: skip
+)
 def postal_address_left_out(context: CheckContext) -> Iterator[Match]:
     """The HTML or the text part does not contain the postal address of the settings."""
     postal_address = _normalize_words(context.config.postal_address or "")
@@ -87,10 +91,11 @@ def postal_address_left_out(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "free-sender", "warning",
+    "free-sender",
+    "warning",
     meaning="Only the service itself may send from its addresses; other email is mostly rejected.",
     remedy="Send from an address at your own domain.",
-)  # fmt: skip
+)
 def free_sender(context: CheckContext) -> Iterator[Match]:
     """The sender's address is at a free email service."""
     domain = context.email.sender.address.rpartition("@")[2].lower()
@@ -101,10 +106,11 @@ def free_sender(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "sender-elsewhere", "hint",
+    "sender-elsewhere",
+    "hint",
     meaning="Filters and readers trust a sender more if the address is at the site's domain.",
     remedy="Send from an address at your site's domain, if you have one.",
-)  # fmt: skip
+)
 def sender_elsewhere(context: CheckContext) -> Iterator[Match]:
     """The sender's domain is not the site's."""
     domain = context.email.sender.address.rpartition("@")[2].lower()
@@ -117,10 +123,11 @@ def sender_elsewhere(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "text-part-differs", "warning",
+    "text-part-differs",
+    "warning",
     meaning="Filters distrust an email whose parts differ; some readers see only the text part.",
     remedy="Say the same in the text part as in the HTML.",
-)  # fmt: skip
+)
 def text_part_differs(context: CheckContext) -> Iterator[Match]:
     """The text part has less than 70 % of the post's words."""
     post_words = Counter(_WORD.findall(" ".join(block.text for block in context.blocks).casefold()))
@@ -133,10 +140,11 @@ def text_part_differs(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "blocked-words", "hint",
+    "blocked-words",
+    "hint",
     meaning="Filters know these words from spam.",
     remedy="Say it in your own words.",
-)  # fmt: skip
+)
 def blocked_words(context: CheckContext) -> Iterator[Match]:
     """Words of advertising in the subject, or three of them in the text (English)."""
     if found := _SPAM_PHRASE.search(context.default_email.subject):

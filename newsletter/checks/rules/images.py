@@ -47,11 +47,12 @@ _MIN_WORDS_PER_IMAGE = 30
 
 
 @rule(
-    "no-alt", "warning",
+    "no-alt",
+    "warning",
     meaning="Blind readers, and readers with images off, get nothing in its place.",
     remedy="Say in a few words what it shows, between the brackets of ![…], or as alt: in the "
     "front matter.",
-)  # fmt: skip
+)
 def no_alt(context: CheckContext) -> Iterator[Match]:
     """An image without an alternative text and without a caption."""
     for image in context.images:
@@ -67,10 +68,11 @@ def no_alt(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "file-name-alt", "warning",
+    "file-name-alt",
+    "warning",
     meaning="A blind reader hears the name of a file.",
     remedy="Say what the image shows.",
-)  # fmt: skip
+)
 def file_name_alt(context: CheckContext) -> Iterator[Match]:
     """An alternative text that is the name of a file."""
     for image in context.images:
@@ -83,10 +85,11 @@ def file_name_alt(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "no-image-size", "warning",
+    "no-image-size",
+    "warning",
     meaning="Text jumps while images load, and Outlook shows them in their full size.",
     remedy="Put the image beside the post, where it is measured, or give it width and height.",
-)  # fmt: skip
+)
 def no_image_size(context: CheckContext) -> Iterator[Match]:
     """An image without width or height."""
     for image in context.images:
@@ -99,12 +102,13 @@ def no_image_size(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "unreachable-image", "error",
+    "unreachable-image",
+    "error",
     meaning="Readers see an empty frame; a send is refused.",
     remedy="Set public_url and run newsletter serve; or set image_url to a static host and put the "
     "images there with newsletter archive --issue SLUG --publish; or use images with an https "
     "address.",
-)  # fmt: skip
+)
 def unreachable_image(context: CheckContext) -> Iterator[Match]:
     """An image beside the post, while the settings give it no public address."""
     for url, image in _get_local_images(context).items():
@@ -116,11 +120,12 @@ def unreachable_image(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "unsafe-svg", "error",
+    "unsafe-svg",
+    "error",
     meaning="It is neither served nor exported: readers see an empty frame, on the web, too.",
     remedy="Export it again as a plain SVG without scripts, links to other files and entities; or "
     "save it as PNG.",
-)  # fmt: skip
+)
 def unsafe_svg(context: CheckContext) -> Iterator[Match]:
     """An SVG beside the post that is more than a drawing, such as one with a script."""
     for image in context.issue.post.images.values():
@@ -130,10 +135,11 @@ def unsafe_svg(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "image-on-this-machine", "warning",
+    "image-on-this-machine",
+    "warning",
     meaning="Only this machine can open them: readers see empty frames.",
     remedy="Set image_url, or public_url, to an https address on the internet.",
-)  # fmt: skip
+)
 def image_on_this_machine(context: CheckContext) -> Iterator[Match]:
     """An image beside the post, while the settings publish images on this machine only."""
     url = context.config.image_url or context.config.public_url or ""
@@ -143,10 +149,11 @@ def image_on_this_machine(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "heavy-image", "warning",
+    "heavy-image",
+    "warning",
     meaning="On a phone's connection it loads slowly, and it costs the reader money.",
     remedy="Save it smaller: 1,300 pixels wide, as JPEG of quality 80.",
-)  # fmt: skip
+)
 def heavy_image(context: CheckContext) -> Iterator[Match]:
     """An image of more than 600 KB."""
     for image in _get_local_images(context).values():
@@ -158,10 +165,11 @@ def heavy_image(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "oversized-image", "hint",
+    "oversized-image",
+    "hint",
     meaning="Readers wait for pixels that their screens can't show.",
     remedy="Save it at twice the width at which it is shown.",
-)  # fmt: skip
+)
 def oversized_image(context: CheckContext) -> Iterator[Match]:
     """An image more than twice as wide, in pixels, as it is shown."""
     local = _get_local_images(context)
@@ -178,10 +186,11 @@ def oversized_image(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "unsupported-image", "warning",
+    "unsupported-image",
+    "warning",
     meaning="Readers with these programs see nothing, or a broken image.",
     remedy="Save it as JPEG or PNG.",
-)  # fmt: skip
+)
 def unsupported_image(context: CheckContext) -> Iterator[Match]:
     """An image of a type that the mail clients of 1 % of the readers or more don't show."""
     for image in context.images:
@@ -199,10 +208,11 @@ def unsupported_image(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "all-image", "warning",
+    "all-image",
+    "warning",
     meaning="With images off nothing is left; filters take an email of one image for spam.",
     remedy="Write what the image says as text.",
-)  # fmt: skip
+)
 def all_image(context: CheckContext) -> Iterator[Match]:
     """A post of images with hardly any text."""
     count = _count_body_images(context)
@@ -212,10 +222,11 @@ def all_image(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "few-words", "hint",
+    "few-words",
+    "hint",
     meaning="Filters, and readers with images off, go by the text alone.",
     remedy="Leave some images out, or say more about them.",
-)  # fmt: skip
+)
 def few_words(context: CheckContext) -> Iterator[Match]:
     """A post with fewer than 30 words for each image."""
     count = _count_body_images(context)

@@ -20,11 +20,12 @@ _CERTAIN_BOILERPLATE = frozenset(
 
 
 @rule(
-    "blog-furniture", "error",
+    "blog-furniture",
+    "error",
     meaning="Readers see parts of the page that the post was copied from; none of it works in "
     "an email.",
     remedy="Delete the line.",
-)  # fmt: skip
+)
 def blog_furniture(context: CheckContext) -> Iterator[Match]:
     """Labels, menus, share bars, comment forms and cookie notices of the original page."""
     for text, reason in context.misplaced_text.boilerplate.items():
@@ -37,10 +38,11 @@ def blog_furniture(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "page-leftover", "hint",
+    "page-leftover",
+    "hint",
     meaning="It may be a part of the page that the post was copied from.",
     remedy="Delete the line, unless you wrote it for this email.",
-)  # fmt: skip
+)
 def page_leftover(context: CheckContext) -> Iterator[Match]:
     """Related posts, sign-up lines, tags and site footers, which may be intended."""
     title = context.issue.post.title
@@ -59,11 +61,12 @@ def page_leftover(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "foreign-script", "error",
+    "foreign-script",
+    "error",
     meaning="Someone may have injected a link into the page; readers and filters see spam "
     "in your name.",
     remedy="Delete the line, and find out who can write to your site.",
-)  # fmt: skip
+)
 def foreign_script(context: CheckContext) -> Iterator[Match]:
     """A line on its own in another script than the post's that advertises or links somewhere."""
     for text, reason in context.misplaced_text.spam.items():
@@ -74,11 +77,12 @@ def foreign_script(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "injected-term", "error",
+    "injected-term",
+    "error",
     meaning="Someone may have injected a link into the page; readers and filters see spam "
     "in your name.",
     remedy="Delete the line, and find out who can write to your site.",
-)  # fmt: skip
+)
 def injected_term(context: CheckContext) -> Iterator[Match]:
     """A line on its own with a term of adult, gambling or drug spam."""
     for text, reason in context.misplaced_text.spam.items():
@@ -89,10 +93,11 @@ def injected_term(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "reader-comment", "warning",
+    "reader-comment",
+    "warning",
     meaning="A comment on the page would be sent as if you had written it.",
     remedy="Delete it.",
-)  # fmt: skip
+)
 def reader_comment(context: CheckContext) -> Iterator[Match]:
     """Readers' comments below the post."""
     for text, reason in context.misplaced_text.comments.items():

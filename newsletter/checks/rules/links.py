@@ -38,10 +38,11 @@ _ABSOLUTE_URL = re.compile(r"[a-z][a-z0-9+.-]*:|//|/|#|-nl", re.IGNORECASE)
 
 
 @rule(
-    "empty-link", "warning",
+    "empty-link",
+    "warning",
     meaning="What looks like a link in your source is plain text in the email, or does nothing.",
     remedy="Give it a URL, or remove the link.",
-)  # fmt: skip
+)
 def empty_link(context: CheckContext) -> Iterator[Match]:
     """A link without a target: empty, or ``#`` alone."""
     for link in context.body_tree.iter("a"):
@@ -58,10 +59,11 @@ def empty_link(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "broken-url", "warning",
+    "broken-url",
+    "warning",
     meaning="The link leads to a page that doesn't exist, or is plain text in the email.",
     remedy="Write the full URL, as in https://harbournotes.example/spring.",
-)  # fmt: skip
+)
 def broken_url(context: CheckContext) -> Iterator[Match]:
     """A link that is meant as a web address, but isn't one: www.… alone, https//…, two schemes."""
     for link in context.body_tree.iter("a"):
@@ -73,11 +75,12 @@ def broken_url(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "relative-link", "hint",
+    "relative-link",
+    "hint",
     meaning="It was resolved against the address of your site, which may not be the page's own.",
     remedy="Write the full URL, or a path that begins with /, or set canonical_url: to the post's "
     "address on your site.",
-)  # fmt: skip
+)
 def relative_link(context: CheckContext) -> Iterator[Match]:
     """A link whose target depends on the address of the post, which isn't known."""
     if context.issue.post.canonical_url:
@@ -91,10 +94,11 @@ def relative_link(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "insecure-link", "warning",
+    "insecure-link",
+    "warning",
     meaning="Others on the network can read and change the page; browsers warn about it.",
     remedy="Write https:// if the site supports it.",
-)  # fmt: skip
+)
 def insecure_link(context: CheckContext) -> Iterator[Match]:
     """A link or an image with http://, which is not encrypted."""
     links = (link.url for link in context.links if not (link.shows_url and is_sample_url(link.url)))
@@ -113,10 +117,11 @@ def insecure_link(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "private-link", "error",
+    "private-link",
+    "error",
     meaning="Nobody but you can open it.",
     remedy="Use the public URL.",
-)  # fmt: skip
+)
 def private_link(context: CheckContext) -> Iterator[Match]:
     """A link or an image on this machine or in a private network.
 
@@ -133,10 +138,11 @@ def private_link(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "private-address", "warning",
+    "private-address",
+    "warning",
     meaning="It opens only for readers who have such a machine in their own network.",
     remedy="Use the public URL; if it is an instruction, write it in `code`.",
-)  # fmt: skip
+)
 def private_address(context: CheckContext) -> Iterator[Match]:
     """The address of a private network, shown as it is: a router's, for instance."""
     for link in context.links:
@@ -150,10 +156,11 @@ def private_address(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "staging-link", "warning",
+    "staging-link",
+    "warning",
     meaning="Readers may get a password prompt, an old copy, or nothing at all.",
     remedy="Use the public URL.",
-)  # fmt: skip
+)
 def staging_link(context: CheckContext) -> Iterator[Match]:
     """A link to a host that looks like a staging copy of a site."""
     for url in dict.fromkeys(link.url for link in context.links):
@@ -168,10 +175,11 @@ def staging_link(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "bad-address", "warning",
+    "bad-address",
+    "warning",
     meaning="The mail client or the phone can't use it.",
     remedy="Write mailto:name@host or tel:+4712345678.",
-)  # fmt: skip
+)
 def bad_address(context: CheckContext) -> Iterator[Match]:
     """A mailto: or tel: link without a valid address or number."""
     for url in dict.fromkeys(link.url for link in context.links):
@@ -192,10 +200,11 @@ def bad_address(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "missing-anchor", "warning",
+    "missing-anchor",
+    "warning",
     meaning="The link opens a page outside the email, which may not have the anchor either.",
     remedy="Correct it, or give its target that id.",
-)  # fmt: skip
+)
 def missing_anchor(context: CheckContext) -> Iterator[Match]:
     """A link to an anchor that isn't in the email."""
     anchors = {element.get(key) for element in context.tree.iter() for key in ("id", "name")}
@@ -213,10 +222,11 @@ def missing_anchor(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "shortened-link", "warning",
+    "shortened-link",
+    "warning",
     meaning="Readers can't see where it leads, and filters distrust it: spammers use it.",
     remedy="Use the URL that it leads to.",
-)  # fmt: skip
+)
 def shortened_link(context: CheckContext) -> Iterator[Match]:
     """A link through a URL shortener."""
     for url in dict.fromkeys(link.url for link in context.links):
@@ -229,10 +239,11 @@ def shortened_link(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "mismatched-link", "warning",
+    "mismatched-link",
+    "warning",
     meaning="The link shows one URL and leads to another, as in phishing; filters look for that.",
     remedy="Make the link text the URL that it leads to, or not a URL.",
-)  # fmt: skip
+)
 def mismatched_link(context: CheckContext) -> Iterator[Match]:
     """A link whose text is a URL of another site."""
     for link in context.links:
@@ -246,10 +257,11 @@ def mismatched_link(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "doubled-parameter", "warning",
+    "doubled-parameter",
+    "warning",
     meaning="Your analytics, or the page itself, may use the wrong one.",
     remedy="Keep only one of them.",
-)  # fmt: skip
+)
 def doubled_parameter(context: CheckContext) -> Iterator[Match]:
     """A link that has a tracking parameter twice, or two question marks."""
     for url in dict.fromkeys(link.url for link in context.links):

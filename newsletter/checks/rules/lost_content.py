@@ -16,11 +16,12 @@ _MAX_LOST_SHARE = 0.01  # of the words: more is an error even if no whole block 
 
 
 @rule(
-    "lost-content", "error",
+    "lost-content",
+    "error",
     meaning="Something that you wrote is not in the email: no reader can know that it is missing.",
     remedy="Look at the line: close what is open there, or write it in plain Markdown. What you "
     "don't want in the email, delete.",
-)  # fmt: skip
+)
 def lost_content(context: CheckContext) -> Iterator[Match]:
     """A block, an image, a link or more than 1 % of the words that are not in the email."""
     too_many = _has_lost_many_words(context)
@@ -35,10 +36,11 @@ def lost_content(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "lost-words", "warning",
+    "lost-words",
+    "warning",
     meaning="Words that you wrote are not in the email.",
     remedy="Look at the line: close what is open there, or write it in plain Markdown.",
-)  # fmt: skip
+)
 def lost_words(context: CheckContext) -> Iterator[Match]:
     """Single words of the post that are not in the email."""
     if not _has_lost_many_words(context):

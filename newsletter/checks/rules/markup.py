@@ -20,10 +20,11 @@ _MOJIBAKE = re.compile("â€[™œ\x9d“”¦]|Ã[©¨¼¶¤±³]|Â[ \xa0«»
 
 
 @rule(
-    "long-line", "warning",
+    "long-line",
+    "warning",
     meaning="A mail server may truncate the line or break it in the middle of a word.",
     remedy="Split it into shorter lines.",
-)  # fmt: skip
+)
 def long_line(context: CheckContext) -> Iterator[Match]:
     """A line of the text part or a header over 998 bytes (RFC 5322 2.1.1); HTML is encoded."""
     for name, value in (("Subject", context.longest_email.subject), *context.longest_email.headers):
@@ -39,10 +40,11 @@ def long_line(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "deep-nesting", "warning",
+    "deep-nesting",
+    "warning",
     meaning="Outlook and old phones lose text, or show nothing.",
     remedy="Remove wrapper elements from the post or the template.",
-)  # fmt: skip
+)
 def deep_nesting(context: CheckContext) -> Iterator[Match]:
     """Elements nested more than 60 deep, or tables nested more than 10 deep."""
     depth, element = max(
@@ -68,10 +70,11 @@ def _iter_depths(root: Element) -> Iterator[tuple[int, Element]]:
 
 
 @rule(
-    "odd-character", "warning",
+    "odd-character",
+    "warning",
     meaning="Readers see a box, a question mark, or words in the wrong order.",
     remedy="Delete it, or replace it with the right character.",
-)  # fmt: skip
+)
 def odd_character(context: CheckContext) -> Iterator[Match]:
     """Control, private-use and replacement characters, noncharacters, and bidi overrides."""
     for part, setting in _iter_text_parts(context):
@@ -87,10 +90,11 @@ def odd_character(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "wrong-encoding", "warning",
+    "wrong-encoding",
+    "warning",
     meaning="Readers see 'Ã©' instead of 'é'.",
     remedy="Write the right characters, and save the file as UTF-8.",
-)  # fmt: skip
+)
 def wrong_encoding(context: CheckContext) -> Iterator[Match]:
     """UTF-8 that was read as Latin-1 at some point."""
     for part, setting in _iter_text_parts(context):

@@ -13,10 +13,11 @@ _CLICK_TRACKING_BYTES, _OPEN_TRACKING_BYTES = 300, 450
 
 
 @rule(
-    "clipped", "warning",
+    "clipped",
+    "warning",
     meaning="Gmail clips the email and hides the rest, including the unsubscribe link.",
     remedy="Shorten the post, or send its beginning with a link to the full post.",
-)  # fmt: skip
+)
 def clipped(context: CheckContext) -> Iterator[Match]:
     """The HTML, with what the provider adds, is larger than the 102 KB that Gmail shows."""
     size = estimate_sent_bytes(context)
@@ -27,10 +28,11 @@ def clipped(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "nearly-clipped", "hint",
+    "nearly-clipped",
+    "hint",
     meaning="A little more, and Gmail clips the end.",
     remedy="Shorten the post.",
-)  # fmt: skip
+)
 def nearly_clipped(context: CheckContext) -> Iterator[Match]:
     """The HTML is within a tenth of the 102 KB that Gmail shows."""
     size = estimate_sent_bytes(context)

@@ -45,10 +45,11 @@ class SpamScore:
 
 
 @Topic("Deliverability").rule(
-    "spam-score", "warning",
+    "spam-score",
+    "warning",
     meaning="Servers that use SpamAssassin put the email into the spam folder.",
     remedy="Look up the listed tests at spamassassin.apache.org, and fix what they point to.",
-)  # fmt: skip
+)
 def spam_score(context: CheckContext) -> tuple[Match, ...]:  # noqa: ARG001 - ``make_spam_findings`` does it
     """SpamAssassin, if installed, classifies the email as spam (`spamassassin -L -t`).
 
@@ -106,6 +107,4 @@ def make_spam_findings(score: SpamScore, context: CheckContext) -> tuple[Finding
         return ()
     rule = spam_score
     where = context.source_map.file
-    return (
-        Finding(rule.id, rule.severity, str(score), where, "", rule.meaning, rule.remedy),
-    )  # fmt: skip
+    return (Finding(rule.id, rule.severity, str(score), where, "", rule.meaning, rule.remedy),)

@@ -27,10 +27,11 @@ _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 
 @rule(
-    "no-subject", "error",
+    "no-subject",
+    "error",
     meaning="Readers see “(no subject)”, and most filters take such email for spam.",
     remedy="Put a subject: into the front matter that isn't empty without its merge tags.",
-)  # fmt: skip
+)
 def no_subject(context: CheckContext) -> Iterator[Match]:
     """The subject is empty for readers without attributes."""
     if not context.default_email.subject.strip():
@@ -38,10 +39,11 @@ def no_subject(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "long-subject", "warning",
+    "long-subject",
+    "warning",
     meaning="Inboxes cut off the end, which may be the important part.",
     remedy="Say it in 60 characters, or put the important part first.",
-)  # fmt: skip
+)
 def long_subject(context: CheckContext) -> Iterator[Match]:
     """The subject is longer than any inbox shows."""
     subject = context.default_email.subject
@@ -55,10 +57,11 @@ def long_subject(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "long-merge-value", "hint",
+    "long-merge-value",
+    "hint",
     meaning="Readers with long names see a subject that is cut off.",
     remedy="Move the merge tag to the end of the subject.",
-)  # fmt: skip
+)
 def long_merge_value(context: CheckContext) -> Iterator[Match]:
     """The subject is too long, but only for the reader with the longest values."""
     subject = context.longest_email.subject
@@ -76,10 +79,11 @@ def long_merge_value(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "shouting-subject", "warning",
+    "shouting-subject",
+    "warning",
     meaning="Capitals and exclamation marks read as shouting, to people and to filters.",
     remedy="Write it in normal case, with fewer exclamation marks.",
-)  # fmt: skip
+)
 def shouting_subject(context: CheckContext) -> Iterator[Match]:
     """The subject is in capitals, or has three exclamation marks."""
     subject = context.default_email.subject
@@ -97,10 +101,11 @@ def shouting_subject(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "emoji-subject", "warning",
+    "emoji-subject",
+    "warning",
     meaning="A screen reader reads out the names of emoji; some inboxes show a box.",
     remedy="Add a word.",
-)  # fmt: skip
+)
 def emoji_subject(context: CheckContext) -> Iterator[Match]:
     """The subject has no letter and no digit."""
     subject = context.default_email.subject
@@ -113,10 +118,11 @@ def emoji_subject(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "repeated-subject", "warning",
+    "repeated-subject",
+    "warning",
     meaning="Mail clients thread emails with the same subject; readers think they have read it.",
     remedy="Give this issue a different subject.",
-)  # fmt: skip
+)
 def repeated_subject(context: CheckContext) -> Iterator[Match]:
     """An earlier issue has the same subject."""
     normalized = _normalize_text(context.default_email.subject)
@@ -128,10 +134,11 @@ def repeated_subject(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "no-preheader", "warning",
+    "no-preheader",
+    "warning",
     meaning="Inboxes fill the line after the subject with whatever comes first in the email.",
     remedy="Add a line to the front matter: preheader: What this issue is about.",
-)  # fmt: skip
+)
 def no_preheader(context: CheckContext) -> Iterator[Match]:
     """There is no preheader."""
     if not context.default_email.preheader.strip():
@@ -141,10 +148,11 @@ def no_preheader(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "long-preheader", "hint",
+    "long-preheader",
+    "hint",
     meaning="Inboxes cut off the end.",
     remedy="Say it in 100 characters or less.",
-)  # fmt: skip
+)
 def long_preheader(context: CheckContext) -> Iterator[Match]:
     """The preheader is longer than inboxes show."""
     preheader = context.default_email.preheader
@@ -155,10 +163,11 @@ def long_preheader(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "preheader-repeats", "warning",
+    "preheader-repeats",
+    "warning",
     meaning="Readers see the same words twice instead of something new.",
     remedy="Say something in the preheader that the subject doesn't.",
-)  # fmt: skip
+)
 def preheader_repeats(context: CheckContext) -> Iterator[Match]:
     """The preheader repeats the subject."""
     preheader = _normalize_text(context.default_email.preheader)

@@ -17,10 +17,11 @@ _MJML_ELEMENT = re.compile(r"<(?P<name>mj-[a-z-]+)\s[^<>]*>", re.IGNORECASE)
 
 
 @rule(
-    "outlook-width", "warning",
+    "outlook-width",
+    "warning",
     meaning="Outlook for Windows draws it wider than its place: it sticks out on the right.",
     remedy="Make it narrower, in a row all cells together, and write paddings in px.",
-)  # fmt: skip
+)
 def outlook_width(context: CheckContext) -> Iterator[Match]:
     """A table, cell or image that is wider in Outlook for Windows than what it is in.
 
@@ -41,10 +42,11 @@ def outlook_width(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "foreign-merge-tag", "error",
+    "foreign-merge-tag",
+    "error",
     meaning="Readers see the code of another service's template where a value should be.",
     remedy="Write the name that it has here, or remove it.",
-)  # fmt: skip
+)
 def foreign_merge_tag(context: CheckContext) -> Iterator[Match]:
     """A merge tag of another service in the template, such as `*|FNAME|*` or `[[name]]`."""
     for tag, where in find_template_tags(context):
@@ -53,10 +55,11 @@ def foreign_merge_tag(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
-    "ignored-attribute", "hint",
+    "ignored-attribute",
+    "hint",
     meaning="The email is without what it says.",
     remedy="Remove it.",
-)  # fmt: skip
+)
 def ignored_attribute(context: CheckContext) -> Iterator[Match]:
     """An attribute in the template that MJML knows and that has no effect here."""
     for file, text in _iter_template_files(context):

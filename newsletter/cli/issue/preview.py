@@ -7,8 +7,12 @@ from newsletter.cli.output import echo, echo_err
 
 @click.command("preview", short_help="Preview the email in your browser as you write it.")
 @click.argument("issue", required=False)
-@click.option("--port", type=click.IntRange(1, 65535), metavar="N",
-              help="Port to listen on; 4321 or another free one if left out.")  # fmt: skip
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    help="Port to listen on; 4321 or another free one if left out.",
+)
 @click.option("--open/--no-open", "show", default=True, help="Open the page in your browser.")
 def preview_command(issue: str | None, *, port: int | None, show: bool) -> None:
     """Show an issue's email in your browser, updated after each save.

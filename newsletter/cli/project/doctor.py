@@ -104,9 +104,11 @@ def _check_notifications(project: "Project") -> "Iterator[DoctorCheck]":
     results = send_notification(project, describe_test(project.config.name), os.environ)
     if not results:
         yield fail(
-            "notify", "nobody is notified about sends", "There is nothing to try.",
+            "notify",
+            "nobody is notified about sends",
+            "There is nothing to try.",
             "Set notify.email or notify.command in newsletter.yml.",
-        )  # fmt: skip
+        )
     for channel, failure in results:
         if failure:
             yield fail("notify", f"no notification was sent {channel}: {failure}", "")

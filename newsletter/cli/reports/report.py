@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 @click.argument("issue", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @click.option(
-    "--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
     help="Write a self-contained HTML page.",
-)  # fmt: skip
+)
 def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> None:
     """Show the results of a send: delivered, bounced, opened, unsubscribed, complained.
 

@@ -82,11 +82,13 @@ def _list(project: "Project", engine: "sa.Engine", *, show_all: bool, as_json: b
         summary = summarize_unreadable(connection)
         rows = load_unreadable(connection, MAX_ROWS if show_all or as_json else _MAX_LISTED)
     if as_json:
-        print_json({
-            "unreadable": summary.total,
-            "dropped": summary.dropped_count,
-            "events": [_row_to_dict(row) for row in rows],
-        })  # fmt: skip
+        print_json(
+            {
+                "unreadable": summary.total,
+                "dropped": summary.dropped_count,
+                "events": [_row_to_dict(row) for row in rows],
+            }
+        )
         return
     zone = ZoneInfo(project.config.timezone)
     for row in rows:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @repeat_article_option
 @click.option("--again", is_flag=True, help="Replace the plan, while nothing of it was sent.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def plan_command(  # noqa: PLR0913 - one parameter per option
     issue: str | None,
     *,

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 @click.command("reconcile", short_help="Resolve unknown batches by SendGrid's events.")
 @click.argument("issue")
 @click.option(
-    "--events", "file", metavar="FILE",
+    "--events",
+    "file",
+    metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="SendGrid's events as JSON, one event or a list of events per line.",
-)  # fmt: skip
+)
 def reconcile_command(issue: str, *, file: Path | None) -> int:
     """Resolve unknown batches: SendGrid's event for a batch proves that it was accepted.
 

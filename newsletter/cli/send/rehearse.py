@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 )
 @click.argument("issue", required=False)
 @click.option(
-    "--faults", default="default", show_default=True, metavar="default|none|NAME,…",
+    "--faults",
+    default="default",
+    show_default=True,
+    metavar="default|none|NAME,…",
     help="The faults to inject.",
-)  # fmt: skip
+)
 @click.option(
-    "--readers", type=click.IntRange(1, 1_000_000), metavar="N",
+    "--readers",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
     help="N made-up readers instead of the list.",
-)  # fmt: skip
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_json: bool) -> int:
     """Send an issue to nobody, with the code that will really send it; prove who would get it.

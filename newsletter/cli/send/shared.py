@@ -41,9 +41,13 @@ CANCELLATION_CAVEAT = (
 MAX_LISTED_BATCHES = 5
 
 concurrency_option = click.option(
-    "--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N",
+    "--concurrency",
+    type=click.IntRange(1, 256),
+    default=16,
+    show_default=True,
+    metavar="N",
     help="Number of concurrent requests.",
-)  # fmt: skip
+)
 repeat_article_option = click.option(
     "--repeat-article", is_flag=True, help="Send it to readers who got it as another issue, too."
 )

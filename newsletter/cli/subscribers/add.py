@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 @click.option("--name", default="", help="Their name.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag; may be repeated.")
 @click.option(
-    "--attribute", "attributes", multiple=True, metavar="NAME=VALUE",
+    "--attribute",
+    "attributes",
+    multiple=True,
+    metavar="NAME=VALUE",
     help="An attribute; may be repeated.",
-)  # fmt: skip
+)
 @click.option("--pending", is_flag=True, help="They have not confirmed yet: send them no issues.")
 @click.option(
     "--consent", default="", metavar="TEXT", help="How they consented; the journal keeps it."

@@ -17,9 +17,11 @@ _STDOUT = Path("-")
 @click.command("export", short_help="Write the readers to a file.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=_STDOUT)
 @click.option(
-    "--format", "kind", type=click.Choice(["csv", "jsonl"]),
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "jsonl"]),
     help="CSV, or JSON lines.  [default: by FILE's extension, else csv]",
-)  # fmt: skip
+)
 @click.option("--segment", metavar="NAME|QUERY", help="Only the readers of a segment.")
 @click.option("--journal", is_flag=True, help="With the consent journal; JSON lines only.")
 @click.option("--raw", is_flag=True, help="Don't escape cells that Excel would run.")

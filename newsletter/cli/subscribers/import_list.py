@@ -29,15 +29,19 @@ MEMORY_REPORT_ROWS = 100_000
 @click.command("import", short_help="Add the readers of a file.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--map", "mapping", multiple=True, metavar="COLUMN=FIELD",
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="COLUMN=FIELD",
     help="What a column holds: email, name, first_name, last_name, status, tags, joined_at, "
     "confirmed_at, source, consent, confirmation, opt_out, ignored or any attribute.",
-)  # fmt: skip
+)
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Tag every reader of the file.")
 @click.option(
-    "--resubscribe", is_flag=True,
+    "--resubscribe",
+    is_flag=True,
     help="Bring back readers who unsubscribed or bounced, but never those who complained.",
-)  # fmt: skip
+)
 @click.option(
     "--consent", metavar="TEXT", help="Where their consent comes from; the journal keeps it."
 )

@@ -24,9 +24,11 @@ LONG_WAIT_SECONDS = 5.0
 
 @click.command("sync", short_help="Bring SendGrid's bounces and unsubscribes into the list.")
 @click.option(
-    "--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
     help="Fetch from this day on, instead of since the last sync.  [2026-11-22]",
-)  # fmt: skip
+)
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: bool) -> None:

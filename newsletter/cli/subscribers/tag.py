@@ -20,12 +20,13 @@ MAX_REMARKS_SHOWN = 10
 _SELECTION_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--address", "addresses", multiple=True, metavar="ADDRESS", help="This reader."),
     click.option(
-        "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        "--file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="The readers of a file: one address per line, or CSV with a column of addresses.",
     ),
     click.option("--query", metavar="NAME|QUERY", help="The readers of a segment."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead."),
-)  # fmt: skip
+)
 
 
 def _add_selection_options(command: Callable[..., int]) -> Callable[..., int]:

@@ -17,17 +17,21 @@ if TYPE_CHECKING:
 
 @click.command("archive", short_help="Write issues as web pages, and publish them.")
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
     help="The folder to write to; its other files are kept. build/archive if not given.",
-)  # fmt: skip
+)
 @click.option(
-    "--issue", metavar="ISSUE",
+    "--issue",
+    metavar="ISSUE",
     help="Only this issue's images and page; it may not be sent yet.",
-)  # fmt: skip
+)
 @click.option(
-    "--base-url", metavar="URL",
+    "--base-url",
+    metavar="URL",
     help="Where the folder will be published; by image_url or public_url if not given.",
-)  # fmt: skip
+)
 @click.option("--publish", is_flag=True, help="Then run publish.command of newsletter.yml.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def archive_command(

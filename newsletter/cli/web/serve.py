@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True,
               metavar="N", help="Port to listen on; 0 for any free port.")  # fmt: skip
-@click.option("--metrics-port", type=click.IntRange(1, 65535), metavar="N",
-              help="Port for Prometheus metrics, on this machine only.")  # fmt: skip
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    help="Port for Prometheus metrics, on this machine only.",
+)
 def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     """Serve the newsletter's public pages, its webhook and its schedule on one port.
 

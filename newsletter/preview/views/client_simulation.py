@@ -50,8 +50,12 @@ _VALUE_FEATURES = {
     "css-unit-calc": re.compile(r"\bcalc\(", re.IGNORECASE),
     "css-rgba": re.compile(r"\brgba\(", re.IGNORECASE),
 }
-_DISPLAY_FEATURES = {"flex": "css-display-flex", "inline-flex": "css-display-flex",
-             "grid": "css-display-grid", "inline-grid": "css-display-grid"}  # fmt: skip
+_DISPLAY_FEATURES = {
+    "flex": "css-display-flex",
+    "inline-flex": "css-display-flex",
+    "grid": "css-display-grid",
+    "inline-grid": "css-display-grid",
+}
 
 
 @dataclass(frozen=True, slots=True)

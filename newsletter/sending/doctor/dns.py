@@ -72,9 +72,11 @@ def check_domain(domain: str, resolver: DnsResolver) -> Iterator[DoctorCheck]:
             yield check(domain, resolver)
         except DnsUnavailableError:
             yield warn(
-                about, f"could not query DNS for {domain}", "The record was not checked.",
+                about,
+                f"could not query DNS for {domain}",
+                "The record was not checked.",
                 "Try again from a machine that is online.",
-            )  # fmt: skip
+            )
 
 
 def _check_spf(domain: str, resolver: DnsResolver) -> DoctorCheck:
@@ -82,20 +84,25 @@ def _check_spf(domain: str, resolver: DnsResolver) -> DoctorCheck:
     records = [text for text in resolver.lookup(domain, "TXT") if re.match(r"v=spf1(?: |$)", text)]
     if len(records) > 1:
         return fail(
-            "SPF", f"{domain} has {len(records)} records", "With more than one, none is valid.",
+            "SPF",
+            f"{domain} has {len(records)} records",
+            "With more than one, none is valid.",
             "Merge them into one.",
-        )  # fmt: skip
+        )
     if not records:
         return warn(
-            "SPF", f"{domain} has no SPF record",
+            "SPF",
+            f"{domain} has no SPF record",
             "Some servers trust it less; SendGrid's own envelope address has one.",
             f"Publish a TXT record at {domain}: v=spf1 include:sendgrid.net ~all",
-        )  # fmt: skip
+        )
     if re.search(r"(?:^| )\+?all$", records[0]):
         return fail(
-            "SPF", f"{domain}: {records[0]}", "It allows everybody to send as your domain.",
+            "SPF",
+            f"{domain}: {records[0]}",
+            "It allows everybody to send as your domain.",
             "End it with ~all or -all.",
-        )  # fmt: skip
+        )
     return ok("SPF", f"{domain}: {records[0]}")
 
 
@@ -111,10 +118,11 @@ def _check_dkim(domain: str, resolver: DnsResolver) -> DoctorCheck:
             return ok("DKIM", f"both keys are at {key_domain} (s1, s2)")
         if found:
             return warn(
-                "DKIM", f"only {found[0]} has a key at {key_domain}",
+                "DKIM",
+                f"only {found[0]} has a key at {key_domain}",
                 "When SendGrid switches to the other key, emails are no longer signed.",
                 f"Publish the other record: {_DASHBOARD_PATH}.",
-            )  # fmt: skip
+            )
     return fail(
         "DKIM",
         f"neither s1._domainkey.{domain} nor s2._domainkey.{domain} has a key",
@@ -141,17 +149,21 @@ def _check_dmarc(domain: str, resolver: DnsResolver) -> DoctorCheck:
         ]
         if len(records) > 1:
             return fail(
-                "DMARC", f"_dmarc.{record_domain} has {len(records)} records",
-                "With more than one, none is valid.", "Keep one of them.",
-            )  # fmt: skip
+                "DMARC",
+                f"_dmarc.{record_domain} has {len(records)} records",
+                "With more than one, none is valid.",
+                "Keep one of them.",
+            )
         if records:
             return _check_dmarc_policy(
                 domain, record_domain, dict(_TAG.findall(records[0].lower()))
             )
     return warn(
-        "DMARC", f"{domain} has no policy", "Gmail and Yahoo require one from bulk senders.",
+        "DMARC",
+        f"{domain} has no policy",
+        "Gmail and Yahoo require one from bulk senders.",
         f"Publish a TXT record at _dmarc.{domain}: v=DMARC1; p=none; rua=mailto:YOUR-ADDRESS",
-    )  # fmt: skip
+    )
 
 
 def _check_dmarc_policy(domain: str, record_domain: str, tags: dict[str, str]) -> DoctorCheck:
@@ -169,10 +181,11 @@ def _check_dmarc_policy(domain: str, record_domain: str, tags: dict[str, str]) -
     alignment = "exactly this domain" if strict else "this domain or one of the same organisation"
     if strict and record_domain != domain:
         return warn(
-            "DMARC", f"_dmarc.{record_domain}: p={policy}, adkim=s",
+            "DMARC",
+            f"_dmarc.{record_domain}: p={policy}, adkim=s",
             f"The DKIM signature must be from {domain} itself.",
             f"Authenticate {domain} at SendGrid, not {record_domain}; or set adkim=r.",
-        )  # fmt: skip
+        )
     return ok(
         "DMARC", f"_dmarc.{record_domain}: {policy}; the DKIM signature must be from {alignment}"
     )
@@ -183,15 +196,18 @@ def _check_mx(domain: str, resolver: DnsResolver) -> DoctorCheck:
     records = resolver.lookup(domain, "MX")
     if any(record.split()[-1] == "." for record in records):
         return fail(
-            "MX", f"{domain} accepts no mail (null MX, RFC 7505)",
+            "MX",
+            f"{domain} accepts no mail (null MX, RFC 7505)",
             "Replies bounce, and many servers reject email from it.",
             "Publish an MX record, or send from another domain.",
-        )  # fmt: skip
+        )
     if not records:
         return warn(
-            "MX", f"{domain} has no MX record", "Replies from readers may be lost.",
+            "MX",
+            f"{domain} has no MX record",
+            "Replies from readers may be lost.",
             "Publish an MX record, or set sender.reply_to to an address that you read.",
-        )  # fmt: skip
+        )
     hosts = ", ".join(sorted(record.split()[-1].rstrip(".") for record in records)[:2])
     return ok("MX", f"replies to {domain} go to {hosts}")
 

@@ -76,16 +76,18 @@ def _check_api_key(config: Config, environment: Mapping[str, str]) -> Iterator[D
         return
     if urlsplit(server).hostname in LOOPBACK_HOSTS:
         yield warn(
-            "API", f"email goes to {server}, which is on this machine",
+            "API",
+            f"email goes to {server}, which is on this machine",
             "A fake SendGrid delivers nothing.",
             "For real sends, unset SENDGRID_HOST or remove sendgrid.host from newsletter.yml.",
-        )  # fmt: skip
+        )
     elif not _API_KEY_PATTERN.fullmatch(key):
         yield warn(
-            "key", f"{API_KEY_VARIABLE} is set, but does not look like a SendGrid API key",
+            "key",
+            f"{API_KEY_VARIABLE} is set, but does not look like a SendGrid API key",
             "SendGrid may reject every request.",
             "A key has 69 characters and begins with SG. — copy it again.",
-        )  # fmt: skip
+        )
         return
     yield ok("key", f"{API_KEY_VARIABLE} is set")
 
@@ -94,18 +96,20 @@ def _check_sender(config: Config) -> DoctorCheck:
     domain = sender_domain(config)
     if domain in FREE_MAIL_DOMAINS:
         return fail(
-            "sender", f"email is sent from {config.sender.address}",
+            "sender",
+            f"email is sent from {config.sender.address}",
             "Only the service itself may send from there: most email is rejected (DMARC).",
             "Send from an address at your own domain.",
-        )  # fmt: skip
+        )
     hosts = {get_host(url) for url in (config.site_url, config.public_url) if url}
     other_hosts = sorted(host for host in hosts if not _are_related(host, domain))
     if other_hosts:
         return warn(
-            "sender", f"email is sent from {domain}, but links lead to {', '.join(other_hosts)}",
+            "sender",
+            f"email is sent from {domain}, but links lead to {', '.join(other_hosts)}",
             "Spam filters trust an email more if its links lead to the sender's domain.",
             "Use one domain for sender.address, site_url and public_url if you can.",
-        )  # fmt: skip
+        )
     return ok("sender", f"{config.sender.address}, at the site's domain")
 
 
@@ -143,18 +147,20 @@ def _check_image_address(config: Config) -> DoctorCheck:
     address = config.image_url or config.public_url
     if not address:
         return warn(
-            "images", "neither image_url nor public_url is set",
+            "images",
+            "neither image_url nor public_url is set",
             "Images beside a post have no address: a send of an issue that has some is refused.",
             "Set public_url and run newsletter serve; or set image_url to a static host and use "
             "newsletter archive --issue SLUG --publish; or use images with an https address.",
-        )  # fmt: skip
+        )
     setting = "image_url" if config.image_url else "public_url"
     if not address.startswith("https://"):
         return warn(
-            "images", f"{setting} is {address}",
+            "images",
+            f"{setting} is {address}",
             "Only this machine can open it: readers could not see the images.",
             "Set it to an https address on the internet.",
-        )  # fmt: skip
+        )
     return ok("images", f"images beside a post are at {address}")
 
 
@@ -163,24 +169,27 @@ def _check_webhook(config: Config) -> DoctorCheck:
         return ok("webhook", "the key that verifies SendGrid's events is set")
     if config.sendgrid.webhook_unsigned:
         return warn(
-            "webhook", "unsigned events are accepted",
+            "webhook",
+            "unsigned events are accepted",
             "Anybody who finds the URL can unsubscribe readers.",
             "Turn on the Signed Event Webhook at SendGrid and set sendgrid.webhook_key.",
-        )  # fmt: skip
+        )
     return warn(
-        "webhook", "sendgrid.webhook_key is not set",
+        "webhook",
+        "sendgrid.webhook_key is not set",
         "Bounces and complaints are only fetched by newsletter subscribers sync.",
         "See docs/how-to/webhook.md.",
-    )  # fmt: skip
+    )
 
 
 def _check_tracking(config: Config) -> Iterator[DoctorCheck]:
     if actions := sorted(config.tracking.unconditional, reverse=True):
         yield warn(
-            "tracking", f"{' and '.join(actions)} of every reader are recorded (tracking: all)",
+            "tracking",
+            f"{' and '.join(actions)} of every reader are recorded (tracking: all)",
             "In some countries, Italy and France among them, that takes each reader's consent.",
             "To ask readers, and record nothing of the others: tracking: ask in newsletter.yml.",
-        )  # fmt: skip
+        )
 
 
 def _check_templates(project: Project) -> DoctorCheck:
@@ -202,8 +211,12 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
     try:
         file = sqlite_file(config.database, project.root)
         if file is not None and not file.is_file():
-            yield warn("database", "there is no database yet", "There is nobody to send to.",
-                       "Add subscribers with: newsletter subscribers import FILE.csv")  # fmt: skip
+            yield warn(
+                "database",
+                "there is no database yet",
+                "There is nobody to send to.",
+                "Add subscribers with: newsletter subscribers import FILE.csv",
+            )
             yield clock
             return
         with database_engine(config.database, project.root, config.id) as engine:
@@ -222,16 +235,18 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
     readers = f"{count:,} reader{'' if count == 1 else 's'}"
     if config.id and owner not in {"", config.id}:
         yield fail(
-            "database", f"it belongs to another newsletter, with the id {owner}",
+            "database",
+            f"it belongs to another newsletter, with the id {owner}",
             "Every command that writes to it is refused.",
             "Set database: in newsletter.yml to a database of its own.",
-        )  # fmt: skip
+        )
     elif owner and not config.id:
         yield warn(
-            "database", f"newsletter.yml has no id; the database belongs to the newsletter {owner}",
+            "database",
+            f"newsletter.yml has no id; the database belongs to the newsletter {owner}",
             "Nothing keeps this newsletter from writing to another one's database.",
             f"If it is the same newsletter, set in newsletter.yml: id: {owner}",
-        )  # fmt: skip
+        )
     else:
         yield ok("database", f"up to date; {readers} may be mailed")
     if copied:
@@ -240,10 +255,11 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
     yield from schedule
     if latest and latest > now + _MAX_CLOCK_SKEW:
         yield fail(
-            "clock", f"it is {local} here, but a record is dated {latest:%Y-%m-%d %H:%M} UTC",
+            "clock",
+            f"it is {local} here, but a record is dated {latest:%Y-%m-%d %H:%M} UTC",
             "Scheduled sends would go out, and links expire, at the wrong time.",
             "Synchronize this machine's clock (NTP).",
-        )  # fmt: skip
+        )
     else:
         yield clock
 
@@ -263,18 +279,24 @@ def _check_durability(connection: sa.Connection) -> list[DoctorCheck]:
         if connection.scalar(sa.text(f"SHOW {name}")) == "off"
     ]
     if off:
-        checks.append(warn(
-            "database", f"{' and '.join(off)} of PostgreSQL {'is' if len(off) == 1 else 'are'} off",
-            "If the server crashes during a send, readers can get it twice.",
-            f"Set {' and '.join(off)} to on in postgresql.conf.",
-        ))  # fmt: skip
+        checks.append(
+            warn(
+                "database",
+                f"{' and '.join(off)} of PostgreSQL {'is' if len(off) == 1 else 'are'} off",
+                "If the server crashes during a send, readers can get it twice.",
+                f"Set {' and '.join(off)} to on in postgresql.conf.",
+            )
+        )
     standbys = connection.scalar(sa.text("SELECT count(*) FROM pg_stat_replication"))
     if standbys and not connection.scalar(sa.text("SHOW synchronous_standby_names")):
-        checks.append(warn(
-            "database", "PostgreSQL has standby servers, none of them synchronous",
-            "If one takes over during a send, readers can get it twice.",
-            "Set synchronous_standby_names, or hold sends until the old server is back.",
-        ))  # fmt: skip
+        checks.append(
+            warn(
+                "database",
+                "PostgreSQL has standby servers, none of them synchronous",
+                "If one takes over during a send, readers can get it twice.",
+                "Set synchronous_standby_names, or hold sends until the old server is back.",
+            )
+        )
     return checks
 
 
@@ -287,11 +309,14 @@ def _check_unreadable_events(
         return []
     age = _format_age(int((now - newest_at).total_seconds() // 3600))
     dropped = f"; {dropped_count:,} older ones were dropped" if dropped_count else ""
-    return [warn(
-        "events", f"{count:,} received and not understood, the latest {age} ago{dropped}",
-        "If one says that a reader has unsubscribed or complained, they still get email.",
-        "Look at them with: newsletter events unreadable",
-    )]  # fmt: skip
+    return [
+        warn(
+            "events",
+            f"{count:,} received and not understood, the latest {age} ago{dropped}",
+            "If one says that a reader has unsubscribed or complained, they still get email.",
+            "Look at them with: newsletter events unreadable",
+        )
+    ]
 
 
 def _format_age(hours: int) -> str:

@@ -16,16 +16,18 @@ def check_notify_setting(project: Project) -> Iterator[DoctorCheck]:
     program = settings.command[0] if settings.command else ""
     if program and not _can_be_run(project, program):
         yield warn(
-            "notify", f"the program of notify.command was not found: {program}",
+            "notify",
+            f"the program of notify.command was not found: {program}",
             "You are not told when a scheduled send stops.",
             "Install it, or write its whole path.",
-        )  # fmt: skip
+        )
     elif not program and "blocked" in settings.on:
         yield warn(
-            "notify", f"notifications go to {', '.join(settings.email)}, by SendGrid alone",
+            "notify",
+            f"notifications go to {', '.join(settings.email)}, by SendGrid alone",
             "If SendGrid blocks a send because of the API key, it accepts no notification either.",
             "Set notify.command, too.",
-        )  # fmt: skip
+        )
     else:
         yield ok(
             "notify",

@@ -62,15 +62,19 @@ def check_account(
     response = client.get("scopes", {}, _MAX_BYTES)
     if isinstance(response, NoResponse):
         yield fail(
-            "API", f"no response from {client.host}: {response.reason}", "Nothing can be sent.",
+            "API",
+            f"no response from {client.host}: {response.reason}",
+            "Nothing can be sent.",
             "Check this machine's internet connection, and status.sendgrid.com.",
-        )  # fmt: skip
+        )
         return
     if response.status == _HTTP_UNAUTHORIZED:
         yield fail(
-            "API", "SendGrid rejects the API key (401)", "Nothing can be sent.",
+            "API",
+            "SendGrid rejects the API key (401)",
+            "Nothing can be sent.",
             "Create a new key, in the region of sendgrid.region, and set SENDGRID_API_KEY to it.",
-        )  # fmt: skip
+        )
         return
     yield from _check_scopes(config, response)
     yield from _check_clock(response, now)
@@ -82,16 +86,22 @@ def _check_scopes(config: Config, response: Response) -> Iterator[DoctorCheck]:
     scopes = data.get("scopes") if isinstance(data, dict) else None
     if response.status != _HTTP_OK or not isinstance(scopes, list):
         yield warn(
-            "API", f"could not fetch the key's permissions ({response.status})",
-            "A send may be refused.", "Try: newsletter test --to YOUR-ADDRESS",
-        )  # fmt: skip
+            "API",
+            f"could not fetch the key's permissions ({response.status})",
+            "A send may be refused.",
+            "Try: newsletter test --to YOUR-ADDRESS",
+        )
         return
     required = (*REQUIRED_SCOPES, _GROUP_SCOPE) if config.sendgrid.asm_group else REQUIRED_SCOPES
     missing = [scope for scope in required if not _has_scope(scope, scopes)]
     for scope in missing:
         make = fail if scope.is_mandatory else warn
-        yield make("API", f"the key lacks {scope.scope}", f"It is needed for {scope.purpose}.",
-                   f"Add it: {_DASHBOARD_PATH}.")  # fmt: skip
+        yield make(
+            "API",
+            f"the key lacks {scope.scope}",
+            f"It is needed for {scope.purpose}.",
+            f"Add it: {_DASHBOARD_PATH}.",
+        )
     if not missing:
         yield ok("API", "the key has all permissions that are needed")
 
@@ -113,10 +123,11 @@ def _check_clock(response: Response, now: datetime.datetime) -> Iterator[DoctorC
     if skew > _WARN_SKEW:
         make = fail if skew > _FAIL_SKEW else warn
         yield make(
-            "clock", f"this machine's clock is {skew:,.0f} s off SendGrid's",
+            "clock",
+            f"this machine's clock is {skew:,.0f} s off SendGrid's",
             "Scheduled sends go out at the wrong time, and signed events are rejected.",
             "Synchronize it (NTP).",
-        )  # fmt: skip
+        )
     else:
         yield ok("clock", "in sync with SendGrid's")
 
@@ -137,30 +148,34 @@ def _check_sender_identity(config: Config, client: SendGridClient) -> DoctorChec
         return ok("sender at SendGrid", f"{domain} is authenticated")
     if matching_domains:
         return fail(
-            "sender at SendGrid", f"{domain} is set up, but not verified",
+            "sender at SendGrid",
+            f"{domain} is set up, but not verified",
             "Emails are not signed by your domain.",
             "Publish its records, then Verify: SendGrid → Settings → Sender Authentication.",
-        )  # fmt: skip
+        )
     matching_senders = [
         row for row in senders or () if str(row.get("from_email", "")).lower() == address
     ]
     if any(row.get("verified") is True for row in matching_senders):
         return warn(
-            "sender at SendGrid", f"{address} is verified, its domain is not authenticated",
+            "sender at SendGrid",
+            f"{address} is verified, its domain is not authenticated",
             "Emails are signed by SendGrid, not by your domain: DMARC can't pass.",
             "Authenticate the domain: SendGrid → Settings → Sender Authentication.",
-        )  # fmt: skip
+        )
     if domains is None or senders is None:
         return warn(
-            "sender at SendGrid", "the key may not read whether the sender is verified",
+            "sender at SendGrid",
+            "the key may not read whether the sender is verified",
             "SendGrid rejects email from unverified senders.",
             "Check it: SendGrid → Settings → Sender Authentication.",
-        )  # fmt: skip
+        )
     return fail(
-        "sender at SendGrid", f"neither {address} nor its domain is verified",
+        "sender at SendGrid",
+        f"neither {address} nor its domain is verified",
         "SendGrid rejects every email from it (403).",
         "Authenticate the domain: SendGrid → Settings → Sender Authentication.",
-    )  # fmt: skip
+    )
 
 
 def _parse_rows(response: Response | NoResponse) -> list[dict[str, Any]] | None:
@@ -191,15 +206,20 @@ def check_one_click_unsubscribe(config: Config) -> Iterator[DoctorCheck]:
     try:
         with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_SECONDS) as pool:
             response = pool.request(
-                "POST", url, fields={"List-Unsubscribe": "One-Click"}, encode_multipart=False,
-                redirect=False, preload_content=False,
-            )  # fmt: skip
+                "POST",
+                url,
+                fields={"List-Unsubscribe": "One-Click"},
+                encode_multipart=False,
+                redirect=False,
+                preload_content=False,
+            )
     except (urllib3.exceptions.HTTPError, OSError) as error:
         yield fail(
-            "one-click", f"no response from {config.public_url}: {_describe_error(error)}",
+            "one-click",
+            f"no response from {config.public_url}: {_describe_error(error)}",
             "Readers can't unsubscribe, and report spam instead.",
             "Start newsletter serve behind your https proxy.",
-        )  # fmt: skip
+        )
         return
     yield _check_unsubscribe_response(config, response)
 
@@ -207,19 +227,21 @@ def check_one_click_unsubscribe(config: Config) -> Iterator[DoctorCheck]:
 def _check_unsubscribe_response(config: Config, response: urllib3.BaseHTTPResponse) -> DoctorCheck:
     if _is_redirect(response.status):
         return fail(
-            "one-click", f"{config.public_url} redirects ({response.status})",
+            "one-click",
+            f"{config.public_url} redirects ({response.status})",
             "Mail clients don't follow: their unsubscribe button does nothing (RFC 8058 3.1).",
             f"Set public_url to the target: {response.headers.get('Location', '')[:80]}",
-        )  # fmt: skip
+        )
     policies = response.headers.get("Referrer-Policy", "").split(",")  # a proxy may add its own
     is_ours = "no-referrer" in {policy.strip() for policy in policies}
     if response.status == _HTTP_NOT_FOUND and is_ours:
         return ok("one-click", f"{config.public_url} accepts POST and rejects an unknown token")
     return fail(
-        "one-click", f"a different server responds at {config.public_url} ({response.status})",
+        "one-click",
+        f"a different server responds at {config.public_url} ({response.status})",
         "Readers can't unsubscribe, and report spam instead.",
         "Configure the proxy to pass /u/ and /p/ to newsletter serve, POST included.",
-    )  # fmt: skip
+    )
 
 
 def _is_redirect(status: int) -> bool:

@@ -24,20 +24,23 @@ def check_private_data(
     """
     if database and database.stat().st_mode & stat.S_IRWXO:
         yield warn(
-            "database", f"every user of this machine may open {display_path(database)}",
+            "database",
+            f"every user of this machine may open {display_path(database)}",
             "It holds your readers' addresses and the secrets of their links.",
             f"Let only its owner and its group: chmod o= {display_path(database)}*",
-        )  # fmt: skip
+        )
     outdated, unreadable = find_outdated_dry_runs(connection, project.build_dir)
     for folder in outdated:
         yield warn(
-            "dry runs", f"{display_path(folder)} mentions readers who have been erased since",
+            "dry runs",
+            f"{display_path(folder)} mentions readers who have been erased since",
             "Whoever asks to be erased is to be erased everywhere.",
             f"Delete it: rm -r {display_path(folder)}",
-        )  # fmt: skip
+        )
     for folder in unreadable:
         yield warn(
-            "dry runs", f"{display_path(folder)} can't be read",
+            "dry runs",
+            f"{display_path(folder)} can't be read",
             "It may mention readers who have been erased since.",
             "Look into it as the user who has made it, or delete it.",
-        )  # fmt: skip
+        )

@@ -43,16 +43,18 @@ def _check_starters(
     )
     if first <= now - OVERDUE_AFTER:
         return fail(
-            "schedule", f"{count}, and the first was due at {time}; {seen or 'nothing starts it'}",
+            "schedule",
+            f"{count}, and the first was due at {time}; {seen or 'nothing starts it'}",
             "It has not been started.",
             "Start it with: newsletter send --due",
-        )  # fmt: skip
+        )
     if not any(beat.is_recent for beat in heartbeats):
         return warn(
-            "schedule", f"{count} until {time}; {seen or 'nothing that starts it was seen'}",
+            "schedule",
+            f"{count} until {time}; {seen or 'nothing that starts it was seen'}",
             "Nothing would start it.",
             _NEXT_STEP,
-        )  # fmt: skip
+        )
     return ok("schedule", f"{count} until {time}; {seen}")
 
 

@@ -33,11 +33,12 @@ COMMANDS: Mapping[tuple[NotificationKind, str], tuple[tuple[str, str], ...]] = {
     ("blocked", ""): (("Once the cause is fixed, continue it", "resume {}"),),
     ("needs_decision", "done"): (_RETRY,),
     ("needs_decision", "paused"): (
-        ("Continue it", "resume {}"), ("Give up what is left", "cancel {}"),
+        ("Continue it", "resume {}"),
+        ("Give up what is left", "cancel {}"),
     ),
     ("needs_decision", ""): (("See how to decide", "status {}"),),
     ("no_events", ""): (("Find out why", "doctor --online"),),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)

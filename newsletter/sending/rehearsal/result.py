@@ -97,9 +97,10 @@ class RehearsalResult:
     def skipped(self) -> int:
         """Recipients without an email whose reason is on record."""
         return sum(
-            count for (state, times), count in self.delivery_counts.items()
+            count
+            for (state, times), count in self.delivery_counts.items()
             if times == 0 and state in SKIPPED_STATES
-        )  # fmt: skip
+        )
 
     @property
     def lost(self) -> int:

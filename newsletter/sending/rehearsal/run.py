@@ -196,10 +196,13 @@ class _Rehearsal:
         project = self.options.project
         arguments = [str(project.root), self.options.issue, str(self.max_batch_size)]
         with subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", SENDER_MODULE, *arguments], env=self._environment(), text=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            [sys.executable, "-m", SENDER_MODULE, *arguments],
+            env=self._environment(),
+            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C must reach this process only
-        ) as process:  # fmt: skip
+        ) as process:
             try:
                 killed = self._wait_for_sender(process)
             finally:

@@ -111,8 +111,11 @@ def explain_delivery(  # noqa: PLR0913 - the decision depends on all of them
         zone: the newsletter's time zone.
     """
     columns = (
-        subscriber.c.id, subscriber.c.address, subscriber.c.status, subscriber.c.paused_until,
-    )  # fmt: skip
+        subscriber.c.id,
+        subscriber.c.address,
+        subscriber.c.status,
+        subscriber.c.paused_until,
+    )
     query = sa.select(*columns).where(subscriber.c.address_key == address.key)
     found = connection.execute(query).first()
     suppressed = load_suppressions(connection, address.key)

@@ -22,13 +22,21 @@ CHART_ID = "growth"
 
 # Blue and orange can be told apart with red-green color blindness.
 LIGHT_COLORS = {
-    "background": "#ffffff", "text": "#1f2328", "muted": "#5f6870", "line": "#e3dfd8",
-    "joined": "#1f5f8b", "left": "#c4622d",
-}  # fmt: skip
+    "background": "#ffffff",
+    "text": "#1f2328",
+    "muted": "#5f6870",
+    "line": "#e3dfd8",
+    "joined": "#1f5f8b",
+    "left": "#c4622d",
+}
 DARK_COLORS = {
-    "background": "#17191c", "text": "#e4e1dc", "muted": "#9aa3ab", "line": "#33383d",
-    "joined": "#7cb8e0", "left": "#f0a070",
-}  # fmt: skip
+    "background": "#17191c",
+    "text": "#e4e1dc",
+    "muted": "#9aa3ab",
+    "line": "#33383d",
+    "joined": "#7cb8e0",
+    "left": "#f0a070",
+}
 CSS_TEMPLATE = """
 #chart-{id} .graph > .background, #chart-{id} .plot > .background {{ fill: {background} }}
 #chart-{id} .title.plot_title {{ fill: {text} }}

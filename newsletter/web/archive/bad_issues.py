@@ -16,7 +16,8 @@ def check_archived_issues(
     """Yield a warning for each sent issue whose page is missing."""
     for name, problem in ArchiveRepository(project, engine).list_problems(now):
         yield warn(
-            "archive", f"{name}: {problem}",
+            "archive",
+            f"{name}: {problem}",
             "Its page is missing in the archive; all others are there.",
             "Mend the issue's folder, or restore it from a backup.",
-        )  # fmt: skip
+        )

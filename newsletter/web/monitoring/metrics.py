@@ -37,9 +37,11 @@ class SiteMetrics:
         self._site = site
         self.registry = CollectorRegistry()
         self._requests = Counter(
-            "newsletter_requests", "Requests answered.", ("method", "route", "status"),
+            "newsletter_requests",
+            "Requests answered.",
+            ("method", "route", "status"),
             registry=self.registry,
-        )  # fmt: skip
+        )
         self._request_seconds = Histogram(
             "newsletter_request_seconds", "Time to answer.", ("route",), registry=self.registry
         )

@@ -91,7 +91,7 @@ def test_source_map_finds_text_across_markup_and_urls_with_utm(
     "body",
     [
         "He said “one.\n\n“Two,” he said.\n",  # a quotation that continues
-        "It is 5'10\" and 12\" long.\n",
+        'It is 5\'10" and 12" long.\n',
         "[kartverket.no/table](https://www.kartverket.no/table?a=1)\n",
         "[Node.js](https://nodejs.org/) and [ASP.net](https://dotnet.microsoft.com/)\n",
         "Use `{{ subscriber.name }}` and `*|FNAME|*` in code.\n",
@@ -102,7 +102,7 @@ def test_source_map_finds_text_across_markup_and_urls_with_utm(
         "> [!NOTE]\n> One.\n",
         "Yours,\\\nIngrid\n\nP.S. Read the archive →\n",
     ],
-)  # fmt: skip
+)
 def test_correct_posts_have_no_findings(make_context: MakeContext, body: str) -> None:
     context = make_context("The tide goes out and comes back in, whatever the day is.\n\n" + body)
     findings = run_rules(context)

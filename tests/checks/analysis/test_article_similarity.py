@@ -121,7 +121,7 @@ def test_scripts_without_spaces_are_split_into_characters(text: str, count: int)
         ("", "", {}),
         ("https://harbour.example/", "https://harbour.example/", {}),
     ],
-)  # fmt: skip
+)
 def test_four_fifths_of_the_article_are_a_repetition(
     article: str, earlier: str, shares: dict[int, int]
 ) -> None:

@@ -150,7 +150,7 @@ def fetcher() -> SafeFetcher:
         ("/to/301/~404~a", "dead", "404 Not Found"),
         ("/to/302/ftp:~~a.example~", "failing", "ftp://a.example/ is not an http or https URL"),
     ],
-)  # fmt: skip
+)
 def test_response_is_classified(
     site: Site, fetcher: SafeFetcher, path: str, kind: str, detail: str
 ) -> None:

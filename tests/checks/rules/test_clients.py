@@ -74,7 +74,7 @@ def test_finding_names_clients_share_and_effect(
         '<pre style="white-space:pre">It keeps its lines</pre>',
         '<p style="-webkit-hyphens:auto;mso-line-height-rule:exactly">By one engine alone</p>',
     ],
-)  # fmt: skip
+)
 def test_feature_with_a_fallback_is_not_reported(
     with_html: Callable[..., CheckContext], html: str
 ) -> None:

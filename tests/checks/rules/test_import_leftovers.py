@@ -35,7 +35,7 @@ FIRES: list[tuple[str, str, str]] = [
     ("injected-term", "Hot XXX videos", "has an adult term"),
     ("injected-term", "Cheap viagra for `code`", "has a drug term"),
     ("reader-comment", "2 comments\n\nBo says:\n\nSo true.\n\nReply", "reader's comment"),
-]  # fmt: skip
+]
 
 QUIET: list[tuple[str, str]] = [
     *[

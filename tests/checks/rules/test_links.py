@@ -298,9 +298,13 @@ def test_edges(check_edge: CheckEdge, edge: tuple[str, ...]) -> None:
         ("private-link", "http://localhost:8000/a", {"public_url": "http://localhost:8000"}),
         ("private-link", "http://localhost:9/a", {"image_url": "http://localhost:9/{slug}/{file}"}),
         ("staging-link", "https://uat.a.example/x", {"site_url": "https://uat.a.example"}),
-        ("staging-link", "https://staging.a.example/x", {"issue_url": "https://staging.a.example/{slug}"}),
+        (
+            "staging-link",
+            "https://staging.a.example/x",
+            {"issue_url": "https://staging.a.example/{slug}"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_hosts_of_the_settings_are_checked_elsewhere(
     get_messages: GetMessages, rule: str, url: str, settings: dict[str, Any]
 ) -> None:

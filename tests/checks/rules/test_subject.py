@@ -86,8 +86,9 @@ def test_preheader_of_an_import_that_is_the_opening_is_no_repetition(
 @pytest.mark.parametrize(("size", "count"), [(70, 0), (71, 1)])
 def test_long_merge_value(get_messages: GetMessages, size: int, count: int) -> None:
     options: dict[str, Any] = {
-        "front": {"subject": "{{ subscriber.name }}"}, "longest_values": {"name": "x" * size}
-    }  # fmt: skip
+        "front": {"subject": "{{ subscriber.name }}"},
+        "longest_values": {"name": "x" * size},
+    }
     assert len(get_messages("long-merge-value", **options)) == count
     options["front"] = {"subject": "{{ subscriber.name }}" + "a" * 71}
     assert get_messages("long-merge-value", **options) == []

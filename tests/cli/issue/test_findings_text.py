@@ -78,12 +78,15 @@ def test_verbose_prints_each(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ([], False, "0 errors, 0 warnings, 0 hints in 1.0 s"),
         ([make("a", 1)], False, "1 warning, 0 errors, 0 hints in 1.0 s"),
-        ([make("a", 1), make("a", 2)], False,
-         "2 warnings, 0 errors, 0 hints in 1.0 s; list them all with -v"),
+        (
+            [make("a", 1), make("a", 2)],
+            False,
+            "2 warnings, 0 errors, 0 hints in 1.0 s; list them all with -v",
+        ),
         ([make("a", 1), make("a", 2)], True, "2 warnings, 0 errors, 0 hints in 1.0 s"),
         ([make("a", 1), make("b", 2, "hint")], False, "1 warning, 1 hint, 0 errors in 1.0 s"),
     ],
-)  # fmt: skip
+)
 def test_summary(
     capsys: pytest.CaptureFixture[str], findings: list[Finding], *, every: bool, text: str
 ) -> None:

@@ -609,8 +609,9 @@ def test_braces_that_became_text_hide_no_lost_words(inbox: Inbox, cli: Cli) -> N
         (7, "{{ salty.foam }}")
     ]
     assert [(loss["line"], loss["text"]) for loss in result["lost"]] == [
-        (5, "Open"), (9, "salty.foam")
-    ]  # fmt: skip
+        (5, "Open"),
+        (9, "salty.foam"),
+    ]
 
 
 @pytest.mark.usefixtures("project_folder")

@@ -44,7 +44,8 @@ POSTS = (
         ("Two on a rock.",),
     ),
     ForeignPost(
-        "colon.md", "---\ntitle: Part two: the fog\n---\nThick as milk.\n",
+        "colon.md",
+        "---\ntitle: Part two: the fog\n---\nThick as milk.\n",
         ("Part two: the fog", "Thick as milk."),
     ),
     ForeignPost(
@@ -98,7 +99,7 @@ POSTS = (
     ForeignPost(
         "fog.md",
         '+++\ntitle = "Fog"\n+++\nFirst.\n\n{{< figure src="/a.jpg" alt="Fog" caption="Thick fog" '
-        '>}}\n\n{{< vimeo 123456 >}}\n\n{{% notice warning %}}\nStay ashore.\n{{% /notice %}}\n',
+        ">}}\n\n{{< vimeo 123456 >}}\n\n{{% notice warning %}}\nStay ashore.\n{{% /notice %}}\n",
         ("[Fog]", "Thick fog", "https://vimeo.com/123456", "WARNING: Stay ashore."),
         absent=("{{", "}}"),
     ),
@@ -151,8 +152,11 @@ POSTS = (
             '<lite-youtube videoid="SoNgSoNgSoN" playlabel="Play: Rain"></lite-youtube>'
             '<p><img class="emoji" src="https://s.w.org/1f426.png" alt="🐦"> sings.</p>'
         ),
-        ("https://gist.github.com/bo/0a1b2c3d4e5f", "Rain: https://www.youtube.com/watch?v=SoNg",
-         "🐦 sings."),
+        (
+            "https://gist.github.com/bo/0a1b2c3d4e5f",
+            "Rain: https://www.youtube.com/watch?v=SoNg",
+            "🐦 sings.",
+        ),
         absent=("s.w.org",),
     ),
     ForeignPost(
@@ -174,7 +178,7 @@ POSTS = (
         ("[A boat]",),
         ('src="https://notes.example/media/boats/one"',),
     ),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("post", POSTS, ids=lambda post: post.name)

@@ -69,8 +69,10 @@ def test_events_on_standard_input_as_one_json_list(
     data = json.loads(out)
     assert (code, data["new"], data["known"], data["paused"], data["settled"]) == (0, 3, 0, [], {})
     assert [(change["listed"], change["after"]) for change in data["changed"]] == [
-        (True, "complained"), (True, "complained"), (False, "complained"),
-    ]  # fmt: skip
+        (True, "complained"),
+        (True, "complained"),
+        (False, "complained"),
+    ]
     assert "not in the list" not in newsletter("events", "import", "-", typed=typed)[1]
 
 
@@ -136,11 +138,14 @@ def test_unreadable_events_that_are_understood_later_are_applied(
     ):
         record_unreadable(connection, items, datetime.datetime.now(datetime.UTC))
     code, out, _ = newsletter("events", "unreadable", "--retry")
-    assert (code, out.splitlines()) == (0, [
-        "2 understood now, 3 still not.",
-        "2 new events recorded, 0 known before.",
-        "1 reader now complained.",
-    ])  # fmt: skip
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            "2 understood now, 3 still not.",
+            "2 new events recorded, 0 known before.",
+            "1 reader now complained.",
+        ],
+    )
     data = json.loads(newsletter("events", "unreadable", "--json")[1])
     assert [event["text"][:3] for event in data["events"]] == ["8", '[{"', "7"]
     assert [event["complete"] for event in data["events"]] == [True, False, True]

@@ -143,8 +143,11 @@ def test_enabled_tracking_without_opens_prints_none_recorded(
     assert "  clicked      not known: tracking is off" in lines
     compared = lines[lines.index("                this one  median of the last issue") + 1 :]
     assert [line.split()[0] for line in compared] == [
-        "delivered", "bounced", "unsubscribed", "complaints",
-    ]  # fmt: skip
+        "delivered",
+        "bounced",
+        "unsubscribed",
+        "complaints",
+    ]
 
 
 def test_unknown_recipients_are_reported(cli: Cli, sent: Path) -> None:

@@ -321,9 +321,11 @@ def test_attended_send_tells_only_what_needs_its_editor_and_only_without_a_termi
         for descriptor in descriptors:
             stack.callback(os.close, descriptor)
         completed = subprocess.run(
-            [sys.executable, "-m", "newsletter", "resume"], cwd=project_folder,
-            stderr=descriptors[1], check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "newsletter", "resume"],
+            cwd=project_folder,
+            stderr=descriptors[1],
+            check=False,
+        )
     assert completed.returncode == 1
     assert recorder.kinds == ["blocked"]
     fake_sendgrid.inject_faults(blocked)

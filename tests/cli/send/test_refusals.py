@@ -165,11 +165,14 @@ def test_send_is_done_if_somebody_has_the_email(
         ({"pending": 5}, {"rejected": 4, "accepted": 1}, False),
         ({"accepted": 20, "pending": 5}, {"accepted": 20, "rejected": 5}, True),
         ({"accepted": 20, "rejected": 5}, {"accepted": 20, "rejected": 5}, False),
-        ({"accepted": 20, "rejected": 4, "pending": 1},
-         {"accepted": 20, "rejected": 4, "skipped_late": 1}, False),
+        (
+            {"accepted": 20, "rejected": 4, "pending": 1},
+            {"accepted": 20, "rejected": 4, "skipped_late": 1},
+            False,
+        ),
         ({"pending": 5}, {"skipped_late": 5}, False),
     ],
-)  # fmt: skip
+)
 def test_run_that_only_adds_refusals_accepted_nobody(
     before: Mapping[str, int], after: Mapping[str, int], *, expected: bool
 ) -> None:

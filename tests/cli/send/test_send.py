@@ -92,11 +92,13 @@ def test_send_as_json_reports_unknown_batch(newsletter: Cli, fake_sendgrid: Fake
 
 REFUSED = {
     "no postal address": (
-        "postal_address: Harbour Notes, 1 Quay Street, Bergen\n", "", "postal_address",
+        "postal_address: Harbour Notes, 1 Quay Street, Bergen\n",
+        "",
+        "postal_address",
     ),
     "no unsubscribe link": ("public_url: https://news.harbour-notes.org\n", "", "public_url"),
     "example sender": ("editor@harbour-notes.org", "editor@harbournotes.example", "sender.address"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("before", "after", "message"), REFUSED.values(), ids=REFUSED.keys())
@@ -333,9 +335,13 @@ def test_ctrl_c_finishes_the_request_in_flight_and_send_can_be_resumed(
     fake_sendgrid.inject_faults(faults.slow_response(1.0))
     command = [str(Path(sys.executable).parent / "newsletter"), *SEQUENTIAL_SEND]
     with subprocess.Popen(
-        command, cwd=project_folder, env=os.environ, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+        command,
+        cwd=project_folder,
+        env=os.environ,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
         fake_sendgrid.wait_for_requests(1)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()

@@ -306,9 +306,13 @@ def test_second_ctrl_c_stops_immediately_and_loses_nobody(
     fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.slow_response(30.0))
     command = [str(Path(sys.executable).parent / "newsletter"), *SEQUENTIAL_SEND]
     with subprocess.Popen(
-        command, cwd=project_folder, env=os.environ, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+        command,
+        cwd=project_folder,
+        env=os.environ,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
         fake_sendgrid.wait_for_requests(2)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None

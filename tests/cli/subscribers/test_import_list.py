@@ -156,8 +156,10 @@ def test_consent_columns_are_reported(cli: Cli, project_folder: Path) -> None:
     assert "the column 'newsletter_no_7' looks like consent" in err
     statuses = {address: row["status"] for address, row in list_by_address(cli).items()}
     assert statuses == {
-        "yes@example.com": "active", "no@example.com": "unsubscribed", "ask@example.com": "pending",
-    }  # fmt: skip
+        "yes@example.com": "active",
+        "no@example.com": "unsubscribed",
+        "ask@example.com": "pending",
+    }
     data = json.loads(cli("subscribers", "import", "fair.csv", "--json")[1])
     assert data["not_active"] == {"unsubscribed": 1, "pending": 1}
     assert len(data["notices"]) == 1

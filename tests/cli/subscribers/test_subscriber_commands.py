@@ -32,8 +32,10 @@ def test_add_subscribes_and_records_consent(cli: Cli) -> None:
     assert result == (0, "ada@example.com is in the list: active.\n", "")
     entry = show_as_json(cli)["journal"][0]
     assert (entry["change"], entry["how"], entry["wording"]) == (
-        "subscribed", "cli", "on paper, 3 May",
-    )  # fmt: skip
+        "subscribed",
+        "cli",
+        "on paper, 3 May",
+    )
 
 
 @pytest.mark.usefixtures("ada")
@@ -79,8 +81,9 @@ def test_add_leaves_a_pending_reader_pending(cli: Cli) -> None:
     assert cli(*add, "--pending")[1] == "ada@example.com is in the list: pending.\n"
     code, out, err = cli(*add)
     assert (code, out) == (
-        0, "ada@example.com was in the list already: pending; nothing was changed.\n",
-    )  # fmt: skip
+        0,
+        "ada@example.com was in the list already: pending; nothing was changed.\n",
+    )
     assert "--resubscribe --consent" in err
 
 
@@ -103,13 +106,18 @@ def test_removed_reader_comes_back_only_with_consent(cli: Cli) -> None:
     code, out, err = cli(*add, "--resubscribe", "--consent", "by phone", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out) | {"id": 0} == {
-        "address": "ada@example.com", "id": 0, "before": "unsubscribed", "after": "active",
+        "address": "ada@example.com",
+        "id": 0,
+        "before": "unsubscribed",
+        "after": "active",
         "described": False,
-    }  # fmt: skip
+    }
     entries = [(entry["change"], entry["wording"]) for entry in show_as_json(cli)["journal"]]
     assert entries == [
-        ("subscribed", ""), ("unsubscribed", "asked by mail"), ("resubscribed", "by phone"),
-    ]  # fmt: skip
+        ("subscribed", ""),
+        ("unsubscribed", "asked by mail"),
+        ("resubscribed", "by phone"),
+    ]
 
 
 def test_add_and_show_report_the_suppression_of_an_unlisted_address(
@@ -203,8 +211,9 @@ def test_erase_deletes_dry_runs_also_if_a_server_has_erased_the_reader(
     erase = ("subscribers", "erase", "ada@example.com", "--yes")
     code, out, _ = cli(*erase)
     assert (code, out.splitlines()[1]) == (
-        0, "build/2026-12-01-ice/dry-run mentioned it and is deleted.",
-    )  # fmt: skip
+        0,
+        "build/2026-12-01-ice/dry-run mentioned it and is deleted.",
+    )
     assert not folder.exists()
     write_dry_run(project_folder)
     code, out, _ = cli(*erase, "--json")

@@ -71,8 +71,10 @@ def test_dry_run_changes_nothing(cli: Cli, readers_file: Path) -> None:
     _, out, _ = cli("subscribers", "import", readers_file, "--dry-run")
     assert out.endswith("Nothing was changed: this was a dry run.\n")
     assert cli("subscribers", "list") == (
-        0, "The list is empty. Fill it with: newsletter subscribers import FILE.csv\n", "",
-    )  # fmt: skip
+        0,
+        "The list is empty. Fill it with: newsletter subscribers import FILE.csv\n",
+        "",
+    )
 
 
 def test_guessed_encoding_is_reported(cli: Cli, project_folder: Path) -> None:

@@ -94,12 +94,16 @@ def test_each_kind_is_found_with_its_line(gone: str, kind: str, line: int, text:
         ("![](a/my%20gull.jpeg)", "<img src='https://m.net/my gull-2.jpg'>"),
         ('<img src="blank.gif" data-src="/a/real.jpg">', "<img src='https://x.net/a/real.jpg'>"),
         ('<img src="https://s.w.org/1f6a2.png" alt="🚢">', "<p>🚢</p>"),
-        ("<iframe src='//www.youtube.com/embed/aBcDeF?rel=0'></iframe>",
-         "<a href='https://www.youtube.com/watch?v=aBcDeF'>x</a>"),
-        ("https://xn--i-7iq.example/ [a](https://❤.example/a)",
-         "<a href='https://xn--qei.example/a'>a</a><a href='https://xn--i-7iq.example'></a>"),
+        (
+            "<iframe src='//www.youtube.com/embed/aBcDeF?rel=0'></iframe>",
+            "<a href='https://www.youtube.com/watch?v=aBcDeF'>x</a>",
+        ),
+        (
+            "https://xn--i-7iq.example/ [a](https://❤.example/a)",
+            "<a href='https://xn--qei.example/a'>a</a><a href='https://xn--i-7iq.example'></a>",
+        ),
     ],
-)  # fmt: skip
+)
 def test_another_form_of_the_same_is_no_loss(source: str, email: str) -> None:
     assert losses(source, email) == []
 
@@ -134,10 +138,12 @@ def test_thousands_of_lost_words_are_all_found() -> None:
         (ContentLoss("words", 3, "gone", 1), "a word is not in the email: 'gone'"),
         (ContentLoss("words", 3, "all gone", 2), "2 words are not in the email: 'all gone'"),
         (ContentLoss("image", 3, "a.png"), "an image is not in the email: 'a.png'"),
-        (ContentLoss("list item", 3, "x" * 99, 1),
-         f"a list item is not in the email: '{'x' * 59}…'"),
+        (
+            ContentLoss("list item", 3, "x" * 99, 1),
+            f"a list item is not in the email: '{'x' * 59}…'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_loss_in_words(loss: ContentLoss, phrase: str) -> None:
     assert describe_loss(loss) == phrase
 

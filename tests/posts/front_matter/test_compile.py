@@ -90,5 +90,7 @@ def test_images_are_listed_with_their_keys() -> None:
         MergeTagCompiler({}),
     )
     assert [(key, image.src) for key, image in front.iter_images()] == [
-        ("hero", "a.png"), ("author", "b.png"), ("further", "c.png"),
-    ]  # fmt: skip
+        ("hero", "a.png"),
+        ("author", "b.png"),
+        ("further", "c.png"),
+    ]

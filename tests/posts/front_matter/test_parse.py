@@ -231,19 +231,28 @@ SPELLINGS = [
 def test_known_keys_have_one_spelling_and_others_stay_as_written(text: str) -> None:
     front = split_front_matter(text, "post.md")
     assert front.data == {
-        "title": "A", "reply_to": "b@c.example", "Layout": "wide", "REPLY": "x",
-    }  # fmt: skip
+        "title": "A",
+        "reply_to": "b@c.example",
+        "Layout": "wide",
+        "REPLY": "x",
+    }
     first = 1 if text.startswith("{") else 2
     assert front.lines == {
-        "title": first, "reply_to": first + 1, "Layout": first + 2, "REPLY": first + 3,
-    }  # fmt: skip
+        "title": first,
+        "reply_to": first + 1,
+        "Layout": first + 2,
+        "REPLY": first + 3,
+    }
 
 
 @pytest.mark.parametrize(
     "text",
-    ["---\nTitle: A\ntitle: B\n---\n", '+++\nTitle = "A"\ntitle = "B"\n+++\n',
-     '{"Title": "A",\n"title": "B"}\n'],
-)  # fmt: skip
+    [
+        "---\nTitle: A\ntitle: B\n---\n",
+        '+++\nTitle = "A"\ntitle = "B"\n+++\n',
+        '{"Title": "A",\n"title": "B"}\n',
+    ],
+)
 def test_two_spellings_of_one_key_are_reported(text: str) -> None:
     with pytest.raises(PostError, match="'title' is set twice"):
         split_front_matter(text, "post.md")

@@ -30,8 +30,10 @@ def test_unsupported_features_are_stripped_and_counted() -> None:
     assert "max-width: 480px" in result.html
     assert "color: red" in result.html
     assert result.stripped_features == {
-        "css-box-shadow": 1, "css-at-media-prefers-color-scheme": 1, "html-svg": 1,
-    }  # fmt: skip
+        "css-box-shadow": 1,
+        "css-at-media-prefers-color-scheme": 1,
+        "html-svg": 1,
+    }
 
 
 def test_unsupported_selector_is_removed_from_its_list() -> None:

@@ -239,13 +239,17 @@ TAGS = st.sampled_from(["p", "div", "b", "td"])
 CLASSES = st.sampled_from(["a", "b", "c"])
 RULES = st.lists(
     st.tuples(
-        st.one_of(TAGS, CLASSES.map(".{}".format), st.tuples(TAGS, CLASSES).map(".".join),
-                  st.tuples(TAGS, CLASSES).map("{0[0]} .{0[1]}".format)),
+        st.one_of(
+            TAGS,
+            CLASSES.map(".{}".format),
+            st.tuples(TAGS, CLASSES).map(".".join),
+            st.tuples(TAGS, CLASSES).map("{0[0]} .{0[1]}".format),
+        ),
         st.sampled_from(["color", "margin-top", "font-size", "line-height"]),
         st.integers(1, 9),
     ),
     max_size=8,
-)  # fmt: skip
+)
 LEAF = st.tuples(TAGS, CLASSES).map('<{0[0]} class="{0[1]}">x</{0[0]}>'.format)
 TREE = st.recursive(
     LEAF,

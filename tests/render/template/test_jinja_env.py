@@ -72,7 +72,7 @@ def test_css_is_not_html_escaped() -> None:
         ),
         ("\n{{ range(10 ** 9) }}", "a.mjml:2: Range too big"),
     ],
-)  # fmt: skip
+)
 def test_mistake_is_reported_with_line_and_suggestion(text: str, message: str) -> None:
     assert message in get_error(make_templates(a=text))
 

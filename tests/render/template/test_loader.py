@@ -54,8 +54,10 @@ def test_used_files_are_found_through_includes() -> None:
         {
             "a.mjml": '{% extends "b.mjml" %}{%- include \'c.mjml\' %}{% include "gone.mjml" %}',
             "b.mjml": '{% from "d.mjml" import x %}{% include "a.mjml" %}',
-            "c.mjml": "", "d.mjml": "", "other.mjml": "",
+            "c.mjml": "",
+            "d.mjml": "",
+            "other.mjml": "",
         },
-    )  # fmt: skip
+    )
     assert templates.list_used_files("a.mjml") == ["a.mjml", "b.mjml", "c.mjml", "d.mjml"]
     assert templates.list_used_files("gone.mjml") == []

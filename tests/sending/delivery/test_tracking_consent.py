@@ -290,8 +290,10 @@ def test_halves_of_a_split_batch_and_retried_readers_keep_their_variant(
     )
     BatchSender(ledger, frozen, prepared, transport, observer, concurrency=1).run()
     assert planned_batches(ledger, frozen) == [
-        ("none", [7, 8, 9, 10]), ("opens", [1, 2, 3]), ("opens", [4, 5, 6]),
-    ]  # fmt: skip
+        ("none", [7, 8, 9, 10]),
+        ("opens", [1, 2, 3]),
+        ("opens", [4, 5, 6]),
+    ]
     with ledger.engine.begin() as connection:
         refused = sa.update(send_recipient).where(send_recipient.c.subscriber_id.in_((2, 3, 8)))
         connection.execute(refused.values(state="rejected"))
@@ -312,10 +314,12 @@ def test_copy_of_a_recalled_send_keeps_the_groups(
         table = metadata.tables["send"]
         connection.execute(
             sa.update(table).values(
-                state="cancelled", provider_batch_id="b", recalled_at=observer.now,
+                state="cancelled",
+                provider_batch_id="b",
+                recalled_at=observer.now,
                 scheduled_at=observer.now + datetime.timedelta(hours=1),
             )
-        )  # fmt: skip
+        )
     copied = copy_recalled_send(ledger, current(ledger, frozen), SendSchedule())
     assert planned_batches(ledger, copied) == planned
 

@@ -85,8 +85,11 @@ def check_zone() -> Iterator[CheckZone]:
 def test_domain_with_all_records_is_ok(check_zone: CheckZone) -> None:
     checks = check_zone(VALID_ZONE)
     assert {about: check.state for about, check in checks.items()} == {
-        "SPF": "ok", "DKIM": "ok", "DMARC": "ok", "MX": "ok",
-    }  # fmt: skip
+        "SPF": "ok",
+        "DKIM": "ok",
+        "DMARC": "ok",
+        "MX": "ok",
+    }
     assert "include:sendgrid.net ~all" in checks["SPF"].says
     assert "quarantine" in checks["DMARC"].says
     assert "mail.notes.org" in checks["MX"].says
@@ -95,8 +98,11 @@ def test_domain_with_all_records_is_ok(check_zone: CheckZone) -> None:
 def test_domain_without_records_fails_dkim_only(check_zone: CheckZone) -> None:
     checks = check_zone({})
     assert {about: check.state for about, check in checks.items()} == {
-        "SPF": "warn", "DKIM": "fail", "DMARC": "warn", "MX": "warn",
-    }  # fmt: skip
+        "SPF": "warn",
+        "DKIM": "fail",
+        "DMARC": "warn",
+        "MX": "warn",
+    }
     assert all(check.meaning and check.next_step for check in checks.values())
 
 

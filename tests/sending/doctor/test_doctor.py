@@ -65,8 +65,9 @@ def test_files_with_readers_that_are_open_or_outdated(
     (folder / "requests.jsonl").write_text('{"nl_subscriber":"1"},{"nl_subscriber":"2"}')
     problem = find_problems()["dry runs"]
     assert (problem.state, problem.says) == (
-        "warn", "build/2026-12-01-ice/dry-run mentions readers who have been erased since",
-    )  # fmt: skip
+        "warn",
+        "build/2026-12-01-ice/dry-run mentions readers who have been erased since",
+    )
     assert problem.next_step == "Delete it: rm -r build/2026-12-01-ice/dry-run"
 
 
@@ -85,8 +86,9 @@ def test_database_that_every_user_may_open(
 def test_new_project_lacks_subscribers_and_a_webhook_key(find_problems: FindProblems) -> None:
     problems = find_problems()
     assert {about: check.state for about, check in problems.items()} == {
-        "webhook": "warn", "database": "warn",
-    }  # fmt: skip
+        "webhook": "warn",
+        "database": "warn",
+    }
     assert all(check.next_step for check in problems.values())
 
 
@@ -101,7 +103,11 @@ def test_new_project_lacks_subscribers_and_a_webhook_key(find_problems: FindProb
         ("API", "warn", {"more": "sendgrid:\n  host: http://127.0.0.1:8025\n"}),
         ("sender", "fail", {"old": "editor@harbour-notes.org", "new": "editor@gmail.com"}),
         ("sender", "warn", {"old": "editor@harbour-notes.org", "new": "editor@elsewhere.org"}),
-        ("unsubscribing", "warn", {"old": "https://news.harbour-notes.org", "new": "http://127.0.0.1:1"}),
+        (
+            "unsubscribing",
+            "warn",
+            {"old": "https://news.harbour-notes.org", "new": "http://127.0.0.1:1"},
+        ),
         ("images", "warn", {"old": "public_url: https://news.harbour-notes.org\n"}),
         ("images", "warn", {"old": "https://news.harbour-notes.org", "new": "http://127.0.0.1:1"}),
         ("images", "warn", {"more": "image_url: http://127.0.0.1/{slug}/{file}\n"}),
@@ -110,7 +116,7 @@ def test_new_project_lacks_subscribers_and_a_webhook_key(find_problems: FindProb
         ("tracking", "warn", {"more": "tracking: {opens: true, clicks: ask}\n"}),
         ("database", "fail", {"more": "database: postgresql://nobody@127.0.0.1:1/none\n"}),
     ],
-)  # fmt: skip
+)
 def test_changed_setting_is_reported(
     find_problems: FindProblems, about: str, state: str, changes: dict[str, Any]
 ) -> None:
@@ -158,8 +164,9 @@ def test_unreadable_events_are_reported_with_their_number_and_age(
         record_unreadable(connection, items[1:], NOW - datetime.timedelta(minutes=minutes))
     check = find_problems()["events"]
     assert (check.state, check.says) == (
-        "warn", f"2 received and not understood, the latest {age} ago",
-    )  # fmt: skip
+        "warn",
+        f"2 received and not understood, the latest {age} ago",
+    )
     assert check.next_step == "Look at them with: newsletter events unreadable"
 
 

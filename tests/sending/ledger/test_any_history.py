@@ -221,14 +221,17 @@ class SendMachine(RuleBasedStateMachine):
         ]
         rows = [
             {
-                "sg_event_id": f"{email.address} {email.message_id}", "type": "processed",
-                "at": self.observer.now, "address_key": email.address,
+                "sg_event_id": f"{email.address} {email.message_id}",
+                "type": "processed",
+                "at": self.observer.now,
+                "address_key": email.address,
                 "send_id": int(email.custom_args["nl_send"]),
                 "batch_id": int(email.custom_args["nl_batch"]),
-                "attempt_number": int(email.custom_args["nl_attempt"]), "raw": {},
+                "attempt_number": int(email.custom_args["nl_attempt"]),
+                "raw": {},
             }
             for email in emails
-        ]  # fmt: skip
+        ]
         ids = [row["sg_event_id"] for row in rows]
         with self.ledger.engine.begin() as connection:
             connection.execute(sa.delete(event).where(event.c.sg_event_id.in_(ids)))
@@ -316,9 +319,13 @@ def test_ledger_matches_the_model_under_any_history(  # noqa: PLR0917 - fixtures
     examples: int,
 ) -> None:
     attributes = {
-        "ledger": ledger, "email": email, "observer": observer, "double": double,
-        "mailer": patient_mailer, "make_readers": staticmethod(make_readers),
-    }  # fmt: skip
+        "ledger": ledger,
+        "email": email,
+        "observer": observer,
+        "double": double,
+        "mailer": patient_mailer,
+        "make_readers": staticmethod(make_readers),
+    }
     run_state_machine_as_test(
         type("Machine", (SendMachine,), attributes),
         settings=settings(max_examples=examples, stateful_step_count=15, deadline=None),

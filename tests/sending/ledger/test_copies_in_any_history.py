@@ -129,14 +129,17 @@ class CopyMachine(RuleBasedStateMachine):
         self.received.update((issue, email.address) for email in new)
         self.events[issue] += [
             {
-                "sg_event_id": f"{issue} {email.address} {email.message_id}", "type": "processed",
-                "at": home.observer.now, "address_key": email.address,
+                "sg_event_id": f"{issue} {email.address} {email.message_id}",
+                "type": "processed",
+                "at": home.observer.now,
+                "address_key": email.address,
                 "send_id": int(email.custom_args["nl_send"]),
                 "batch_id": int(email.custom_args["nl_batch"]),
-                "attempt_number": int(email.custom_args["nl_attempt"]), "raw": {},
+                "attempt_number": int(email.custom_args["nl_attempt"]),
+                "raw": {},
             }
             for email in new
-        ]  # fmt: skip
+        ]
 
     @precondition(lambda self: self.received)
     @rule(place=places, issue=issues)
@@ -232,9 +235,11 @@ def test_nobody_gets_an_issue_from_two_databases(  # noqa: PLR0917 - fixtures
 
     home = Home(engine, prepared, patient_mailer, observer)
     attributes = {
-        "original": home, "copy_database": staticmethod(copy_database), "double": double,
+        "original": home,
+        "copy_database": staticmethod(copy_database),
+        "double": double,
         "make_list": staticmethod(make_list),
-    }  # fmt: skip
+    }
     run_state_machine_as_test(
         type("Machine", (CopyMachine,), attributes),
         settings=settings(max_examples=examples, stateful_step_count=20, deadline=None),

@@ -329,9 +329,10 @@ def test_every_recipient_has_a_status_with_its_reason(scenario: SendScenario) ->
         connection.execute(update)
         connection.execute(sa.delete(subscriber).where(subscriber.c.id == 21))
     scenario.run(
-        faults.error_response(400, "bad address", "personalizations.0.to.0.email"), ACCEPT,
+        faults.error_response(400, "bad address", "personalizations.0.to.0.email"),
+        ACCEPT,
         faults.lost_response(),
-    )  # fmt: skip
+    )
     with read_transaction(scenario.ledger.engine) as connection:
         statuses = {
             status.address: status for status in iter_recipients(connection, scenario.send())

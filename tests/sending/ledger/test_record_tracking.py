@@ -114,5 +114,6 @@ def test_record_of_a_discarded_plan_is_deleted(ledger: Ledger, frozen: Send) -> 
     discard_send(ledger, frozen)
     with read_transaction(ledger.engine) as connection:
         assert {issue for issue, _ in load_tracking(connection)} == {
-            f"{ISSUE}-cream", f"1 {ISSUE}",
-        }  # fmt: skip
+            f"{ISSUE}-cream",
+            f"1 {ISSUE}",
+        }

@@ -21,7 +21,7 @@ from newsletter.sending.ledger.state_machine import (
 NOW = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
 SEND = Send(
     1, "2026-12-01-ice", "frozen", "", NOW, 25, {}, "", None, None, "", None, 0, 0, "", "", ""
-)  # fmt: skip
+)
 HELD = replace(
     SEND, state="done", scheduled_at=NOW + datetime.timedelta(hours=1), provider_batch_id="b"
 )

@@ -77,15 +77,19 @@ def test_command_has_no_secret_of_ours(
     ("code", "failure"),
     [
         ("raise SystemExit(3)", f"{sys.executable} failed with exit code 3"),
-        ("import sys; print('a\\nb@c.org \\x1b[2Jdenied', file=sys.stderr); sys.exit(4)",
-         f"{sys.executable} failed with exit code 4: … [2Jdenied"),
+        (
+            "import sys; print('a\\nb@c.org \\x1b[2Jdenied', file=sys.stderr); sys.exit(4)",
+            f"{sys.executable} failed with exit code 4: … [2Jdenied",
+        ),
         ("import os; os.kill(os.getpid(), 9)", f"{sys.executable} was ended by signal 9"),
         ("pass", ""),
         ("import os; os.close(0); print('x' * 1000000)", ""),
-        ("import sys; print('x\\n' * 1000000, 'why', file=sys.stderr); sys.exit(5)",
-         f"{sys.executable} failed with exit code 5: why"),
+        (
+            "import sys; print('x\\n' * 1000000, 'why', file=sys.stderr); sys.exit(5)",
+            f"{sys.executable} failed with exit code 5: why",
+        ),
     ],
-)  # fmt: skip
+)
 def test_failing_command_is_described(tmp_path: Path, code: str, failure: str) -> None:
     assert run_python(tmp_path, code) == failure
 
@@ -146,8 +150,9 @@ def test_each_address_gets_a_plain_email_of_its_own(
         addresses = ["ada@example.org", "bo@bücher.example"]
         assert tell(tmp_path, sendgrid=sendgrid, email=addresses) == [(BY_EMAIL, "")]
     assert sorted(recipient.address for recipient in double.accepted) == [
-        "ada@example.org", "bo@xn--bcher-kva.example",
-    ]  # fmt: skip
+        "ada@example.org",
+        "bo@xn--bcher-kva.example",
+    ]
     for request in double.requests:
         body = json.loads(request.body)
         assert body["subject"] == TITLE
@@ -176,9 +181,11 @@ def test_refused_email_does_not_keep_the_others_from_being_told(
         monkeypatch.setenv("SENDGRID_API_KEY", double.key)
         double.inject_faults(faults.error_response(403, "the sender is not verified"))
         results = tell(
-            tmp_path, sendgrid={"host": double.url}, email=["ada@example.org", "bo@example.org"],
+            tmp_path,
+            sendgrid={"host": double.url},
+            email=["ada@example.org", "bo@example.org"],
             command=recorder.command,
-        )  # fmt: skip
+        )
     assert results == [(BY_COMMAND, ""), (BY_EMAIL, "SendGrid: the sender is not verified")]
     assert [recipient.address for recipient in double.accepted] == ["bo@example.org"]
 

@@ -23,7 +23,7 @@ UNKNOWN = (
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 SEND = Send(
     7, "2026-12-01-the-ice", "running", "", NOW, 25, {}, "", None, NOW, "", None, 0, 0, "", "", ""
-)  # fmt: skip
+)
 
 
 def make_facts(

@@ -127,9 +127,12 @@ def test_an_event_of_the_send_is_enough(
 ) -> None:
     finish(ledger, observer.now - 7 * HOUR)
     values = {
-        "sg_event_id": "e", "type": "processed", "at": observer.now, "raw": {},
+        "sg_event_id": "e",
+        "type": "processed",
+        "at": observer.now,
+        "raw": {},
         "send_id": frozen.id + offset,
-    }  # fmt: skip
+    }
     with ledger.engine.begin() as connection:
         connection.execute(sa.insert(event).values(values))
     assert check() == kinds

@@ -93,9 +93,12 @@ def test_database_refuses_an_address_a_second_time(
 
 
 def test_reader_who_joins_after_the_proposal_is_not_in_it(
-    ledger: Ledger, prepared: PreparedEmail, parent: Send, subscribe: Subscribe,
+    ledger: Ledger,
+    prepared: PreparedEmail,
+    parent: Send,
+    subscribe: Subscribe,
     make_readers: MakeReaders,
-) -> None:  # fmt: skip
+) -> None:
     subscribe(make_readers(READERS + JOINED + 1)[-1:])
     with pytest.raises(SendRefusedError, match="4 readers now, 3 when it was shown"):
         freeze_send(ledger, prepared, JOINED, parent=parent)

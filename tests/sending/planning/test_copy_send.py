@@ -23,9 +23,11 @@ TOTAL = 25
 
 def recall(ledger: Ledger, send_record: Send, now: datetime.datetime) -> Send:
     values = {
-        "state": "cancelled", "provider_batch_id": "b", "recalled_at": now,
+        "state": "cancelled",
+        "provider_batch_id": "b",
+        "recalled_at": now,
         "scheduled_at": now + datetime.timedelta(minutes=10),
-    }  # fmt: skip
+    }
     with ledger.engine.begin() as connection:
         connection.execute(sa.update(send).where(send.c.id == send_record.id).values(values))
     recalled = get_send(ledger, send_record.issue)

@@ -67,9 +67,13 @@ def _insert_earlier_send(connection: sa.Connection) -> None:
     connection.execute(sa.insert(batch).values(row))
     columns = ("send_id", "subscriber_id", "address_key", "batch_id", "state", "root_id")
     recipients = sa.select(
-        sa.literal(100), subscriber.c.id, subscriber.c.address_key, sa.literal(100),
-        sa.literal("accepted"), sa.literal(100),
-    )  # fmt: skip
+        sa.literal(100),
+        subscriber.c.id,
+        subscriber.c.address_key,
+        sa.literal(100),
+        sa.literal("accepted"),
+        sa.literal(100),
+    )
     connection.execute(sa.insert(send_recipient).from_select(columns, recipients))
     row = {"sg_event_id": "e1", "type": "open", "at": at, "raw": {}, "send_id": 100}
     connection.execute(sa.insert(event).values(row | {"address_key": "reader1@example.com"}))
@@ -105,12 +109,16 @@ def freeze_segment(ledger: Ledger, email: Email, config: Config, query: str) -> 
         ("not tag:weekly", [*range(1, SUBSCRIBERS, 2)]),
         ("city = Oslo", [*range(3, SUBSCRIBERS + 1, 3)]),
         ("sent:last-3", [*range(1, SUBSCRIBERS + 1)]),
-        ("not opened:last-3 and not (tag:weekly and city = Oslo)",
-         [n for n in range(2, SUBSCRIBERS + 1) if n % 6]),
-        ("tag:weekly or (city = Oslo and not clicked:last-1)",
-         [n for n in range(1, SUBSCRIBERS + 1) if not n % 2 or not n % 3]),
+        (
+            "not opened:last-3 and not (tag:weekly and city = Oslo)",
+            [n for n in range(2, SUBSCRIBERS + 1) if n % 6],
+        ),
+        (
+            "tag:weekly or (city = Oslo and not clicked:last-1)",
+            [n for n in range(1, SUBSCRIBERS + 1) if not n % 2 or not n % 3],
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("request_bytes", [20_000_000, TIGHT_REQUEST_BYTES])
 def test_segment_is_frozen_in_several_batches(
     ledger: Ledger,

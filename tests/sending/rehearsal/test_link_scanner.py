@@ -97,5 +97,7 @@ def test_links_are_found_in_html_text_and_headers() -> None:
     [(subscriber_id, text)] = iter_recipient_texts(mail_send)
     assert subscriber_id == 7
     assert find_site_links(text, SITE) == {
-        f"{SITE}/issues/ice", f"{SITE}/p/secret?a=1&b=2", f"{SITE}/u/secret",
-    }  # fmt: skip
+        f"{SITE}/issues/ice",
+        f"{SITE}/p/secret?a=1&b=2",
+        f"{SITE}/u/secret",
+    }

@@ -115,8 +115,10 @@ def test_export_has_the_emails_to_the_old_and_to_the_new_address(engine: sa.Engi
     with read_transaction(engine) as connection:
         profile = find_profile(connection, NEW)
     assert {(email.kind, email.address) for email in profile.emails} == {
-        ("confirm", ADA.address), ("move_from", ADA.address), ("move_to", NEW.address),
-    }  # fmt: skip
+        ("confirm", ADA.address),
+        ("move_from", ADA.address),
+        ("move_to", NEW.address),
+    }
     data = profile_to_dict(profile)
     assert data["emails"][-1]["kind"] == "confirm"
     assert data["requested_address"] == ""

@@ -212,8 +212,9 @@ def test_profile_has_the_unreadable_events_but_nobody_elses_address(
     with read_transaction(engine) as connection:
         profile = find_profile(connection, ADA)
     assert [mention.text for mention in profile.unreadable_events] == [
-        OTHERS_REMARK, "ADA@example.com \\xff",
-    ]  # fmt: skip
+        OTHERS_REMARK,
+        "ADA@example.com \\xff",
+    ]
     mentions = profile_to_dict(profile)["unreadable_events"]
     assert mentions[0] == {"received_at": NOW, "source": "webhook", "text": OTHERS_REMARK}
 

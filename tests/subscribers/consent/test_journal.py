@@ -43,8 +43,9 @@ def test_entries_are_loaded_in_order(engine: sa.Engine) -> None:
     assert load_entries(engine, 1) == [FIRST, SECOND]
     assert load_entries(engine, 2) == [SECOND]
     assert journal.to_changes([FIRST, SECOND]) == [
-        StatusChange("subscribed", "pending"), StatusChange("confirmed", "active"),
-    ]  # fmt: skip
+        StatusChange("subscribed", "pending"),
+        StatusChange("confirmed", "active"),
+    ]
 
 
 def test_append_import_entries_for_all_new_subscribers(engine: sa.Engine) -> None:

@@ -53,9 +53,11 @@ def test_unconfirmed_sign_up_goes_with_its_journal_and_events(
     with engine.begin() as connection:
         connection.execute(
             sa.insert(event),
-            [row | {"sg_event_id": "1", "address_key": ADA.key},
-             row | {"sg_event_id": "2", "address_key": "bob@example.org"}],
-        )  # fmt: skip
+            [
+                row | {"sg_event_id": "1", "address_key": ADA.key},
+                row | {"sg_event_id": "2", "address_key": "bob@example.org"},
+            ],
+        )
     assert purge(engine, NOW - datetime.timedelta(days=2)) == 0, "29 days old"
     assert purge(engine) == 1
     with read_transaction(engine) as connection:
@@ -84,10 +86,14 @@ def test_who_was_given_details_by_an_import_stays(engine: sa.Engine, detail: str
     id_ = sign_up(engine)
     with engine.begin() as connection:
         entry = ParsedSubscriber(
-            line=2, address=ADA.address, key=ADA.key, name="", status="pending",
+            line=2,
+            address=ADA.address,
+            key=ADA.key,
+            name="",
+            status="pending",
             tags=("choir",) if detail == "tag" else (),
             attributes={"city": "Bergen"} if detail == "attribute" else {},
-        )  # fmt: skip
+        )
         SubscriberBulkWriter(connection, "readers.csv", OLD).write([entry])
     assert purge(engine) == 0
     assert load_ids(engine) == [id_]

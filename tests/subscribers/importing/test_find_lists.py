@@ -76,15 +76,20 @@ def test_file_beside_a_full_export_is_read(
 
 
 def test_files_with_few_columns_are_read(engine: sa.Engine, import_zip: ImportZip) -> None:
-    import_zip({
-        "export/subscribed.csv": "Email Address\nboth@b.com\nactive@b.com\n",
-        "export/cleaned.csv": "Email Address\nhard@b.com\n",
-        "export/unsubscribed.csv": "Email Address\nboth@b.com\nleft@b.com\n",
-        "__MACOSX/export/._unsubscribed.csv": "\0\x05\x16\x07",
-    })  # fmt: skip
+    import_zip(
+        {
+            "export/subscribed.csv": "Email Address\nboth@b.com\nactive@b.com\n",
+            "export/cleaned.csv": "Email Address\nhard@b.com\n",
+            "export/unsubscribed.csv": "Email Address\nboth@b.com\nleft@b.com\n",
+            "__MACOSX/export/._unsubscribed.csv": "\0\x05\x16\x07",
+        }
+    )
     assert statuses(engine) == {
-        "both": "unsubscribed", "left": "unsubscribed", "hard": "bounced", "active": "active",
-    }  # fmt: skip
+        "both": "unsubscribed",
+        "left": "unsubscribed",
+        "hard": "bounced",
+        "active": "active",
+    }
 
 
 def test_consent_does_not_bring_back_those_who_left_in_the_same_zip(

@@ -69,11 +69,19 @@ def test_type_of_a_column_is_inferred_when_first_imported(
 ) -> None:
     import_text("email,age,zip,vip,born,town\na@b.com,36,0123,true,1990-01-31,Oslo\nc@d.com,,,,,\n")
     assert load_types(engine) == {
-        "age": "number", "zip": "text", "vip": "boolean", "born": "date", "town": "text",
-    }  # fmt: skip
+        "age": "number",
+        "zip": "text",
+        "vip": "boolean",
+        "born": "date",
+        "town": "text",
+    }
     assert load_subscribers(engine)["a@b.com"]["attributes"] == {
-        "age": 36, "zip": "0123", "vip": True, "born": "1990-01-31", "town": "Oslo",
-    }  # fmt: skip
+        "age": 36,
+        "zip": "0123",
+        "vip": True,
+        "born": "1990-01-31",
+        "town": "Oslo",
+    }
 
 
 def test_value_of_another_type_than_the_attribute_is_rejected(
@@ -97,8 +105,10 @@ def test_tags_are_added_and_never_removed(
     text = 'email,tags\na@b.com,"vip, quay,vip"\nc@d.com,a;b\ne@f.com,\n'
     import_text(text, tags=("all",))
     assert load_tags(engine) == {
-        "a@b.com": ["all", "quay", "vip"], "c@d.com": ["a", "all", "b"], "e@f.com": ["all"],
-    }  # fmt: skip
+        "a@b.com": ["all", "quay", "vip"],
+        "c@d.com": ["a", "all", "b"],
+        "e@f.com": ["all"],
+    }
     summary = import_text("email,tags\na@b.com,new\nc@d.com,a\n", now=LATER)
     assert (summary.updated, summary.unchanged) == (1, 1)
     assert load_tags(engine)["a@b.com"] == ["all", "new", "quay", "vip"]
@@ -127,8 +137,10 @@ def test_earlier_of_two_dates_counts(engine: sa.Engine, import_text: ImportText)
     )
     row = load_subscribers(engine)["a@b.com"]
     assert (summary.updated, row["joined_at"], row["confirmed_at"]) == (
-        1, datetime.datetime(2019, 1, 1, tzinfo=UTC), datetime.datetime(2020, 5, 6, tzinfo=UTC),
-    )  # fmt: skip
+        1,
+        datetime.datetime(2019, 1, 1, tzinfo=UTC),
+        datetime.datetime(2020, 5, 6, tzinfo=UTC),
+    )
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "bounced", "pending"])
@@ -203,7 +215,7 @@ BROKEN_ROWS = {
     "a control code": ("a@b.com,A\x1b[2J\n", "the name contains a control character (U+001B)"),
     "a header in a name": ('a@b.com,"A\r\nBcc: x@y.example"\n', "the name contains a line break"),
     "no address": (",A\n", "the email address is missing"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BROKEN_ROWS)
@@ -326,7 +338,7 @@ def test_rejected_json_lines_can_be_corrected(
         ('{"email": "a@b.com", "journal": 1}', "'journal' must be a list of JSON objects"),
         ('{"email": "a@b.com", "name": "A\\r\\nBcc: x"}', "the name contains a line break"),
     ],
-)  # fmt: skip
+)
 def test_invalid_json_line_is_rejected(import_text: ImportText, line: str, reason: str) -> None:
     summary = import_text(f"{HEADER}{line}\n", name="readers.jsonl")
     ((_, found),) = summary.remarks

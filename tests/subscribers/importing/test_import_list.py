@@ -87,8 +87,9 @@ def test_only_changed_subscribers_are_updated(engine: sa.Engine, import_text: Im
     assert after["e@f.com"] == before["e@f.com"]
     assert after["a@b.com"] == before["a@b.com"] | {"name": "Ann", "updated_at": LATER}
     assert after["c@d.com"] == before["c@d.com"] | {
-        "attributes": {"city": "Rome", "age": 7}, "updated_at": LATER,
-    }  # fmt: skip
+        "attributes": {"city": "Rome", "age": 7},
+        "updated_at": LATER,
+    }
 
 
 @pytest.mark.parametrize("chunk_size", [1, 10_000])

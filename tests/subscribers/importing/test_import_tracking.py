@@ -122,9 +122,13 @@ def test_cell_that_is_no_answer_rejects_the_row(import_text: ImportText) -> None
 
 
 ALLOWED = {
-    "at": "2026-11-01T00:00:00+00:00", "change": "opens_allowed", "status": "active",
-    "how": "form", "source": "/p", "wording": "Yes.",
-}  # fmt: skip
+    "at": "2026-11-01T00:00:00+00:00",
+    "change": "opens_allowed",
+    "status": "active",
+    "how": "form",
+    "source": "/p",
+    "wording": "Yes.",
+}
 IMPORTED = {**ALLOWED, "change": "imported"}
 
 

@@ -97,8 +97,11 @@ def test_added_subscribers_and_reasons(
         AudienceDifference("ed@b.com", "resubscribed", AFTER, "cli"),
     ]
     assert (added[2].address, added[2].why, added[2].at, added[2].how) == (
-        "new@b.com", "imported", AFTER, "import",
-    )  # fmt: skip
+        "new@b.com",
+        "imported",
+        AFTER,
+        "import",
+    )
 
 
 def test_removed_subscribers_and_reasons(engine: sa.Engine, past_send: PastSend) -> None:

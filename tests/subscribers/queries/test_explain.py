@@ -147,8 +147,9 @@ def test_active_subscriber_gets_the_issue(list_engine: sa.Engine) -> None:
 
 def test_pending_subscriber_does_not_get_the_issue(list_engine: sa.Engine) -> None:
     assert (explain(list_engine, "bo@b.com").answer, explain(list_engine, "bo@b.com").status) == (
-        "no", "pending",
-    )  # fmt: skip
+        "no",
+        "pending",
+    )
 
 
 def test_since_is_the_entry_that_changed_the_status(list_engine: sa.Engine) -> None:

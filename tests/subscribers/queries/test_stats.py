@@ -53,8 +53,12 @@ def add_subscriber(engine: sa.Engine) -> AddSubscriber:
             id_: int = connection.execute(insert).scalar_one()
             for seq, (at, change, status) in enumerate(entries, 1):
                 row = {
-                    "subscriber_id": id_, "seq": seq, "at": at, "change": change, "status": status,
-                }  # fmt: skip
+                    "subscriber_id": id_,
+                    "seq": seq,
+                    "at": at,
+                    "change": change,
+                    "status": status,
+                }
                 connection.execute(sa.insert(journal).values(row | {"method": "cli"}))
             for tag in tags:
                 connection.execute(sa.insert(subscriber_tag).values(subscriber_id=id_, tag=tag))

@@ -132,10 +132,12 @@ def two_tracked_sends(readers: sa.Engine) -> sa.Engine:
         ],
     )  # fmt: skip
     insert_send(
-        readers, 2, FOG,
+        readers,
+        2,
+        FOG,
         states={SLEEPER: "accepted", TAGGED: "skipped_late", NEWCOMER: "accepted"},
         events=[(SLEEPER, "open"), (NEWCOMER, "delivered")],
-    )  # fmt: skip
+    )
     return readers
 
 
@@ -290,8 +292,9 @@ def test_judge_tracking(
 
 
 def test_opens_and_clicks_are_recorded_apart(readers: sa.Engine) -> None:
-    insert_send(readers, 1, ICE, events=[(OPENER, "delivered")],
-                tracking=[TrackingOptions(opens="all")])  # fmt: skip
+    insert_send(
+        readers, 1, ICE, events=[(OPENER, "delivered")], tracking=[TrackingOptions(opens="all")]
+    )
     with readers.begin() as connection:
         insert_tracking(connection, FOG, BOTH, is_partly_sent=True)
         insert_tracking(connection, TIDE, BOTH, is_partly_sent=False)
@@ -342,9 +345,7 @@ def insert_catch_up(engine: sa.Engine, options: TrackingOptions) -> None:
     """Insert a catch-up of the issue for the newcomer, who has not opened it."""
     name = make_catch_up_name(ICE, [])
     events = [(NEWCOMER, "delivered")]
-    insert_send(
-        engine, 3, name, states={NEWCOMER: "accepted"}, events=events, tracking=(options,)
-    )  # fmt: skip
+    insert_send(engine, 3, name, states={NEWCOMER: "accepted"}, events=events, tracking=(options,))
     with engine.begin() as connection:
         child = sa.update(send).where(send.c.id == 3)
         connection.execute(child.values(parent_id=1, frozen_at=NOW))
@@ -423,9 +424,11 @@ def test_reader_whose_copy_was_not_tracked_has_neither_opened_nor_not_opened(
     readers: sa.Engine, query: str, ids: list[int]
 ) -> None:
     insert_asked_send(
-        readers, 1, ICE,
+        readers,
+        1,
+        ICE,
         {OPENER: "opens clicks", SLEEPER: "opens", TAGGED: "opens", LOST: "clicks", BOT: "none"},
-    )  # fmt: skip
+    )
     insert_event(readers, 1, OPENER, "open")
     got = dict.fromkeys((BOT, OPENER), "accepted")
     insert_send(readers, 2, FOG, states=got, events=[(OPENER, "open"), (BOT, "delivered")])
@@ -452,7 +455,11 @@ def test_catch_up_asks_readers_where_the_issue_was_tracked_for_all(
 
 def test_send_asked_for_a_part_of_the_readers_only_is_not_known(readers: sa.Engine) -> None:
     insert_send(
-        readers, 1, ICE, states={OPENER: "accepted"}, events=[(OPENER, "delivered")],
+        readers,
+        1,
+        ICE,
+        states={OPENER: "accepted"},
+        events=[(OPENER, "delivered")],
         tracking=[ASK, BOTH],
-    )  # fmt: skip
+    )
     assert "with tracking.opens to a part of the readers only" in refusal(readers, "opened:ice")

@@ -39,17 +39,21 @@ def make_config(**settings: Any) -> Config:
 @pytest.fixture
 def list_engine(engine: sa.Engine, import_text: ImportText) -> sa.Engine:
     """Ada, Bo and Cy active, Di unsubscribed; Ada, Bo and Di are vips; Bo is suppressed."""
-    import_text("email,city,status\nada@b.com,Oslo,active\nbo@b.com,,active\ncy@b.com,,active\n"
-             "di@b.com,,unsubscribed\n")  # fmt: skip
+    import_text(
+        "email,city,status\nada@b.com,Oslo,active\nbo@b.com,,active\ncy@b.com,,active\n"
+        "di@b.com,,unsubscribed\n"
+    )
     with engine.begin() as connection:
         ids = connection.scalars(sa.select(subscriber.c.id).order_by(subscriber.c.id)).all()
         rows = [{"subscriber_id": ids[index], "tag": "vip"} for index in (0, 1, 3)]
         rows.append({"subscriber_id": ids[0], "tag": "press"})
         connection.execute(sa.insert(subscriber_tag), rows)
         connection.execute(
-            sa.text("INSERT INTO suppression (address_key, reason, since, source)"
-                    " VALUES ('bo@b.com', 'spam report', '2026-11-22 09:00:00+00:00', 'x')")
-        )  # fmt: skip
+            sa.text(
+                "INSERT INTO suppression (address_key, reason, since, source)"
+                " VALUES ('bo@b.com', 'spam report', '2026-11-22 09:00:00+00:00', 'x')"
+            )
+        )
     return engine
 
 

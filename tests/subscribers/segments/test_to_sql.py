@@ -326,17 +326,25 @@ def insert_list(connection: sa.Connection, people: list[Person], sent: int) -> l
         for person in people:
             if issue in person.copies:
                 row = {
-                    "send_id": index + 1, "subscriber_id": person.id, "address_key": person.key,
-                    "batch_id": index + 1, "state": person.copies[issue], "root_id": index + 1,
-                }  # fmt: skip
+                    "send_id": index + 1,
+                    "subscriber_id": person.id,
+                    "address_key": person.key,
+                    "batch_id": index + 1,
+                    "state": person.copies[issue],
+                    "root_id": index + 1,
+                }
                 connection.execute(sa.insert(send_recipient).values(row))
             types = sorted(type_ for event_issue, type_ in person.events if event_issue == issue)
             for type_ in types:
                 row = {
-                    "sg_event_id": str(next(number)), "type": type_.replace("bot", "open"),
-                    "at": NOW, "raw": {}, "address_key": person.key, "send_id": index + 1,
+                    "sg_event_id": str(next(number)),
+                    "type": type_.replace("bot", "open"),
+                    "at": NOW,
+                    "raw": {},
+                    "address_key": person.key,
+                    "send_id": index + 1,
                     "is_bot": type_ == "bot",
-                }  # fmt: skip
+                }
                 connection.execute(sa.insert(event).values(row))
     # The newest send was cancelled at SendGrid in time: last-N must not count it.
     row = {
@@ -385,11 +393,12 @@ def assert_same_result(engine: sa.Engine, people: list[Person], sent: int, query
 def names_unsent_issue(query: Query, started: list[str]) -> bool:
     """Return whether a query names an issue that was not sent, or the last ones without any."""
     return any(
-        term.sends not in started if isinstance(term.sends, str)
+        term.sends not in started
+        if isinstance(term.sends, str)
         else not started and term.kind != "sent"
         for term in iter_terms(query)
         if isinstance(term, HasEngagement)
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

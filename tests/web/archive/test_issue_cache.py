@@ -49,9 +49,13 @@ def add_send(project: Project, engine: sa.Engine) -> AddSend:
     """Create an issue's folder, and a send of it with one batch; returns the folder."""
 
     def make(
-        name: str, *, front: str = "", state: str = "accepted",
-        started: datetime.datetime = NOW - HOUR, **values: object,
-    ) -> Path:  # fmt: skip
+        name: str,
+        *,
+        front: str = "",
+        state: str = "accepted",
+        started: datetime.datetime = NOW - HOUR,
+        **values: object,
+    ) -> Path:
         folder = project.issues_dir / name
         folder.mkdir()
         (folder / "post.md").write_text(f"---\ntitle: Title of {name[11:]}\n{front}\n---\nWords.\n")

@@ -56,8 +56,10 @@ def test_images_and_unlisted_page_are_written_before_the_send(
     assert (code, "1 image, 3 files, 3 of them new" in out) == (0, True), err
     folder = project_folder / "build" / "archive"
     assert list_files(folder) == [
-        "assets/style.css", "issues/boats/img/a boat.png", "issues/boats/index.html",
-    ]  # fmt: skip
+        "assets/style.css",
+        "issues/boats/img/a boat.png",
+        "issues/boats/index.html",
+    ]
     assert (folder / "issues/boats/img/a boat.png").read_bytes() == PIXEL
     page = (folder / "issues/boats/index.html").read_text()
     assert '<meta name="robots" content="noindex">' in page
@@ -110,10 +112,12 @@ PATTERNS = {
     f"{HOST}/issues/{{slug}}/{{file}}": (HOST, "issues/boats/img/a boat.png", True),
     f"{HOST}/{{slug}}/{{file}}": (HOST, "boats/img/a boat.png", False),
     "https://img.harbour-notes.org/{slug}/pictures/{file}": (
-        "https://img.harbour-notes.org", "boats/pictures/img/a boat.png", False,
+        "https://img.harbour-notes.org",
+        "boats/pictures/img/a boat.png",
+        False,
     ),
     f"{HOST}/nl-{{slug}}/{{file}}": (HOST, "nl-boats/img/a boat.png", False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

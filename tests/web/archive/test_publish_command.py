@@ -34,8 +34,11 @@ def run(tmp_path: Path) -> Run:
 def test_folder_is_one_argument_and_nothing_is_expanded(run: Run, tmp_path: Path) -> None:
     code = "import os, sys; print(os.getcwd()); print('\\n'.join(sys.argv[1:]))"
     assert run(code, "{folder}/", "$HOME;`id`", "*") == [
-        str(tmp_path), f"{tmp_path}/out dir/", "$HOME;`id`", "*",
-    ]  # fmt: skip
+        str(tmp_path),
+        f"{tmp_path}/out dir/",
+        "$HOME;`id`",
+        "*",
+    ]
 
 
 def test_environment_has_secrets_of_the_host_but_not_ours(
@@ -123,10 +126,14 @@ def marked(newsletter: Cli, project_folder: Path) -> Cli:
 @pytest.mark.parametrize(
     "command",
     [
-        ("archive",), ("archive", "--issue", "the-ice"), ("build",), ("check",),
-        ("test", "--to", "me@example.com"), ("send", "--yes"),
+        ("archive",),
+        ("archive", "--issue", "the-ice"),
+        ("build",),
+        ("check",),
+        ("test", "--to", "me@example.com"),
+        ("send", "--yes"),
     ],
-)  # fmt: skip
+)
 def test_command_is_never_run_without_the_option(
     marked: Cli, project_folder: Path, command: tuple[str, ...]
 ) -> None:

@@ -36,8 +36,11 @@ PIXEL = bytes.fromhex(
 def sent(newsletter: Cli, project_folder: Path) -> Cli:
     """A listed, an unlisted and a private issue have been sent, and a fourth has not."""
     for slug, front in {
-        "boats": "", "quiet": "archive: unlisted", "secret": "archive: private", "later": ""
-    }.items():  # fmt: skip
+        "boats": "",
+        "quiet": "archive: unlisted",
+        "secret": "archive: private",
+        "later": "",
+    }.items():
         folder = project_folder / "issues" / f"2026-12-02-{slug}"
         folder.mkdir()
         (folder / "post.md").write_text(POST.format(title=f"Of {slug}", front=front))

@@ -66,9 +66,12 @@ def append(path: Path) -> None:
     ids=["half", "empty", "longer", "half of a range", "half of two ranges"],
 )
 def test_file_that_changes_while_it_is_sent_ends_the_connection(
-    file_server: Any, path: Path, change: Callable[[Path], None], ranges: str,
+    file_server: Any,
+    path: Path,
+    change: Callable[[Path], None],
+    ranges: str,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     parts = urlsplit(file_server.url)
     range_line = f"Range: {ranges}\r\n" if ranges else ""
     with socket.create_connection((parts.hostname, parts.port), timeout=20) as sock:

@@ -80,9 +80,12 @@ def test_invalid_content_length_is_refused(server: Any, length: str) -> None:
 def test_content_length_with_transfer_encoding_is_refused(server: Any) -> None:
     """Request smuggling: a proxy and the server must never see different requests."""
     sent = post(
-        "/u/x", "Content-Length: 4", "Transfer-Encoding: chunked", "Connection: close",
+        "/u/x",
+        "Content-Length: 4",
+        "Transfer-Encoding: chunked",
+        "Connection: close",
         body=b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
-    )  # fmt: skip
+    )
     status, response = exchange(server.url, sent)
     assert status >= 400
     assert b'"ok"' not in response

@@ -76,10 +76,14 @@ def test_requests_are_counted_by_route(
     with site.engine.begin() as connection:
         connection.execute(
             sa.insert(transactional_email).values(
-                address="ada@example.org", address_key="ada@example.org", kind="confirm",
-                window="1", data={}, created_at=now,
+                address="ada@example.org",
+                address_key="ada@example.org",
+                kind="confirm",
+                window="1",
+                data={},
+                created_at=now,
             )
-        )  # fmt: skip
+        )
     text = urllib3.request("GET", prometheus).data.decode()
     assert 'newsletter_requests_total{method="GET",route="/u/{token}",status="404"} 2.0' in text
     assert 'newsletter_requests_total{method="GET",route="none",status="404"} 1.0' in text

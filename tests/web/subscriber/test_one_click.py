@@ -71,7 +71,7 @@ def test_bodies_of_the_standard_are_accepted(content_type: str, body: bytes) -> 
         ("multipart/form-data; boundary=b", multipart(headers="no colon")),
         ("multipart/form-data; boundary=b", b""),
     ],
-)  # fmt: skip
+)
 def test_other_bodies_are_rejected(content_type: str, body: bytes) -> None:
     assert not is_one_click_request(content_type, body)
 

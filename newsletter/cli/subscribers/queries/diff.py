@@ -21,9 +21,13 @@ AudienceChanges = Iterator[tuple[str, "AudienceDifference"]]
 @click.command("diff", short_help="Show who came and who left since an issue was sent.")
 @click.argument("issue")
 @click.option(
-    "--limit", type=click.IntRange(min=0), metavar="N", default=20, show_default=True,
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=20,
+    show_default=True,
     help="Show N readers at most; 0 for all.",
-)  # fmt: skip
+)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per line, for scripts."
 )

@@ -17,9 +17,11 @@ STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
 @click.option("--status", type=click.Choice(STATUSES), help="Only readers with this status.")
 @click.option("--search", metavar="TEXT", help="Only readers with TEXT in address or name.")
 @click.option(
-    "--limit", type=click.IntRange(min=0), metavar="N",
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
     help="Show N at most; 0 for all.  [default: 50, with --json all]",
-)  # fmt: skip
+)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per line, for scripts."
 )

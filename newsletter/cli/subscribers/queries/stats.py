@@ -28,13 +28,19 @@ MAX_NAME_WIDTH = 50
 
 @click.command("stats", short_help="Show how the list grows: weeks, churn, sources, tags.")
 @click.option(
-    "--weeks", type=click.IntRange(1, 520), default=12, show_default=True, metavar="N",
+    "--weeks",
+    type=click.IntRange(1, 520),
+    default=12,
+    show_default=True,
+    metavar="N",
     help="How many weeks to show, including the present one.",
-)  # fmt: skip
+)
 @click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.svg",
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.svg",
     help="Draw the weeks into a file.",
-)  # fmt: skip
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
     """Show how the list grows: who joined and left by week, churn, sources, tags.
@@ -120,9 +126,11 @@ def _print_stats(stats: "ListStats") -> None:
     _print_weeks(stats.weeks)
     _print_months(stats.months)
     _print_counts(
-        "source", "readers", "active",
+        "source",
+        "readers",
+        "active",
         ((name or "not known", readers, active) for name, readers, active in stats.sources),
-    )  # fmt: skip
+    )
     if stats.tags:
         _print_counts("tag", "active", "", ((tag, active, None) for tag, active in stats.tags))
     if stats.reasons:

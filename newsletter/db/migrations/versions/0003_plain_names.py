@@ -55,10 +55,13 @@ def _upgrade_postgresql() -> None:
         "leaving": ("pk_leaving",),
         "meta": ("pk_meta",),
         "notice": (
-            "pk_notice", "ck_notice_kind", "ck_notice_state", "uq_notice_address_key_kind_window",
+            "pk_notice",
+            "ck_notice_kind",
+            "ck_notice_state",
+            "uq_notice_address_key_kind_window",
         ),
         "vendor_pause": ("pk_vendor_pause", "ck_vendor_pause_one_row"),
-    }  # fmt: skip
+    }
     for old, new in TABLES.items():
         for name in constraints[old]:
             renamed = name.replace(f"_{old}", f"_{new}")

@@ -17,7 +17,7 @@ _PATHS = {
     "/v3/scopes": "scopes",
     "/v3/whitelabel/domains": "domains",
     "/v3/verified_senders": "senders",
-}  # fmt: skip
+}
 
 BATCH_PATH = "/v3/mail/batch"
 SCHEDULED_SENDS_PATH = "/v3/user/scheduled_sends"
@@ -44,10 +44,13 @@ class FakeAccount:
 
     scopes: list[str] = field(
         default_factory=lambda: [
-            "mail.send", "mail.batch.create", "suppression.read", "user.scheduled_sends.create",
+            "mail.send",
+            "mail.batch.create",
+            "suppression.read",
+            "user.scheduled_sends.create",
             "user.scheduled_sends.read",
         ]
-    )  # fmt: skip
+    )
     domains: list[dict[str, Any]] | None = None
     senders: list[dict[str, Any]] | None = None
 
@@ -62,8 +65,10 @@ class FakeAccount:
         if value is None:
             return _error_response(HTTPStatus.FORBIDDEN, "access forbidden", None)
         return HTTPStatus.OK, {
-            "scopes": {"scopes": value}, "domains": value, "senders": {"results": value},
-        }[name]  # fmt: skip
+            "scopes": {"scopes": value},
+            "domains": value,
+            "senders": {"results": value},
+        }[name]
 
 
 class ScheduledSends:

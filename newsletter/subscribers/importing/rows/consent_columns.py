@@ -93,8 +93,10 @@ def find_consent_role(column: str) -> str:
     """
     name = normalize_name(anyascii(_WORD_START.sub(" ", column)))
     for role, pattern in (
-        ("opt_out", _OPT_OUT), ("confirmation", _CONFIRMATION), ("consent", _CONSENT),
-    ):  # fmt: skip
+        ("opt_out", _OPT_OUT),
+        ("confirmation", _CONFIRMATION),
+        ("consent", _CONSENT),
+    ):
         if pattern.search(name):
             return _refine_role(role, set(pattern.sub(" ", name).split()))
     if _MAYBE_CONSENT.fullmatch(name):

@@ -39,11 +39,13 @@ _MONTH_NAME = r"(?P<month>[^\W\d_]{3,10})\.?"
 _NAMED = tuple(
     re.compile(pattern + _TIME, re.ASCII)
     for pattern in (
-        _WEEKDAY + r"(?P<day>\d{1,2})(?:st|nd|rd|th|er|\.)?[ -](?:de |of )?" + _MONTH_NAME
+        _WEEKDAY
+        + r"(?P<day>\d{1,2})(?:st|nd|rd|th|er|\.)?[ -](?:de |of )?"
+        + _MONTH_NAME
         + r",?[ -](?:de |del )?(?P<year>\d{4})",
         _WEEKDAY + _MONTH_NAME + r" (?P<day>\d{1,2})(?:st|nd|rd|th)?,? (?P<year>\d{4})",
     )
-)  # fmt: skip
+)
 _YEAR_FIRST = re.compile(
     r"(?P<year>\d{4})(?P<separator>[/.])(?P<month>\d{1,2})(?P=separator)(?P<day>\d{1,2})" + _TIME,
     re.ASCII,

@@ -58,9 +58,13 @@ def parse_row_status(cells: Sequence[str], columns: ColumnMapping, file_status: 
         SubscriberListError: the consent is missing or can't be understood.
     """
     if not (
-        columns.status or columns.consent or columns.confirmation or columns.opt_out
-        or columns.suppressed_if_filled or columns.unclear
-    ):  # fmt: skip
+        columns.status
+        or columns.consent
+        or columns.confirmation
+        or columns.opt_out
+        or columns.suppressed_if_filled
+        or columns.unclear
+    ):
         return file_status
     statuses = [file_status]
     problems: list[SubscriberListError] = []

@@ -70,17 +70,24 @@ def test_count_prints_counts_and_next_step(newsletter: Cli) -> None:
     )
     data = json.loads(newsletter("subscribers", "count", "north", "--json")[1])
     assert data == {
-        "segment": "north", "query": "city = Bergen", "readers": 1, "mailable": 1, "list": 3,
-    }  # fmt: skip
+        "segment": "north",
+        "query": "city = Bergen",
+        "readers": 1,
+        "mailable": 1,
+        "list": 3,
+    }
 
 
 @pytest.mark.parametrize(
     "args",
     [
-        ("count",), ("export", "out.csv", "--segment"), ("tag", "quiet", "--query"),
-        ("untag", "quiet", "--query"), ("explain", "ada@example.com", "--segment"),
+        ("count",),
+        ("export", "out.csv", "--segment"),
+        ("tag", "quiet", "--query"),
+        ("untag", "quiet", "--query"),
+        ("explain", "ada@example.com", "--segment"),
     ],
-)  # fmt: skip
+)
 def test_query_on_untracked_opens_is_refused(
     sent: Cli, project_folder: Path, args: tuple[str, ...]
 ) -> None:
@@ -136,17 +143,22 @@ def test_invalid_segment_does_not_hide_the_others(newsletter: Cli) -> None:
 def test_segments_without_settings_prints_an_example(cli: Cli) -> None:
     code, out, _ = cli("subscribers", "segments")
     assert (code, out.splitlines()[0]) == (
-        0, "There are no segments in newsletter.yml. For example:",
-    )  # fmt: skip
+        0,
+        "There are no segments in newsletter.yml. For example:",
+    )
 
 
 def test_tags_are_added_and_removed(newsletter: Cli, project_folder: Path) -> None:
     assert newsletter("subscribers", "tag", "vip", "--address", "ADA@example.com") == (
-        0, "'vip' was added to 1 reader.\n", "",
-    )  # fmt: skip
+        0,
+        "'vip' was added to 1 reader.\n",
+        "",
+    )
     assert newsletter("subscribers", "tag", "vip", "--query", "city = Bergen or city = Oslo") == (
-        0, "'vip' was added to 1 reader; 1 had it already.\n", "",
-    )  # fmt: skip
+        0,
+        "'vip' was added to 1 reader; 1 had it already.\n",
+        "",
+    )
     assert newsletter("subscribers", "count", "tag:VIP")[1].startswith("2 of 3 readers")
     (project_folder / "some.csv").write_text("email\nada@example.com\nno@example.com\nx@\n")
     code, out, err = newsletter("subscribers", "untag", "vip", "--file", "some.csv")
@@ -215,8 +227,11 @@ def test_explain_reports_the_result_of_a_send(sent: Cli) -> None:
         sent("subscribers", "explain", "cy@example.com", "--issue", "ice", "--json")[1]
     )
     assert (data["answer"], data["status"], data["then"], data["issue"]) == (
-        "no", "pending", "pending", ISSUE,
-    )  # fmt: skip
+        "no",
+        "pending",
+        "pending",
+        ISSUE,
+    )
 
 
 def test_diff_counts_and_lists_who_joined_and_left(sent: Cli, project_folder: Path) -> None:
@@ -239,8 +254,9 @@ def test_diff_counts_and_lists_who_joined_and_left(sent: Cli, project_folder: Pa
         json.loads(line) for line in sent("subscribers", "diff", "ice", "--json")[1].splitlines()
     ]
     assert [(row["change"], row["address"]) for row in rows] == [
-        ("came", "di@example.com"), ("left", "bo@example.com"),
-    ]  # fmt: skip
+        ("came", "di@example.com"),
+        ("left", "bo@example.com"),
+    ]
 
 
 def test_diff_of_unsent_or_unknown_issue_fails(newsletter: Cli, project_folder: Path) -> None:

@@ -12,9 +12,12 @@ Cli = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def project_with_readers(project_folder: Path, cli: Cli) -> Path:
     active = "".join(f"r{number}@example.com,active\n" for number in range(1200))
-    others = "".join(f"l{number}@example.com,{status}\n" for number, status in enumerate(
-        ["unsubscribed"] * 30 + ["bounced"] * 20 + ["complained"] * 10 + ["pending"] * 5
-    ))  # fmt: skip
+    others = "".join(
+        f"l{number}@example.com,{status}\n"
+        for number, status in enumerate(
+            ["unsubscribed"] * 30 + ["bounced"] * 20 + ["complained"] * 10 + ["pending"] * 5
+        )
+    )
     (project_folder / "readers.csv").write_text(f"email,status\n{active}{others}")
     cli("subscribers", "import", "readers.csv")
     return project_folder
@@ -65,12 +68,15 @@ def test_stats_show_refused_sign_ups(
     assert max(map(len, lines)) <= 80
     assert lines[start].split() == ["refused", "sign-ups", "in", "all", "in", "2026-11"]
     assert [line.split() for line in lines[start + 1 : start + 3]] == [
-        ["honeypot", "1,239", "5"], ["ip", "limit", "7", "7"],
-    ]  # fmt: skip
+        ["honeypot", "1,239", "5"],
+        ["ip", "limit", "7", "7"],
+    ]
     data = json.loads(cli("subscribers", "stats", "--json")[1])
     assert data["refused_signups"][-1] == {
-        "month": "2026-10", "reason": "honeypot", "signups": 1234,
-    }  # fmt: skip
+        "month": "2026-10",
+        "reason": "honeypot",
+        "signups": 1234,
+    }
 
 
 def test_plot_option_writes_a_chart(cli: Cli, project_with_readers: Path) -> None:
@@ -94,8 +100,9 @@ def test_unsupported_plot_format_is_rejected_first(cli: Cli, project_with_reader
 @pytest.mark.usefixtures("project_folder")
 def test_stats_of_an_empty_list(cli: Cli) -> None:
     assert cli("subscribers", "stats")[:2] == (
-        0, "The list is empty. Fill it with: newsletter subscribers import FILE.csv\n",
-    )  # fmt: skip
+        0,
+        "The list is empty. Fill it with: newsletter subscribers import FILE.csv\n",
+    )
 
 
 @pytest.mark.usefixtures("project_with_readers")

@@ -96,7 +96,7 @@ def test_formula_without_another_copy_stays(html: str) -> None:
         ('<p class="button-wrapper"><a href="https://shop.example/">Get the book</a></p>', True),
         ("<p>Share</p>", True),
     ],
-)  # fmt: skip
+)
 def test_buttons_of_the_platform_are_left_out_and_the_author_s_stay(
     html: str, *, is_kept: bool
 ) -> None:

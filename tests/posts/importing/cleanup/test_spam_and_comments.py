@@ -167,8 +167,10 @@ def test_name_in_a_list_is_spam_only_if_it_leads_elsewhere(
     text: str, links: tuple[str, ...], other_links: tuple[str, ...], count: int
 ) -> None:
     article = [Passage(number, line) for number, line in enumerate(ARTICLE, 1)]
-    items = [Passage(8, "Ana Lund", group=1, links=other_links),
-             Passage(9, text, group=1, links=links)]  # fmt: skip
+    items = [
+        Passage(8, "Ana Lund", group=1, links=other_links),
+        Passage(9, text, group=1, links=links),
+    ]
     found = classify_passages([*article, *items]).set_aside
     assert [entry.text for entry in found] == [text] * count
 

@@ -78,10 +78,11 @@ def test_wordpress(text: str, expected: str | None) -> None:
     [
         ('{{< figure src="a.png" alt="A quay" >}}', "![A quay](a.png)"),
         ('{{< figure src="a.png" alt="A quay" caption="In fog" >}}', FIGURE),
-        ('{{< figure src="a.png" alt="A quay" caption="In fog" >}}\ntext',
-         f"<!-- -->{FIGURE}\ntext"),
-        ('{{< figure src="a (1).png" alt="[A]" link="/b" >}}',
-         "[![\\[A\\]](a%20%281%29.png)](/b)"),
+        (
+            '{{< figure src="a.png" alt="A quay" caption="In fog" >}}\ntext',
+            f"<!-- -->{FIGURE}\ntext",
+        ),
+        ('{{< figure src="a (1).png" alt="[A]" link="/b" >}}', "[![\\[A\\]](a%20%281%29.png)](/b)"),
         ("{{< youtube aBcDeFgHiJk >}}", YOUTUBE),
         ('{{<youtube id="aBcDeFgHiJk" title="Ice">}}', YOUTUBE.replace("></", ' title="Ice"></')),
         ("{{< vimeo 123456 >}}", '<iframe src="https://player.vimeo.com/video/123456"></iframe>'),
@@ -93,8 +94,10 @@ def test_wordpress(text: str, expected: str | None) -> None:
         ("{{< warning >}}\na\n{{< /warning >}}", "::: warning\na\n:::"),
         ("{{< notice >}}*a*{{< /notice >}}", NOTE),
         ('{{< details summary="More *ice*" >}}\na\n{{< /details >}}', "**More *ice***\\\na\n"),
-        ('{{< highlight go "linenos=table" >}}\na := `x` {{< b >}}\n{{< /highlight >}}',
-         "```go\na := `x` {{< b >}}\n```"),
+        (
+            '{{< highlight go "linenos=table" >}}\na := `x` {{< b >}}\n{{< /highlight >}}',
+            "```go\na := `x` {{< b >}}\n```",
+        ),
         ('[the post]({{< ref "a.md" >}}) and [b]({{< relref "b.md" >}}#c "d")', "the post and b"),
         ('[up]({{< ref "#top" >}})', "[up](#top)"),
         ("a {{< unknown b >}}c{{< /unknown >}} d", "a c d"),
@@ -107,7 +110,7 @@ def test_wordpress(text: str, expected: str | None) -> None:
         ("`{{</* a */>}}` and ```{{%/* /b */%}}```", "`{{< a >}}` and ```{{% /b %}}```"),
         ("`{{</* a */>}}` and `{{< b >}}`", None),
     ],
-)  # fmt: skip
+)
 def test_hugo(text: str, expected: str | None) -> None:
     assert translate(text) == (text if expected is None else expected)
 
@@ -279,14 +282,15 @@ def test_emoji_wiki_links_and_containers(text: str, expected: str | None) -> Non
     [
         ("<p>{{< youtube aBcDeFgHiJk >}}</p>", f"<p>{YOUTUBE}</p>"),
         ("<p>{{ a }}</p>", "<p>{{&quot;{{&quot;}} a }}</p>"),
-        ("{% highlight js %}\na < b\n{% endhighlight %}",
-         "<pre><code>\na &lt; b\n</code></pre>"),
+        ("{% highlight js %}\na < b\n{% endhighlight %}", "<pre><code>\na &lt; b\n</code></pre>"),
         ('<a href="{% post_url a %}">b</a>', "<a >b</a>"),
-        ("{% note %}a{% endnote %}",
-         '<div class="callout callout-note"><p class="callout-title">Note</p>a</div>'),
+        (
+            "{% note %}a{% endnote %}",
+            '<div class="callout callout-note"><p class="callout-title">Note</p>a</div>',
+        ),
         ("<script>{{ a }}</script> <pre>[gallery ids='1']</pre> :wave: {: .a}", None),
     ],
-)  # fmt: skip
+)
 def test_html(text: str, expected: str | None) -> None:
     assert translate(text, "post.html") == (text if expected is None else expected)
 
@@ -300,10 +304,14 @@ def test_html(text: str, expected: str | None) -> None:
         ("??? example\n    a\n", "::: note Example\na\n:::"),
         ('???+ note ""\n    a\n', "::: note\na\n:::"),
         ("- a\n\n    !!! note\n        b\n\n    c", "- a\n\n    ::: note\n    b\n    :::\n    c"),
-        ("!!! note\n    a\n\n    !!! tip\n        b\n\n    c\n",
-         "::: note\na\n\n**Tip**\\\nb\n\nc\n:::"),
-        ("!!! note\n    ```\n    !!! tip\n        b\n    ```\n",
-         "::: note\n```\n!!! tip\n    b\n```\n:::"),
+        (
+            "!!! note\n    a\n\n    !!! tip\n        b\n\n    c\n",
+            "::: note\na\n\n**Tip**\\\nb\n\nc\n:::",
+        ),
+        (
+            "!!! note\n    ```\n    !!! tip\n        b\n    ```\n",
+            "::: note\n```\n!!! tip\n    b\n```\n:::",
+        ),
         ("!!! note\n    a\nb", "**Note**\\\na\nb"),
         ('!!! note ""\n    a\nb', "\na\nb"),
         ('=== "A quay"\n\n    a\n\n=== "B"\n    b\n', "**A quay**\n\na\n\n**B**\\\nb\n"),
@@ -314,7 +322,7 @@ def test_html(text: str, expected: str | None) -> None:
         ("A quay\n===\n\n    a", None),
         ("    !!! note\n        a", None),
     ],
-)  # fmt: skip
+)
 def test_mkdocs(text: str, expected: str | None) -> None:
     assert translate(text) == (text if expected is None else expected)
 
@@ -326,10 +334,13 @@ def test_removed_markup_has_its_line_and_kind() -> None:
         (7, "{{< youtube x >}}", "Hugo shortcode youtube"),
         (9, "{% if b %}", "template tag if"),
         (10, "{% endif %}", "template tag if"),
-        (12, "[gallery ids='1,2']",
-         "WordPress shortcode gallery, whose pictures are only on the site"),
+        (
+            12,
+            "[gallery ids='1,2']",
+            "WordPress shortcode gallery, whose pictures are only on the site",
+        ),
         (13, "{{ c }}", "braces that are not a merge tag, now text"),
-    ]  # fmt: skip
+    ]
 
 
 def test_what_stays_is_not_listed_as_removed() -> None:

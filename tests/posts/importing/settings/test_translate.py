@@ -265,12 +265,17 @@ def test_known_meanings_are_taken_and_the_rest_is_kept(
 def test_settings_in_tables_are_taken_from_them() -> None:
     zola = 'title = "A"\n[taxonomies]\ntags = ["a"]\n[extra]\nauthor = "Kari"\nmood = "wet"'
     assert translate(zola, "+++").front_matter.data == {
-        "title": "A", "author": "Kari", "tags": ["a"], "extra": {"mood": "wet"},
-    }  # fmt: skip
+        "title": "A",
+        "author": "Kari",
+        "tags": ["a"],
+        "extra": {"mood": "wet"},
+    }
     hugo = '{"title": "A", "params": {"author": {"name": "Kari"}, "math": true}}\n'
     assert translate(hugo).front_matter.data == {
-        "title": "A", "author": "Kari", "extra": {"params": {"math": True}},
-    }  # fmt: skip
+        "title": "A",
+        "author": "Kari",
+        "extra": {"params": {"math": True}},
+    }
 
 
 @pytest.mark.parametrize(

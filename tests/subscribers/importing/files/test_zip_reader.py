@@ -35,10 +35,13 @@ def test_only_csv_files_are_unpacked(tmp_path: Path) -> None:
     path = create_zip(
         tmp_path,
         {
-            "list/Readers.CSV": b"email\n", "posts/1.html": b"<p>", "__MACOSX/._a.csv": b"x",
-            ".hidden.csv": b"x", "more.tsv": b"email\tname\n",
+            "list/Readers.CSV": b"email\n",
+            "posts/1.html": b"<p>",
+            "__MACOSX/._a.csv": b"x",
+            ".hidden.csv": b"x",
+            "more.tsv": b"email\tname\n",
         },
-    )  # fmt: skip
+    )
     assert is_zip_file(path)
     with unpack_lists(path, MAX_BYTES) as (files, ignored):
         assert [file.name for file in files] == ["list/Readers.CSV", "more.tsv"]

@@ -43,9 +43,13 @@ def test_plain_meaning_is_one_address(text: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "address"),
-    [("o'brien@example.com", "o'brien@example.com"), ("+x@example.com", "+x@example.com"),
-     ("{x}@example.com", "{x}@example.com"), ("`x@example.com", "`x@example.com")],
-)  # fmt: skip
+    [
+        ("o'brien@example.com", "o'brien@example.com"),
+        ("+x@example.com", "+x@example.com"),
+        ("{x}@example.com", "{x}@example.com"),
+        ("`x@example.com", "`x@example.com"),
+    ],
+)
 def test_valid_address_stays_as_it_is(text: str, address: str) -> None:
     assert parse_address_cell(text).parsed.address == address
 

@@ -36,9 +36,13 @@ def test_first_and_last_name_are_also_attributes() -> None:
     )
     assert columns.names == (1, 2)
     assert columns.attributes == {
-        1: "first_name", 2: "last_name", 3: "home_town", 4: "grosse", 5: "column_2020",
+        1: "first_name",
+        2: "last_name",
+        3: "home_town",
+        4: "grosse",
+        5: "column_2020",
         6: "column_7",
-    }  # fmt: skip
+    }
 
 
 def test_full_name_takes_precedence_over_first_and_last_name() -> None:

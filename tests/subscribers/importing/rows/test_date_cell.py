@@ -46,9 +46,12 @@ def test_date_with_one_meaning(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "order", "month", "day"),
-    [("01.05.2024", "day first", 5, 1), ("01/05/2024 10:00", "month first", 1, 5),
-     ("31.05.2024", "month first", 5, 31)],
-)  # fmt: skip
+    [
+        ("01.05.2024", "day first", 5, 1),
+        ("01/05/2024 10:00", "month first", 1, 5),
+        ("31.05.2024", "month first", 5, 31),
+    ],
+)
 def test_order_of_the_column_decides(text: str, order: DateOrder, month: int, day: int) -> None:
     found = parse_date_cell(text, order)
     assert (found.month, found.day) == (month, day)

@@ -74,15 +74,20 @@ def test_mailchimp(engine: sa.Engine, audience_zip: Path) -> None:
     assert [summary.rejected for summary in summaries] == [0, 0, 0, 0]
     rows = load_subscribers(engine)
     assert statuses(rows) == {
-        "ingrid": "active", "tomas": "active", "left.once": "unsubscribed",
-        "gone": "unsubscribed", "bounces": "bounced", "customer": "unsubscribed",
-    }  # fmt: skip
+        "ingrid": "active",
+        "tomas": "active",
+        "left.once": "unsubscribed",
+        "gone": "unsubscribed",
+        "bounces": "bounced",
+        "customer": "unsubscribed",
+    }
     ingrid = rows["ingrid"]
     assert ingrid["name"] == "Ingrid Moe"
     assert ingrid["tags"] == ["Founding reader", "quay"]
     assert (ingrid["joined_at"], ingrid["confirmed_at"]) == (
-        utc("2021-03-01T08:15:00"), utc("2021-03-01T08:20:31"),
-    )  # fmt: skip
+        utc("2021-03-01T08:15:00"),
+        utc("2021-03-01T08:20:31"),
+    )
     attributes = ingrid["attributes"]
     assert isinstance(attributes, dict)
     assert attributes["town"] == "Bergen"
@@ -145,16 +150,20 @@ def test_ghost(engine: sa.Engine, tmp_path: Path) -> None:
     assert rows["signe"]["name"] == "Signe Dahl"
     assert rows["signe"]["tags"] == ["Boat owners", "VIP"]
     assert rows["signe"]["attributes"] == {
-        "note": "Met at the fair, wants the boat list", "complimentary_plan": False,
-    }  # fmt: skip
+        "note": "Met at the fair, wants the boat list",
+        "complimentary_plan": False,
+    }
 
 
 def test_buttondown(engine: sa.Engine, tmp_path: Path) -> None:
     assert import_export(engine, tmp_path, "buttondown.csv").service == "Buttondown"
     rows = load_subscribers(engine)
     assert statuses(rows) == {
-        "regular": "active", "waiting": "pending", "over": "unsubscribed", "nobox": "bounced",
-    }  # fmt: skip
+        "regular": "active",
+        "waiting": "pending",
+        "over": "unsubscribed",
+        "nobox": "bounced",
+    }
     assert rows["regular"]["attributes"] == {"notes": "likes boats", "town": "Bergen", "age": 41}
     assert rows["regular"]["tags"] == ["boats", "quay"]
     assert rows["regular"]["source"] == "organic"
@@ -164,9 +173,12 @@ def test_kit(engine: sa.Engine, tmp_path: Path) -> None:
     assert import_export(engine, tmp_path, "kit.csv").service == "Kit"
     rows = load_subscribers(engine)
     assert statuses(rows) == {
-        "nina": "active", "olav": "pending", "per": "unsubscribed", "ragna": "bounced",
+        "nina": "active",
+        "olav": "pending",
+        "per": "unsubscribed",
+        "ragna": "bounced",
         "sara": "complained",
-    }  # fmt: skip
+    }
     assert rows["nina"]["tags"] == ["boats", "quay"]
     assert rows["nina"]["attributes"] == {"first_name": "Nina", "town": "Bod\u00f8"}
 
@@ -175,8 +187,11 @@ def test_beehiiv(engine: sa.Engine, tmp_path: Path) -> None:
     assert import_export(engine, tmp_path, "beehiiv.csv").service == "beehiiv"
     rows = load_subscribers(engine)
     assert statuses(rows) == {
-        "hanna": "active", "ivar": "unsubscribed", "jon": "pending", "kaja": "pending",
-    }  # fmt: skip
+        "hanna": "active",
+        "ivar": "unsubscribed",
+        "jon": "pending",
+        "kaja": "pending",
+    }
     assert rows["hanna"]["joined_at"] == utc("2024-11-22T09:08:07")
 
 
@@ -186,8 +201,11 @@ def test_listmonk(engine: sa.Engine, tmp_path: Path) -> None:
     assert statuses(rows) == {"maja": "active", "nils": "unsubscribed", "odd": "unsubscribed"}
     assert rows["maja"]["joined_at"] == utc("2024-05-06T07:08:09.123456")
     assert rows["maja"]["attributes"] == {
-        "city": "Troms\u00f8", "boat_name": "Vesla", "boat_length": 7.5, "likes": "fog, ice",
-    }  # fmt: skip
+        "city": "Troms\u00f8",
+        "boat_name": "Vesla",
+        "boat_length": 7.5,
+        "likes": "fog, ice",
+    }
 
 
 def test_other_tables_in_a_zip_of_a_service_are_skipped(engine: sa.Engine, tmp_path: Path) -> None:
@@ -215,8 +233,9 @@ def test_lists_of_unknown_format_in_a_zip_are_imported(engine: sa.Engine, tmp_pa
     assert (first.rejected, second.rejected) == (0, 0)
     rows = load_subscribers(engine)
     assert {key: row["attributes"] for key, row in rows.items()} == {
-        "a": {"zip": "5003"}, "c": {"zip": "SW1A"},
-    }  # fmt: skip
+        "a": {"zip": "5003"},
+        "c": {"zip": "SW1A"},
+    }
     assert rows["a"]["source"] == "import lists.zip/a.csv:2"
 
 

@@ -124,9 +124,10 @@ def test_button_downloads_the_data_once(harness: Any, server: Any, token: str) -
         assert server.get(path).status == 410
         assert server.post(path, fields=BUTTON).status == 410
     harness.clock.advance(hours=2)
-    assert server.post(
-        request_and_open(harness, server, token, "download"), fields=BUTTON
-    ).status == 200  # fmt: skip
+    assert (
+        server.post(request_and_open(harness, server, token, "download"), fields=BUTTON).status
+        == 200
+    )
 
 
 def test_button_erases(site: Site, harness: Any, server: Any, token: str) -> None:

@@ -79,8 +79,11 @@ def test_form_names_what_is_recorded(
 @pytest.mark.parametrize(
     ("tracking", "fields", "answers"),
     [
-        (ASKS, {"tracking": "yes", "tracking_asked": "opens clicks"},
-         {"opens": True, "clicks": True}),
+        (
+            ASKS,
+            {"tracking": "yes", "tracking_asked": "opens clicks"},
+            {"opens": True, "clicks": True},
+        ),
         (ASKS, {"tracking_asked": "opens clicks"}, {"opens": False, "clicks": False}),
         ({"clicks": "ask"}, {"tracking": "yes", "tracking_asked": "clicks"}, {"clicks": True}),
         # The form didn't ask, or asked something else: an earlier snippet on another site.
@@ -90,7 +93,7 @@ def test_form_names_what_is_recorded(
         ({}, {"tracking": "yes", "tracking_asked": "opens clicks"}, {}),
         ({"opens": "all"}, {"tracking": "yes", "tracking_asked": "opens"}, {}),
     ],
-)  # fmt: skip
+)
 def test_answer_is_recorded_with_its_wording_when_the_mailbox_confirms(  # noqa: PLR0917 - fixtures
     site: Site,
     harness: Any,
@@ -219,8 +222,11 @@ def test_answer_is_shown_and_changed_in_the_preferences(
     with site.engine.begin() as connection:
         entries = load_journal(connection, 1)[1:]
     assert [entry.change for entry in entries] == [
-        "opens_allowed", "clicks_allowed", "opens_refused", "clicks_refused",
-    ]  # fmt: skip
+        "opens_allowed",
+        "clicks_allowed",
+        "opens_refused",
+        "clicks_refused",
+    ]
     assert {entry[3:5] for entry in entries} == {("form", "/p")}
     assert all(BOTH in entry.wording for entry in entries)
 

@@ -177,8 +177,11 @@ def test_single_opt_in_subscribes_at_once_but_resubscribes_nobody(harness: Any) 
 
 
 def test_address_change_email_has_the_given_link_and_address(harness: Any) -> None:
-    data = {"url": "https://news.harbour-notes.org/move/abc", "address": "b…@example.org",
-            "until": "2026-12-08"}  # fmt: skip
+    data = {
+        "url": "https://news.harbour-notes.org/move/abc",
+        "address": "b…@example.org",
+        "until": "2026-12-08",
+    }
     with harness.site.engine.begin() as connection:
         enqueue_email(
             connection, "move_from", ADA, data, harness.clock(), datetime.timedelta(hours=1)
@@ -208,10 +211,12 @@ def test_requested_changes_of_address_are_purged_with_their_links(harness: Any) 
             requested_at = harness.clock() - datetime.timedelta(days=age)
             connection.execute(
                 sa.insert(address_change).values(
-                    subscriber_id=id_, address="new@x.example", address_key="new@x.example",
+                    subscriber_id=id_,
+                    address="new@x.example",
+                    address_key="new@x.example",
                     requested_at=requested_at,
                 )
-            )  # fmt: skip
+            )
     purge_stale_data(harness.site)
     with harness.site.engine.begin() as connection:
         assert connection.scalars(sa.select(address_change.c.subscriber_id)).all() == ids[:1]

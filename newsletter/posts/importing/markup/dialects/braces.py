@@ -81,9 +81,10 @@ def _translate_variable(page: MarkupPage, start: int, end: int) -> Iterator[Edit
         yield Edit(start, end, found["path"], "variable of an address, now its path")
     elif found := _STRING.fullmatch(inside):
         shown = re.sub(
-            r"\{\{|\}\}|\{%|%\}", lambda braces: format_literal_braces(braces[0], page),
+            r"\{\{|\}\}|\{%|%\}",
+            lambda braces: format_literal_braces(braces[0], page),
             " ".join(found["text"].split()),
-        )  # fmt: skip
+        )
         yield Edit(start, end, shown, "text in braces, now text")
     elif found := _CALL.fullmatch(inside):
         name = found["name"].rpartition("::")[2].lower()

@@ -161,8 +161,9 @@ def _translate_element(  # noqa: PLR0911 - one return for each kind of tag
     if tag.name == "link":
         return page.replace_element(element, page.format_link(tag.words[0]), "a link")
     if tag.name == "asset_img" and len(tag.words) > 1:
-        inner = MarkupTag(tag.start, tag.end, "img", "single", {"alt": " ".join(tag.words[1:])},
-                          tag.words[:1])  # fmt: skip
+        inner = MarkupTag(
+            tag.start, tag.end, "img", "single", {"alt": " ".join(tag.words[1:])}, tag.words[:1]
+        )
         return translate_element(MarkupElement(inner), page)
     if tag.name in _CONTROL_TAGS:
         return page.replace_tags(element)

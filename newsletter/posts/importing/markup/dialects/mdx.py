@@ -91,8 +91,11 @@ def _find_statement_end(lines: list[str], first: int) -> int | None:
         line = re.sub(r"\"[^\"]*\"|'[^']*'", "", lines[index])
         depth += sum(line.count(char) for char in "([{") - sum(line.count(char) for char in ")]}")
         if depth <= 0 and (not is_import or re.search(r"[\"']", lines[index])):
-            looks_right = re.match(r"import\b.*[\"']|export\b\s*(?:const|let|var|default|function"
-                                   r"|async|class|type|interface|\{|\*)", lines[first])  # fmt: skip
+            looks_right = re.match(
+                r"import\b.*[\"']|export\b\s*(?:const|let|var|default|function"
+                r"|async|class|type|interface|\{|\*)",
+                lines[first],
+            )
             return index + 1 if looks_right or index > first else None
         if depth <= 0 and not lines[index].strip():
             return None
