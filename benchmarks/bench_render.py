@@ -30,7 +30,7 @@ ROUNDS = 31
 WORDS = """
     tide harbour boat morning slack water rope quay north wind grey light kettle gull swell keel
     mast line net plank tar moon shore reef bell lamp fog oar knot sail salt stone
-""".split()  # noqa: SIM905 - a list of words reads best as words
+""".split()
 SECTION_WORDS = 300
 GOALS = {900: 0.7, 10_000: 1.2}
 

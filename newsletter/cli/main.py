@@ -138,7 +138,7 @@ def cli() -> None:
     newsletter import POST             make an issue from a post
     newsletter build                   make an email from the issue
     newsletter send --dry-run          see exactly what would be sent
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
 
 
 def main(args: list[str] | None = None) -> None:

@@ -27,7 +27,7 @@ _ELEMENTS = frozenset(
     feBlend feColorMatrix feComponentTransfer feComposite feConvolveMatrix feDiffuseLighting
     feDisplacementMap feDistantLight feDropShadow feFlood feFuncA feFuncB feFuncG feFuncR
     feGaussianBlur feImage feMerge feMergeNode feMorphology feOffset fePointLight
-    feSpecularLighting feSpotLight feTile feTurbulence""".split()  # noqa: SIM905
+    feSpecularLighting feSpotLight feTile feTurbulence""".split()
 )
 # What drawing programs add; no browser does anything with it.
 _EDITOR_NAMESPACES = (

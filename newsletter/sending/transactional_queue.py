@@ -73,7 +73,7 @@ class QueuedEmail:
     created_at: datetime.datetime
 
 
-def enqueue_email(  # noqa: PLR0913, PLR0917 - the columns of a row
+def enqueue_email(  # noqa: PLR0913 - the columns of a row
     connection: sa.Connection,
     kind: str,
     address: ParsedAddress,

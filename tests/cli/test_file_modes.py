@@ -189,7 +189,7 @@ def write_inputs(folder: Path) -> None:
 
 
 @pytest.fixture
-def scan(  # noqa: PLR0917 - a fixture may ask for many
+def scan(
     newsletter: Cli,
     project_folder: Path,
     fake_sendgrid: FakeSendGrid,

@@ -36,6 +36,6 @@ def test_only_example_values_are_reported(load: Callable[..., Config]) -> None:
 )
 def test_only_domains_reserved_by_rfc_2606_are_placeholders(
     value: str,
-    expected: bool,  # noqa: FBT001
+    expected: bool,
 ) -> None:
     assert has_reserved_domain(value) is expected

@@ -70,7 +70,7 @@ def test_standby_is_unavailable_for_writing(
     standby_server: Server,
     postgres_url: str,
     tmp_path: Path,
-    has_read: bool,  # noqa: FBT001 - a parameter of the test
+    has_read: bool,
 ) -> None:
     """After it has read, the driver asks for a writing transaction: another error."""
     name = sa.make_url(postgres_url).database

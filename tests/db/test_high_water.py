@@ -30,7 +30,7 @@ def database_url() -> str:
 def test_overlapping_senders_never_write_a_lower_number(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         set_identity(connection)
-    rng = random.Random(20261201)  # noqa: S311 - not a secret
+    rng = random.Random(20261201)
     for round_number in range(ROUNDS):
         numbers = [SENDERS * round_number + sender + 1 for sender in range(SENDERS)]
         rng.shuffle(numbers)

@@ -46,7 +46,7 @@ def database_gone(sender_project: SenderProject) -> Iterator[None]:
 def test_sender_waits_for_its_database_and_sends_to_everybody_once(
     sender_project: SenderProject,
 ) -> None:
-    rng = random.Random(20261203)  # noqa: S311 - not a secret
+    rng = random.Random(20261203)
     for number in range(OUTAGES):
         issue = f"2026-12-01-letter-{number:03}"
         sender_project.write_issue(issue)

@@ -38,7 +38,7 @@ def accepted_once(sender_project: SenderProject, issue: str) -> int:
 
 
 def test_sender_that_gets_sighup_records_what_is_in_flight(sender_project: SenderProject) -> None:
-    rng = random.Random(20261202)  # noqa: S311 - not a secret
+    rng = random.Random(20261202)
     left = HANGUPS if sender_project.url.startswith("sqlite") else (HANGUPS + 2) // 3
     issue_count, issue = 0, ""
     while left or sender_project.states(issue).keys() != {"accepted"}:

@@ -51,7 +51,7 @@ def complete(sender_project: SenderProject, issue: str, events: Path) -> None:
 def test_killed_sender_never_duplicates_or_loses_an_email(
     sender_project: SenderProject, tmp_path: Path
 ) -> None:
-    rng = random.Random(20261201)  # noqa: S311 - not a secret
+    rng = random.Random(20261201)
     kill_count = KILLS if sender_project.url.startswith("sqlite") else KILLS // 3
     kills = issues = 0
     while kills < kill_count:

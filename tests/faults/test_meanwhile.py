@@ -97,7 +97,7 @@ class SendScenario:
 
 
 @pytest.fixture
-def scenario(  # noqa: PLR0917 - fixtures
+def scenario(
     ledger: Ledger,
     prepared: PreparedEmail,
     mailer: SendGridClient,
@@ -206,7 +206,7 @@ def test_slow_response_in_small_pieces_is_accepted(scenario: SendScenario) -> No
     scenario.check()
 
 
-def test_three_bad_addresses_of_a_thousand_are_rejected_and_the_rest_is_sent(  # noqa: PLR0917
+def test_three_bad_addresses_of_a_thousand_are_rejected_and_the_rest_is_sent(
     ledger: Ledger,
     email: Email,
     mailer: SendGridClient,

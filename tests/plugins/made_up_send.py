@@ -90,7 +90,7 @@ def make_send(engine: sa.Engine, sample: SampleSend) -> int:
 
 def address(number: int) -> str:
     """Return the address of the recipient with a number, always the same."""
-    rng = random.Random(number)  # noqa: S311 - made up
+    rng = random.Random(number)
     chosen = rng.choices([*DOMAINS, f"harbour{number % 400}.example"], [*DOMAINS.values(), 5])
     return f"reader.{number}@{chosen[0]}"
 
@@ -98,7 +98,7 @@ def address(number: int) -> str:
 def events(sample: SampleSend, send_id: int) -> Iterator[dict[str, Any]]:
     """Yield the events of all recipients as rows of the table; all have the same keys."""
     for number in range(1, sample.readers + 1):
-        rng = random.Random(sample.seed * 10_000_019 + number)  # noqa: S311 - made up
+        rng = random.Random(sample.seed * 10_000_019 + number)
         recipient_events = sorted(_make_recipient_events(rng, sample), key=lambda item: item[0])
         for count, (seconds, kind, is_bot, raw) in enumerate(recipient_events):
             yield {

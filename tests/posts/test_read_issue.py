@@ -366,7 +366,7 @@ def test_invalid_merge_tags_and_missing_images_are_reported_at_once(read_post: R
     }
 
 
-@pytest.mark.parametrize("quotes", ['""', "''", "“”", "„“", "‘’"])  # noqa: RUF001
+@pytest.mark.parametrize("quotes", ['""', "''", "“”", "„“", "‘’"])
 def test_default_may_be_in_any_quotes(read_post: ReadPost, quotes: str) -> None:
     opening, closing = quotes[0], quotes[1]
     issue = read_post(f"# A\n\n{{{{subscriber.city|default( {opening}old town{closing} )}}}}")
@@ -380,7 +380,7 @@ def test_merge_tag_works_wherever_markdown_allows_text(read_post: ReadPost) -> N
         f"| {tag} |\n|--|\n| {tag} |\n\n<https://{tag}.example>"
     )
     body = issue.post.body
-    assert "<strong>-nl0h-</strong>, <em>-nl0h-</em>’s " in body  # noqa: RUF001
+    assert "<strong>-nl0h-</strong>, <em>-nl0h-</em>’s " in body
     assert '<a href="https://a.example/-nl0h-?n=-nl0h-" title="-nl0h-">-nl0h-</a>' in body
     assert '<a href="https://-nl0h-.example">https://-nl0h-.example</a>' in body
     assert "<th>-nl0h-</th>" in body

@@ -42,7 +42,7 @@ def test_declared_encoding_is_used(declaration: str, encoding: str) -> None:
 
 
 def test_latin_1_is_decoded_as_windows_1252_as_in_browsers() -> None:
-    page = '<meta charset="iso-8859-1"><p>The harbour’s “first” boat…</p>'  # noqa: RUF001
+    page = '<meta charset="iso-8859-1"><p>The harbour’s “first” boat…</p>'
     assert decode_text(page.encode("cp1252"), "post.html") == page
 
 

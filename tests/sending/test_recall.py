@@ -66,7 +66,7 @@ class HeldSend:
 
 
 @pytest.fixture
-def held(  # noqa: PLR0917 - fixtures
+def held(
     ledger: Ledger,
     prepared: PreparedEmail,
     mailer: SendGridClient,

@@ -125,7 +125,7 @@ def mailer(site: Site, sendgrid: FakeSendGrid) -> Iterator[SendGridClient]:
 
 
 @pytest.mark.parametrize("scheme", ["dark"])
-def test_from_sign_up_to_erasure(  # noqa: PLR0917 - its fixtures
+def test_from_sign_up_to_erasure(
     site: Site, server: Any, page: Page, cli: Callable[..., Any], sendgrid: FakeSendGrid,
     mailer: SendGridClient, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

@@ -17,10 +17,10 @@ _HOSTING_SUFFIXES = frozenset(
     netlify.app notion.site onrender.com pages.dev readthedocs.io readthedocs.org render.com
     squarespace.com substack.com surge.sh tumblr.com vercel.app web.app webflow.io weebly.com
     wixsite.com wordpress.com workers.dev
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 # Registries of countries sell names under these too: co.uk, com.au, or.jp.
-_COUNTRY_CATEGORIES = frozenset("ac co com edu go gob gov gouv gr ne net nom or org".split())  # noqa: SIM905
+_COUNTRY_CATEGORIES = frozenset("ac co com edu go gob gov gouv gr ne net nom or org".split())
 _GENERIC_TOP_DOMAINS = frozenset(
     """
     academy agency app art bank biz blog business careers center chat city cloud club coffee com
@@ -33,14 +33,14 @@ _GENERIC_TOP_DOMAINS = frozenset(
     rocks run sale school science security services shop show site social software solutions
     space store studio style support systems team tech technology tel tips today tools top tours
     town trade training travel university vip vision website wiki work works world xyz zone
-    """.split()  # noqa: SIM905
+    """.split()
 )
 # Two letters that end more names of files than of hosts; every other pair counts as a country.
 _TWO_LETTER_FILE_SUFFIXES = frozenset(
     """
     bz cc cs db ex fs go gz hs js jl kt lz mk ml mm pl pm ps py rb rc rs sh so sv tf ts vb vi xz
     md 7z
-    """.split()  # noqa: SIM905
+    """.split()
 )
 # Names with capitals are hosts (MyBank.com) under these only; Object.is and Finder.app aren't.
 _CAPITALIZED_TOP_DOMAINS = frozenset({"biz", "com", "edu", "example", "gov", "info", "net", "org"})
@@ -66,7 +66,7 @@ _PROJECT_HOSTS = frozenset(
     bitbucket.org bsky.app codeberg.org crates.io docs.rs github.com gitlab.com hub.docker.com
     marketplace.visualstudio.com npmjs.com packagist.org pkg.go.dev pypi.org rubygems.org
     sourceforge.net sr.ht wikipedia.org
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _PUNYCODE_LABEL = re.compile(r"\bxn--([a-z0-9-]+)", re.IGNORECASE)
 _ARCHIVE_HOSTS = frozenset({"web.archive.org", "archive.org", "archive.ph", "archive.today"})

@@ -99,7 +99,7 @@ OPTIONAL_FEATURES = frozenset(
     css-min-width css-opacity
     css-min-height html-abbr html-acronym html-bdi html-link html-loading-attribute html-picture
     html-required html-rp html-rt html-ruby html-srcset html-style html-target html-wbr
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 
 

@@ -18,7 +18,7 @@ FREE_MAIL_DOMAINS = frozenset(
     """
     gmail.com googlemail.com yahoo.com ymail.com outlook.com hotmail.com live.com msn.com aol.com
     icloud.com me.com mac.com gmx.net gmx.de web.de mail.ru yandex.ru proton.me protonmail.com
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 _WORD = re.compile(r"\w{3,}")
 _MIN_SHARED_WORDS = 0.7

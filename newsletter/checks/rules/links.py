@@ -23,7 +23,7 @@ _SHORTENERS = frozenset(
     """
     bit.ly tinyurl.com t.co goo.gl ow.ly is.gd v.gd buff.ly rebrand.ly cutt.ly t.ly rb.gy
     shorturl.at lnkd.in tiny.cc s.id bl.ink dlvr.it
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 _EMAIL_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]{2,}")
 # With pauses (RFC 3601: p, w; phones take commas), and the keys * and #.

@@ -24,7 +24,7 @@ def adopt_command(*, yes: bool, as_json: bool) -> None:
     \b
     Example:
       newsletter db adopt
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     import sqlalchemy as sa
 
     from newsletter.db import database_engine

@@ -28,7 +28,7 @@ def backup_command(file: Path, *, force: bool) -> None:
     \b
     Example:
       newsletter backup harbour-notes.backup
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db.engine import sqlite_file
     from newsletter.db.sqlite_copy import back_up
     from newsletter.errors import DatabaseError, Location, display_path

@@ -21,7 +21,7 @@ def db_group() -> None:
     Examples:
       newsletter db upgrade
       newsletter db adopt
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
 
 
 @click.command("upgrade", short_help="Make or upgrade the database.")
@@ -35,7 +35,7 @@ def upgrade_command(*, as_json: bool) -> None:
     \b
     Example:
       newsletter db upgrade
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     import sqlalchemy as sa
 
     from newsletter.db.engine import upgrade_database

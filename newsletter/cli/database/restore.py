@@ -45,7 +45,7 @@ def restore_command(file: Path, *, yes: bool) -> None:
     \b
     Example:
       newsletter restore harbour-notes.backup
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from zoneinfo import ZoneInfo
 
     from newsletter.backup import restore

@@ -33,7 +33,7 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     Examples:
       newsletter build
       newsletter build building-trust --open
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from dataclasses import asdict
 
     from newsletter.posts.read_issue import read_issue

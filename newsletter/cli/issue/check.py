@@ -80,7 +80,7 @@ def check_command(  # noqa: PLR0913 - one parameter for each option
       newsletter check building-trust --verbose
       newsletter check --online
       newsletter check --all --format sarif > checks.sarif
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.checks.output import count_by_severity
     from newsletter.project import find_issue, open_project
     from newsletter.project.folder import list_issue_folders

@@ -59,7 +59,7 @@ def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
       newsletter import building-trust.txt
       newsletter import page.html --slug spring --date 2026-11-22
       newsletter import blog/_posts/2026-11-22-spring.md --images blog
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from zoneinfo import ZoneInfo
 
     from newsletter.posts.importing import import_post

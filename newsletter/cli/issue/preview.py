@@ -26,7 +26,7 @@ def preview_command(issue: str | None, *, port: int | None, show: bool) -> None:
     Examples:
       newsletter preview building-trust
       newsletter preview --port 8080 --no-open
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.preview.rendered_issues import PreviewWorkspace
     from newsletter.preview.server import PreviewServer, open_preview_socket
     from newsletter.project import find_issue, open_project

@@ -23,7 +23,7 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
     \b
     Example:
       newsletter test building-trust --to me@example.com
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db.engine import open_existing_database
     from newsletter.project import find_issue, open_project
     from newsletter.sending.planning.proposal import render_issue_folder

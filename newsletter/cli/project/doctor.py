@@ -33,7 +33,7 @@ def doctor_command(*, online: bool, notify: bool, as_json: bool) -> int:
       newsletter doctor
       newsletter doctor --online
       newsletter doctor --notify
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     checks: list[DoctorCheck] = []
     for check in _run_checks(online=online, notify=notify):
         checks.append(check)

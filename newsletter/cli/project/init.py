@@ -23,7 +23,7 @@ def init_command(folder: Path, name: str | None, sender: str | None) -> None:
     \b
     Example:
       newsletter init harbour-notes --sender editor@harbournotes.example
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     import shlex
 
     from newsletter.config import value_types

@@ -38,7 +38,7 @@ def events_group() -> None:
     Examples:
       newsletter events import events.jsonl
       newsletter events unreadable
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
 
 
 events_group.add_command(unreadable_events_command)
@@ -61,7 +61,7 @@ def import_events_command(file: str, *, as_json: bool) -> None:
     Examples:
       newsletter events import events.jsonl
       gunzip -c events.jsonl.gz | newsletter events import -
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from pathlib import Path
 
     from newsletter.db import database_engine

@@ -40,7 +40,7 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     Examples:
       newsletter report
       newsletter report building-trust --html report.html
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction

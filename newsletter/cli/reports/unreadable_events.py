@@ -34,7 +34,7 @@ def unreadable_events_command(*, retry: bool, show_all: bool, as_json: bool) -> 
     Examples:
       newsletter events unreadable
       newsletter events unreadable --retry
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db import database_engine
     from newsletter.events.unreadable_store import purge_unreadable
     from newsletter.project import open_project

@@ -29,7 +29,7 @@ def cancel_command(issue: str) -> None:
     \b
     Example:
       newsletter cancel building-trust
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.send_phase import is_recallable
     from newsletter.sending.recall import cancel_locally, recall_send

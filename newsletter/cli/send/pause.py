@@ -16,7 +16,7 @@ def pause_command(issue: str | None) -> None:
     \b
     Example:
       newsletter pause building-trust
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.sending.ledger import pause_cancel_retry
 
     with open_send_context(issue) as context:

@@ -47,7 +47,7 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
     Examples:
       newsletter plan building-trust
       newsletter plan building-trust --segment tag:vip --again
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.cli.send.proposal import raise_if_refused
     from newsletter.db import database_engine
     from newsletter.project import open_project

@@ -33,7 +33,7 @@ def reconcile_command(issue: str, *, file: Path | None) -> int:
     Examples:
       newsletter reconcile building-trust
       newsletter reconcile building-trust --events events.jsonl
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.sending.ledger.reconcile import reconcile_send
     from newsletter.sending.ledger.status import get_send_status
 

@@ -61,7 +61,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
       newsletter rehearse
       newsletter rehearse building-trust --faults lost-answer,kill
       newsletter rehearse building-trust --readers 10000
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.planning.proposal import SendOptions

@@ -76,7 +76,7 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
     Examples:
       newsletter reschedule building-trust --at 'Wed 09:00'
       newsletter reschedule building-trust --now
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.sending import service
     from newsletter.sending.planning.image_check import list_email_image_urls
     from newsletter.sending.planning.schedule import choose_waiting_place

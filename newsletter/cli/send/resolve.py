@@ -38,7 +38,7 @@ def resolve_command(
     Examples:
       newsletter resolve building-trust --accepted 2
       newsletter resolve building-trust --resend 2 5
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.sending.ledger.leases import expire_leases
     from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
 

@@ -27,7 +27,7 @@ def resume_command(issue: str | None, *, concurrency: int, strict: bool, as_json
     \b
     Example:
       newsletter resume building-trust
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.state_machine import next_state
     from newsletter.sending.planning.preflight import finished_send_problem

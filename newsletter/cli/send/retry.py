@@ -40,7 +40,7 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     \b
     Example:
       newsletter retry building-trust
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.sending.ledger import pause_cancel_retry
     from newsletter.sending.ledger.find_sends import find_send
     from newsletter.sending.ledger.record import get_ledger_time

@@ -157,7 +157,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
       newsletter send building-trust --undo-window 20m
       newsletter send building-trust --segment 'tag:vip and not opened:last-3'
       newsletter send building-trust --catch-up
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.cli.send.dry_run import perform_dry_run
     from newsletter.db import database_engine
     from newsletter.project import open_project

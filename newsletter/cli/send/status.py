@@ -46,7 +46,7 @@ def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
     Examples:
       newsletter status
       newsletter status building-trust --watch
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.ledger.copied_database import find_copy

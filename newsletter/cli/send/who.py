@@ -24,7 +24,7 @@ def who_command(issue: str, *, missed: bool, as_json: bool) -> None:
     Examples:
       newsletter who building-trust --missed
       newsletter who building-trust --json > readers.jsonl
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db import read_transaction
     from newsletter.sending.ledger.recipient_status import iter_recipients
 

@@ -54,7 +54,7 @@ def add_command(  # noqa: PLR0913 - the fields of a subscriber
       newsletter subscribers add ada@example.com --name Ada --tag vip
       newsletter subscribers add bo@example.com --resubscribe \\
         --consent 'by phone, 3 May 2026'
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address

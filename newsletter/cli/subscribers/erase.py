@@ -28,7 +28,7 @@ def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers erase ada@example.com
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address

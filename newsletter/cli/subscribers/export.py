@@ -26,7 +26,7 @@ _STDOUT = Path("-")
 @click.option("--journal", is_flag=True, help="With the consent journal; JSON lines only.")
 @click.option("--raw", is_flag=True, help="Don't escape cells that Excel would run.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
-def export_command(  # noqa: PLR0913, PLR0917 - click passes each option as a parameter
+def export_command(  # noqa: PLR0913 - click passes each option as a parameter
     file: Path,
     kind: str | None,
     segment: str | None,
@@ -46,7 +46,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - click passes each option as a pa
     \b
     Example:
       newsletter subscribers export readers.jsonl --journal
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     import datetime
 
     from newsletter.db import database_engine, read_transaction

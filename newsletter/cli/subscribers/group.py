@@ -64,6 +64,6 @@ def subscribers_group(context: click.Context) -> None:
     \b
     Example:
       newsletter subscribers import readers.csv
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     if context.invoked_subcommand not in _WITHOUT_READERS:
         make_output_private()

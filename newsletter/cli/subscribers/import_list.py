@@ -49,7 +49,7 @@ MEMORY_REPORT_ROWS = 100_000
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per file, for scripts."
 )
-def import_list_command(  # noqa: PLR0913, PLR0917 - click passes each option as a parameter
+def import_list_command(  # noqa: PLR0913 - click passes each option as a parameter
     file: Path,
     mapping: tuple[str, ...],
     tags: tuple[str, ...],
@@ -76,7 +76,7 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click passes each option as
     \b
     Example:
       newsletter subscribers import readers.csv --map 'Contact=email' --tag launch
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     import datetime
 
     from newsletter.db import database_engine

@@ -20,7 +20,7 @@ def remove_command(address: str, *, reason: str, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers remove ada@example.com --reason 'asked by mail'
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
@@ -61,7 +61,7 @@ def rotate_token_command(address: str, *, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers rotate-token ada@example.com
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address

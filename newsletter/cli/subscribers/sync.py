@@ -42,7 +42,7 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
     \b
     Example:
       newsletter subscribers sync --dry-run
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine

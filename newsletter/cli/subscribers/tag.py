@@ -49,7 +49,7 @@ def tag_command(
     Examples:
       newsletter subscribers tag vip --address ada@example.com
       newsletter subscribers tag quiet --query 'not opened:last-10'
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     return _change_tag(tag, addresses, file, query, adding=True, as_json=as_json)
 
 
@@ -65,7 +65,7 @@ def untag_command(
     Examples:
       newsletter subscribers untag vip --file lapsed.csv
       newsletter subscribers untag vip --query tag:vip
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     return _change_tag(tag, addresses, file, query, adding=False, as_json=as_json)
 
 

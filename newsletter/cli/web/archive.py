@@ -53,7 +53,7 @@ def archive_command(
       newsletter archive --out public
       newsletter archive --out public --base-url https://example.org/letters
       newsletter archive --issue building-trust --publish
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db import database_engine
     from newsletter.project import find_issue, open_project
     from newsletter.web.archive.issue_export import write_issue

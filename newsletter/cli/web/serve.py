@@ -33,7 +33,7 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     \b
     Example:
       newsletter serve --port 8000 --metrics-port 9100
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key

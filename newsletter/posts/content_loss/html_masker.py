@@ -19,7 +19,7 @@ _INLINE_TAGS = frozenset(
     """
     abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q rp rt ruby s
     samp small span strike strong sub sup time tt u var wbr
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 _BLOCK_KINDS: dict[str, BlockKind] = {
     **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), "heading"),

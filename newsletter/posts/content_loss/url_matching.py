@@ -21,7 +21,7 @@ _EMBED_WORDS = frozenset(
     album allow autoplay channel embed embeds episode episodes false feature feed frame html https
     iframe index list live loop mute player playlist post posts show slide slides start status
     story theme title track tracks true video videos watch widget widgets width height dark light
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 _ENOUGH = sys.maxsize  # it may be there as often as it wants
 

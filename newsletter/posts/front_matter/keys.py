@@ -5,7 +5,7 @@ KNOWN_KEYS = frozenset(
     title subject preheader description summary excerpt author date canonical_url language tags
     number draft sender_name reply_to template hero button further archive allow slug
     extra
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 
 

@@ -14,14 +14,14 @@ INLINE_TAGS = frozenset(
     """
     abbr acronym b bdi bdo big br cite code data del dfn em font i img ins kbd label mark q rp rt
     ruby s samp small span strike strong sub sup time tt u var wbr
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 _PAGE_PARTS = frozenset({"nav", "aside", "footer", "script", "style", "form", "dialog", "head"})
 _COMMENT_NAMES = frozenset(
     """
     comment comments comment-body comment-content comment-list commentlist comments-area
     comments-list comments-section comment-respond respond disqus_thread
-    """.split()  # noqa: SIM905
+    """.split()
 )
 # Marked, but it may stay: some publishing systems wrap the whole page in a form.
 _PERHAPS_SEEN = frozenset({unseen_text.FORM, unseen_text.ARIA_HIDDEN, unseen_text.PLATFORM_BUTTON})

@@ -24,21 +24,19 @@ _RAW_TEXT_END = {
     for name in ("script", "style")
 }
 _VOID_ELEMENTS = frozenset(
-    "area base br col embed hr img input link meta param source track wbr".split()  # noqa: SIM905
+    "area base br col embed hr img input link meta param source track wbr".split()
 )
-_FORMATTING_ELEMENTS = frozenset(
-    "a b big code em font i nobr s small strike strong tt u".split()  # noqa: SIM905
-)
+_FORMATTING_ELEMENTS = frozenset("a b big code em font i nobr s small strike strong tt u".split())
 _INLINE_ELEMENTS = _FORMATTING_ELEMENTS | frozenset(
-    "abbr bdi bdo cite del dfn ins kbd label mark q rp rt ruby samp span sub sup time var".split()  # noqa: SIM905
+    "abbr bdi bdo cite del dfn ins kbd label mark q rp rt ruby samp span sub sup time var".split()
 )
 _BLOCK_ELEMENTS = frozenset(
     """
     address article aside blockquote center dd details dialog dir div dl dt fieldset figcaption
     figure footer form h1 h2 h3 h4 h5 h6 header hgroup li main menu nav ol p pre section summary ul
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
-_TABLE_PART_ELEMENTS = frozenset("caption colgroup tbody td tfoot th thead tr".split())  # noqa: SIM905
+_TABLE_PART_ELEMENTS = frozenset("caption colgroup tbody td tfoot th thead tr".split())
 _TABLE_SECTION_ELEMENTS = frozenset({"tbody", "tfoot", "thead"})
 # Elements that end the search for an element to close ("has an element in scope").
 _SCOPE_ELEMENTS = frozenset(

@@ -8,7 +8,7 @@ _ALLOWED_CSS_PROPERTIES = frozenset(
     background-color border-collapse color direction font-style font-variant font-weight height
     list-style-type max-width min-width text-align text-decoration text-indent text-transform
     unicode-bidi vertical-align white-space width
-    """.split()  # noqa: SIM905
+    """.split()
 )
 # Keywords, numbers, colours and lists of them. No quotes, no url(), no expression(), no escapes.
 _SAFE_CSS_VALUE = re.compile(
@@ -24,7 +24,7 @@ _NO_COLORS = frozenset(
     none transparent inherit initial unset revert repeat space round scroll fixed local border
     padding content box text top bottom left right center auto cover contain circle ellipse
     closest farthest side corner deg rad turn from over var calc repeating currentcolor
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _URL = re.compile(r"url\([^)]*\)|var\([^)]*\)|[\w.-]*no-repeat|repeat-[xy]", re.IGNORECASE)
 _BACKGROUNDS = ("background", "background-color", "background-image")

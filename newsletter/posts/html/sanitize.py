@@ -25,10 +25,10 @@ _ALLOWED_TAGS = frozenset(
     details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i iframe img ins kbd li mark ol
     p picture pre q rp rt ruby s samp section small source span strike strong sub summary sup table
     tbody td tfoot th thead time tr tt u ul var video wbr
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 _TAGS_DROPPED_WITH_CONTENT = frozenset(
-    "script style svg math noscript template form textarea select".split()  # noqa: SIM905
+    "script style svg math noscript template form textarea select".split()
 )
 _MARKS = {LINE_ATTRIBUTE, REASON_ATTRIBUTE}
 _GLOBAL_ATTRIBUTES = {"class", "dir", "id", "lang", "style", "title", *_MARKS}

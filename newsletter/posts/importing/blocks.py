@@ -13,9 +13,9 @@ _INLINE_TAGS = frozenset(
     """
     a abbr b bdi bdo big br cite code data del dfn em font i img ins kbd label mark q rp rt ruby s
     samp small span strike strong sub sup time tt u var wbr
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
-_HIDDEN_TAGS = frozenset("script style template title".split())  # noqa: SIM905
+_HIDDEN_TAGS = frozenset("script style template title".split())
 _IMAGE_ATTRIBUTES = {"img": "src", "video": "poster"}
 _LIST_TAGS = frozenset({"ul", "ol", "dl"})
 _GROUP_TAGS = _LIST_TAGS | {"table"}

@@ -29,7 +29,7 @@ BLOCKS = frozenset(
     """
     article aside blockquote caption dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr li
     ol p pre section summary table tbody td tfoot th thead tr ul
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 # Elements that are visible without any text.
 _VISIBLE_TAGS = ("img", "hr", "table", "iframe", "video", "audio")

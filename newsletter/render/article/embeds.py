@@ -20,7 +20,7 @@ _POST_EMBED_CLASSES = frozenset(
     """
     twitter-tweet twitter-video instagram-media tiktok-embed mastodon-embed bluesky-embed
     text-post-media fb-post reddit-embed-bq
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 _EMBED_TAGS = ("iframe", "video", "audio")
 _API_HOSTS = frozenset({"api.soundcloud.com"})

@@ -153,7 +153,7 @@ def _lock_folder(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _write_folder(  # noqa: PLR0913, PLR0917 - see export_dry_run
+def _write_folder(  # noqa: PLR0913 - see export_dry_run
     prepared_email: PreparedEmail,
     recipients: Mapping[frozenset[TrackedAction], Iterable[Recipient]],
     folder: Path,

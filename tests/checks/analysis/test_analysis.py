@@ -155,5 +155,5 @@ def test_scraped_post_has_findings_with_lines(make_context: MakeContext) -> None
         ("bücher.de", "https://xn--bcher-kva.com/a", False),
     ],
 )
-def test_international_host_is_one_site_in_every_form(shown: str, url: str, same: bool) -> None:  # noqa: FBT001
+def test_international_host_is_one_site_in_every_form(shown: str, url: str, same: bool) -> None:
     assert is_same_site(shown, shown, url) is same

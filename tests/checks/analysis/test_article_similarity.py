@@ -146,7 +146,7 @@ def test_four_fifths_of_the_article_are_a_repetition(
 def test_short_article_is_repeated_by_a_short_email_only(
     article: str,
     earlier: str,
-    is_repeated: bool,  # noqa: FBT001
+    is_repeated: bool,
 ) -> None:
     assert bool(find_shares(article, earlier)) == is_repeated
 

@@ -150,7 +150,7 @@ LOCAL: list[tuple[str, tuple[int, ...], Mapping[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("rule", "size", "settings", "body", "message"), LOCAL)
-def test_image_beside_the_post(  # noqa: PLR0917 - the columns of the table
+def test_image_beside_the_post(
     get_messages: GetMessages,
     make_png: Callable[..., bytes],
     rule: str,

@@ -244,7 +244,7 @@ def test_planned_send_in_a_backup_is_held_over_a_database_without_sends(
 def test_backup_of_a_version_without_identities_is_a_copy(
     original: Cli,
     places: Places,
-    has_list: bool,  # noqa: FBT001
+    has_list: bool,
 ) -> None:
     assert original("plan", "the-ice")[0] == 0
     with database_engine(*places.original) as engine, engine.begin() as connection:

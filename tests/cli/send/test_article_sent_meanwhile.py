@@ -46,7 +46,7 @@ def test_catch_up(
     twice: Cli,
     fake_sendgrid: FakeSendGrid,
     project_folder: Path,
-    is_folder_kept: bool,  # noqa: FBT001
+    is_folder_kept: bool,
 ) -> None:
     assert twice("send", "ice", "--yes")[0] == 0
     assert twice("subscribers", "add", "late@example.com", "--consent", "form")[0] == 0

@@ -140,7 +140,7 @@ def test_missing_key_is_told_once_and_the_send_starts_later(
 
 
 @pytest.mark.parametrize("command", ["reschedule", "cancel"])
-def test_block_of_a_send_that_got_another_time_is_told_again(  # noqa: PLR0917 - fixtures
+def test_block_of_a_send_that_got_another_time_is_told_again(
     newsletter: Cli,
     configure: Configure,
     due: Callable[[], None],

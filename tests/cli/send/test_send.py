@@ -102,7 +102,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("before", "after", "message"), REFUSED.values(), ids=REFUSED.keys())
-def test_missing_required_settings_block_the_send(  # noqa: PLR0917 - fixtures
+def test_missing_required_settings_block_the_send(
     newsletter: Cli,
     fake_sendgrid: FakeSendGrid,
     project_folder: Path,

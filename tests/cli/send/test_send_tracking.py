@@ -94,7 +94,7 @@ def test_dry_run_shows_the_split_of_the_send(
         (True, 0, {(False, 1): 1, (False, 2): 2}),
     ],
 )
-def test_plan_of_before_readers_were_asked_is_shown_as_it_is_sent(  # noqa: PLR0917 - fixtures
+def test_plan_of_before_readers_were_asked_is_shown_as_it_is_sent(
     newsletter: Cli,
     fake_sendgrid: FakeSendGrid,
     project_folder: Path,

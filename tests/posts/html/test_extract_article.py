@@ -46,7 +46,7 @@ def test_metadata_is_extracted() -> None:
     [
         ('<meta property="og:title" content="A &amp; B"><title>C</title>', "A & B"),
         ("<title> C\n d </title>", "C d"),
-        ('<meta property="og:site_name" content="S (x)"><title>C – S (x)</title>', "C"),  # noqa: RUF001
+        ('<meta property="og:site_name" content="S (x)"><title>C – S (x)</title>', "C"),
         ('<script type="application/ld+json">{"@type": "Article", "headline": 3}</script>', ""),
         ('<script type="application/ld+json">[[[{</script>', ""),
     ],

@@ -176,12 +176,12 @@ def test_unknown_container_stays_text() -> None:
 @pytest.mark.parametrize(
     ("language", "quoted"),
     [
-        ("en", "“It’s ‘so’”"),  # noqa: RUF001
-        ("de-AT", "„It’s ‚so‘“"),  # noqa: RUF001
-        ("nb", "«It’s ‘so’»"),  # noqa: RUF001
-        ("fr", "«\u00a0It’s “so”\u00a0»"),  # noqa: RUF001
-        ("sv", "”It’s ’so’”"),  # noqa: RUF001
-        ("tlh", "“It’s ‘so’”"),  # noqa: RUF001
+        ("en", "“It’s ‘so’”"),
+        ("de-AT", "„It’s ‚so‘“"),
+        ("nb", "«It’s ‘so’»"),
+        ("fr", "«\u00a0It’s “so”\u00a0»"),
+        ("sv", "”It’s ’so’”"),
+        ("tlh", "“It’s ‘so’”"),
     ],
 )
 def test_quotation_marks_depend_on_the_language(language: str, quoted: str) -> None:

@@ -130,5 +130,5 @@ def test_remedy_for_braces_in_a_title_is_not_code() -> None:
         ("{{", False),
     ],
 )
-def test_is_merge_tag(expression: str, expected: bool) -> None:  # noqa: FBT001 - a column
+def test_is_merge_tag(expression: str, expected: bool) -> None:
     assert is_merge_tag(expression) is expected

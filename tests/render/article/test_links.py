@@ -165,5 +165,5 @@ def test_link_within_the_email_is_kept(make_article: Callable[[str], Article]) -
         ("https://sea.example/a", "https://evil.example/a", False),
     ],
 )
-def test_link_text_equal_to_its_url_is_recognized(text: str, url: str, same: bool) -> None:  # noqa: FBT001
+def test_link_text_equal_to_its_url_is_recognized(text: str, url: str, same: bool) -> None:
     assert is_same_address(text, url) is same

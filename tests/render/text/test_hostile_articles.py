@@ -17,12 +17,12 @@ WORD = re.compile(r"w\d+w")
 BLOCKS = """
     article aside blockquote dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 li ol p pre
     section summary table tbody td tfoot th thead tr ul caption
-""".split()  # noqa: SIM905 - a list of words reads best as words
-PHRASES = "a abbr b code del em i kbd q rt ruby s small span strong sub sup u var".split()  # noqa: SIM905
+""".split()
+PHRASES = "a abbr b code del em i kbd q rt ruby s small span strong sub sup u var".split()
 CLASSES = """
     callout callout-title embed embed-title embed-host footnotes gallery figure caption
     twitter-tweet task-list-item left-out table-scroll gallery-cell
-""".split()  # noqa: SIM905
+""".split()
 
 numbers = st.integers(0, 10**6)
 words = st.one_of(

@@ -23,7 +23,7 @@ from newsletter.reports.output.formatting import (
         (0.00001, 1, "<0.1 %"),
         (0.00001, 2, "<0.01 %"),
         (0.0011, 2, "0.11 %"),
-        (None, 1, "–"),  # noqa: RUF001
+        (None, 1, "–"),
     ],
 )
 def test_percent_is_never_rounded_to_0_or_100(share: float | None, digits: int, text: str) -> None:

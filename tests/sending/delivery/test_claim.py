@@ -27,7 +27,7 @@ from newsletter.sending.providers.sendgrid.payload import PreparedEmail
         {"address": "ada@bücher.example", "address_key": "reader1@example.com"},
     ],
 )
-def test_recipients_are_loaded_with_any_values(  # noqa: PLR0917 - fixtures
+def test_recipients_are_loaded_with_any_values(
     ledger: Ledger,
     prepared: PreparedEmail,
     make_readers: MakeReaders,

@@ -111,7 +111,7 @@ def test_concurrency_is_used_and_not_exceeded(
     assert observer.done == TOTAL
 
 
-def test_every_thread_reuses_its_connection(  # noqa: PLR0917 - fixtures
+def test_every_thread_reuses_its_connection(
     ledger: Ledger,
     prepared: PreparedEmail,
     frozen: Send,
@@ -162,7 +162,7 @@ def test_refused_account_stops_the_send_and_requests_in_flight_are_recorded(
     assert states(ledger) == {"accepted": 3, "ready": 7}
 
 
-def test_all_senders_wait_for_the_pause_that_one_was_asked_for(  # noqa: PLR0917
+def test_all_senders_wait_for_the_pause_that_one_was_asked_for(
     ledger: Ledger,
     prepared: PreparedEmail,
     frozen: Send,

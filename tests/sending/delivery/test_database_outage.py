@@ -164,7 +164,7 @@ class Scenario:
 
 
 @pytest.fixture
-def scenario(  # noqa: PLR0917 - fixtures
+def scenario(
     engine: sa.Engine,
     prepared: PreparedEmail,
     mailer: SendGridClient,
@@ -371,7 +371,7 @@ def test_transaction_of_a_lost_connection_may_be_stored_or_not(
     scenario: Scenario,
     double: FakeSendGrid,
     statement: str,
-    in_commit: bool,  # noqa: FBT001 - a parameter of the test
+    in_commit: bool,
 ) -> None:
     connection = LostConnection(scenario.ledger.engine, statement, in_commit=in_commit)
     scenario.observer.shortest_wait = 30  # until leases have expired

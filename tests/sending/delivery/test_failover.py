@@ -84,7 +84,7 @@ class PromotingObserver(FakeObserver):
             self.address.point_to(self.address.primary)
 
 
-def test_sender_waits_for_the_promotion_and_connects_again(  # noqa: PLR0917 - fixtures
+def test_sender_waits_for_the_promotion_and_connects_again(
     engine: sa.Engine,
     address: VirtualAddress,
     prepared: PreparedEmail,

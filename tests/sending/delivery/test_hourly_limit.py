@@ -63,7 +63,7 @@ def test_clock_that_goes_back_does_not_raise_the_limit() -> None:
     assert add_to_bucket(RateBucket(9, START), 1, 10, early) == RateBucket(10, START)
 
 
-def test_limited_send_waits_and_reaches_everybody(  # noqa: PLR0917 - fixtures
+def test_limited_send_waits_and_reaches_everybody(
     ledger: Ledger,
     prepared: PreparedEmail,
     mailer: SendGridClient,

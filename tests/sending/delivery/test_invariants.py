@@ -80,7 +80,7 @@ EVENTS: st.SearchStrategy[str | InjectedFault] = st.sampled_from(
     unsubscribed=st.sets(st.integers(1, TOTAL), max_size=3),
     concurrency=st.integers(1, 3),
 )
-def test_ledger_is_consistent_after_any_faults(  # noqa: PLR0917 - fixtures
+def test_ledger_is_consistent_after_any_faults(
     ledger: Ledger,
     email: Email,
     observer: FakeObserver,

@@ -78,7 +78,7 @@ class SendScenario:
 
 
 @pytest.fixture
-def scenario(  # noqa: PLR0917 - fixtures
+def scenario(
     ledger: Ledger,
     prepared: PreparedEmail,
     mailer: SendGridClient,

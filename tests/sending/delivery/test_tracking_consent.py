@@ -196,7 +196,7 @@ def test_readers_who_agree_and_others_are_in_separate_batches(
         ("ask", "all", {}, {("opens",): 3}),
     ],
 )
-def test_request_is_tracked_only_if_all_agree_now(  # noqa: PLR0917 - fixtures
+def test_request_is_tracked_only_if_all_agree_now(
     ledger: Ledger,
     email: Email,
     observer: FakeObserver,
@@ -235,7 +235,7 @@ def test_request_is_tracked_only_if_all_agree_now(  # noqa: PLR0917 - fixtures
         (("all", "ask"), ("all", "all"), ["none", "none", "none", "none"]),
     ],
 )
-def test_batch_names_what_its_readers_had_agreed_to_when_it_was_sent(  # noqa: PLR0917 - fixtures
+def test_batch_names_what_its_readers_had_agreed_to_when_it_was_sent(
     ledger: Ledger,
     email: Email,
     observer: FakeObserver,
@@ -349,7 +349,7 @@ FAULTS: st.SearchStrategy[InjectedFault | None] = st.sampled_from(
         max_size=4,
     ),
 )
-def test_nobody_is_tracked_without_consent_whatever_happens(  # noqa: PLR0917 - fixtures
+def test_nobody_is_tracked_without_consent_whatever_happens(
     ledger: Ledger,
     email: Email,
     observer: FakeObserver,

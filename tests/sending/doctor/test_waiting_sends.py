@@ -26,7 +26,7 @@ HOUR = 60
         (None, None, None, ""),
     ],
 )
-def test_doctor_says_what_starts_the_waiting_sends(  # noqa: PLR0917 - fixtures
+def test_doctor_says_what_starts_the_waiting_sends(
     ledger: Ledger,
     prepared: PreparedEmail,
     make_readers: MakeReaders,

@@ -154,7 +154,7 @@ def test_group_resubscribe_does_not_resubscribe(ingest: Ingest, engine: sa.Engin
         ({"event": "spamreport", "nl_send": "999"}, "active"),
     ],
 )
-def test_event_for_the_old_address_applies_after_a_change_of_address(  # noqa: PLR0917 - fixtures
+def test_event_for_the_old_address_applies_after_a_change_of_address(
     ingest: Ingest,
     engine: sa.Engine,
     ledger: Ledger,
@@ -496,7 +496,7 @@ def test_events_of_bots_are_marked(ingest: Ingest, engine: sa.Engine) -> None:
         ("compliance_suspend", -10, "running"),
     ],
 )
-def test_change_of_the_account_pauses_running_sends(  # noqa: PLR0917 - columns of a table
+def test_change_of_the_account_pauses_running_sends(
     ingest: Ingest, engine: sa.Engine, observer: FakeObserver, kind: str | None, at: int, state: str
 ) -> None:
     values = {

@@ -309,7 +309,7 @@ class SendMachine(RuleBasedStateMachine):
     indirect=["database_url"],
     ids=["sqlite", "postgresql"],
 )
-def test_ledger_matches_the_model_under_any_history(  # noqa: PLR0917 - fixtures
+def test_ledger_matches_the_model_under_any_history(
     ledger: Ledger,
     email: Email,
     observer: FakeObserver,

@@ -245,7 +245,7 @@ class _Answers:
     indirect=["database_url"],
     ids=["sqlite", "postgresql"],
 )
-def test_nobody_gets_it_twice_however_it_is_scheduled(  # noqa: PLR0917 - fixtures
+def test_nobody_gets_it_twice_however_it_is_scheduled(
     ledger: Ledger,
     email: Email,
     observer: FakeObserver,

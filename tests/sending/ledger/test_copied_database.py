@@ -37,7 +37,7 @@ GARBAGE = ["", "{", "[]", '{"identity": "x"}', "\0" * 90, "[" * 100_000]
 
 
 @pytest.fixture
-def original(  # noqa: PLR0917 - fixtures
+def original(
     engine: sa.Engine,
     prepared: PreparedEmail,
     mailer: SendGridClient,
@@ -60,7 +60,7 @@ def test_copy_sends_nothing_that_the_original_may_have_sent(
     original: Home,
     make_copy: MakeCopy,
     double: FakeSendGrid,
-    begun: bool,  # noqa: FBT001
+    begun: bool,
 ) -> None:
     if begun:
         original.deliver(1)
@@ -176,7 +176,7 @@ def test_moved_file_is_no_copy_if_its_mark_moves_too(
     original: Home,
     tmp_path: Path,
     carry: Callable[[Path, Path], None],
-    held: bool,  # noqa: FBT001
+    held: bool,
 ) -> None:
     original.deliver(1)
     original.engine.dispose()  # which also folds the write-ahead log into the file

@@ -215,7 +215,7 @@ class CopyMachine(RuleBasedStateMachine):
     indirect=["database_url"],
     ids=["sqlite", "postgresql"],
 )
-def test_nobody_gets_an_issue_from_two_databases(  # noqa: PLR0917 - fixtures
+def test_nobody_gets_an_issue_from_two_databases(
     engine: sa.Engine,
     prepared: PreparedEmail,
     patient_mailer: SendGridClient,

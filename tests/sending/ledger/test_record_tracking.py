@@ -84,7 +84,7 @@ def requested(ledger: Ledger, action: TrackedAction) -> set[RequestedTracking]:
         ([], set(), set()),
     ],
 )
-def test_requested_tracking_is_recorded(  # noqa: PLR0917 - fixtures
+def test_requested_tracking_is_recorded(
     ledger: Ledger,
     prepared: PreparedEmail,
     observer: FakeObserver,

@@ -50,7 +50,7 @@ def batches(ledger: Ledger, send_record: Send) -> dict[int, list[int]]:
 
 
 @pytest.mark.parametrize("page_size", [1, 7, 50_000])
-def test_copy_has_the_planned_batches(  # noqa: PLR0917 - fixtures
+def test_copy_has_the_planned_batches(
     ledger: Ledger,
     prepared: PreparedEmail,
     make_readers: MakeReaders,

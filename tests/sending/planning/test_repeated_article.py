@@ -77,7 +77,7 @@ def test_share_of_the_article_decides(
     folder: Path,
     body: str,
     title: str,
-    is_refused: bool,  # noqa: FBT001
+    is_refused: bool,
 ) -> None:
     write_post(folder, "2026-12-08-next", body, title)
     code, _, err = newsletter("plan", "next")
@@ -120,7 +120,7 @@ def test_of_a_cancelled_send_only_requests_in_flight_count(
     newsletter: Cli,
     project_folder: Path,
     state: str,
-    is_refused: bool,  # noqa: FBT001
+    is_refused: bool,
 ) -> None:
     write_post(project_folder, "2026-12-01-the-ice", WORDS)
     write_post(project_folder, "2026-12-08-next", WORDS)
@@ -134,7 +134,7 @@ def test_send_that_was_recalled_in_time_does_not_count(
     newsletter: Cli,
     project_folder: Path,
     minutes: int,
-    is_refused: bool,  # noqa: FBT001
+    is_refused: bool,
 ) -> None:
     write_post(project_folder, "2026-12-01-the-ice", WORDS)
     write_post(project_folder, "2026-12-08-next", WORDS)

@@ -67,5 +67,5 @@ def test_status_comes_before_reason(texts: list[str], code: str) -> None:
     [("5.1.1", True), ("5.1.10", True), ("5.2.1", True), ("4.1.1", False), ("5.1.0", False),
      ("5.7.1", False), ("", False)],
 )  # fmt: skip
-def test_missing_mailboxes(code: str, is_missing: bool) -> None:  # noqa: FBT001
+def test_missing_mailboxes(code: str, is_missing: bool) -> None:
     assert is_missing_mailbox(code) == is_missing

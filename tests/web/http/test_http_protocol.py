@@ -391,7 +391,7 @@ def test_nothing_counts_any_more_after_clients_left(site: Site, serve: Any) -> N
         head + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nzz\r\n",
         head.replace(b"POST", b"GET") + b"\r\n",
     )
-    choose = random.Random(13)  # noqa: S311
+    choose = random.Random(13)
     for _ in range(100):
         with connect(server.url, ATTACKER) as sock, suppress(ConnectionError):
             request = choose.choice(requests) * choose.randint(1, 3)

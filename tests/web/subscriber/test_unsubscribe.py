@@ -195,7 +195,7 @@ def test_undo_is_bound_to_its_subscriber_also_of_two_who_left_at_once(
 @pytest.mark.parametrize(
     ("seconds", "status_code", "status"), [(0, 200, "active"), (1, 400, "unsubscribed")]
 )
-def test_undo_is_possible_for_half_an_hour(  # noqa: PLR0917 - columns of a table
+def test_undo_is_possible_for_half_an_hour(
     site: Site,
     server: Any,
     token: str,

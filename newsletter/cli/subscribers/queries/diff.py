@@ -39,7 +39,7 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers diff building-trust
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction

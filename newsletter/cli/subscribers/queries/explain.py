@@ -54,7 +54,7 @@ def explain_command(address: str, *, issue: str | None, segment: str | None, as_
     Examples:
       newsletter subscribers explain ada@example.com
       newsletter subscribers explain ada@example.com --issue building-trust
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction

@@ -31,7 +31,7 @@ def list_command(status: str | None, search: str | None, limit: int | None, as_j
     \b
     Example:
       newsletter subscribers list --status bounced --search example.com
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers import count_by_status

@@ -30,7 +30,7 @@ def count_command(segment: str, *, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers count 'tag:vip and joined > 30 days ago'
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     import datetime
 
     from newsletter.db import database_engine, read_transaction
@@ -65,7 +65,7 @@ def segments_command(*, as_json: bool) -> int:
     \b
     Example:
       newsletter subscribers segments
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     import datetime
 
     from newsletter.db import database_engine, read_transaction

@@ -30,7 +30,7 @@ def show_command(address: str, *, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers show ada@example.com
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction

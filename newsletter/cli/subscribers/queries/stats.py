@@ -51,7 +51,7 @@ def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers stats --weeks 26 --plot growth.svg
-    """  # noqa: D301 - \b is click's marker: don't rewrap
+    """
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction

@@ -8,10 +8,10 @@ from html.entities import html5
 from typing import NamedTuple
 
 VOID_ELEMENTS = frozenset(
-    "area base br col embed hr img input link meta param source track wbr".split()  # noqa: SIM905
+    "area base br col embed hr img input link meta param source track wbr".split()
 )
 # Their content is text, up to their own end tag.
-RAW_TEXT_ELEMENTS = frozenset("iframe noembed noframes script style textarea title xmp".split())  # noqa: SIM905
+RAW_TEXT_ELEMENTS = frozenset("iframe noembed noframes script style textarea title xmp".split())
 
 _SPACE = r"[\t\n\f\r ]"
 _TAG = re.compile(

@@ -34,25 +34,25 @@ _SCREEN_READER_CLASSES = """
     screen-reader-text screen-reader screen-reader-only sr-only sr_only is-sr-only visually-hidden
     visuallyhidden visually-hidden-focusable u-visually-hidden u-hidden-visually show-for-sr
     element-invisible a11y-hidden cdk-visually-hidden lyt-visually-hidden vh-text
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 # Fonts that draw a picture in place of its name.
 _ICON_CLASSES = """
     material-icons material-icons-outlined material-icons-round material-symbols-outlined
     material-symbols-rounded
-    """.split()  # noqa: SIM905
+    """.split()
 # Beside each of them is the same formula as MathML.
 _FORMULA_COPY_CLASSES = """
     katex-html mwe-math-fallback-image-inline mwe-math-fallback-image-display
-    """.split()  # noqa: SIM905
+    """.split()
 # After each of them is the same formula as TeX, in a script.
 _FORMULA_PREVIEW_CLASSES = """
     MathJax MathJax_Preview MathJax_Display MathJax_SVG MathJax_SVG_Display MathJax_CHTML
     MJXc-display
-    """.split()  # noqa: SIM905
+    """.split()
 _PLATFORM_CLASSES = """
     subscription-widget-wrap subscription-widget-wrap-editor subscription-widget subscribe-widget
     post-ufi post-ufi-button captioned-button-wrap button-wrapper
-    """.split()  # noqa: SIM905
+    """.split()
 _FORMULAS: dict[str, str] = {
     **dict.fromkeys(_FORMULA_COPY_CLASSES, FORMULA_COPY),
     **dict.fromkeys(_FORMULA_PREVIEW_CLASSES, FORMULA_PREVIEW),

@@ -23,7 +23,7 @@ _FILLERS = frozenset(
     mon monday tue tues tuesday wed wednesday thu thurs thursday fri friday sat saturday
     sun sunday montag dienstag mittwoch donnerstag freitag samstag sonntag mo di mi do fr sa so
     lundi mardi mercredi jeudi vendredi samedi dimanche at on the of um uhr à le de del den den
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 # Hours from UTC. Abbreviations that mean several zones (CST) are as in RFC 2822.
 _ZONES = {

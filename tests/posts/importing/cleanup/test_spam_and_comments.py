@@ -87,7 +87,7 @@ def test_units_and_symbols_do_not_count_as_foreign() -> None:
 
 
 def test_post_in_two_scripts_is_kept() -> None:
-    russian = "Лодки стояли с вторника, и никто не мог сказать, когда ветер нас отпустит."  # noqa: RUF001 - Russian
+    russian = "Лодки стояли с вторника, и никто не мог сказать, когда ветер нас отпустит."
     assert get_set_aside("Low tide", SENTENCE, russian, "Отлив", russian) == []
 
 
@@ -144,7 +144,7 @@ def test_only_letters_have_a_script() -> None:
         "Chinese or Japanese": 4,
         "Korean": 2,
     }
-    assert [get_script(char) for char in ("𝐀", "1", "́", "!")] == ["Latin", "", "", ""]  # noqa: RUF001 - the test needs a lookalike letter
+    assert [get_script(char) for char in ("𝐀", "1", "́", "!")] == ["Latin", "", "", ""]
 
 
 GIT, OTHER = "https://git.example/hana", "https://other.example/a"

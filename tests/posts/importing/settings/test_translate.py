@@ -231,7 +231,7 @@ def translate(block: str, fence: str = "---", **options: Any) -> TranslatedFront
         # text
         (
             'title: "Salt &amp; rope&#8217;s &Aring;se &amp;amp; R&D &copy=1"',
-            {"title": "Salt & rope’s Åse &amp; R&D &copy=1"},  # noqa: RUF001
+            {"title": "Salt & rope’s Åse &amp; R&D &copy=1"},
         ),
         ("description: A &amp; B\nauthor: C &amp; D", {"description": "A & B", "author": "C & D"}),
         ("title: |\n  Low\n  tide", {"title": "Low tide"}),
@@ -343,7 +343,7 @@ _KEYS = """
     title author authors date pubDate lastmod published image cover hero lang language summary
     excerpt subtitle canonicalURL permalink url slug tags categories draft status extra params
     header template number allow archive button further reply_to subject preheader mood
-""".split()  # noqa: SIM905
+""".split()
 _VALUES = st.recursive(
     st.none()
     | st.booleans()

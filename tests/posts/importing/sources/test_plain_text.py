@@ -196,7 +196,7 @@ def test_every_line_is_in_the_body_or_listed_as_removed(text: str) -> None:
 @given(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=80))
 def test_escaped_text_renders_unchanged(text: str) -> None:
     line = " ".join(text.split())
-    without_quotes = str.maketrans("", "", "\"'’‘“”")  # noqa: RUF001 - the typographer may make them curly
+    without_quotes = str.maketrans("", "", "\"'’‘“”")
     assert render_as_text(f"x\n\n{escape_markdown_line(line)}\n").translate(
         without_quotes
     ) == " ".join(f"x {line}".split()).translate(without_quotes)

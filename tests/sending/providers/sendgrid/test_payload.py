@@ -78,7 +78,7 @@ def test_shared_fields_are_at_the_top_level(email: Email, make_readers: MakeRead
         ("all", set(), (False, False)),
     ],
 )
-def test_tracking_that_readers_are_asked_for_is_off_unless_it_is_requested(  # noqa: PLR0917
+def test_tracking_that_readers_are_asked_for_is_off_unless_it_is_requested(
     email: Email,
     make_readers: MakeReaders,
     personalize: str,

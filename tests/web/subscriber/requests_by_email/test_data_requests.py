@@ -142,7 +142,7 @@ def test_button_erases(site: Site, harness: Any, server: Any, token: str) -> Non
         assert server.post(link, fields=BUTTON).status == 410
 
 
-def test_erasure_deletes_dry_runs_and_logs_what_it_cannot_reach(  # noqa: PLR0917 - fixtures
+def test_erasure_deletes_dry_runs_and_logs_what_it_cannot_reach(
     site: Site,
     harness: Any,
     server: Any,
@@ -237,7 +237,7 @@ def test_link_ends_with_a_change_of_address(
         ("active", "bounced", False),
     ],
 )
-def test_only_mailboxes_that_bounce_are_sent_nothing(  # noqa: PLR0917 - a table of edges
+def test_only_mailboxes_that_bounce_are_sent_nothing(
     site: Site,
     harness: Any,
     server: Any,

@@ -94,7 +94,7 @@ def test_form_names_what_is_recorded(
         ({"opens": "all"}, {"tracking": "yes", "tracking_asked": "opens"}, {}),
     ],
 )
-def test_answer_is_recorded_with_its_wording_when_the_mailbox_confirms(  # noqa: PLR0917 - fixtures
+def test_answer_is_recorded_with_its_wording_when_the_mailbox_confirms(
     site: Site,
     harness: Any,
     server: Any,
@@ -135,7 +135,7 @@ def test_answer_is_recorded_with_its_wording_when_the_mailbox_confirms(  # noqa:
         ({"tracking": "yes", "tracking_asked": "opens"}, {}),
     ],
 )
-def test_owner_of_the_mailbox_decides_about_what_a_stranger_has_ticked(  # noqa: PLR0917 - fixtures
+def test_owner_of_the_mailbox_decides_about_what_a_stranger_has_ticked(
     site: Site,
     harness: Any,
     server: Any,

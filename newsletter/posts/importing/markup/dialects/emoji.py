@@ -58,7 +58,7 @@ EMOJI: Mapping[str, str] = dict(
     exclamation=❗ bangbang=‼️ heavy_plus_sign=➕ infinity=♾️ checkered_flag=🏁
     triangular_flag_on_post=🚩 rainbow_flag=🏳️‍🌈 information_source=ℹ️ new=🆕 free=🆓
     cool=🆒 ok=🆗 sos=🆘 copyright=©️ tm=™️ lobster=🦞
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 _NAME = r"[a-z0-9_+-]{1,40}"
 # One name or several without a space between them; not a time, a path or a part of a word.

@@ -23,7 +23,7 @@ _CONTROL_TAGS = frozenset(
     if unless for case when else elsif elseif elif assign capture cycle increment decrement
     tablerow paginate set block extends macro import from call with break continue liquid filter
     asyncEach asyncAll cache nocache
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 _INCLUDE_TAGS = frozenset({"include", "include_relative", "include_cached", "render", "component"})
 _POST_LINK_TAGS = frozenset({"post_url", "link", "post_path", "post_link"})

@@ -36,7 +36,7 @@ _HTML_NAMES = frozenset(
     A ABBR ADDRESS B BIG BLOCKQUOTE BR CAPTION CENTER CITE CODE DD DEL DFN DIV DL DT EM FONT H1 H2
     H3 H4 H5 H6 HR I IFRAME IMG INS KBD LI OL P PRE Q S SAMP SMALL SPAN STRIKE STRONG SUB SUP TABLE
     TBODY TD TFOOT TH THEAD TR TT U UL VAR SCRIPT STYLE FORM INPUT VIDEO AUDIO SOURCE FIGURE
-    """.split()  # noqa: SIM905 - a list of words reads best as words
+    """.split()
 )
 _BLOCK_ELEMENTS = frozenset({"div", "section", "aside", "article", "center", "main", "details"})
 _MAX_LENGTH = 4_000  # characters of one tag
