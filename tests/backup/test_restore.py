@@ -12,7 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.backup import restore
-from newsletter.backup.restore import LEDGER_TABLES, RestoreResult
+from newsletter.backup.carry_over_sends import LEDGER_TABLES
+from newsletter.backup.restore import RestoreResult
+from newsletter.backup.verified_backup import open_backup
 from newsletter.config.tracking import TrackingOptions
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.identity import mark_as_moved
@@ -150,7 +152,7 @@ class MailingList:
         back_up(self.path, self.backup)
 
     def restore(self) -> RestoreResult:
-        with restore.open_backup(self.backup, self.path) as backup:
+        with open_backup(self.backup, self.path) as backup:
             return restore.restore_backup(backup, NOW)
 
     def audience(self) -> list[str]:
@@ -568,7 +570,7 @@ def test_compare_contents_of_backup_and_present_database(mailing_list: MailingLi
     mailing_list.back_up()
     mailing_list.join("late", at=NOW)
     mailing_list.send("2026-11-20-ice", {"ada": "accepted"})
-    with restore.open_backup(mailing_list.backup, mailing_list.path) as backup:
+    with open_backup(mailing_list.backup, mailing_list.path) as backup:
         old, present, missing = restore.compare_contents(backup)
     assert present is not None
     assert (sum(old.subscribers.values()), old.sends, old.last_change_at) == (3, 0, THEN)

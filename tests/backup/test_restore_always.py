@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.backup import restore
+from newsletter.backup.verified_backup import open_backup
 from newsletter.db import database_engine, open_database, read_transaction
 from newsletter.db.schema import subscriber
 from newsletter.db.sqlite_copy import back_up, find_corruption
@@ -95,7 +96,7 @@ def test_suppressed_and_erased_are_never_mailed_after_restore(
             for hour, step in enumerate(after, 100):
                 apply_step(engine, step, START + datetime.timedelta(hours=hour))
             not_to_mail = keys_not_to_mail(engine)
-        with restore.open_backup(copy, path) as backup:
+        with open_backup(copy, path) as backup:
             restore.restore_backup(backup, START + datetime.timedelta(days=30))
         with database_engine(URL, folder) as engine:
             assert audience_keys(engine) == backed_up - not_to_mail
@@ -110,6 +111,7 @@ KILLED_RESTORE = """
 import datetime, os, signal, sqlite3, sys
 from pathlib import Path
 from newsletter.backup import restore
+from newsletter.backup.verified_backup import open_backup
 
 def overwrite(live, source):
     def kill_halfway(status, remaining, total):
@@ -120,7 +122,7 @@ def overwrite(live, source):
 
 restore.overwrite_database = overwrite
 folder = Path(sys.argv[1])
-with restore.open_backup(folder / "copy", folder / "newsletter.db") as backup:
+with open_backup(folder / "copy", folder / "newsletter.db") as backup:
     restore.restore_backup(backup, datetime.datetime.now(datetime.UTC))
 """
 

@@ -19,7 +19,8 @@ from newsletter.cli.output import (
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from newsletter.backup.restore import DatabaseContents, RestoreResult, VerifiedBackup
+    from newsletter.backup.restore import DatabaseContents, RestoreResult
+    from newsletter.backup.verified_backup import VerifiedBackup
 
 PARTIAL_CARRY_OVER_WARNING = (
     "The database was damaged: only what could be read of it was carried over, which may be "
@@ -48,7 +49,8 @@ def restore_command(file: Path, *, yes: bool) -> None:
     """
     from zoneinfo import ZoneInfo
 
-    from newsletter.backup import restore
+    from newsletter.backup.restore import restore_backup
+    from newsletter.backup.verified_backup import open_backup
     from newsletter.db import database_engine
     from newsletter.db.engine import sqlite_file
     from newsletter.errors import DatabaseError, Location, display_path
@@ -69,11 +71,11 @@ def restore_command(file: Path, *, yes: bool) -> None:
             where=Location(display_path(file)),
             remedy="Name a backup.",
         )
-    with restore.open_backup(file, database, project.config.id) as backup:
+    with open_backup(file, database, project.config.id) as backup:
         readers = _print_comparison(backup, file, ZoneInfo(project.config.timezone))
         if not yes:
             confirm_count(readers, "restore")
-        result = restore.restore_backup(backup, datetime.datetime.now(datetime.UTC))
+        result = restore_backup(backup, datetime.datetime.now(datetime.UTC))
     echo(f"Restored {display_path(database)} from {display_path(file)}.", color="green")
     _print_result(result)
     with database_engine(project.config.database, project.root, project.config.id) as engine:
