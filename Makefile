@@ -9,7 +9,7 @@ DEV := $(VENV)/dev
 # One more than there are cores, since tests also wait for sockets and timers.
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-.PHONY: demo test coverage faults check audit bench format lock schema golden reference clean
+.PHONY: demo test coverage faults check audit bench format lock schema golden reference release release-check clean
 
 $(VENV)/packages: requirements.lock
 	@scripts/python-ready $(PYTHON)
@@ -89,6 +89,13 @@ lock:
 	$(UV)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
 	$(LOCK) -o requirements.lock
 	$(LOCK) --group dev --extra postgres --constraint requirements.lock -o requirements-dev.lock
+
+# make release VERSION=1.2.0: see docs/how-to/release.md
+release: $(DEV)
+	$(BIN)/python scripts/release.py $(VERSION)
+
+release-check: $(DEV)
+	$(BIN)/python scripts/release.py --dry-run $(VERSION)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

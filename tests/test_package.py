@@ -1,30 +1,25 @@
-"""The wheel: its content, and that it works in an empty environment."""
+"""The archives: their content, and that the wheel works in an empty environment."""
 
 import importlib.metadata
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import venv
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from newsletter import __version__
 
 pytestmark = [pytest.mark.package, pytest.mark.xdist_group("package")]
 
 ROOT = Path(__file__).parent.parent
-POST = """---
-title: The first boat of the year
----
-Hello {{ subscriber.name | default("friend") }},
-
-the ice let go on Tuesday.
-"""
-
-Newsletter = Callable[..., str]
+SOURCES = ("newsletter", "templates", "issues", "docs")
 
 
 def copy_locked_packages(target: Path) -> None:
@@ -66,33 +61,58 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
-    [built] = folder.glob("newsletter-*.whl")
+def release_script() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "scripts" / "release.py"))
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is packaged, without what only a checkout has."""
+    folder = tmp_path_factory.mktemp("export")
+    for name in SOURCES:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in (*ROOT.glob("*.md"), ROOT / "LICENSE", ROOT / "pyproject.toml"):
+        shutil.copy(file, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archives(
+    release_script: dict[str, Any], export: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """The source distribution, and the wheel built from it."""
+    built: tuple[Path, Path] = release_script["build"](
+        export, tmp_path_factory.mktemp("built") / "dist", "1796000000"
+    )
     return built
 
 
 @pytest.fixture(scope="module")
-def newsletter(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Newsletter:
-    """Run the command of an environment with the wheel and the packages of the run-time lock."""
+def environment(archives: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with the wheel and the packages of the run-time lock."""
     home = tmp_path_factory.mktemp("installed")
     venv.create(home / "env", with_pip=False)
     programs = home / "env" / "bin"
     [packages] = (home / "env" / "lib").glob("*/site-packages")
     copy_locked_packages(packages)
     pip = (sys.executable, "-m", "pip", "--python", programs / "python")
-    run(*pip, "install", "--quiet", "--no-deps", wheel, cwd=home)
+    run(*pip, "install", "--quiet", "--no-deps", archives[1], cwd=home)
     run(*pip, "check", cwd=home)  # the lock has all requirements of the wheel
-
-    def command(*args: str | Path, cwd: Path) -> str:
-        return run(programs / "newsletter", *args, cwd=cwd)
-
-    return command
+    return programs
 
 
-def test_wheel_has_all_data_files_and_no_tests(wheel: Path) -> None:
-    names = set(zipfile.ZipFile(wheel).namelist())
+def test_archives_have_all_files_and_the_version_of_the_package(
+    release_script: dict[str, Any], export: Path, archives: tuple[Path, Path]
+) -> None:
+    release_script["check_contents"](export, *archives, __version__)
+    assert [file.name for file in archives] == [
+        f"newsletter-{__version__}.tar.gz",
+        f"newsletter-{__version__}-py3-none-any.whl",
+    ]
+
+
+def test_wheel_has_all_data_files_and_no_tests(archives: tuple[Path, Path]) -> None:
+    names = set(zipfile.ZipFile(archives[1]).namelist())
     assert {
         "newsletter/default_templates/issue.mjml",
         "newsletter/default_templates/article.css",
@@ -112,23 +132,7 @@ def test_wheel_has_all_data_files_and_no_tests(wheel: Path) -> None:
 
 
 def test_installed_command_works_from_init_to_dry_run(
-    newsletter: Newsletter, tmp_path: Path
+    archives: tuple[Path, Path], environment: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "first-post.md").write_text(POST)
-    (tmp_path / "readers.csv").write_text("email,name\nada@example.com,Ada\nbo@example.com,Bo\n")
-    newsletter("init", "demo", cwd=tmp_path)
-    demo = tmp_path / "demo"
-    newsletter("import", "../first-post.md", "--date", "2026-11-24", cwd=demo)
-    [issue] = [path.name for path in (demo / "issues").iterdir() if path.is_dir()]
-    assert issue.startswith("2026-11-24-")
-    newsletter("build", cwd=demo)
-    newsletter("subscribers", "import", "../readers.csv", cwd=demo)
-    newsletter("send", "--dry-run", cwd=demo)
-    built = demo / "build" / issue
-    assert "the ice let go on Tuesday" in (built / "email.html").read_text()
-    assert "the ice let go on Tuesday" in (built / "email.txt").read_text()
-    assert (built / "email.eml").stat().st_size > 1000
-    requests = (built / "dry-run" / "requests.jsonl").read_text()
-    assert requests.count("\n") == 1
-    assert "ada@example.com" in requests
-    assert "bo@example.com" in requests
+    output = run(ROOT / "scripts" / "check-wheel", archives[1], environment, cwd=tmp_path)
+    assert f"{archives[1].name} works with Python 3." in output
