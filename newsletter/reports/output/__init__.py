@@ -1,1 +1,1 @@
-"""Formats of a report: HTML page with charts, terminal text, JSON."""
+"""Formats of a report: HTML page, charts, terminal text, JSON."""

@@ -38,7 +38,7 @@ def draw_stacked_bar(key: str, title: str, parts: Sequence[tuple[str, int]]) -> 
         lengths[lengths.index(max(lengths))] -= excess
     shapes, x = [], 0.0
     for (name, _), length in zip(visible, lengths, strict=True):
-        shapes.append(_rect(name, x, 0, length, HEIGHT))
+        shapes.append(draw_rect(name, x, 0, length, HEIGHT))
         x += length + _GAP
     description = ", ".join(f"{count:,} {name}" for name, count in parts)
     return _accessible_svg(key, title, description, shapes)
@@ -61,29 +61,30 @@ def draw_columns(key: str, title: str, description: str, series: Sequence[Series
         for index, count in enumerate(data_series.counts):
             height = HEIGHT * count / maximum
             x = step * index + (step - width) / 2
-            shapes.append(_rect(data_series.name, x, HEIGHT - height, width, height))
+            shapes.append(draw_rect(data_series.name, x, HEIGHT - height, width, height))
     return _accessible_svg(key, title, description, shapes)
 
 
 def draw_bar(name: str, value: float, maximum: float, mark: float | None = None) -> Markup:
     """Return a bar on its track; ``mark`` adds a line for the median."""
     length = WIDTH * min(value / maximum, 1) if maximum else 0
-    shapes = [_rect("track", 0, 20, WIDTH, 60), _rect(name, 0, 20, length, 60)]
+    shapes = [draw_rect("track", 0, 20, WIDTH, 60), draw_rect(name, 0, 20, length, 60)]
     if mark is not None and maximum:
         x = min(WIDTH * mark / maximum, WIDTH - 14)
-        shapes += [_rect("ground", x - 10, 0, 34, HEIGHT), _rect("mark", x, 0, 14, HEIGHT)]
+        shapes += [draw_rect("ground", x - 10, 0, 34, HEIGHT), draw_rect("mark", x, 0, 14, HEIGHT)]
     return _decorative_svg(shapes)
 
 
 def draw_gauge(name: str, value: float, marks: Sequence[float], maximum: float) -> Markup:
     """Return a bar with lines at limits that it should not reach."""
     length = max(WIDTH * min(value / maximum, 1), 6 if value else 0)
-    shapes = [_rect("track", 0, 30, WIDTH, 40), _rect(name, 0, 30, length, 40)]
-    shapes += [_rect("mark", WIDTH * mark / maximum - 2, 0, 4, HEIGHT) for mark in marks]
+    shapes = [draw_rect("track", 0, 30, WIDTH, 40), draw_rect(name, 0, 30, length, 40)]
+    shapes += [draw_rect("mark", WIDTH * mark / maximum - 2, 0, 4, HEIGHT) for mark in marks]
     return _decorative_svg(shapes)
 
 
-def _rect(name: str, x: float, y: float, width: float, height: float) -> Markup:
+def draw_rect(name: str, x: float, y: float, width: float, height: float) -> Markup:
+    """Return a rectangle; ``name`` is its CSS class, which sets the colour."""
     return Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
         name, x, y, width, height
     )

@@ -1,1 +1,1 @@
-"""Queries over the list: listing, statistics, growth chart, diff, explain."""
+"""Queries over the list: listing, statistics, diff, explain."""

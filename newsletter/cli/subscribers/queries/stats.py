@@ -99,7 +99,7 @@ def _check_plot_format(plot: Path) -> None:
 
 
 def _write_plot(weeks: "Sequence[GrowthPeriod]", name: str, plot: Path) -> None:
-    from newsletter.subscribers.queries.growth_chart import draw_growth_chart
+    from newsletter.reports.output.growth_chart import draw_growth_chart
 
     image = draw_growth_chart(weeks, name)
     if plot.suffix.lower() == ".png":

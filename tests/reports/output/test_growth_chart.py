@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from lxml import etree
 
-from newsletter.subscribers.queries.growth_chart import draw_growth_chart
+from newsletter.reports.output.growth_chart import draw_growth_chart
 from newsletter.subscribers.queries.stats import GrowthPeriod
 
 NS = {"svg": "http://www.w3.org/2000/svg"}
