@@ -50,7 +50,7 @@ _TARGETS: dict[str, tuple[str, ...]] = {
     "newsletter/render/article/images.py": ("tests/render/article",),
     "newsletter/render/text/table.py": ("tests/render/text",),
     "newsletter/posts/front_matter/parse.py": _FRONT_MATTER,
-    "newsletter/posts/front_matter/safe_yaml.py": _FRONT_MATTER,
+    "newsletter/config/safe_yaml.py": ("tests/config", *_FRONT_MATTER),
     "newsletter/posts/front_matter/schema.py": _FRONT_MATTER,
     "newsletter/posts/front_matter/compile.py": _FRONT_MATTER,
     "newsletter/web/subscriber/unsubscribe.py": ("tests/web/subscriber",),

@@ -1,17 +1,16 @@
 """Explain validation errors of newsletter.yml with line and example."""
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
 
 import pydantic
-import yaml
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from newsletter.config.models import Config
+from newsletter.config.safe_yaml import format_inline
 from newsletter.config.yaml_document import KeyPath, YamlDocument
 from newsletter.errors import Location, Problem
 
@@ -144,9 +143,7 @@ def _format_example(key_path: KeyPath, env_variable: str | None) -> str:
         return ""
     if env_variable:
         return f"Example: {env_variable}={value}"
-    text = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=math.inf)
-    text = text.removesuffix("...\n").strip()
-    return f"Example: {key_path[-1]}: {text}"
+    return f"Example: {key_path[-1]}: {format_inline(value)}"
 
 
 def _get_setting(key_path: KeyPath) -> FieldInfo | None:

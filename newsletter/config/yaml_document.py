@@ -1,18 +1,15 @@
 """Parse YAML into plain data with the line of every key."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from newsletter.config.safe_yaml import INVALID_CHARACTER, YamlError, parse_nodes
+
 KeyPath = tuple[str | int, ...]
 
-MAX_NODES = 10_000
-MAX_ALIAS_CHARACTERS = 100_000
-# What neither UTF-8 nor XML can contain, but YAML can, as an escape: "\0", "\ud800", "\ufffe".
-_INVALID_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 UNKNOWN_TAG_MESSAGE = "YAML tags ('!…') are not supported"
 
 
@@ -59,44 +56,24 @@ def parse_yaml_document(text: str) -> YamlDocument:
     """Parse a YAML document; its problems are in ``YamlDocument.problems``."""
     document = YamlDocument()
     try:
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-        if root is not None:
-            document.lines[()] = root.start_mark.line + 1
-            document.data = _DocumentBuilder(loader, document).build_value(root, ())
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, int(error.position)) + 1
-        document.problems.append(
-            YamlProblem(line, "this line contains a control character", "Delete it.")
-        )
-    except yaml.MarkedYAMLError as error:
-        document.problems.append(_explain_syntax_error(error, text))
-    except (OverflowError, ValueError):  # "\UFFFFFFFF", "\U00110000"
-        mark = loader.get_mark()
-        message = "there is no character with the number in this escape"
-        document.problems.append(YamlProblem(mark.line + 1, message))
-    except RecursionError:
-        document.problems.append(YamlProblem(1, "the file is nested too deeply"))
+        root = parse_nodes(text, "1.1")
+    except YamlError as error:
+        document.problems.append(_explain_error(error, text))
+        return document
+    if root is not None:
+        document.lines[()] = root.start_mark.line + 1
+        document.data = _DocumentBuilder(document).build_value(root, ())
     return document
 
 
 class _DocumentBuilder:
     """Builds plain data from YAML nodes and records lines and problems in the document."""
 
-    def __init__(self, loader: yaml.SafeLoader, document: YamlDocument) -> None:
-        self._loader = loader
+    def __init__(self, document: YamlDocument) -> None:
         self._document = document
-        self._remaining_nodes = MAX_NODES
-        self._remaining_alias_characters = MAX_ALIAS_CHARACTERS
-        self._built_scalars: set[int] = set()
+        self._constructor = yaml.constructor.SafeConstructor()
 
     def build_value(self, node: yaml.Node, key_path: KeyPath) -> Any:
-        self._remaining_nodes -= 1
-        if self._remaining_nodes < 0:  # aliases can make a small file huge
-            mark = node.start_mark
-            raise yaml.MarkedYAMLError(
-                problem=f"the file has more than {MAX_NODES:,} values", problem_mark=mark
-            )
         if isinstance(node, yaml.MappingNode):
             return self._build_mapping(node, key_path)
         if isinstance(node, yaml.SequenceNode):
@@ -133,19 +110,11 @@ class _DocumentBuilder:
         return data
 
     def _build_scalar(self, node: yaml.ScalarNode, key_path: KeyPath) -> Any:
-        if id(node) in self._built_scalars:
-            self._remaining_alias_characters -= len(node.value)
-            if self._remaining_alias_characters < 0:
-                raise yaml.MarkedYAMLError(
-                    problem=f"aliases repeat more than {MAX_ALIAS_CHARACTERS:,} characters",
-                    problem_mark=node.start_mark,
-                )
-        self._built_scalars.add(id(node))
         if not self._check_characters(node):
             return None
         self._document.raw_scalars[key_path] = node.value
         try:
-            return self._loader.construct_object(node)
+            return self._constructor.construct_object(node)
         except (yaml.constructor.ConstructorError, LookupError, AttributeError):
             # PyYAML raises the last two for a tag that doesn't fit its value: !!int ""
             self._document.problems.append(
@@ -156,7 +125,7 @@ class _DocumentBuilder:
         return None
 
     def _check_characters(self, node: yaml.ScalarNode) -> bool:
-        found = _INVALID_CHARACTER.search(node.value)
+        found = INVALID_CHARACTER.search(node.value)
         if found:
             message = f"there is a control character or half of one here (U+{ord(found[0]):04X})"
             problem = YamlProblem(
@@ -166,20 +135,22 @@ class _DocumentBuilder:
         return not found
 
 
-def _explain_syntax_error(error: yaml.MarkedYAMLError, text: str) -> YamlProblem:
-    mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else 1
+def _explain_error(error: YamlError, text: str) -> YamlProblem:
+    if error.kind == "limit":
+        return YamlProblem(error.line, f"the file has {error.problem}")
+    if error.kind == "character":
+        return YamlProblem(error.line, error.problem, "Delete it.")
     lines = text.splitlines()
-    source_line = lines[line - 1] if line <= len(lines) else ""
-    problem = str(error.problem or "invalid syntax").rstrip(".")
+    source_line = lines[error.line - 1] if error.line <= len(lines) else ""
+    problem = error.problem.rstrip(".")
     if "\t" in source_line[: len(source_line) - len(source_line.lstrip())] or "'\\t'" in problem:
-        return YamlProblem(line, "this line is indented with a tab", "Indent with spaces.")
+        return YamlProblem(error.line, "this line is indented with a tab", "Indent with spaces.")
     if "mapping values are not allowed" in problem:
         return YamlProblem(
-            line,
+            error.line,
             "this line has a second ':' or wrong indentation",
             'Put text that contains ": " in quotes, and indent it like its neighbours.',
         )
     return YamlProblem(
-        line, f"this is not valid YAML ({problem})", "Check this line and the one above."
+        error.line, f"this is not valid YAML ({problem})", "Check this line and the one above."
     )

@@ -49,12 +49,14 @@ def create_project(folder: Path, name: str, address: str | None) -> None:
 
 
 def _write_project_files(folder: Path, name: str, address: str | None) -> None:
+    from newsletter.config.safe_yaml import format_inline
+
     host = f"{_make_host_label(name)}.example"  # RFC 2606: reserved, belongs to nobody
     values = {
         # A number, since two newsletters may have one name.
-        "ID": _quote_yaml(f"{_make_host_label(name)[:40].strip('-')}-{secrets.token_hex(3)}"),
-        "NAME": _quote_yaml(name),
-        "ADDRESS": _quote_yaml(address or f"editor@{host}"),
+        "ID": format_inline(f"{_make_host_label(name)[:40].strip('-')}-{secrets.token_hex(3)}"),
+        "NAME": format_inline(name),
+        "ADDRESS": format_inline(address or f"editor@{host}"),
         "SITE": f"https://{host}",
     }
     settings = (STARTER_DIR / CONFIG_NAME).read_text(encoding="utf-8")
@@ -94,12 +96,3 @@ def _make_host_label(name: str) -> str:
     """Return ``name`` as a host name's label: letters, digits, hyphens."""
     label = re.sub(r"[^a-z0-9]+", "-", name.lower())[:MAX_HOST_LABEL_LENGTH].strip("-")
     return label or "newsletter"
-
-
-def _quote_yaml(text: str) -> str:
-    """Return ``text`` as a YAML scalar on one line."""
-    import math
-
-    import yaml
-
-    return str(yaml.safe_dump(text, allow_unicode=True, width=math.inf)).split("\n")[0]

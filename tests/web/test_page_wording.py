@@ -2,11 +2,15 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import yaml
 
+from newsletter.errors import TemplateError
+from newsletter.project import open_project
 from newsletter.project.scaffold import default_templates_dir
+from newsletter.web.page_templates import PageRenderer
 
 MESSAGES: dict[str, dict[str, str]] = yaml.safe_load(
     (default_templates_dir() / "web" / "words.yml").read_text("utf-8")
@@ -21,3 +25,33 @@ def test_every_language_has_all_messages_and_their_placeholders(language: str) -
     assert [key for key, text in translated.items() if not text.strip()] == []
     for key, text in translated.items():
         assert Counter(PLACEHOLDER.findall(text)) == Counter(PLACEHOLDER.findall(english[key])), key
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("en: {a: [}\n", 1),
+        ("en:\n  a: b\n  c: d: e\n", 3),
+        ("- en\n", 1),
+        ("en: 1\n", None),
+        (b"en: {a: gr\xe5}\n", None),
+        ("en: &a [*a]\n", 1),
+    ],
+)
+def test_messages_that_cannot_be_read_are_reported(
+    project_folder: Path, words: str | bytes, line: int | None
+) -> None:
+    file = project_folder / "templates" / "web" / "words.yml"
+    file.write_bytes(words if isinstance(words, bytes) else words.encode())
+    with pytest.raises(TemplateError) as caught:
+        PageRenderer(open_project(project_folder))
+    assert caught.value.problems[0].where == ("templates/web/words.yml", line)
+
+
+def test_unquoted_words_are_text(project_folder: Path) -> None:
+    file = project_folder / "templates" / "web" / "words.yml"
+    file.write_text("en: {skip: yes}\nno: {join_name: off}\n")
+    settings = project_folder / "newsletter.yml"
+    settings.write_text(settings.read_text() + 'language: "no"\n')
+    messages = PageRenderer(open_project(project_folder)).messages
+    assert (messages["skip"], messages["join_name"]) == ("yes", "off")

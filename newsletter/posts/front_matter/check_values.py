@@ -1,15 +1,12 @@
 """Check front matter for values that can't be written or shown."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from newsletter.config import safe_yaml
 from newsletter.errors import Location, PostError
-from newsletter.posts.front_matter import safe_yaml
 
 TOO_LONG_NUMBER_MESSAGE = "the front matter has a number with too many digits"
-# What neither UTF-8 nor XML can contain; \u0000, \ud800 and \ufffe can be written as escapes.
-_INVALID_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SURROGATE_MESSAGE = r"there is half of a character here (\ud800 to \udfff)"
 # str() writes no more than 4,300 digits, and int() reads no more; except in hexadecimal.
 _MAX_BITS = 14_000
@@ -43,7 +40,7 @@ def check_values(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -
 
 
 def _check_characters(value: Any, where: Location) -> None:
-    if isinstance(value, str) and (found := _INVALID_CHARACTER.search(value)):
+    if isinstance(value, str) and (found := safe_yaml.INVALID_CHARACTER.search(value)):
         is_surrogate = "\ud800" <= found[0] <= "\udfff"
         message = f"there is a control character here (U+{ord(found[0]):04X})"
         raise PostError(

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, NoReturn
 
-import yaml
-
+from newsletter.config import safe_yaml
 from newsletter.errors import Location, PostError
-from newsletter.posts.front_matter import safe_yaml
 from newsletter.posts.front_matter.check_values import TOO_LONG_NUMBER_MESSAGE, check_values
 from newsletter.posts.front_matter.keys import normalize_key
 
@@ -21,9 +19,6 @@ _TOML_KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?([\w-]+)["']?[ \t]*[=.\]]"""
 _TOML_ERROR_POSITION = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
 _UNQUOTED_START = re.compile(r"found character '(.)' that cannot start any token")
 _YAML_MESSAGES = {
-    safe_yaml.NOT_A_MAPPING_MESSAGE: safe_yaml.NOT_A_MAPPING_MESSAGE,
-    safe_yaml.LIMITS_MESSAGE: f"the front matter has {safe_yaml.LIMITS_MESSAGE}",
-    safe_yaml.ALIAS_LIMIT_MESSAGE: f"the front matter has {safe_yaml.ALIAS_LIMIT_MESSAGE}",
     "mapping values are not allowed here": (
         'a value with a colon in it needs quotes: key: "one: two"'
     ),
@@ -31,6 +26,7 @@ _YAML_MESSAGES = {
         "a value that begins with a quote or a bracket needs quotes around all of it"
     ),
 }
+_NOT_A_MAPPING_MESSAGE = "the front matter has no settings like 'key: value'"
 _TOO_DEEP_MESSAGE = "the front matter is nested too deeply"
 _MAX_DIGITS = 4_300  # int() reads no more, nor does str() write them
 _TOO_MANY_DIGITS = re.compile(rf"[0-9_]{{{_MAX_DIGITS},}}")
@@ -152,13 +148,9 @@ def _parse_fenced(
 
 def _parse_yaml(block: str, path: str) -> _ParsedSettings:
     try:
-        entries = safe_yaml.load_yaml_entries(block)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        _raise_invalid(_describe_yaml_error(error), path, mark.line + 1 if mark else 1)
-    except yaml.reader.ReaderError as error:
-        line = block.count("\n", 0, int(error.position)) + 1
-        _raise_invalid("this line contains a control character", path, line)
+        entries = safe_yaml.load_entries(block)
+    except safe_yaml.YamlError as error:
+        _raise_invalid(_describe_yaml_error(error), path, error.line)
     settings = _ParsedSettings()
     # The mapping's own keys override those merged with <<; of the merged, the first counts.
     for entry in sorted(entries, key=lambda entry: entry.is_merged):
@@ -168,13 +160,19 @@ def _parse_yaml(block: str, path: str) -> _ParsedSettings:
     return settings
 
 
-def _describe_yaml_error(error: yaml.MarkedYAMLError) -> str:
-    problem = str(error.problem or error.context)
-    if "found character '\\t'" in problem:
+def _describe_yaml_error(error: safe_yaml.YamlError) -> str:
+    if error.kind == "limit":
+        return f"the front matter has {error.problem}"
+    if error.kind == "content":
+        return _NOT_A_MAPPING_MESSAGE
+    if error.kind == "character":
+        return error.problem
+    if "found character '\\t'" in error.problem:
         return "there is a tab where YAML requires spaces"
-    if found := _UNQUOTED_START.search(problem):
+    if found := _UNQUOTED_START.search(error.problem):
         return f"a value that begins with {found[1]} needs quotes around it"
-    return _YAML_MESSAGES.get(problem, f"the front matter is not valid YAML: {problem}")
+    default = f"the front matter is not valid YAML: {error.problem}"
+    return _YAML_MESSAGES.get(error.problem, default)
 
 
 def _parse_toml(block: str, path: str) -> _ParsedSettings:
@@ -219,7 +217,7 @@ def _parse_json(text: str, start: int, path: str) -> tuple[_ParsedSettings, int]
         data, end = decoder.raw_decode(text, start)
         if not isinstance(data, dict):
             line = text.count("\n", 0, start) + 1
-            _raise_invalid(safe_yaml.NOT_A_MAPPING_MESSAGE, path, line)
+            _raise_invalid(_NOT_A_MAPPING_MESSAGE, path, line)
         index = _skip_whitespace(text, start + 1)
         while text[index] != "}":
             key, value_end = decoder.raw_decode(text, index)

@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
+from newsletter.config.safe_yaml import TIMESTAMP_PATTERN
 from newsletter.errors import PostError
 from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
-from newsletter.posts.front_matter.safe_yaml import TIMESTAMP_PATTERN
 from newsletter.posts.importing.imported_post import ImportedPost
 
 _YAML_WIDTH = 96
