@@ -1,5 +1,6 @@
 """Mark batches in flight, renew their leases, release those not sent."""
 
+import hashlib
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from newsletter.sending.delivery.compare_and_set import (
     update_batches,
     update_recipients,
 )
-from newsletter.sending.delivery.prepare_batch import PreparedBatch, hash_body
+from newsletter.sending.delivery.prepare_batch import PreparedBatch
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger
 
@@ -54,10 +55,6 @@ def mark_in_flight(
     Raises:
         SendRefusedError: another sender has taken over a batch.
     """
-    body_hashes = [
-        prepared.body_hash.result() if prepared.body_hash else hash_body(prepared.body)
-        for prepared in prepared_batches
-    ]
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
         send_id = prepared_batches[0].batch.send_id
@@ -91,11 +88,10 @@ def mark_in_flight(
             {
                 "batch_id": prepared.batch.id,
                 "number": prepared.batch.attempt_number,
-                "body_sha": body_hash,
+                "body_sha": hashlib.sha256(prepared.body).hexdigest(),
                 "started_at": now,
             }
-            for prepared, body_hash in zip(prepared_batches, body_hashes, strict=True)
-            if prepared.body
+            for prepared in to_send
         ]
         if attempts:
             connection.execute(sa.insert(attempt), attempts)

@@ -1,9 +1,7 @@
 """Prepare a claimed batch: load its mailable recipients, build the request."""
 
 import datetime
-import hashlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 import orjson
@@ -33,7 +31,6 @@ class PreparedBatch:
         recipient_ids: subscriber ids of its recipients, in the order of its personalizations.
         unsubscribed_since: ids of recipients who have unsubscribed since the freeze.
         rejected_recipients: id -> why no request can hold that recipient.
-        body_hash: the hash of the body, if it is being computed already.
         variant: what the request is tracked for as its readers have agreed; ``None`` where they
             aren't asked.
     """
@@ -43,7 +40,6 @@ class PreparedBatch:
     recipient_ids: tuple[int, ...] = ()
     unsubscribed_since: Sequence[int] = ()
     rejected_recipients: Mapping[int, str] = field(default_factory=dict)
-    body_hash: Future[str] | None = None
     variant: str | None = None
 
 
@@ -76,7 +72,6 @@ def prepare_batch(
     claimed_batch: ClaimedBatch,
     prepared_email: PreparedEmail,
     now: datetime.datetime,
-    hash_executor: Executor,
 ) -> PreparedBatch:
     """Build the request of a claimed batch.
 
@@ -85,7 +80,6 @@ def prepare_batch(
         claimed_batch: the batch.
         prepared_email: the frozen email.
         now: the time against which subscribers' pauses are compared.
-        hash_executor: hashes the body, meanwhile.
     """
     unsubscribed_since: list[int] = []
     recipients = load_recipients(connection, claimed_batch, unsubscribed_since, now)
@@ -101,15 +95,12 @@ def prepare_batch(
         variant = format_variant(agreed)
         prepared_email = prepared_email.with_tracking(tracking.unconditional | agreed)
     request = build_request(prepared_email, recipients, request_id)
-    # Hashing takes a quarter as long as building; this thread builds the next body meanwhile.
-    body_hash = hash_executor.submit(hash_body, request.body)
     return PreparedBatch(
         claimed_batch,
         request.body,
         request.recipient_ids,
         unsubscribed_since,
         request.rejected_recipients,
-        body_hash,
         variant,
     )
 
@@ -161,8 +152,3 @@ def load_recipients(
     return split_mailable(
         connection.execute(_MAILABLE_RECIPIENTS, values).all(), unsubscribed_since
     )
-
-
-def hash_body(body: bytes) -> str:
-    """Return the SHA-256 of a request body, in hexadecimal, for the ledger."""
-    return hashlib.sha256(body).hexdigest()

@@ -7,7 +7,6 @@ import datetime
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -77,13 +76,11 @@ class BatchSender:
         sandbox = self.prepared_email.config.sendgrid.sandbox
         with (
             tune_interpreter(),
-            ThreadPoolExecutor(1) as hashing,
             WorkerPool[PreparedBatch](self.transport, self.concurrency) as pool,
         ):
             loop = _SendLoop(
                 self,
                 pool,
-                hashing,
                 ResponseRecorder(self.ledger, self.send, sandbox, self.jitter),
                 DatabaseOutage(self.observer, self.monotonic),
             )
@@ -102,7 +99,6 @@ class _SendLoop:
     Attributes:
         sender: the sender.
         pool: its worker threads.
-        hash_executor: the thread that hashes bodies.
         recorder: records the responses.
         outage: the wait for a database that is unavailable.
         unsent: claimed batches that were not sent because the database failed; to be released.
@@ -116,7 +112,6 @@ class _SendLoop:
 
     sender: BatchSender
     pool: WorkerPool[PreparedBatch]
-    hash_executor: ThreadPoolExecutor
     recorder: ResponseRecorder
     outage: DatabaseOutage
     unsent: list[ClaimedBatch] = field(default_factory=list)
@@ -176,7 +171,7 @@ class _SendLoop:
             with read_transaction(sender.ledger.engine) as connection:
                 now = sender.ledger.clock(connection)
                 prepared = [
-                    prepare_batch(connection, batch, sender.prepared_email, now, self.hash_executor)
+                    prepare_batch(connection, batch, sender.prepared_email, now)
                     for batch in claimed
                 ]
             in_flight = mark_in_flight(sender.ledger, prepared)
