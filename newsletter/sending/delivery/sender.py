@@ -20,7 +20,7 @@ from newsletter.sending.delivery.outcome_messages import describe_result, unrele
 from newsletter.sending.delivery.prepare_batch import PreparedBatch, prepare_batch
 from newsletter.sending.delivery.record_results import BatchResult
 from newsletter.sending.delivery.response_recorder import ResponseRecorder
-from newsletter.sending.delivery.worker_pool import MailTransport, WorkerPool, tune_interpreter
+from newsletter.sending.delivery.worker_pool import MailTransport, WorkerPool
 from newsletter.sending.ledger import record
 from newsletter.sending.ledger.leases import expire_leases, find_held_batches
 from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON
@@ -74,10 +74,7 @@ class BatchSender:
         expire_leases(self.ledger, self.send)
         record.record_tracking(self.ledger, self.send, self.prepared_email.config.tracking)
         sandbox = self.prepared_email.config.sendgrid.sandbox
-        with (
-            tune_interpreter(),
-            WorkerPool[PreparedBatch](self.transport, self.concurrency) as pool,
-        ):
+        with WorkerPool[PreparedBatch](self.transport, self.concurrency) as pool:
             loop = _SendLoop(
                 self,
                 pool,

@@ -4,21 +4,12 @@ The thread that submits to them owns the ledger and builds the bodies. Threads t
 POST would contend for the GIL, and SQLite has one writer anyway.
 """
 
-import gc
 import queue
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from newsletter.sending.providers.provider import NoResponse, Response
-
-# In seconds. Python's default of 5 ms would delay a response while the next body is being built.
-SWITCH_INTERVAL = 0.0005
-# New objects before a run of the garbage collector.
-GC_THRESHOLD = 100_000
 
 T = TypeVar("T")
 TransportResult = Response | NoResponse
@@ -29,23 +20,6 @@ class MailTransport(Protocol):
 
     def post_mail(self, body: bytes) -> TransportResult:
         """POST once; never retry."""
-
-
-@contextmanager
-def tune_interpreter() -> Iterator[None]:
-    """Tune thread switching and garbage collection for one busy thread beside many that wait."""
-    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    # Existing objects needn't be searched for garbage with every few thousand recipients, and new
-    # ones form no reference cycles.
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
-        sys.setswitchinterval(interval)
 
 
 class WorkerPool(Generic[T]):

@@ -2,7 +2,6 @@
 
 import datetime
 import hashlib
-import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from newsletter.sending.delivery.in_flight import mark_in_flight
 from newsletter.sending.delivery.prepare_batch import PreparedBatch
 from newsletter.sending.delivery.record_results import BatchResult, record_batch_results
 from newsletter.sending.delivery.sender import BatchSender
-from newsletter.sending.delivery.worker_pool import WorkerPool, tune_interpreter
+from newsletter.sending.delivery.worker_pool import WorkerPool
 from newsletter.sending.ledger.leases import expire_leases
 from newsletter.sending.ledger.record import (
     Ledger,
@@ -269,12 +268,10 @@ def test_second_ctrl_c_stops_immediately_and_loses_nothing(
             if recipient_count:
                 raise KeyboardInterrupt
 
-    before = sys.getswitchinterval()
     with pytest.raises(KeyboardInterrupt):
         BatchSender(
             ledger, frozen, prepared, HangingTransport(), InterruptingObserver(), concurrency=4
         ).run()
-    assert sys.getswitchinterval() == before
     interrupted = states(ledger)
     assert interrupted["accepted"] >= 1
     assert interrupted["in_flight"] >= 2
@@ -336,13 +333,6 @@ def test_pool_waits_no_longer_than_the_timeout() -> None:
         while pool.in_flight:
             completed += pool.get_completed(30)
         assert sorted(completed) == [("one", ACCEPTED), ("two", ACCEPTED)]
-
-
-def test_interpreter_settings_are_restored() -> None:
-    before = sys.getswitchinterval()
-    with tune_interpreter():
-        assert sys.getswitchinterval() < before
-    assert sys.getswitchinterval() == before
 
 
 def batch_members(ledger: Ledger) -> list[list[int]]:
