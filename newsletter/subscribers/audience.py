@@ -229,5 +229,4 @@ def _to_recipient(row: Any) -> Recipient:
     if not address.isascii():
         # Only the domain may be non-ASCII, and the key contains it in ASCII.
         address = f"{address.partition('@')[0]}@{key.partition('@')[2]}"
-    # Same as Recipient(…), in a third of the time: this runs a million times per send.
-    return tuple.__new__(Recipient, (id_, address, key, token, values))
+    return Recipient(id_, address, key, token, values)
