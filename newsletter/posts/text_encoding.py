@@ -1,18 +1,12 @@
 """Decode text files: detect the encoding, reject binary files."""
 
-import codecs
+import io
 import re
 
+from newsletter.encoding_detection import TextEncoding, detect_encoding, guess_for_prose
 from newsletter.errors import Location, PostError
 from newsletter.posts.encoding_labels import find_codec
 
-_ENCODING_BY_BOM = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix of it
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _BINARY_SIGNATURES = (
     (b"PK\x03\x04", "a word processor's document or a zip archive"),
     (b"\xd0\xcf\x11\xe0", "a word processor's document"),
@@ -44,32 +38,37 @@ def decode_text(data: bytes, path: str) -> str:
         PostError: the file is binary, or its encoding could not be detected.
     """
     where = Location(path)
-    text = _decode_with_bom(data, where)
-    if text is None:
-        _reject_binary(data, where)
-        text = _decode_as_declared(data) or _decode_utf8(data)
-    if text is None:
-        text = _decode_by_guess(data, where)
+    encoding = detect_encoding(
+        io.BytesIO(data),
+        find_stated=lambda _: _find_declared(data, where),
+        guess=lambda _: guess_for_prose(data),
+    )
+    if encoding is None:
+        line = data[: _find_invalid_byte(data)].count(b"\n") + 1
+        raise PostError(
+            "the text is not UTF-8, and its encoding could not be detected",
+            where=Location(path, line),
+            remedy=_REMEDY,
+        )
+    try:
+        text = data.decode(encoding.codec, "replace" if encoding.codec == "cp1252" else "strict")
+    except UnicodeDecodeError as error:
+        raise PostError(
+            f"byte {error.start} is not valid {error.encoding.upper()}, "
+            "which the byte-order mark declares",
+            where=where,
+            remedy=_REMEDY,
+        ) from None
     # Not str.translate(), which takes twenty times as long for text that isn't all ASCII.
     return _CONTROL_CHARACTERS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _decode_with_bom(data: bytes, where: Location) -> str | None:
-    for bom, encoding in _ENCODING_BY_BOM:
-        if data.startswith(bom):
-            try:
-                return data[len(bom) :].decode(encoding)
-            except UnicodeDecodeError as error:
-                raise PostError(
-                    f"byte {error.start} is not valid {encoding.upper()}, "
-                    "which the byte-order mark declares",
-                    where=where,
-                    remedy=_REMEDY,
-                ) from None
-    return None
+def _find_declared(data: bytes, where: Location) -> TextEncoding | None:
+    """Return the encoding that HTML or XML declares, if the text can be in it.
 
-
-def _reject_binary(data: bytes, where: Location) -> None:
+    Raises:
+        PostError: the file is binary.
+    """
     for signature, kind in _BINARY_SIGNATURES:
         if data.startswith(signature):
             raise PostError(
@@ -79,52 +78,20 @@ def _reject_binary(data: bytes, where: Location) -> None:
             )
     if b"\0" in data:
         raise PostError("this is a binary file, not text", where=where, remedy=_REMEDY)
-
-
-def _decode_as_declared(data: bytes) -> str | None:
     found = _DECLARED_ENCODING.search(data[:_PRESCAN_BYTES])
-    if not found:
-        return None
-    codec = find_codec(found[1].decode("ascii", "replace"))
+    codec = find_codec(found[1].decode("ascii", "replace")) if found else None
     if codec is None:
         return None
-    if codec == "cp1252":
-        # A page that was saved again as UTF-8 often still declares its old encoding.
-        return _decode_utf8(data) or data.decode(codec, "replace")
+    # A page that was saved again as UTF-8 often still declares its old encoding.
+    for candidate in ("utf-8", codec) if codec == "cp1252" else (codec,):
+        if _find_invalid_byte(data, candidate) is None:
+            return TextEncoding(candidate, candidate)
+    return TextEncoding(codec, codec) if codec == "cp1252" else None
+
+
+def _find_invalid_byte(data: bytes, codec: str = "utf-8") -> int | None:
     try:
-        return data.decode(codec)
-    except UnicodeDecodeError:
-        return None
-
-
-def _decode_utf8(data: bytes) -> str | None:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _decode_by_guess(data: bytes, where: Location) -> str:
-    from charset_normalizer import from_bytes
-
-    # By its default it follows a declaration in the text, with every codec that Python has.
-    matches = from_bytes(data, preemptive_behaviour=False)
-    western = (match for match in matches if "cp1252" in match.could_be_from_charset)
-    best = next(western, None) or matches.best()
-    # Without coherence in some language, a guess other than Windows-1252 is no better than chance.
-    if best is None or not (best.coherence or "cp1252" in best.could_be_from_charset):
-        line = data[: _find_invalid_byte(data)].count(b"\n") + 1
-        raise PostError(
-            "the text is not UTF-8, and its encoding could not be detected",
-            where=Location(where.path, line),
-            remedy=_REMEDY,
-        )
-    return str(best)
-
-
-def _find_invalid_byte(data: bytes) -> int:
-    try:
-        data.decode()
+        data.decode(codec)
     except UnicodeDecodeError as error:
         return error.start
-    return len(data)
+    return None

@@ -76,7 +76,9 @@ def test_labels_are_those_of_browsers() -> None:
         assert find_codec(label) is None
 
 
-@pytest.mark.parametrize("text", [NORWEGIAN, "café", "Die Fähre fährt über den großen Fluß."])
+@pytest.mark.parametrize(
+    "text", [NORWEGIAN, "café", "   café ", "Die Fähre fährt über den großen Fluß."]
+)
 def test_windows_1252_is_detected_without_a_declaration(text: str) -> None:
     assert decode_text(text.encode("cp1252"), "post.md") == text
 

@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from newsletter.encoding_detection import TextEncoding
 from newsletter.subscribers.importing.bulk_writer import BulkWriteResult
-from newsletter.subscribers.importing.files.encoding import TextEncoding
 from newsletter.subscribers.importing.rows.address_warnings import address_warning
 from newsletter.subscribers.importing.rows.column_mapping import ColumnMapping
 from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber

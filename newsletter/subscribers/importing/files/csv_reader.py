@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from newsletter.encoding_detection import TextEncoding
 from newsletter.errors import Location
-from newsletter.subscribers.importing.files.encoding import TextEncoding, detect_encoding
+from newsletter.subscribers.importing.files.encoding import detect_list_encoding
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 # Limits of one row: an unclosed quote would otherwise extend the row to the end of the file.
@@ -119,7 +120,7 @@ def open_csv(path: Path, where: Location | None = None) -> Iterator[CsvFile]:
     """
     with path.open("rb") as file:
         size = path.stat().st_size
-        encoding = detect_encoding(file, where or Location(str(path)))
+        encoding = detect_list_encoding(file, where or Location(str(path)))
         file.seek(0)
         with io.TextIOWrapper(file, encoding.codec, "replace", newline="") as text:
             delimiter = _detect_delimiter(text.read(_SAMPLE_CHARACTERS))

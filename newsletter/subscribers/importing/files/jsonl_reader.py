@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from newsletter.encoding_detection import TextEncoding
 from newsletter.subscribers.importing.files.csv_reader import FileRow
-from newsletter.subscribers.importing.files.encoding import TextEncoding
 
 # Enough for a subscriber with a long journal.
 MAX_LINE_CHARACTERS = 2_000_000

@@ -2,15 +2,16 @@ import io
 
 import pytest
 
+from newsletter.encoding_detection import TextEncoding
 from newsletter.errors import Location, SubscriberListError
-from newsletter.subscribers.importing.files.encoding import TextEncoding, detect_encoding
+from newsletter.subscribers.importing.files.encoding import detect_list_encoding
 
 LOCATION = Location("readers.csv")
 TEXT = "email,name\nzoe@example.com,Zo\u00eb \u00c5se\n"
 
 
 def detect(data: bytes) -> TextEncoding:
-    return detect_encoding(io.BytesIO(data), LOCATION)
+    return detect_list_encoding(io.BytesIO(data), LOCATION)
 
 
 @pytest.mark.parametrize(
