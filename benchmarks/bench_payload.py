@@ -23,7 +23,7 @@ from newsletter.render.email import Email, NamedAddress
 from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import (
-    PreparedEmail,
+    SendGridEmail,
     build_request,
     prepare_email,
 )
@@ -76,7 +76,7 @@ def make_recipients(chance: random.Random) -> list[Recipient]:
     ]
 
 
-def build_with_helpers(prepared_email: PreparedEmail, recipients: list[Recipient]) -> bytes:
+def build_with_helpers(prepared_email: SendGridEmail, recipients: list[Recipient]) -> bytes:
     """Build the same request with the provider's classes, used as in its own guide."""
     source = prepared_email.email
     message = Mail(

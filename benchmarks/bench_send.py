@@ -36,7 +36,7 @@ from newsletter.sending.delivery.worker_pool import WorkerPool
 from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, get_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
+from newsletter.sending.providers.sendgrid.payload import SendGridEmail, prepare_email
 from newsletter.subscribers import Recipient, iter_audience
 
 GOAL = 10.0
@@ -260,7 +260,7 @@ def run_baseline(folder: Path, url: str) -> float:
         return (time.perf_counter() - started) / count
 
 
-def build_with_helpers(prepared_email: PreparedEmail, recipients: list[Recipient]) -> Any:
+def build_with_helpers(prepared_email: SendGridEmail, recipients: list[Recipient]) -> Any:
     from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Substitution, To
 
     source = prepared_email.email

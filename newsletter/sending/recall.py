@@ -23,8 +23,7 @@ from newsletter.sending.planning.schedule_text import (
     LATE_REASON,
     describe_schedule,
 )
-from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.scheduled_sends import cancel_scheduled
+from newsletter.sending.providers.provider import ProviderClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def cancel_locally(ledger: Ledger, send_record: Send, config: Config) -> LocalCa
     return LocalCancellation(current, dropped_count, can_be_recalled)
 
 
-def recall_send(ledger: Ledger, send_record: Send, client: SendGridClient) -> Send:
+def recall_send(ledger: Ledger, send_record: Send, client: ProviderClient) -> Send:
     """Cancel at SendGrid what it holds of a cancelled send; return the recalled send.
 
     Raises:
@@ -82,7 +81,7 @@ def recall_send(ledger: Ledger, send_record: Send, client: SendGridClient) -> Se
     """
     live_count = count_live_requests(ledger, send_record)
     try:
-        cancel_scheduled(client, send_record.provider_batch_id)
+        client.cancel_scheduled(send_record.provider_batch_id)
     except ProviderError as error:
         record_unconfirmed_recall(ledger, send_record, error.problems[0].message)
         raise

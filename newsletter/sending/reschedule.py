@@ -32,18 +32,14 @@ from newsletter.sending.planning.frozen_content import (
     save_schedule,
 )
 from newsletter.sending.planning.preflight import (
-    find_own_link_problems,
     find_resume_problems,
     past_send_problem,
 )
 from newsletter.sending.planning.proposal import recipient_state_condition
 from newsletter.sending.planning.schedule import ScheduledTime
 from newsletter.sending.planning.schedule_text import describe_schedule
-from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.payload import (
-    PLANNED_FOR_SUBSTITUTIONS,
-    PLANNED_FOR_SUBSTITUTIONS_REMEDY,
-)
+from newsletter.sending.providers.provider import ProviderClient
+from newsletter.sending.providers.registry import get_provider
 from newsletter.sending.recall import cancel_locally, recall_send
 from newsletter.sending.service import SendContext, request_schedule
 from newsletter.subscribers import count_subscribers
@@ -86,6 +82,7 @@ def propose_reschedule(context: SendContext, *, repeat_article: bool = False) ->
             or readers got the article as another issue.
     """
     ledger, send, config = context.ledger, context.send, context.project.config
+    provider = get_provider(config)
     # First of all: what the original has handed to SendGrid must not be recalled in vain.
     with read_transaction(ledger.engine) as connection:
         require_adopted(connection)
@@ -94,16 +91,14 @@ def propose_reschedule(context: SendContext, *, repeat_article: bool = False) ->
     problems = [
         *find_resume_problems(config, os.environ),
         *find_fallback_problems(email),
-        *find_own_link_problems(email, config),
+        *provider.find_link_problems(email),
     ]
     if problems:
         raise SendRefusedError.from_problems(problems)
     with read_transaction(ledger.engine) as connection:
-        has_several = max(list_planned_sizes(connection, send), default=0) > 1
-        if config.sendgrid.personalize == "per_request" and has_several:
-            raise SendRefusedError(
-                PLANNED_FOR_SUBSTITUTIONS, remedy=PLANNED_FOR_SUBSTITUTIONS_REMEDY
-            )
+        largest = max(list_planned_sizes(connection, send), default=0)
+        if largest > provider.max_batch_size:
+            raise SendRefusedError.from_problems([provider.oversized_batch_problem()])
         condition = recipient_state_condition(send)
         now = ledger.clock(connection)
         count = count_subscribers(connection, condition, mailable_only=True, at=now)
@@ -119,13 +114,13 @@ def propose_reschedule(context: SendContext, *, repeat_article: bool = False) ->
 
 
 def perform_reschedule(
-    proposal: RescheduleProposal, client: SendGridClient, scheduled_time: ScheduledTime | None
+    proposal: RescheduleProposal, client: ProviderClient, scheduled_time: ScheduledTime | None
 ) -> SendContext:
     """Record the new time; the caller delivers the send unless it waits here.
 
     Args:
         proposal: as it was shown to the editor.
-        client: SendGrid's API.
+        client: the provider's client.
         scheduled_time: the new time; ``None`` for now.
 
     Raises:

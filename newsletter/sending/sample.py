@@ -10,14 +10,13 @@ from newsletter.config.urls import build_image_url
 from newsletter.posts.images import IMAGE_TYPES
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, TokenTarget
 from newsletter.render.email import Email
-from newsletter.sending.providers.provider import RequestId
-from newsletter.sending.providers.sendgrid.message_body import InlineImage
-from newsletter.sending.providers.sendgrid.payload import (
+from newsletter.sending.providers.prepared_email import (
+    InlineImage,
     PreparedRequest,
-    build_request,
-    prepare_email,
     split_into_batches,
 )
+from newsletter.sending.providers.provider import RequestId
+from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers import Recipient
 
 TEST_SUBJECT_PREFIX = "[TEST]"
@@ -87,13 +86,14 @@ def build_test_requests(
         inline_images: the images inside the email itself.
 
     Raises:
-        SendRefusedError: SendGrid would refuse the email, whoever it is for.
+        SendRefusedError: the provider would refuse the email, whoever it is for.
     """
     marked = replace(email, subject=f"{TEST_SUBJECT_PREFIX} {email.subject}")
-    prepared_email = prepare_email(marked, config, inline_images=inline_images)
+    provider = get_provider(config)
+    prepared_email = provider.prepare_email(marked, inline_images=inline_images)
     recipients = [
         make_sample_recipient(address, config, number)
         for number, address in enumerate(addresses, 1)
     ]
     for number, batch in enumerate(split_into_batches(prepared_email, recipients), 1):
-        yield build_request(prepared_email, batch, RequestId("test", str(number), "1"))
+        yield provider.build_request(prepared_email, batch, RequestId("test", str(number), "1"))

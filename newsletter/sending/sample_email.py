@@ -16,8 +16,8 @@ from newsletter.render.email import Email
 from newsletter.render.fallback_host import find_fallback_problems, find_unpublished_images
 from newsletter.render.personalization import get_default_subject
 from newsletter.sending.planning.tested_issues import mark_issue_tested
-from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
-from newsletter.sending.providers.sendgrid.outcomes import classify_response
+from newsletter.sending.providers.provider import Outcome
+from newsletter.sending.providers.registry import get_provider
 from newsletter.sending.sample import (
     TEST_SUBJECT_PREFIX,
     build_test_requests,
@@ -82,27 +82,27 @@ def send_test_emails(  # noqa: PLR0913 - what, to whom, by whom
     Raises:
         ConfigError: there is no API key, or it is not valid.
         PostError: an image can't be read.
-        SendRefusedError: SendGrid would refuse the email, or it contains an address that leads
+        SendRefusedError: the provider would refuse the email, or it contains an address that leads
             nowhere.
-        ProviderError: SendGrid did not accept an email.
+        ProviderError: the provider did not accept an email.
     """
     names = find_unpublished_images(email, issue)
     files = {name: _read_image(issue, name) for name in names}
     email, inline_images = embed_images(email, config, issue.slug, files)
-    has_pages = bool(config.public_url or config.sendgrid.asm_group)
+    provider = get_provider(config)
+    has_pages = bool(config.public_url or provider.has_unsubscribe_page)
     if not has_pages:
         email = replace_personal_links(email, config.site_url)
     if problems := find_fallback_problems(email):
         raise SendRefusedError.from_problems(problems)
     requests = list(build_test_requests(email, config, addresses, inline_images))
-    client = SendGridClient(read_api_key(environ), config.sendgrid)
-    if engine is not None:
-        mark_issue_tested(engine, email.issue)
-    try:
+    with provider.connect(environ) as client:
+        if engine is not None:
+            mark_issue_tested(engine, email.issue)
         for request in requests:
-            _post_request(client, request.body, sandbox=config.sendgrid.sandbox)
-    finally:
-        client.close()
+            response = client.post_mail(request.body)
+            outcome = provider.classify(response, datetime.datetime.now(datetime.UTC))
+            _require_accepted(outcome, provider.facts.name)
     subject = f"{TEST_SUBJECT_PREFIX} {get_default_subject(email, config)}"
     return SentTestEmails(subject, names, "" if has_pages else config.site_url)
 
@@ -117,10 +117,7 @@ def _read_image(issue: Issue, name: str) -> bytes:
         ) from error
 
 
-def _post_request(client: SendGridClient, body: bytes, *, sandbox: bool) -> None:
-    outcome = classify_response(
-        client.post_mail(body), datetime.datetime.now(datetime.UTC), sandbox=sandbox
-    )
+def _require_accepted(outcome: Outcome, provider_name: str) -> None:
     match outcome.kind:
         case "accepted":
             return
@@ -133,7 +130,8 @@ def _post_request(client: SendGridClient, body: bytes, *, sandbox: bool) -> None
             )
         case "throttled":
             raise ProviderError(
-                "SendGrid accepts no more requests at the moment", remedy="Try again in a minute."
+                f"{provider_name} accepts no more requests at the moment",
+                remedy="Try again in a minute.",
             )
         case _:
-            raise ProviderError(f"SendGrid: {outcome.message}", remedy=outcome.remedy)
+            raise ProviderError(f"{provider_name}: {outcome.message}", remedy=outcome.remedy)

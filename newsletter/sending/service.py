@@ -40,7 +40,7 @@ from newsletter.sending.planning.frozen_content import (
     load_frozen_email,
     load_prepared_email,
 )
-from newsletter.sending.planning.preflight import find_own_link_problems, find_resume_problems
+from newsletter.sending.planning.preflight import find_resume_problems
 from newsletter.sending.planning.proposal import (
     SendOptions,
     SendProposal,
@@ -48,9 +48,8 @@ from newsletter.sending.planning.proposal import (
     propose_send,
 )
 from newsletter.sending.planning.schedule import ScheduledTime
-from newsletter.sending.providers.provider import Outcome
-from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
-from newsletter.sending.providers.sendgrid.scheduled_sends import create_batch_id
+from newsletter.sending.providers.provider import Outcome, ProviderClient
+from newsletter.sending.providers.registry import get_provider
 
 # Opens an observer for as long as a delivery takes, given how many recipients are pending.
 ObserverFactory = Callable[[int], AbstractContextManager[SendObserver]]
@@ -86,7 +85,7 @@ def propose(
 
 
 def request_schedule(
-    client: SendGridClient, scheduled_time: ScheduledTime | None, limit_per_hour: int | None
+    client: ProviderClient, scheduled_time: ScheduledTime | None, limit_per_hour: int | None
 ) -> SendSchedule:
     """Return when and how fast a send goes, with the provider's id if the provider holds it.
 
@@ -103,7 +102,7 @@ def request_schedule(
     """
     if scheduled_time is None:
         return SendSchedule(limit_per_hour=limit_per_hour)
-    batch_id = create_batch_id(client) if scheduled_time.held_by_provider else ""
+    batch_id = client.create_schedule_id() if scheduled_time.held_by_provider else ""
     start = scheduled_time.get_start_time(datetime.datetime.now(datetime.UTC))
     return SendSchedule(start, scheduled_time.undo_seconds, batch_id, limit_per_hour)
 
@@ -179,7 +178,10 @@ def resume(
     """
     config = context.project.config
     email = load_frozen_email(context.ledger, context.send)
-    problems = [*find_resume_problems(config, os.environ), *find_own_link_problems(email, config)]
+    problems = [
+        *find_resume_problems(config, os.environ),
+        *get_provider(config).find_link_problems(email),
+    ]
     if context.send.state == "frozen":
         problems += find_fallback_problems(email)
     if problems:
@@ -189,14 +191,11 @@ def resume(
 
 
 @contextmanager
-def open_client(config: Config) -> Iterator[SendGridClient]:
-    """Open a client of SendGrid with the API key of the environment.
+def open_client(config: Config) -> Iterator[ProviderClient]:
+    """Open a client of the provider with the API key of the environment.
 
     Raises:
         ConfigError: there is no API key, or it is not valid.
     """
-    client = SendGridClient(read_api_key(os.environ), config.sendgrid)
-    try:
+    with get_provider(config).connect(os.environ) as client:
         yield client
-    finally:
-        client.close()

@@ -11,12 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.config.models import Config
-from newsletter.config.tracking import TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import transactional_email
 from newsletter.errors import SendRefusedError
@@ -24,7 +22,7 @@ from newsletter.render.email import Email
 from newsletter.render.fallback_host import find_fallback_problems
 from newsletter.sending.ledger.provider_pause import pause_provider, provider_paused_condition
 from newsletter.sending.providers.provider import Outcome
-from newsletter.sending.providers.sendgrid.message_body import encode_request_head
+from newsletter.sending.providers.registry import get_provider
 from newsletter.sending.retry_policy import BACKOFF_MAX_SECONDS, backoff_seconds
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent.erasure import lock_list
@@ -32,7 +30,7 @@ from newsletter.subscribers.consent.erasure import lock_list
 # A sender that has not recorded an outcome for this long is dead.
 LEASE_DURATION = datetime.timedelta(minutes=10)
 # The emails by which subscribers confirm a request about their data. They have just asked for them,
-# whether or not they want issues, so SendGrid must not drop them for those who have left.
+# whether or not they want issues, so the provider must not drop them for those who have left.
 DATA_REQUEST_KINDS = ("download", "erase")
 # An email that was requested yesterday is no longer expected.
 MAX_AGE = datetime.timedelta(days=1)
@@ -155,7 +153,7 @@ def claim_email(
             dropped and the next one is tried.
 
     Returns:
-        The email; ``None`` if none is due, or SendGrid has asked for a pause.
+        The email; ``None`` if none is due, or the provider has asked for a pause.
     """
     while True:
         with engine.begin() as connection:
@@ -190,7 +188,7 @@ def build_transactional_body(
     queued_email: QueuedEmail,
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Return the request's JSON, without tracking and unsubscribe group.
+    """Return the body of the request, without tracking.
 
     Args:
         email: as rendered.
@@ -203,21 +201,17 @@ def build_transactional_body(
     """
     if problems := find_fallback_problems(email, headers):
         raise SendRefusedError.from_problems(problems)
-    options = config.sendgrid.model_copy(update={"asm_group": None})
-    untracked = config.model_copy(update={"tracking": TrackingOptions(), "sendgrid": options})
     local, domain = (
         queued_email.address.address.rpartition("@")[0],
         queued_email.address.key.rpartition("@")[2],
     )
-    personalization: dict[str, Any] = {
-        "to": [{"email": f"{local}@{domain}"}],
-        "custom_args": {"nl_notice": str(queued_email.id)},
-    }
-    if headers:
-        personalization["headers"] = dict(headers)
-    is_data_request = queued_email.kind in DATA_REQUEST_KINDS
-    head = encode_request_head(email, untracked, bypass_suppressions=is_data_request)
-    return head + orjson.dumps([personalization]) + b"}"
+    return get_provider(config).build_transactional(
+        email,
+        f"{local}@{domain}",
+        queue_id=queued_email.id,
+        headers=headers or {},
+        bypass_suppressions=queued_email.kind in DATA_REQUEST_KINDS,
+    )
 
 
 def record_email_outcome(

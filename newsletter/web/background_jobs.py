@@ -16,7 +16,7 @@ from newsletter.sending.ledger.heartbeat import record_heartbeat
 from newsletter.sending.notifications.notification import clean_line
 from newsletter.sending.notifications.notifier import Notifier
 from newsletter.sending.notifications.periodic_check import notify_overdue
-from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.provider import ProviderClient
 from newsletter.sending.transactional_queue import has_due_emails
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.transactional_emails import purge_stale_data, send_due_emails
@@ -38,7 +38,7 @@ class BackgroundJob(NamedTuple):
     run: Callable[[], object]
 
 
-def make_background_jobs(site: Site, mailer: SendGridClient | None) -> list[BackgroundJob]:
+def make_background_jobs(site: Site, mailer: ProviderClient | None) -> list[BackgroundJob]:
     """Return the site's jobs; without ``mailer``, only those that send nothing."""
     jobs = [
         BackgroundJob("cleanup", 3600.0, lambda: _clean_up(site)),
@@ -68,7 +68,7 @@ def _clean_up(site: Site) -> None:
         purge_unreadable(connection, site.clock())
 
 
-def send_queued_emails(site: Site, mailer: SendGridClient) -> int:
+def send_queued_emails(site: Site, mailer: ProviderClient) -> int:
     """Send the transactional emails that are due; return how many requests were made."""
     if not has_due_emails(site.engine, site.clock()):
         return 0

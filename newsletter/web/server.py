@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from newsletter.config import Config
 from newsletter.errors import DatabaseError, UsageError
-from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.provider import ProviderClient
 from newsletter.web.app import make_app
 from newsletter.web.background_jobs import JobRunner, make_background_jobs
 from newsletter.web.http.connection_limits import (
@@ -88,7 +88,7 @@ def build_uvicorn_config(
 
 
 def run_site(
-    site: Site, mailer: SendGridClient | None, sock: socket.socket, metrics_port: int | None
+    site: Site, mailer: ProviderClient | None, sock: socket.socket, metrics_port: int | None
 ) -> None:
     """Serve until SIGTERM, SIGHUP or Ctrl-C; requests in flight are finished first.
 

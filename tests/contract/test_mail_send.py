@@ -10,12 +10,9 @@ import pytest
 from sending_fixtures import MakeReaders, configured
 
 from newsletter.render.email import Email
+from newsletter.sending.providers.prepared_email import split_into_batches
 from newsletter.sending.providers.provider import RequestId
-from newsletter.sending.providers.sendgrid.payload import (
-    build_request,
-    prepare_email,
-    split_into_batches,
-)
+from newsletter.sending.providers.sendgrid.payload import build_request, prepare_email
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
 from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
 from newsletter.sending.sample import build_test_requests

@@ -20,8 +20,8 @@ from newsletter.sending.delivery.worker_pool import MailTransport
 from newsletter.sending.ledger.find_sends import find_send, open_ledger
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state
 from newsletter.sending.planning.freeze_recipients import freeze_send
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 
 
 class CopiedPlace(NamedTuple):

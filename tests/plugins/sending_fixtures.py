@@ -13,8 +13,9 @@ from newsletter.db.schema import subscriber
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTag
 from newsletter.render.email import Email, NamedAddress
 from newsletter.sending.ledger.record import Ledger
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
+from newsletter.sending.providers.sendgrid.payload import prepare_email
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.subscribers import Recipient
 

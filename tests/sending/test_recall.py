@@ -18,9 +18,9 @@ from newsletter.sending.planning.frozen_content import (
     load_prepared_email,
     save_schedule,
 )
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.sending.providers.sendgrid.scheduled_sends import create_batch_id
 from newsletter.sending.recall import cancel_locally, recall_send
 

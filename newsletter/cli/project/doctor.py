@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from newsletter.project import Project
-    from newsletter.sending.doctor.check import DoctorCheck
+    from newsletter.sending.doctor_check import DoctorCheck
 
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _WIDTH = 80
@@ -56,9 +56,9 @@ def _run_checks(*, online: bool, notify: bool) -> "Iterator[DoctorCheck]":
 
     from newsletter.errors import NewsletterError
     from newsletter.project import open_project
-    from newsletter.sending.doctor.check import fail_for_problem
     from newsletter.sending.doctor.local import check_local_setup
     from newsletter.sending.doctor.notify_setting import check_notify_setting
+    from newsletter.sending.doctor_check import fail_for_problem
 
     try:
         project = open_project()
@@ -97,7 +97,7 @@ def _check_notifications(project: "Project") -> "Iterator[DoctorCheck]":
     """Send a test notification by each channel; yield whether it was sent."""
     import os
 
-    from newsletter.sending.doctor.check import fail, ok
+    from newsletter.sending.doctor_check import fail, ok
     from newsletter.sending.notifications.channels import send_notification
     from newsletter.sending.notifications.notification import describe_test
 
@@ -119,22 +119,19 @@ def _check_notifications(project: "Project") -> "Iterator[DoctorCheck]":
 def _run_online_checks(project: "Project") -> "Iterator[DoctorCheck]":
     import datetime
     import os
-    from contextlib import closing
 
     from newsletter.errors import ConfigError
     from newsletter.sending.doctor.dns import DnsResolver, check_domain
     from newsletter.sending.doctor.local import sender_domain
     from newsletter.sending.doctor.online import check_account, check_one_click_unsubscribe
-    from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
+    from newsletter.sending.providers.registry import get_provider
 
     config = project.config
     try:
-        client = SendGridClient(read_api_key(os.environ), config.sendgrid)
+        with get_provider(config).connect(os.environ) as client:
+            yield from check_account(config, client, datetime.datetime.now(datetime.UTC))
     except ConfigError:
         pass  # the local check of the key reports it
-    else:
-        with closing(client):
-            yield from check_account(config, client, datetime.datetime.now(datetime.UTC))
     yield from check_domain(sender_domain(config), DnsResolver())
     yield from check_one_click_unsubscribe(config)
 

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from newsletter.sending.feedback.suppression_sync import SuppressionSyncResult
-    from newsletter.sending.providers.sendgrid.client import SendGridClient
-    from newsletter.sending.providers.sendgrid.suppressions_api import SuppressionClient
+    from newsletter.sending.providers.suppressions import RetryTiming
     from newsletter.subscribers.consent.delivery_feedback import AppliedReport
 
 MAX_SHOWN = 10
@@ -48,26 +47,25 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.feedback.suppression_sync import sync_suppressions
-    from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
+    from newsletter.sending.providers.registry import get_provider
 
     project = open_project()
     zone = ZoneInfo(project.config.timezone)
-    client = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
+    provider = get_provider(project.config)
     results = []
-    try:
-        with database_engine(project.config.database, project.root, project.config.id) as engine:
-            for result in sync_suppressions(
-                engine,
-                _open_suppression_lists(client),
-                group=project.config.sendgrid.asm_group,
-                since=since.replace(tzinfo=zone) if since else None,
-                dry_run=dry_run,
-            ):
-                results.append(result)
-                if not as_json:
-                    _print_list_result(result)
-    finally:
-        client.close()
+    with (
+        provider.connect(os.environ) as client,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
+    ):
+        for result in sync_suppressions(
+            engine,
+            provider.open_suppressions(client, _make_retry_timing()),
+            since=since.replace(tzinfo=zone) if since else None,
+            dry_run=dry_run,
+        ):
+            results.append(result)
+            if not as_json:
+                _print_list_result(result)
     if as_json:
         data = {"dry_run": dry_run, "lists": [_to_dict(result) for result in results]}
         print_json(data)
@@ -75,12 +73,11 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
         _print_summary(results, dry_run=dry_run)
 
 
-def _open_suppression_lists(client: "SendGridClient") -> "SuppressionClient":
-    from newsletter.sending.providers.sendgrid.suppressions_api import SuppressionClient
+def _make_retry_timing() -> "RetryTiming":
+    from newsletter.sending.providers.suppressions import RetryTiming
     from newsletter.sending.retry_policy import backoff_seconds
 
-    return SuppressionClient(
-        client,
+    return RetryTiming(
         _wait_for_provider,
         now=lambda: datetime.datetime.now(datetime.UTC),
         backoff=lambda tries: backoff_seconds(tries, random.random()),  # noqa: S311 - jitter only
@@ -96,8 +93,6 @@ def _wait_for_provider(seconds: float) -> None:
 
 
 def _print_list_result(result: "SuppressionSyncResult") -> None:
-    from newsletter.sending.providers.sendgrid.suppressions_api import LIST_LABELS
-
     since = f"since {result.since:%Y-%m-%d}" if result.since else "in all"
     remarks = [
         f"{count:,} now {status}"
@@ -109,10 +104,7 @@ def _print_list_result(result: "SuppressionSyncResult") -> None:
     if result.blocks:
         remarks.append("SendGrid retries these")
     remark = ", ".join(remarks)
-    echo(
-        f"{LIST_LABELS[result.list_name]:<19} {result.fetched_count:>7,} {since:<16}  "
-        f"{remark}".rstrip()
-    )
+    echo(f"{result.label:<19} {result.fetched_count:>7,} {since:<16}  {remark}".rstrip())
 
 
 def _count_by_status(applied: "Iterable[AppliedReport]") -> Counter[str]:

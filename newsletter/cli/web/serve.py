@@ -1,6 +1,7 @@
 """``newsletter serve``: run the web server of the public site."""
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -36,7 +37,7 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     """
     from newsletter.db import database_engine
     from newsletter.project import open_project
-    from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
+    from newsletter.sending.providers.registry import get_provider
     from newsletter.web.monitoring.request_log import configure_stderr_logging
     from newsletter.web.server import open_public_socket, run_site
     from newsletter.web.site_context import open_site
@@ -49,14 +50,11 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
         open_public_socket(host, port) as listener,
     ):
         site = open_site(project, engine)
-        client = SendGridClient(read_api_key(os.environ), config.sendgrid) if with_key else None
-        _print_startup(config, host, listener.getsockname()[1], with_key=with_key)
-        configure_stderr_logging()
-        try:
+        connection = get_provider(config).connect(os.environ) if with_key else nullcontext()
+        with connection as client:
+            _print_startup(config, host, listener.getsockname()[1], with_key=with_key)
+            configure_stderr_logging()
             run_site(site, client, listener, metrics_port)
-        finally:
-            if client:
-                client.close()
     echo_err("Stopped.")
 
 

@@ -21,8 +21,9 @@ from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.render.personalization import personalize_for_recipient
 from newsletter.render.template.context import build_template_context
 from newsletter.render.template.jinja_env import render_template
+from newsletter.sending.providers.prepared_email import display_name
 from newsletter.sending.providers.provider import RequestId
-from newsletter.sending.providers.sendgrid.payload import build_request, display_name, prepare_email
+from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers import Recipient
 
 MAX_HIGHLIGHTED_LENGTH = 600_000  # characters; longer sources are shown without colours
@@ -74,16 +75,17 @@ def format_api_request(rendering: Rendering, recipient: Recipient) -> str:
 
     The JSON is indented; that of a real request has no white space.
     """
+    provider = get_provider(rendering.config)
     try:
-        prepared = prepare_email(rendering.email, rendering.config)
+        prepared = provider.prepare_email(rendering.email)
     except NewsletterError as error:
         return "\n".join(f"Refused: {problem}" for problem in error.problems)
-    request = build_request(prepared, [recipient], RequestId("preview", "1", "1"))
+    request = provider.build_request(prepared, [recipient], RequestId("preview", "1", "1"))
     return json.dumps(json.loads(request.body or b"{}"), indent=2, ensure_ascii=False)
 
 
 def personalize_rendering(rendering: Rendering, recipient: Recipient) -> Email:
-    """Return the email for one recipient, personalized as SendGrid will do it."""
+    """Return the email for one recipient, personalized as the provider will do it."""
     return personalize_for_recipient(
         rendering.email, rendering.config, recipient.attributes, recipient.token
     )

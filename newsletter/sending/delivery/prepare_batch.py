@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from newsletter.config.tracking import TrackedAction, TrackingOptions
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.sending.delivery.claim import ClaimedBatch
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import RequestId
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail, build_request
+from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers import Recipient, select_still_mailable, split_mailable
 from newsletter.subscribers.audience import still_mailable_condition
 from newsletter.subscribers.tracking_groups import (
@@ -84,7 +85,8 @@ def prepare_batch(
         agreed = find_agreed_actions(connection, claimed_batch, tracking, now)
         variant = format_variant(agreed)
         prepared_email = prepared_email.with_tracking(tracking.unconditional | agreed)
-    request = build_request(prepared_email, recipients, request_id)
+    provider = get_provider(prepared_email.config)
+    request = provider.build_request(prepared_email, recipients, request_id)
     return PreparedBatch(
         claimed_batch,
         request.body,

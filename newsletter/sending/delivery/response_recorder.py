@@ -18,7 +18,7 @@ from newsletter.sending.delivery.record_results import (
 )
 from newsletter.sending.delivery.worker_pool import TransportResult
 from newsletter.sending.ledger.record import Ledger, Send, get_ledger_time
-from newsletter.sending.providers.sendgrid.outcomes import classify_response
+from newsletter.sending.providers.provider import Provider
 from newsletter.sending.retry_policy import RefusalStreak, decide_batch_action
 
 SYSTEMATIC_REFUSAL_REMEDY = (
@@ -34,7 +34,7 @@ class ResponseRecorder:
     Attributes:
         ledger: the ledger.
         send: the send.
-        sandbox: whether the requests are sent in sandbox mode.
+        provider: tells what a response proves.
         jitter: returns a number from 0 to 1, to randomize backoffs.
         kept: completed requests with their responses, until they are recorded.
         problems: the responses that could not be recorded.
@@ -43,7 +43,7 @@ class ResponseRecorder:
 
     ledger: Ledger
     send: Send
-    sandbox: bool
+    provider: Provider
     jitter: Callable[[], float]
     kept: list[tuple[PreparedBatch, TransportResult]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -80,7 +80,7 @@ class ResponseRecorder:
         """Return what follows from the responses, and the refusals in a row after them."""
         results, refusals = [], self.refusals
         for prepared, response in self.kept:
-            outcome = classify_response(response, now, sandbox=self.sandbox)
+            outcome = self.provider.classify(response, now)
             action = decide_batch_action(
                 outcome,
                 recipient_count=len(prepared.recipient_ids),

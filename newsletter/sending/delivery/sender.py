@@ -25,8 +25,9 @@ from newsletter.sending.ledger import record
 from newsletter.sending.ledger.leases import expire_leases, find_held_batches
 from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON
 from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import Outcome
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.providers.registry import get_provider
 
 CONCURRENCY = 16
 # Batches that are claimed and marked in flight together; they are POSTed while the next are built.
@@ -73,12 +74,12 @@ class BatchSender:
         record.start_send(self.ledger, self.send)
         expire_leases(self.ledger, self.send)
         record.record_tracking(self.ledger, self.send, self.prepared_email.config.tracking)
-        sandbox = self.prepared_email.config.sendgrid.sandbox
+        provider = get_provider(self.prepared_email.config)
         with WorkerPool[PreparedBatch](self.transport, self.concurrency) as pool:
             loop = _SendLoop(
                 self,
                 pool,
-                ResponseRecorder(self.ledger, self.send, sandbox, self.jitter),
+                ResponseRecorder(self.ledger, self.send, provider, self.jitter),
                 DatabaseOutage(self.observer, self.monotonic),
             )
             while loop.run_round():

@@ -7,7 +7,7 @@ import dns.exception
 import dns.name
 import dns.resolver
 
-from newsletter.sending.doctor.check import DoctorCheck, fail, ok, warn
+from newsletter.sending.doctor_check import DoctorCheck, fail, ok, warn
 
 TIMEOUT_SECONDS = 5.0
 _SELECTORS = ("s1", "s2")  # SendGrid's, unless the editor has chosen others

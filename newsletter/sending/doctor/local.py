@@ -1,9 +1,7 @@
 """Check settings, key, templates and database, without the network."""
 
 import datetime
-import re
 from collections.abc import Callable, Iterator, Mapping
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -14,27 +12,20 @@ from newsletter.db import database_engine, read_transaction
 from newsletter.db.engine import sqlite_file
 from newsletter.db.identity import read_owner
 from newsletter.db.schema import event, send, subscriber
-from newsletter.errors import ConfigError, NewsletterError
+from newsletter.errors import NewsletterError
 from newsletter.events.unreadable_store import summarize_unreadable
 from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import get_host
 from newsletter.render.template.loader import load_templates
-from newsletter.sending.doctor.check import DoctorCheck, fail, fail_for_problem, ok, warn
 from newsletter.sending.doctor.private_data import check_private_data
 from newsletter.sending.doctor.waiting_sends import check_waiting_sends
+from newsletter.sending.doctor_check import DoctorCheck, fail, fail_for_problem, ok, warn
 from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.planning.preflight import find_settings_problems
 from newsletter.sending.planning.proposal import render_issue_folder
-from newsletter.sending.providers.sendgrid.client import (
-    API_KEY_VARIABLE,
-    LOOPBACK_HOSTS,
-    api_host,
-    read_api_key,
-)
+from newsletter.sending.providers.registry import get_provider
 
-# 69 characters: the key's id and its secret (base64url).
-_API_KEY_PATTERN = re.compile(r"SG\.[\w-]{22}\.[\w-]{43}", re.ASCII)
 _MAX_CLOCK_SKEW = datetime.timedelta(minutes=5)
 
 
@@ -50,11 +41,12 @@ def check_local_setup(
     """
     config = project.config
     yield from _check_settings(config)
-    yield from _check_api_key(config, environment)
+    provider = get_provider(config)
+    yield from provider.check_key(environment)
     yield _check_sender(config)
     yield from _check_unsubscribe_url(config)
     yield _check_image_address(config)
-    yield _check_webhook(config)
+    yield provider.check_webhook()
     yield from _check_tracking(config)
     yield _check_templates(project)
     yield from _check_database(project, now())
@@ -65,31 +57,6 @@ def _check_settings(config: Config) -> Iterator[DoctorCheck]:
     yield from problems
     if not problems:
         yield ok("settings", "newsletter.yml is valid and has a postal address")
-
-
-def _check_api_key(config: Config, environment: Mapping[str, str]) -> Iterator[DoctorCheck]:
-    try:
-        key = read_api_key(environment)
-        server = api_host(config.sendgrid)
-    except ConfigError as error:
-        yield from (fail_for_problem("key", problem) for problem in error.problems)
-        return
-    if urlsplit(server).hostname in LOOPBACK_HOSTS:
-        yield warn(
-            "API",
-            f"email goes to {server}, which is on this machine",
-            "A fake SendGrid delivers nothing.",
-            "For real sends, unset SENDGRID_HOST or remove sendgrid.host from newsletter.yml.",
-        )
-    elif not _API_KEY_PATTERN.fullmatch(key):
-        yield warn(
-            "key",
-            f"{API_KEY_VARIABLE} is set, but does not look like a SendGrid API key",
-            "SendGrid may reject every request.",
-            "A key has 69 characters and begins with SG. — copy it again.",
-        )
-        return
-    yield ok("key", f"{API_KEY_VARIABLE} is set")
 
 
 def _check_sender(config: Config) -> DoctorCheck:
@@ -162,24 +129,6 @@ def _check_image_address(config: Config) -> DoctorCheck:
             "Set it to an https address on the internet.",
         )
     return ok("images", f"images beside a post are at {address}")
-
-
-def _check_webhook(config: Config) -> DoctorCheck:
-    if config.sendgrid.webhook_key:
-        return ok("webhook", "the key that verifies SendGrid's events is set")
-    if config.sendgrid.webhook_unsigned:
-        return warn(
-            "webhook",
-            "unsigned events are accepted",
-            "Anybody who finds the URL can unsubscribe readers.",
-            "Turn on the Signed Event Webhook at SendGrid and set sendgrid.webhook_key.",
-        )
-    return warn(
-        "webhook",
-        "sendgrid.webhook_key is not set",
-        "Bounces and complaints are only fetched by newsletter subscribers sync.",
-        "See docs/how-to/webhook.md.",
-    )
 
 
 def _check_tracking(config: Config) -> Iterator[DoctorCheck]:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 
 from newsletter.project import Project
-from newsletter.sending.doctor.check import DoctorCheck, ok, warn
+from newsletter.sending.doctor_check import DoctorCheck, ok, warn
 
 
 def check_notify_setting(project: Project) -> Iterator[DoctorCheck]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from newsletter.errors import display_path
 from newsletter.project import Project
-from newsletter.sending.doctor.check import DoctorCheck, warn
+from newsletter.sending.doctor_check import DoctorCheck, warn
 from newsletter.subscribers.consent.dry_run_erasure import find_outdated_dry_runs
 
 

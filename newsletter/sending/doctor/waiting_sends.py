@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.sending.doctor.check import DoctorCheck, fail, ok, warn
+from newsletter.sending.doctor_check import DoctorCheck, fail, ok, warn
 from newsletter.sending.ledger.find_sends import list_sends
 from newsletter.sending.ledger.heartbeat import STARTER_NAMES, Heartbeat, load_heartbeats
 from newsletter.sending.ledger.record import Ledger, Send, get_ledger_time

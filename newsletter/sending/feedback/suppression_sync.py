@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from newsletter.db import read_transaction
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import setting
-from newsletter.sending.providers.sendgrid.suppressions_api import (
-    LIST_LABELS,
+from newsletter.sending.providers.registry import get_facts
+from newsletter.sending.providers.suppressions import (
     ProviderSuppression,
-    SuppressionClient,
+    SuppressionList,
+    SuppressionSource,
 )
 from newsletter.subscribers.consent.delivery_feedback import (
     AppliedReport,
@@ -25,15 +26,6 @@ from newsletter.subscribers.consent.delivery_feedback import (
 
 # The provider's lists are not exact to the second, and the clocks may differ.
 OVERLAP = datetime.timedelta(days=1)
-CHUNK_SIZE = 500
-# List -> the status of its addresses. Blocked emails are retried, so blocks change no status.
-STATUS_BY_LIST = {
-    "bounces": "bounced",
-    "invalid_emails": "bounced",
-    "unsubscribes": "unsubscribed",
-    "group": "unsubscribed",
-    "spam_reports": "complained",
-}
 
 
 @dataclass(slots=True)
@@ -41,14 +33,16 @@ class SuppressionSyncResult:
     """The result of syncing one list.
 
     Attributes:
-        list_name: its name in the API; ``group`` for the unsubscribe group.
+        list_name: its name in the API.
+        label: its name in messages.
         since: the start of the period that was fetched; ``None`` for the whole list.
         fetched_count: how many entries were fetched.
         applied_reports: the entries that changed a subscriber.
-        blocks: the entries of the list ``blocks``.
+        blocks: the entries of a list that changes no status.
     """
 
     list_name: str
+    label: str
     since: datetime.datetime | None
     fetched_count: int = 0
     applied_reports: list[AppliedReport] = field(default_factory=list)
@@ -57,9 +51,8 @@ class SuppressionSyncResult:
 
 def sync_suppressions(
     engine: sa.Engine,
-    lists: SuppressionClient,
+    lists: SuppressionSource,
     *,
-    group: int | None = None,
     since: datetime.datetime | None = None,
     dry_run: bool = False,
 ) -> Iterator[SuppressionSyncResult]:
@@ -70,8 +63,7 @@ def sync_suppressions(
 
     Args:
         engine: the list's database.
-        lists: the client for the provider's lists.
-        group: the id of the unsubscribe group, if there is one.
+        lists: the provider's lists.
         since: the start of the period to fetch, instead of the last sync.
         dry_run: whether to change nothing.
 
@@ -82,17 +74,15 @@ def sync_suppressions(
         ProviderError: a list could not be fetched. Those before it are complete.
     """
     now = lists.now()
-    for name in LIST_LABELS:
-        if name == "group" and group is None:
-            continue
-        last_sync = _load_last_sync(engine, name)
+    for found in lists.lists:
+        last_sync = _load_last_sync(engine, found.name)
         start = since or (last_sync - OVERLAP if last_sync else None)
-        result = SuppressionSyncResult(name, None if name == "group" else start)
-        for entries in _fetch_chunks(lists, name, group, start, now):
+        result = SuppressionSyncResult(found.name, found.label, start if found.has_dates else None)
+        for entries in lists.iter_pages(found.name, start, now):
             result.fetched_count += len(entries)
-            if name in STATUS_BY_LIST:
+            if found.status:
                 result.applied_reports += _apply_entries(
-                    engine, name, entries, now, dry_run=dry_run
+                    engine, found, entries, now, dry_run=dry_run
                 )
             else:
                 result.blocks += entries
@@ -100,40 +90,25 @@ def sync_suppressions(
         # fetch it: keep the time of the last sync.
         is_gapless = since is None or (last_sync is not None and since <= last_sync)
         if is_gapless and not dry_run:
-            _save_last_sync(engine, name, now)
+            _save_last_sync(engine, found.name, now)
         yield result
-
-
-def _fetch_chunks(
-    lists: SuppressionClient,
-    name: str,
-    group: int | None,
-    since: datetime.datetime | None,
-    until: datetime.datetime,
-) -> Iterator[Sequence[ProviderSuppression]]:
-    if name != "group":
-        yield from lists.iter_pages(name, since, until)
-        return
-    assert group is not None
-    entries = lists.get_group(group)
-    for start in range(0, len(entries), CHUNK_SIZE):
-        yield entries[start : start + CHUNK_SIZE]
 
 
 def _apply_entries(
     engine: sa.Engine,
-    name: str,
+    suppression_list: SuppressionList,
     entries: Sequence[ProviderSuppression],
     now: datetime.datetime,
     *,
     dry_run: bool,
 ) -> list[AppliedReport]:
     reports = [
-        ProviderReport(entry.address, STATUS_BY_LIST[name], entry.at, entry.reason)
+        ProviderReport(entry.address, suppression_list.status, entry.at, entry.reason)
         for entry in entries
     ]
+    source = f"{get_facts().name}'s {suppression_list.label}"
     with engine.connect() as connection, connection.begin() as transaction:
-        applied = apply_reports(connection, reports, f"SendGrid's {LIST_LABELS[name]}", now)
+        applied = apply_reports(connection, reports, source, now)
         if dry_run:
             transaction.rollback()
     return applied

@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import orjson
-
 from newsletter.config import Config
 from newsletter.errors import NewsletterError, ProviderError
 from newsletter.project import Project
@@ -22,8 +20,8 @@ from newsletter.project.editor_command import (
     withhold_secrets,
 )
 from newsletter.sending.notifications.notification import Notification, clean_line
-from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
-from newsletter.sending.providers.sendgrid.outcomes import classify_response
+from newsletter.sending.providers.provider import Outcome
+from newsletter.sending.providers.registry import get_provider
 
 COMMAND_TIMEOUT_SECONDS = 30.0
 # How long the output of a command that has failed is waited for.
@@ -70,27 +68,6 @@ def send_notification(
     return [ChannelResult(channel, _find_failure(send)) for channel, send in channels.items()]
 
 
-def build_email_body(config: Config, notification: Notification, address: str) -> bytes:
-    """Return the JSON of a request that mails a notification to one address."""
-    body = {
-        "from": {"email": config.sender.address, "name": config.sender.name},
-        "personalizations": [{"to": [{"email": address}]}],
-        "subject": notification.subject,
-        "content": [{"type": "text/plain", "value": notification.text}],
-        # RFC 3834: no vacation message answers it.
-        "headers": {"Auto-Submitted": "auto-generated"},
-        "tracking_settings": {
-            "click_tracking": {"enable": False, "enable_text": False},
-            "open_tracking": {"enable": False},
-            "subscription_tracking": {"enable": False},
-            "ganalytics": {"enable": False},
-        },
-    }
-    if config.sendgrid.sandbox:
-        body["mail_settings"] = {"sandbox_mode": {"enable": True}}
-    return orjson.dumps(body)
-
-
 def _find_failure(send: Callable[[], None]) -> str:
     try:
         send()
@@ -104,37 +81,28 @@ def _find_failure(send: Callable[[], None]) -> str:
 def _send_emails(
     config: Config, notification: Notification, environment: Mapping[str, str], timeout: float
 ) -> None:
-    options = config.sendgrid.model_copy(
-        update={
-            "connect_timeout": min(config.sendgrid.connect_timeout, timeout),
-            "read_timeout": min(config.sendgrid.read_timeout, timeout),
-        }
-    )
-    client = SendGridClient(read_api_key(environment), options)
+    provider = get_provider(config)
     give_up_at = time.monotonic() + timeout
     messages = set()
-    try:
+    with provider.connect(environment, timeout) as client:
         # One request each: a wrong address must not keep the others from being notified.
         for address in config.notify.email:
             if time.monotonic() > give_up_at:
                 messages.add(f"not all addresses within {timeout:g} s")
                 break
-            body = build_email_body(config, notification, address)
-            messages.add(_post_email(client, body, config))
-    finally:
-        client.close()
+            body = provider.build_notification(notification.subject, notification.text, address)
+            response = client.post_mail(body)
+            outcome = provider.classify(response, datetime.datetime.now(datetime.UTC))
+            messages.add(_describe_failure(outcome, provider.facts.name))
     if failures := sorted(filter(None, messages)):
         raise ProviderError("; ".join(failures))
 
 
-def _post_email(client: SendGridClient, body: bytes, config: Config) -> str:
-    """POST one email; return why it was not accepted, or an empty text."""
-    outcome = classify_response(
-        client.post_mail(body), datetime.datetime.now(datetime.UTC), sandbox=config.sendgrid.sandbox
-    )
+def _describe_failure(outcome: Outcome, provider_name: str) -> str:
+    """Return why an email was not accepted, or an empty text."""
     if outcome.kind == "accepted":
         return ""
-    return f"SendGrid: {outcome.message}" if outcome.status else outcome.message
+    return f"{provider_name}: {outcome.message}" if outcome.status else outcome.message
 
 
 def _run_command(

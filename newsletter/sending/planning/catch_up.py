@@ -31,7 +31,6 @@ from newsletter.sending.planning.catch_up_audience import (
 from newsletter.sending.planning.frozen_article import is_issue_changed, load_frozen_article
 from newsletter.sending.planning.frozen_content import load_frozen_email, load_prepared_email
 from newsletter.sending.planning.preflight import (
-    find_own_link_problems,
     find_resume_problems,
     find_settings_problems,
     finished_send_problem,
@@ -48,7 +47,7 @@ from newsletter.sending.planning.proposal import (
 )
 from newsletter.sending.planning.repeated_article import find_repetition_problem
 from newsletter.sending.planning.schedule_text import describe_schedule
-from newsletter.sending.providers.sendgrid.payload import prepare_email
+from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_subscribers
 from newsletter.subscribers.segments import find_segment
 from newsletter.subscribers.tracking_groups import (
@@ -121,7 +120,7 @@ def _propose_new(
     return SendProposal(
         project=project,
         folder=project.issues_dir / parent.issue,
-        prepared_email=prepare_email(email, config),
+        prepared_email=get_provider(config).prepare_email(email),
         ledger=ledger,
         earlier_send=next(iter(replaced), None),
         is_resumed=False,
@@ -137,7 +136,7 @@ def _propose_new(
         problems=(
             *_find_problems(ledger, config, options),
             *find_fallback_problems(email),
-            *find_own_link_problems(email, config),
+            *get_provider(config).find_link_problems(email),
             *((repetition,) if repetition else ()),
         ),
         schedule_problem=scheduled_send_problem(scheduled, config, now) if scheduled else None,
@@ -180,7 +179,7 @@ def _propose_resumption(
         allowed=resumed.allowed,
         problems=(
             *_find_problems(ledger, config, options),
-            *find_own_link_problems(prepared_email.email, config),
+            *get_provider(config).find_link_problems(prepared_email.email),
             *((left_problem,) if left_problem else ()),
         ),
         catch_up=CatchUp(

@@ -23,14 +23,14 @@ from newsletter.render.email import NamedAddress
 from newsletter.render.eml import to_eml
 from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.render.personalization import personalize_for_recipient
-from newsletter.sending.providers.provider import RequestId
-from newsletter.sending.providers.sendgrid.payload import (
+from newsletter.sending.providers.prepared_email import (
     PreparedEmail,
     PreparedRequest,
-    build_request,
     display_name,
     split_into_batches,
 )
+from newsletter.sending.providers.provider import RequestId
+from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers import Recipient
 
 # Used in place of the send's id, which doesn't exist yet.
@@ -202,13 +202,14 @@ def _build_requests(
     prepared_email: PreparedEmail,
     recipients: Mapping[frozenset[TrackedAction], Iterable[Recipient]],
 ) -> Iterator[tuple[frozenset[TrackedAction], tuple[Recipient, ...], PreparedRequest]]:
+    provider = get_provider(prepared_email.config)
     number = 0
     for tracked, group in recipients.items():
         group_email = prepared_email.with_tracking(tracked)
         for batch in split_into_batches(prepared_email, group):
             number += 1
             request_id = RequestId(DRY_RUN_SEND_ID, str(number), "1")
-            yield tracked, batch, build_request(group_email, batch, request_id)
+            yield tracked, batch, provider.build_request(group_email, batch, request_id)
 
 
 def _write_sample(

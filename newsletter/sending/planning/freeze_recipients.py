@@ -25,7 +25,7 @@ from newsletter.sending.planning.catch_up_audience import (
 )
 from newsletter.sending.planning.frozen_content import save_frozen_email
 from newsletter.sending.planning.preflight import no_recipients_problem
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail, split_into_batches
+from newsletter.sending.providers.prepared_email import PreparedEmail, split_into_batches
 from newsletter.subscribers import ALL_SUBSCRIBERS, MAILABLE, count_exclusions, iter_audience
 from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.send_names import CATCH_UP_MARK, make_catch_up_name

@@ -25,13 +25,9 @@ from newsletter.sending.ledger.record import (
     get_send,
     schedule_unchanged,
 )
-from newsletter.sending.providers.sendgrid.message_body import ScheduledDelivery
-from newsletter.sending.providers.sendgrid.payload import (
-    PLANNED_FOR_SUBSTITUTIONS,
-    PLANNED_FOR_SUBSTITUTIONS_REMEDY,
-    PreparedEmail,
-    prepare_email,
-)
+from newsletter.sending.providers.prepared_email import PreparedEmail, ScheduledDelivery
+from newsletter.sending.providers.provider import Provider
+from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers.send_names import get_original_issue
 
 MAX_DIFF_LINES = 20
@@ -273,11 +269,11 @@ def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> Pr
     """Return the frozen email, prepared for sending.
 
     Raises:
-        SendRefusedError: as for ``load_frozen_email``, or SendGrid would reject the email, or its
-            batches are too large for the settings.
+        SendRefusedError: as for ``load_frozen_email``, or the provider would reject the email, or
+            its batches are too large for the settings.
     """
-    if config.sendgrid.personalize == "per_request":
-        _check_single_recipients(ledger, send_record)
+    provider = get_provider(config)
+    _check_batch_sizes(ledger, send_record, provider)
     scheduled = None
     if send_record.provider_batch_id:
         with read_transaction(ledger.engine) as connection:
@@ -288,18 +284,16 @@ def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> Pr
         scheduled = ScheduledDelivery(
             send_record.provider_batch_id, send_record.scheduled_at if is_future else None
         )
-    return prepare_email(load_frozen_email(ledger, send_record), config, scheduled)
+    return provider.prepare_email(load_frozen_email(ledger, send_record), scheduled)
 
 
-def _check_single_recipients(ledger: Ledger, send_record: Send) -> None:
-    """Reject a send with an open batch of several recipients."""
+def _check_batch_sizes(ledger: Ledger, send_record: Send, provider: Provider) -> None:
+    """Reject a send with an open batch that has too many recipients for the provider."""
     larger = sa.exists().where(
         batch.c.send_id == send_record.id,
         batch.c.state.in_(OPEN_BATCH_STATES),
-        batch.c.size > 1,
+        batch.c.size > provider.max_batch_size,
     )
     with read_transaction(ledger.engine) as connection:
         if connection.scalar(sa.select(larger)):
-            raise SendRefusedError(
-                PLANNED_FOR_SUBSTITUTIONS, remedy=PLANNED_FOR_SUBSTITUTIONS_REMEDY
-            )
+            raise SendRefusedError.from_problems([provider.oversized_batch_problem()])

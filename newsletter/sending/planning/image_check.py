@@ -1,7 +1,6 @@
 """Check on the web, before a send, that readers will see its images."""
 
 from collections.abc import Callable, Mapping, Sequence
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from lxml import etree
@@ -16,7 +15,7 @@ from newsletter.project import ISSUE_NAME_PATTERN
 from newsletter.render.email import Email
 from newsletter.sending.planning.proposal import SendProposal
 from newsletter.sending.planning.tested_issues import mark_issue_tested
-from newsletter.sending.providers.sendgrid.client import LOOPBACK_HOSTS, api_host
+from newsletter.sending.providers.registry import get_provider
 
 _FILE_MARK = "FILE"
 _MAX_SHOWN = 5
@@ -74,8 +73,8 @@ def check_images(
     mark_issue_tested(engine, issue)
     fetcher = SafeFetcher(
         f"newsletter/{__version__} (image check for {config.site_url})",
-        # With a SendGrid on this machine, the email doesn't leave it either.
-        allow_loopback=urlsplit(api_host(config.sendgrid)).hostname in LOOPBACK_HOSTS,
+        # The email doesn't leave this machine either.
+        allow_loopback=get_provider(config).is_local,
         respect_robots=False,
     )
     results = check_urls(urls, fetcher, on_progress=on_progress)

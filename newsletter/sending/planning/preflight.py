@@ -9,16 +9,14 @@ from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from newsletter.config import Config, find_placeholders
-from newsletter.errors import ConfigError, Location, Problem, display_path
+from newsletter.errors import Location, Problem, display_path
 from newsletter.posts.issue import Issue
-from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG
 from newsletter.render.email import Email
 from newsletter.render.fallback_host import find_fallback_problems
-from newsletter.render.issue import SENDGRID_TAGS
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.ledger.send_phase import get_send_phase, is_held, is_recallable
 from newsletter.sending.planning.schedule_text import describe_schedule
-from newsletter.sending.providers.sendgrid.client import read_api_key
+from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.send_names import get_original_issue
 
@@ -73,41 +71,18 @@ def find_send_problems(  # noqa: PLR0913 - all that a send is refused for
         *_find_draft_problems(issue),
         *find_settings_problems(config),
         *find_fallback_problems(email),
-        *find_own_link_problems(email, config),
-        *(_find_api_key_problems(environment) if environment is not None else ()),
+        *get_provider(config).find_link_problems(email),
+        *(get_provider(config).find_key_problems(environment) if environment is not None else ()),
         *((audience_problem,) if audience_problem else ()),
     ]
 
 
 def find_resume_problems(config: Config, environment: Mapping[str, str]) -> list[Problem]:
     """Return every problem that resuming a send would be refused for, whatever its content."""
-    return [*find_settings_problems(config), *_find_api_key_problems(environment)]
-
-
-def find_own_link_problems(email: Email, config: Config) -> Iterator[Problem]:
-    """Yield why the links to unsubscribe in a frozen email would lead nowhere.
-
-    They were made with the settings of that time: pages of our own, or SendGrid's.
-
-    Args:
-        email: as frozen.
-        config: the newsletter's settings as they are now.
-    """
-    group = config.sendgrid.asm_group
-    if group and not config.public_url and {UNSUBSCRIBE_TAG, PREFERENCES_TAG} & {*email.merge_tags}:
-        yield Problem(
-            f"the email of {email.issue} has links to unsubscribe at public_url, which is not set",
-            SETTINGS_LOCATION,
-            "Set public_url as it was when the email was planned.",
-        )
-    # In the text part, an article may be about them.
-    if not group and any(tag in email.html for tag in SENDGRID_TAGS.values()):
-        yield Problem(
-            f"the email of {email.issue} has links to SendGrid's page to unsubscribe, and "
-            "sendgrid.asm_group is not set",
-            SETTINGS_LOCATION,
-            "Set sendgrid.asm_group as it was when the email was planned.",
-        )
+    return [
+        *find_settings_problems(config),
+        *get_provider(config).find_key_problems(environment),
+    ]
 
 
 def past_send_problem(
@@ -264,10 +239,3 @@ def find_settings_problems(config: Config) -> Iterator[Problem]:
             "sendgrid.asm_group.",
         )
     yield from find_placeholders(config)
-
-
-def _find_api_key_problems(environment: Mapping[str, str]) -> Iterator[Problem]:
-    try:
-        read_api_key(environment)
-    except ConfigError as error:
-        yield from error.problems

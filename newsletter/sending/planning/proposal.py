@@ -48,7 +48,8 @@ from newsletter.sending.planning.preflight import (
     scheduled_send_problem,
 )
 from newsletter.sending.planning.repeated_article import find_repetition_problem
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
+from newsletter.sending.providers.prepared_email import PreparedEmail
+from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
 from newsletter.subscribers.segments import Segment, find_segment, find_segment_text
 from newsletter.subscribers.tracking_groups import (
@@ -220,7 +221,9 @@ def propose_send(
     )
     copied = find_copy(engine)
     prepared_email = (
-        load_prepared_email(ledger, resumed, config) if resumed else prepare_email(email, config)
+        load_prepared_email(ledger, resumed, config)
+        if resumed
+        else get_provider(config).prepare_email(email)
     )
     return SendProposal(
         project=project,

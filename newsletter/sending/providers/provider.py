@@ -1,9 +1,67 @@
-"""Types that all providers share: responses, outcomes, request ids."""
+"""What every provider has: facts, and what it does with an email.
+
+A provider's own API, limits and quirks are in its folder. The others know only what is here, and
+get the provider from ``newsletter.sending.providers.registry``.
+"""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
+
+from newsletter.errors import Problem
+from newsletter.render.email import Email
+from newsletter.sending.doctor_check import DoctorCheck
+from newsletter.sending.providers.prepared_email import (
+    InlineImage,
+    PreparedEmail,
+    PreparedRequest,
+    ScheduledDelivery,
+)
+from newsletter.sending.providers.suppressions import RetryTiming, SuppressionSource
+from newsletter.subscribers import Recipient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFacts:
+    """What is true of a provider whatever the settings are.
+
+    Attributes:
+        key: its name in options and in ``newsletter.yml``.
+        name: its name in messages.
+        unit_size: how many recipients one request can have.
+        outcome: whether a request is accepted for ``all`` of its recipients or none, or for
+            ``each`` on its own.
+        fills: whether it fills in the merge values of each reader (``substitutions``), or each
+            copy must be ``rendered`` before it is handed over.
+        headers_per_reader: whether a request can have other headers for each recipient. Each reader
+            has a ``List-Unsubscribe`` of their own.
+        max_hold: how far ahead an email can be handed over for later delivery, less the time that
+            handing over a send may take; ``None`` if the provider holds nothing.
+        max_hold_text: the same in words, as the provider gives it.
+    """
+
+    key: str
+    name: str
+    unit_size: int
+    outcome: Literal["all", "each"]
+    fills: Literal["substitutions", "rendered"]
+    headers_per_reader: bool
+    max_hold: datetime.timedelta | None = None
+    max_hold_text: str = ""
+
+    @property
+    def max_batch_size(self) -> int:
+        """How many recipients a batch may have.
+
+        The ledger records one outcome for a batch, so it must be true of all its recipients; and no
+        reader may get another one's copy.
+        """
+        is_shareable = (
+            self.outcome == "all" and self.fills == "substitutions" and self.headers_per_reader
+        )
+        return self.unit_size if is_shareable else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +69,7 @@ class Response:
     """The provider's response to one request.
 
     Attributes:
-        status: the HTTP status.
+        status: the status of HTTP, or the reply code of SMTP.
         headers: names in lower case.
         body: the start of the body, up to the limit that the caller set.
     """
@@ -46,8 +104,8 @@ class Outcome:
         kind: what the response proves. Only after ``unknown`` may a recipient have an email that
             the ledger doesn't know of.
         message: the provider's error message, or the network error.
-        status: the HTTP status, if there was a response.
-        message_id: the provider's ``x-message-id``.
+        status: the response's status, if there was one.
+        message_id: the provider's id of what it has accepted, or ``""``.
         recipient_errors: index in the request -> the provider's message about that recipient.
         remedy: what a person can do about ``blocked``.
         retry_at: when to try again after ``throttled``.
@@ -76,3 +134,150 @@ class RequestId(NamedTuple):
     send_id: str
     batch_id: str
     attempt_number: str
+
+
+class ProviderClient(Protocol):
+    """An open connection to an account at the provider; used from several threads at once."""
+
+    def post_mail(self, body: bytes) -> Response | NoResponse:
+        """Send the body of one request, once; never retry."""
+
+    def create_schedule_id(self) -> str:
+        """Return an id under which emails are held until their time; no email is sent.
+
+        Raises:
+            ProviderError: the provider returned none, or holds no emails.
+        """
+
+    def cancel_scheduled(self, schedule_id: str) -> None:
+        """Cancel all that is held under an id. Idempotent.
+
+        Raises:
+            ProviderError: the provider did not confirm it.
+        """
+
+    def close(self) -> None:
+        """Close all connections."""
+
+
+class Provider(Protocol):
+    """A provider, as the newsletter's settings want it used.
+
+    Nothing here sends; ``connect`` returns what does.
+    """
+
+    @property
+    def facts(self) -> ProviderFacts:
+        """What is true of it whatever the settings are."""
+
+    @property
+    def max_batch_size(self) -> int:
+        """How many recipients a batch may have: as the facts say, or fewer with these settings."""
+
+    @property
+    def request_timeout(self) -> float:
+        """How many seconds a request can take at most, until it is given up."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether what it accepts stays on this machine."""
+
+    @property
+    def has_unsubscribe_page(self) -> bool:
+        """Whether the links to unsubscribe lead to a page of the provider."""
+
+    def find_key_problems(self, environment: Mapping[str, str]) -> Iterator[Problem]:
+        """Yield why nothing could be sent with this environment: a missing key."""
+
+    def find_link_problems(self, email: Email) -> Iterator[Problem]:
+        """Yield why the provider's own links in a frozen email would lead nowhere now."""
+
+    def oversized_batch_problem(self) -> Problem:
+        """Return the problem that a planned batch has more recipients than ``max_batch_size``."""
+
+    def prepare_email(
+        self,
+        email: Email,
+        scheduled: ScheduledDelivery | None = None,
+        inline_images: Sequence[InlineImage] = (),
+    ) -> PreparedEmail:
+        """Encode what is the same for every recipient.
+
+        Args:
+            email: as rendered.
+            scheduled: set if the provider is to hold the email until a time.
+            inline_images: the images inside the email itself.
+
+        Raises:
+            SendRefusedError: the provider would reject the email, whoever the recipient is; all
+                reasons at once.
+        """
+
+    def build_request(
+        self, prepared_email: PreparedEmail, recipients: Iterable[Recipient], request_id: RequestId
+    ) -> PreparedRequest:
+        """Build the request for one batch, without recipients whom the provider would reject."""
+
+    def build_transactional(
+        self,
+        email: Email,
+        address: str,
+        *,
+        queue_id: int,
+        headers: Mapping[str, str],
+        bypass_suppressions: bool,
+    ) -> bytes:
+        """Build the request for an email to one reader that is not an issue; untracked.
+
+        Args:
+            email: as rendered, without merge tags.
+            address: the recipient's address.
+            queue_id: its number in the queue.
+            headers: headers for this recipient.
+            bypass_suppressions: whether the recipient gets it even if they have unsubscribed.
+        """
+
+    def build_notification(self, subject: str, text: str, address: str) -> bytes:
+        """Build the request for a notification of the editor: text only, untracked."""
+
+    def connect(
+        self, environment: Mapping[str, str], timeout: float | None = None
+    ) -> AbstractContextManager[ProviderClient]:
+        """Open a connection to the account.
+
+        Args:
+            environment: holds the key.
+            timeout: seconds after which a request is given up, if that is less than the settings
+                allow.
+
+        Raises:
+            ConfigError: there is no key, or it is not valid.
+        """
+
+    def classify(self, response: Response | NoResponse, now: datetime.datetime) -> Outcome:
+        """Return what a response proves about the request.
+
+        Args:
+            response: the response, or why there was none.
+            now: aware.
+        """
+
+    def open_suppressions(self, client: ProviderClient, timing: RetryTiming) -> SuppressionSource:
+        """Return the account's suppression lists."""
+
+    def check_key(self, environment: Mapping[str, str]) -> Iterator[DoctorCheck]:
+        """Yield the checks of the key, without the network."""
+
+    def check_webhook(self) -> DoctorCheck:
+        """Check whether events of the provider can be received."""
+
+    def check_account(
+        self, client: ProviderClient, domains: Sequence[str], now: datetime.datetime
+    ) -> Iterator[DoctorCheck]:
+        """Yield the checks of the account, over the network.
+
+        Args:
+            client: from ``connect``.
+            domains: the sender's domain, then its parents.
+            now: the time of this machine, aware.
+        """

@@ -17,7 +17,7 @@ from newsletter.sending.delivery.observer import NullObserver
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.planning.frozen_content import load_prepared_email
 from newsletter.sending.planning.proposal import confirm_send, propose_send
-from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
+from newsletter.sending.providers.registry import get_provider
 from newsletter.sending.rehearsal.fault_plan import READ_TIMEOUT
 
 CONCURRENCY = 4
@@ -34,11 +34,11 @@ def run_rehearsal_sender(folder: Path, issue: str, batch_size: int) -> None:
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         proposal = propose_send(project, find_issue(project, issue), engine)
         send = confirm_send(proposal)
-        client = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
         email = load_prepared_email(proposal.ledger, send, project.config)
-        BatchSender(
-            proposal.ledger, send, email, client, NullObserver(), concurrency=CONCURRENCY
-        ).run()
+        with get_provider(project.config).connect(os.environ) as client:
+            BatchSender(
+                proposal.ledger, send, email, client, NullObserver(), concurrency=CONCURRENCY
+            ).run()
 
 
 def rehearsal_config(config: Config, batch_size: int) -> Config:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from newsletter.project import Project
-from newsletter.sending.doctor.check import DoctorCheck, warn
+from newsletter.sending.doctor_check import DoctorCheck, warn
 from newsletter.web.archive.issue_cache import ArchiveRepository
 
 

@@ -28,9 +28,8 @@ from newsletter.render.transactional import (
     get_transactional_template,
     render_transactional,
 )
-from newsletter.sending.providers.provider import Outcome
-from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.outcomes import classify_response
+from newsletter.sending.providers.provider import Outcome, ProviderClient
+from newsletter.sending.providers.registry import get_provider
 from newsletter.sending.transactional_queue import (
     DATA_REQUEST_KINDS,
     QueuedEmail,
@@ -58,7 +57,7 @@ _EMAIL_ADDRESS = re.compile(r"\S+@\S+")
 _log = logging.getLogger(__name__)
 
 
-def send_due_emails(site: Site, mailer: SendGridClient) -> int:
+def send_due_emails(site: Site, mailer: ProviderClient) -> int:
     """Send every transactional email that is due; several processes may do so concurrently.
 
     Args:
@@ -160,7 +159,7 @@ def _decide(
 
 
 def _send_email(
-    site: Site, mailer: SendGridClient, email: QueuedEmail, templates: "_EmailTemplates"
+    site: Site, mailer: ProviderClient, email: QueuedEmail, templates: "_EmailTemplates"
 ) -> Outcome:
     config = site.config
     try:
@@ -171,8 +170,7 @@ def _send_email(
     except NewsletterError as error:
         # Nothing has been sent; it is retried, and the template may be fixed by then.
         return Outcome("not_sent", str(error))
-    response = mailer.post_mail(request)
-    return classify_response(response, site.clock(), sandbox=config.sendgrid.sandbox)
+    return get_provider(config).classify(mailer.post_mail(request), site.clock())
 
 
 def _build_content(

@@ -16,7 +16,7 @@ from newsletter.sending.delivery.prepare_batch import PreparedBatch, load_recipi
 from newsletter.sending.ledger.leases import expire_leases
 from newsletter.sending.ledger.record import Ledger, Send, start_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.providers.prepared_email import PreparedEmail
 
 
 @pytest.mark.parametrize(

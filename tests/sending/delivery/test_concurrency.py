@@ -30,9 +30,10 @@ from newsletter.sending.ledger.record import (
     stop_send,
 )
 from newsletter.sending.planning.freeze_recipients import freeze_send
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
+from newsletter.sending.providers.sendgrid.payload import prepare_email
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 

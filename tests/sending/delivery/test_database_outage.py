@@ -20,9 +20,9 @@ from newsletter.sending.ledger.leases import expire_leases
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
 from newsletter.sending.planning.freeze_recipients import freeze_send
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.sending.rehearsal import FakeSendGrid
 
 TOTAL = 25

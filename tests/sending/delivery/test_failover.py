@@ -13,9 +13,9 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger.record import Ledger, count_recipients_by_state
 from newsletter.sending.planning.freeze_recipients import freeze_send
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.sending.rehearsal import FakeSendGrid
 
 TOTAL = 25

@@ -18,8 +18,8 @@ from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, get_send, start_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.planning.frozen_content import SendSchedule, save_schedule
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.sending.rehearsal import FakeSendGrid
 
 START = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)

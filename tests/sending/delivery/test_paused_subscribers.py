@@ -11,7 +11,7 @@ from newsletter.sending.delivery.claim import ClaimedBatch, claim_batches
 from newsletter.sending.delivery.prepare_batch import load_recipients
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import ChangeOrigin

@@ -11,8 +11,8 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from newsletter.sending.doctor.check import DoctorCheck
 from newsletter.sending.doctor.dns import DnsResolver, check_domain, domain_and_parents
+from newsletter.sending.doctor_check import DoctorCheck
 
 Zone = Mapping[tuple[str, str], list[str]]
 KEY = '"v=DKIM1; k=rsa; p=MIGfMA0"'

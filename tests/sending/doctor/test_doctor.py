@@ -15,9 +15,9 @@ from newsletter.db import database_engine
 from newsletter.events.unreadable_item import make_unreadable_item
 from newsletter.events.unreadable_store import record_unreadable
 from newsletter.project import open_project
-from newsletter.sending.doctor.check import DoctorCheck
 from newsletter.sending.doctor.local import check_local_setup
 from newsletter.sending.doctor.online import check_account, check_one_click_unsubscribe
+from newsletter.sending.doctor_check import DoctorCheck
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults

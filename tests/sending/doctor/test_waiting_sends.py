@@ -10,7 +10,7 @@ from newsletter.db.schema import send, setting
 from newsletter.sending.doctor.waiting_sends import check_waiting_sends
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.providers.prepared_email import PreparedEmail
 
 HOUR = 60
 

@@ -14,7 +14,7 @@ from newsletter.sending.feedback.breaker import MAX_EVENTS, MIN_EVENTS, describe
 from newsletter.sending.feedback.event_intake import IntakeResult, ingest_events
 from newsletter.sending.ledger.record import Ledger, Send, get_send, start_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.providers.prepared_email import PreparedEmail
 
 CONFIG = configured()
 START = int(datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC).timestamp())

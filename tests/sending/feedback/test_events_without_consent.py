@@ -14,7 +14,7 @@ from newsletter.events.parse import Event, parse_event
 from newsletter.sending.feedback.event_intake import ingest_events
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import erase_address

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -29,12 +30,17 @@ AddSubscribers = Callable[..., None]
 
 @pytest.fixture
 def sync(engine: sa.Engine, mailer: SendGridClient, observer: FakeObserver) -> Sync:
-    lists = SuppressionClient(
-        mailer, observer.wait, lambda: observer.now, lambda attempts: backoff_seconds(attempts, 1.0)
-    )
-    return lambda **options: {
-        result.list_name: result for result in sync_suppressions(engine, lists, **options)
-    }
+    def run(group: int | None = None, **options: Any) -> dict[str, SuppressionSyncResult]:
+        lists = SuppressionClient(
+            mailer,
+            observer.wait,
+            lambda: observer.now,
+            lambda attempts: backoff_seconds(attempts, 1.0),
+            group,
+        )
+        return {result.list_name: result for result in sync_suppressions(engine, lists, **options)}
+
+    return run
 
 
 @pytest.fixture

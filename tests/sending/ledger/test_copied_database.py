@@ -23,8 +23,8 @@ from newsletter.sending.ledger.copied_database import adopt, find_copy, hold_if_
 from newsletter.sending.ledger.heartbeat import load_heartbeats, record_heartbeat
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.transactional_queue import enqueue_email, has_due_emails
 from newsletter.subscribers.address import parse_address

@@ -29,9 +29,9 @@ from newsletter.sending.ledger.find_sends import open_ledger
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import get_send
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault

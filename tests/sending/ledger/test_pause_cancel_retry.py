@@ -38,8 +38,8 @@ from newsletter.sending.ledger.state_machine import Resolution
 from newsletter.sending.ledger.status import get_send_status
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.planning.frozen_content import load_frozen_email
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault

@@ -12,8 +12,8 @@ from newsletter.db.schema import setting
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger.record import Ledger, Send, get_send
 from newsletter.sending.planning.freeze_recipients import discard_send, freeze_send
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.subscribers.tracking_record import (
     RequestedTracking,
     insert_tracking,

@@ -16,7 +16,7 @@ from newsletter.project import Project
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.notifications.notifier import Notifier
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.providers.prepared_email import PreparedEmail
 
 SetState = Callable[[str], None]
 

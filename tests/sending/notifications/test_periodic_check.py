@@ -19,7 +19,7 @@ from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.notifications.notifier import Notifier
 from newsletter.sending.notifications.periodic_check import notify_overdue
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.providers.prepared_email import PreparedEmail
 
 Check = Callable[..., list[str]]
 HOUR = datetime.timedelta(hours=1)

@@ -21,7 +21,7 @@ from newsletter.sending.planning.catch_up_audience import (
     count_catch_up_exclusions,
 )
 from newsletter.sending.planning.freeze_recipients import discard_send, freeze_send
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.subscribers import ALL_SUBSCRIBERS
 
 READERS, JOINED = 7, 3

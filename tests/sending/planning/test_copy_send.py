@@ -16,7 +16,7 @@ from newsletter.sending.planning import copy_send
 from newsletter.sending.planning.copy_send import copy_recalled_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.planning.frozen_content import SendSchedule, load_frozen_email
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.providers.prepared_email import PreparedEmail
 
 TOTAL = 25
 

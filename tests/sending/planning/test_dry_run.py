@@ -18,7 +18,8 @@ from sending_fixtures import MakeReaders
 
 from newsletter.errors import SendRefusedError
 from newsletter.sending.planning.dry_run import DryRunResult, export_dry_run, replace_token
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
+from newsletter.sending.providers.prepared_email import PreparedEmail
+from newsletter.sending.providers.sendgrid.payload import prepare_email
 from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
 from newsletter.subscribers import Recipient
 from newsletter.subscribers.importing.rows.row_parser import TOKEN_PATTERN

@@ -25,7 +25,7 @@ from newsletter.sending.planning.frozen_content import (
     load_frozen_email,
     save_schedule,
 )
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.providers.prepared_email import PreparedEmail
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import urllib3
 from newsletter.config.models import SendGridSettings
 from newsletter.errors import ConfigError
 from newsletter.sending.providers.provider import NoResponse, Response
+from newsletter.sending.providers.sendgrid.scheduled_sends import cancel_scheduled, create_batch_id
 
 API_KEY_VARIABLE = "SENDGRID_API_KEY"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -178,6 +179,14 @@ class SendGridClient:
         """POST JSON to a path below ``/v3/``, once."""
         with self._connection.client_for(path) as client:
             return client.post_bytes(body)
+
+    def create_schedule_id(self) -> str:
+        """Return a batch id under which a send can be scheduled."""
+        return create_batch_id(self)
+
+    def cancel_scheduled(self, schedule_id: str) -> None:
+        """Cancel the scheduled send with this batch id. Idempotent."""
+        cancel_scheduled(self, schedule_id)
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,9 +1,8 @@
 """Encode the part of a request that all recipients share. Pure."""
 
 import base64
-import datetime
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -11,6 +10,7 @@ from newsletter.config.models import Config
 from newsletter.config.tracking import TrackedAction
 from newsletter.errors import Problem
 from newsletter.render.email import Email, NamedAddress
+from newsletter.sending.providers.prepared_email import InlineImage, ScheduledDelivery
 
 MAX_CATEGORIES = 10
 FORBIDDEN_HEADERS = frozenset(
@@ -19,34 +19,6 @@ FORBIDDEN_HEADERS = frozenset(
         "content-transfer-encoding", "to", "from", "subject", "reply-to", "cc", "bcc",
     }
 )  # fmt: skip
-
-
-class ScheduledDelivery(NamedTuple):
-    """Delivery that SendGrid holds back until a time.
-
-    Attributes:
-        batch_id: SendGrid's id for all requests of a send; cancelling uses it.
-        send_at: aware; ``None`` if the time has come.
-    """
-
-    batch_id: str
-    send_at: datetime.datetime | None
-
-
-class InlineImage(NamedTuple):
-    """An image inside the email itself, which its HTML shows by ``cid:`` (RFC 2392).
-
-    Attributes:
-        name: the file's name, shown where a mail client lists it as an attachment.
-        media_type: such as ``image/png``.
-        content_id: unique in the email; without angle brackets.
-        data: the bytes of the file.
-    """
-
-    name: str
-    media_type: str
-    content_id: str
-    data: bytes
 
 
 def encode_request_head(  # noqa: PLR0913 - all that a request consists of
@@ -87,7 +59,7 @@ def encode_request_head(  # noqa: PLR0913 - all that a request consists of
         root["categories"] = list(options.categories)
     if options.asm_group:
         root["asm"] = {"group_id": options.asm_group}
-    root["tracking_settings"] = _tracking_json(
+    root["tracking_settings"] = tracking_json(
         config.tracking.unconditional if tracked is None else tracked
     )
     if scheduled:
@@ -102,7 +74,8 @@ def encode_request_head(  # noqa: PLR0913 - all that a request consists of
     return orjson.dumps(root)[:-1] + b',"personalizations":'
 
 
-def _tracking_json(tracked: Collection[TrackedAction]) -> dict[str, dict[str, bool]]:
+def tracking_json(tracked: Collection[TrackedAction]) -> dict[str, dict[str, bool]]:
+    """Return the setting that only these actions are recorded."""
     return {
         "click_tracking": {"enable": "clicks" in tracked, "enable_text": False},
         "open_tracking": {"enable": "opens" in tracked},

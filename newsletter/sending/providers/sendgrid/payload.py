@@ -1,4 +1,4 @@
-"""Build ``mail/send`` bodies and cut recipients into batches. Pure.
+"""Build the bodies of ``mail/send``. Pure.
 
 What is the same for every recipient is encoded once, in ``prepare_email``. The limits are those of
 Twilio SendGrid's documentation ("Mail Send", "Substitution Tags", "Personalizations").
@@ -6,9 +6,9 @@ Twilio SendGrid's documentation ("Mail Send", "Substitution Tags", "Personalizat
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import orjson
 
@@ -20,10 +20,16 @@ from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, M
 from newsletter.render.email import Email
 from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.render.personalization import personalize_for_recipient
-from newsletter.sending.providers.provider import RequestId
-from newsletter.sending.providers.sendgrid.message_body import (
+from newsletter.sending.providers.prepared_email import (
     InlineImage,
+    PreparedEmail,
+    PreparedRequest,
     ScheduledDelivery,
+    display_name,
+)
+from newsletter.sending.providers.provider import RequestId
+from newsletter.sending.providers.sendgrid.facts import get_max_batch_size
+from newsletter.sending.providers.sendgrid.message_body import (
     encode_request_head,
     iter_email_problems,
 )
@@ -32,57 +38,28 @@ from newsletter.subscribers import Recipient
 MAX_SUBSTITUTION_BYTES = 10_000
 # One recipient can't add more than this to a request: substitutions, name, address, links, ids.
 MAX_RECIPIENT_BYTES = MAX_SUBSTITUTION_BYTES + 4_000
-MAX_NAME_LENGTH = 255
-# How many recipients are encoded at a time to learn the sizes of their personalizations.
-PAGE_SIZE = 1_000
 # Noncharacters (Unicode 23.7) can't be typed, so an editor's text never contains a placeholder: one
 # for a whole JSON value, one for the recipient's token inside a URL.
 VALUE_PLACEHOLDER, TOKEN_PLACEHOLDER = "\ufdd2", "\ufdd3"
 PLACEHOLDER_PATTERN = re.compile(f'"{VALUE_PLACEHOLDER}"|{TOKEN_PLACEHOLDER}'.encode())
 
-PLANNED_FOR_SUBSTITUTIONS = (
-    "this send was planned with several readers per request, but sendgrid.personalize in "
-    "newsletter.yml is per_request now"
-)
-PLANNED_FOR_SUBSTITUTIONS_REMEDY = (
-    "Set it back to substitutions until this send has finished; then change it for the next one."
-)
 
-
-@dataclass(frozen=True, slots=True)
-class PreparedEmail:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendGridEmail(PreparedEmail):
     """An email that is encoded as far as all recipients share it.
 
     Attributes:
-        email: as rendered, with its substitution tokens.
-        config: the newsletter's settings.
         request_head: the request's JSON up to the value of ``personalizations``, which is its last
             key.
         merge_tokens: the merge tags that occur, and for what; empty if each recipient gets a
             separate request.
         personal_links: token -> the recipient's own URL, with ``TOKEN_PLACEHOLDER`` for the
             recipient's token.
-        scheduled: set if SendGrid is to hold the email until a time.
-        inline_images: the images inside the email itself.
-        tracked: what SendGrid is asked to record; ``None`` for what the settings want to be
-            recorded of every reader.
     """
 
-    email: Email
-    config: Config
     request_head: bytes
-    merge_tokens: tuple[tuple[MergeTag, TokenTarget], ...]
-    personal_links: Mapping[str, str]
-    scheduled: ScheduledDelivery | None = None
-    inline_images: Sequence[InlineImage] = ()
-    tracked: frozenset[TrackedAction] | None = None
-
-    def with_tracking(self, tracked: frozenset[TrackedAction]) -> "PreparedEmail":
-        """Return the email, prepared so that SendGrid is asked to record just this."""
-        head = encode_request_head(
-            self.email, self.config, self.scheduled, self.inline_images, tracked=tracked
-        )
-        return replace(self, request_head=head, tracked=tracked)
+    merge_tokens: tuple[tuple[MergeTag, TokenTarget], ...] = ()
+    personal_links: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def per_request(self) -> bool:
@@ -90,29 +67,27 @@ class PreparedEmail:
         return self.config.sendgrid.personalize == "per_request"
 
     @property
-    def batch_size(self) -> int:
-        """The maximum number of recipients in a request."""
-        return 1 if self.per_request else self.config.limits.batch_size
+    def shared_bytes(self) -> int:
+        """How many bytes a request has without recipients."""
+        return len(self.request_head)
 
     @property
-    def always_fits(self) -> bool:
-        """Whether a full batch always fits into a request, whatever its recipients' data."""
-        max_bytes = len(self.request_head) + self.batch_size * MAX_RECIPIENT_BYTES
-        return max_bytes <= self.config.limits.request_bytes
+    def max_recipient_bytes(self) -> int:
+        """How many bytes one recipient can add to a request at most."""
+        return MAX_RECIPIENT_BYTES
 
+    def measure_recipients(self, recipients: Sequence[Recipient]) -> list[int]:
+        """Return how many bytes each recipient adds to a request."""
+        longest_id = RequestId("9" * 20, "9" * 20, "9" * 20)
+        texts = _encode_personalizations(self, recipients, longest_id)
+        return [len(text) + 1 for text in texts]  # one for the comma
 
-class PreparedRequest(NamedTuple):
-    """The body of one request and its recipients.
-
-    Attributes:
-        body: JSON; empty if no recipient is left.
-        recipient_ids: the recipients' ids, in the order of the personalizations.
-        rejected_recipients: id -> why SendGrid would reject any request with this recipient.
-    """
-
-    body: bytes
-    recipient_ids: tuple[int, ...]
-    rejected_recipients: Mapping[int, str]
+    def with_tracking(self, tracked: frozenset[TrackedAction]) -> "SendGridEmail":
+        """Return the email, prepared so that SendGrid is asked to record just this."""
+        head = encode_request_head(
+            self.email, self.config, self.scheduled, self.inline_images, tracked=tracked
+        )
+        return replace(self, request_head=head, tracked=tracked)
 
 
 def prepare_email(
@@ -120,7 +95,7 @@ def prepare_email(
     config: Config,
     scheduled: ScheduledDelivery | None = None,
     inline_images: Sequence[InlineImage] = (),
-) -> PreparedEmail:
+) -> SendGridEmail:
     """Encode what is the same for every recipient.
 
     Args:
@@ -145,8 +120,16 @@ def prepare_email(
         )
     if problems:
         raise SendRefusedError.from_problems(problems)
-    if config.sendgrid.personalize == "per_request":
-        return PreparedEmail(email, config, head, (), {}, scheduled, inline_images)
+    prepared = SendGridEmail(
+        email=email,
+        config=config,
+        max_batch_size=get_max_batch_size(config),
+        scheduled=scheduled,
+        inline_images=inline_images,
+        request_head=head,
+    )
+    if prepared.per_request:
+        return prepared
     urls = {UNSUBSCRIBE_TAG: build_unsubscribe_url, PREFERENCES_TAG: build_preferences_url}
     merge_tokens = tuple(
         (tag, target)
@@ -159,36 +142,11 @@ def prepare_email(
         for tag, build_url in urls.items()
         for target in _used_targets(email, tag)
     }
-    return PreparedEmail(email, config, head, merge_tokens, links, scheduled, inline_images)
-
-
-def split_into_batches(
-    prepared_email: PreparedEmail, recipients: Iterable[Recipient]
-) -> Iterator[tuple[Recipient, ...]]:
-    """Yield the recipients in batches, limited by count and by bytes, in their order."""
-    limit = prepared_email.config.limits.request_bytes
-    request_id = RequestId("9" * 20, "9" * 20, "9" * 20)
-    unread = iter(recipients)
-    batch: list[Recipient] = []
-    size = len(prepared_email.request_head)
-    while page := [*itertools.islice(unread, PAGE_SIZE)]:
-        if prepared_email.always_fits:
-            sizes = [MAX_RECIPIENT_BYTES] * len(page)
-        else:
-            texts = _encode_personalizations(prepared_email, page, request_id)
-            sizes = [len(text) + 1 for text in texts]  # one for the comma
-        for recipient, added in zip(page, sizes, strict=True):
-            if batch and (len(batch) == prepared_email.batch_size or size + added > limit):
-                yield tuple(batch)
-                batch, size = [], len(prepared_email.request_head)
-            batch.append(recipient)
-            size += added
-    if batch:
-        yield tuple(batch)
+    return replace(prepared, merge_tokens=merge_tokens, personal_links=links)
 
 
 def build_request(
-    prepared_email: PreparedEmail, recipients: Iterable[Recipient], request_id: RequestId
+    prepared_email: SendGridEmail, recipients: Iterable[Recipient], request_id: RequestId
 ) -> PreparedRequest:
     """Build the request for one batch, without recipients whom SendGrid would reject.
 
@@ -198,7 +156,7 @@ def build_request(
     accepted = [*recipients]
     if prepared_email.per_request and len(accepted) > 1:
         # All of them would get the first one's copy, with that reader's unsubscribe link.
-        raise SendRefusedError(PLANNED_FOR_SUBSTITUTIONS, remedy=PLANNED_FOR_SUBSTITUTIONS_REMEDY)
+        raise SendRefusedError.from_problems([oversized_batch_problem()])
     personalizations = _encode_personalizations(prepared_email, accepted, request_id)
     reason = f"merge tags take more than {MAX_SUBSTITUTION_BYTES:,} bytes"
     rejected = {
@@ -229,11 +187,14 @@ def build_request(
     return PreparedRequest(body, tuple(recipient.id for recipient in accepted), rejected)
 
 
-def display_name(recipient: Recipient) -> str:
-    """Return the name for the recipient's address, or ``""`` if the API would reject it there."""
-    name = recipient.attributes.get("name", "")
-    is_allowed = name.isprintable() and ";" not in name and "," not in name
-    return name if is_allowed and len(name) <= MAX_NAME_LENGTH else ""
+def oversized_batch_problem() -> Problem:
+    """Return the problem of a batch that was planned before each reader got a request."""
+    return Problem(
+        "this send was planned with several readers per request, but sendgrid.personalize in "
+        "newsletter.yml is per_request now",
+        remedy="Set it back to substitutions until this send has finished; then change it for the "
+        "next one.",
+    )
 
 
 def _used_targets(email: Email, tag: MergeTag) -> tuple[TokenTarget, ...]:
@@ -243,7 +204,7 @@ def _used_targets(email: Email, tag: MergeTag) -> tuple[TokenTarget, ...]:
 
 
 def _encode_personalizations(
-    prepared_email: PreparedEmail, recipients: Sequence[Recipient], request_id: RequestId
+    prepared_email: SendGridEmail, recipients: Sequence[Recipient], request_id: RequestId
 ) -> list[bytes]:
     """Return each recipient's personalization as JSON.
 

@@ -1,19 +1,29 @@
 """Create and cancel scheduled sends in SendGrid's API."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from newsletter.errors import ProviderError
 from newsletter.sending.providers.provider import NoResponse, Response
-from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.outcomes import describe_response
 
 MAX_RESPONSE_BYTES = 65_536
 
 
-def create_batch_id(client: SendGridClient) -> str:
+class JsonApi(Protocol):
+    """What is needed of the client, which has these functions as methods."""
+
+    def get(self, path: str, query: Mapping[str, str], max_bytes: int) -> Response | NoResponse:
+        """GET a path, once."""
+
+    def post(self, path: str, body: bytes) -> Response | NoResponse:
+        """POST JSON to a path, once."""
+
+
+def create_batch_id(client: JsonApi) -> str:
     """Request a batch id under which a send can be scheduled; no email is sent.
 
     Raises:
@@ -29,7 +39,7 @@ def create_batch_id(client: SendGridClient) -> str:
     return batch_id
 
 
-def cancel_scheduled(client: SendGridClient, batch_id: str) -> None:
+def cancel_scheduled(client: JsonApi, batch_id: str) -> None:
     """Cancel the scheduled send with this batch id. Idempotent.
 
     Raises:

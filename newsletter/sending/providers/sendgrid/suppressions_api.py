@@ -1,10 +1,10 @@
 """Fetch SendGrid's suppression lists page by page, with retries."""
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -12,35 +12,23 @@ from newsletter.errors import ProviderError
 from newsletter.sending.providers.provider import Outcome, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.outcomes import classify_response
+from newsletter.sending.providers.suppressions import ProviderSuppression, SuppressionList
 
 PAGE_SIZE = 500
 MAX_ATTEMPTS = 5
 # A group's list has no pages: a million addresses of 40 bytes fit.
 MAX_RESPONSE_BYTES = 64_000_000
 
-# The list's name in the API -> its name on SendGrid's website.
-LIST_LABELS: Mapping[str, str] = {
-    "bounces": "bounces",
-    "invalid_emails": "invalid addresses",
-    "unsubscribes": "global unsubscribes",
-    "group": "group unsubscribes",
-    "spam_reports": "spam reports",
-    "blocks": "blocks",
-}
-
-
-class ProviderSuppression(NamedTuple):
-    """One entry of a suppression list.
-
-    Attributes:
-        address: as SendGrid returns it.
-        at: since when; ``None`` in a group's list, which has no dates.
-        reason: SendGrid's or the mail server's message, or ``""``.
-    """
-
-    address: str
-    at: datetime.datetime | None
-    reason: str
+LISTS = (
+    SuppressionList("bounces", "bounces", "bounced"),
+    SuppressionList("invalid_emails", "invalid addresses", "bounced"),
+    SuppressionList("unsubscribes", "global unsubscribes", "unsubscribed"),
+    SuppressionList("group", "group unsubscribes", "unsubscribed", has_dates=False),
+    SuppressionList("spam_reports", "spam reports", "complained"),
+    # Blocked emails are retried, so blocks change no status.
+    SuppressionList("blocks", "blocks", ""),
+)
+LIST_LABELS = {found.name: found.label for found in LISTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +40,19 @@ class SuppressionClient:
         sleep: waits for a number of seconds.
         now: returns the time, aware.
         backoff: number of failed tries -> seconds to wait before the next one.
+        group: the id of the unsubscribe group, if there is one.
     """
 
     client: SendGridClient
     sleep: Callable[[float], None]
     now: Callable[[], datetime.datetime]
     backoff: Callable[[int], float]
+    group: int | None = None
+
+    @property
+    def lists(self) -> Sequence[SuppressionList]:
+        """The lists, in the order in which they are to be fetched."""
+        return [found for found in LISTS if found.name != "group" or self.group is not None]
 
     def iter_pages(
         self, list_name: str, since: datetime.datetime | None, until: datetime.datetime
@@ -65,13 +60,18 @@ class SuppressionClient:
         """Yield the entries of a list that were created in a period, at most 500 at a time.
 
         Args:
-            list_name: a name in the API: ``bounces``, ``blocks``, ...
+            list_name: a name in ``LISTS``. The whole list of the group is returned.
             since: the start of the period; ``None`` for the whole list.
             until: the end of the period, so that new entries don't shift the pages.
 
         Raises:
             ProviderError: SendGrid refuses, can't be reached, or returns invalid data.
         """
+        if list_name == "group":
+            assert self.group is not None
+            entries = self.get_group(self.group)
+            yield from (entries[n : n + PAGE_SIZE] for n in range(0, len(entries), PAGE_SIZE))
+            return
         query = {"limit": str(PAGE_SIZE), "end_time": str(int(until.timestamp()))}
         if since:
             query["start_time"] = str(int(since.timestamp()))

@@ -16,7 +16,7 @@ from newsletter.sending.providers.sendgrid.client import (
     api_host,
     read_api_key,
 )
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail, build_request
+from newsletter.sending.providers.sendgrid.payload import SendGridEmail, build_request
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
@@ -25,7 +25,7 @@ REQUEST_ID = RequestId("1", "1", "1")
 
 
 @pytest.fixture
-def body(prepared: PreparedEmail, make_readers: MakeReaders) -> bytes:
+def body(prepared: SendGridEmail, make_readers: MakeReaders) -> bytes:
     return build_request(prepared, make_readers(3), REQUEST_ID).body
 
 

@@ -14,13 +14,13 @@ from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.personalization import personalize_for_recipient
+from newsletter.sending.providers.prepared_email import split_into_batches
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import (
     MAX_SUBSTITUTION_BYTES,
-    PreparedEmail,
+    SendGridEmail,
     build_request,
     prepare_email,
-    split_into_batches,
 )
 from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
 from newsletter.subscribers import Recipient
@@ -28,7 +28,7 @@ from newsletter.subscribers import Recipient
 REQUEST_ID = RequestId("7", "42", "3")
 
 
-def only_personalization(prepared: PreparedEmail, reader: Recipient) -> dict[str, Any]:
+def only_personalization(prepared: SendGridEmail, reader: Recipient) -> dict[str, Any]:
     """Return the only personalization of a request for one recipient."""
     body = json.loads(build_request(prepared, [reader], REQUEST_ID).body)
     (entry,) = body["personalizations"]
@@ -40,7 +40,7 @@ def with_name(reader: Recipient, name: str) -> Recipient:
     return reader._replace(attributes={**reader.attributes, "name": name})
 
 
-def test_recipients_keep_their_order(prepared: PreparedEmail, make_readers: MakeReaders) -> None:
+def test_recipients_keep_their_order(prepared: SendGridEmail, make_readers: MakeReaders) -> None:
     readers = make_readers(30)
     body = json.loads(build_request(prepared, readers, REQUEST_ID).body)
     to = [entry["to"][0]["email"] for entry in body["personalizations"]]
@@ -113,7 +113,7 @@ def test_sandbox_and_unsubscribe_group_are_set_only_if_configured(
 
 
 def test_every_personalization_has_one_click_unsubscribe_headers(
-    prepared: PreparedEmail, make_readers: MakeReaders
+    prepared: SendGridEmail, make_readers: MakeReaders
 ) -> None:
     (reader,) = make_readers(1)
     assert only_personalization(prepared, reader)["headers"] == {
@@ -122,7 +122,7 @@ def test_every_personalization_has_one_click_unsubscribe_headers(
     }
 
 
-def test_custom_args_hold_ids_only(prepared: PreparedEmail, make_readers: MakeReaders) -> None:
+def test_custom_args_hold_ids_only(prepared: SendGridEmail, make_readers: MakeReaders) -> None:
     (reader,) = make_readers(1)
     assert only_personalization(prepared, reader)["custom_args"] == {
         "nl_send": "7",
@@ -132,7 +132,7 @@ def test_custom_args_hold_ids_only(prepared: PreparedEmail, make_readers: MakeRe
     }
 
 
-def test_substitutions_hold_used_tokens_escaped_for_their_context(prepared: PreparedEmail) -> None:
+def test_substitutions_hold_used_tokens_escaped_for_their_context(prepared: SendGridEmail) -> None:
     attributes = {"email": "a@example.com", "name": '<Ö & "x">', "city": "St. John's / NL"}
     reader = Recipient(1, "a@example.com", "a@example.com", "tok", attributes)
     assert only_personalization(prepared, reader)["substitutions"] == {
@@ -153,14 +153,14 @@ def test_email_without_tokens_has_no_substitutions(email: Email, make_readers: M
 
 
 @pytest.mark.parametrize("name", ["", "Smith, Ada", "Ada; Bo", "Ada\nBcc: x", "x" * 300])
-def test_name_that_the_api_rejects_is_omitted(prepared: PreparedEmail, name: str) -> None:
+def test_name_that_the_api_rejects_is_omitted(prepared: SendGridEmail, name: str) -> None:
     attributes = {"email": "a@example.com", "name": name}
     reader = Recipient(1, "a@example.com", "a@example.com", "tok", attributes)
     assert only_personalization(prepared, reader)["to"] == [{"email": "a@example.com"}]
 
 
 def test_recipient_with_too_large_substitutions_is_rejected(
-    prepared: PreparedEmail, make_readers: MakeReaders
+    prepared: SendGridEmail, make_readers: MakeReaders
 ) -> None:
     readers = make_readers(3)
     readers[1] = with_name(readers[1], "ö" * 2_600)
@@ -171,7 +171,7 @@ def test_recipient_with_too_large_substitutions_is_rejected(
 
 
 def test_body_is_empty_if_all_recipients_are_rejected(
-    prepared: PreparedEmail, make_readers: MakeReaders
+    prepared: SendGridEmail, make_readers: MakeReaders
 ) -> None:
     (reader,) = make_readers(1)
     assert build_request(prepared, [with_name(reader, "x" * 20_000)], REQUEST_ID).body == b""
@@ -222,7 +222,7 @@ def test_personalization_is_the_same_in_a_batch_as_alone(names: list[str]) -> No
         assert personalization["substitutions"]["-nl0h-"] == expected["html"]
 
 
-def test_batches_are_limited_by_count(prepared: PreparedEmail, make_readers: MakeReaders) -> None:
+def test_batches_are_limited_by_count(prepared: SendGridEmail, make_readers: MakeReaders) -> None:
     readers = make_readers(25)
     batches = list(split_into_batches(prepared, iter(readers)))
     assert [len(batch) for batch in batches] == [10, 10, 5]
@@ -284,7 +284,7 @@ def test_email_larger_than_a_request_is_refused(email: Email) -> None:
 
 
 def test_substitution_limit_counts_bytes_of_json(
-    prepared: PreparedEmail, make_readers: MakeReaders
+    prepared: SendGridEmail, make_readers: MakeReaders
 ) -> None:
     (reader,) = make_readers(1)
     for length in range(4_000, 6_000, 97):

@@ -7,13 +7,10 @@ from sending_fixtures import FakeObserver, configured
 
 from newsletter.errors import ProviderError
 from newsletter.render.email import Email
+from newsletter.sending.providers.prepared_email import ScheduledDelivery
 from newsletter.sending.providers.provider import RequestId, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.providers.sendgrid.message_body import ScheduledDelivery
-from newsletter.sending.providers.sendgrid.payload import (
-    build_request,
-    prepare_email,
-)
+from newsletter.sending.providers.sendgrid.payload import build_request, prepare_email
 from newsletter.sending.providers.sendgrid.scheduled_sends import cancel_scheduled, create_batch_id
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults

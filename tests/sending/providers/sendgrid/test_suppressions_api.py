@@ -9,9 +9,9 @@ from sending_fixtures import FakeObserver
 from newsletter.errors import ProviderError
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.suppressions_api import (
-    ProviderSuppression,
     SuppressionClient,
 )
+from newsletter.sending.providers.suppressions import ProviderSuppression
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.retry_policy import backoff_seconds

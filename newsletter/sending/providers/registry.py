@@ -1,0 +1,43 @@
+"""Choose the provider that a newsletter is sent through: the one place that names it.
+
+There is one so far. A setting that chooses would be read here.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from newsletter.config import Config
+from newsletter.sending.providers.provider import Provider, ProviderFacts
+from newsletter.sending.providers.sendgrid.facts import FACTS as SENDGRID_FACTS
+
+
+class ProviderEntry(NamedTuple):
+    """A provider that can be chosen.
+
+    Attributes:
+        facts: what is true of it whatever the settings are.
+        make: returns it, used as the settings say.
+    """
+
+    facts: ProviderFacts
+    make: Callable[[Config], Provider]
+
+
+def _make_sendgrid(config: Config) -> Provider:
+    # Encodes and sends: commands that only read the ledger don't need it.
+    from newsletter.sending.providers.sendgrid.provider import SendGridProvider
+
+    return SendGridProvider(config)
+
+
+chosen = ProviderEntry(SENDGRID_FACTS, _make_sendgrid)
+
+
+def get_facts() -> ProviderFacts:
+    """Return the facts of the provider that sends go through."""
+    return chosen.facts
+
+
+def get_provider(config: Config) -> Provider:
+    """Return the provider, used as the settings say."""
+    return chosen.make(config)
