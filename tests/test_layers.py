@@ -47,6 +47,19 @@ def test_rendering_uses_only_the_parse_module_of_urllib() -> None:
     assert used <= {"urllib.parse"}
 
 
+@pytest.mark.parametrize("folder", ["ledger", "planning", "delivery"])
+def test_no_provider_is_named_where_every_provider_is_meant(folder: str) -> None:
+    # Messages take its name from ``newsletter.sending.providers.registry``.
+    named = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in sorted((ROOT / "newsletter" / "sending" / folder).rglob("*"))
+        if path.suffix != ".pyc" and path.is_file()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search("sendgrid|twilio", line, re.IGNORECASE)
+    ]
+    assert not named
+
+
 def test_folders_have_few_modules() -> None:
     # The folder of rules has one module per topic, and that of migrations only grows.
     large = {
@@ -87,6 +100,21 @@ def test_folders_have_few_modules() -> None:
             "Layers of sending",
         ),
         ("sending/anything.py", "", "Layers of sending"),
+        (
+            "sending/service.py",
+            "import newsletter.sending.providers.sendgrid.client",
+            "Only the registry of providers imports a provider",
+        ),
+        (
+            "cli/send/send.py",
+            "def f():\n    import newsletter.sending.providers.sendgrid.facts",
+            "Only the registry of providers imports a provider",
+        ),
+        (
+            "sending/providers/sendgrid/payload.py",
+            "import newsletter.sending.delivery.claim",
+            "Layers of sending",
+        ),
     ],
 )
 def test_violation_is_detected(copy: Path, module: str, violation: str, contract: str) -> None:

@@ -20,8 +20,8 @@ from newsletter.sending.ledger.record import Ledger, Send, get_ledger_time, get_
 from newsletter.sending.ledger.send_phase import get_send_phase, is_recallable, was_recalled
 from newsletter.sending.planning.schedule_text import (
     AFTER_TIME_REASON,
-    LATE_REASON,
     describe_schedule,
+    late_reason,
 )
 from newsletter.sending.providers.provider import ProviderClient
 
@@ -92,7 +92,7 @@ def recall_send(ledger: Ledger, send_record: Send, client: ProviderClient) -> Se
         raise ProviderError(reason, remedy="Run the same command again in a minute.")
     recalled = record_recall(ledger, send_record)
     if not was_recalled(recalled):
-        record_unconfirmed_recall(ledger, recalled, LATE_REASON)
+        record_unconfirmed_recall(ledger, recalled, late_reason(recalled))
         raise ProviderError(
             "SendGrid has confirmed the cancellation, but less than 10 minutes before the "
             "scheduled time, when it guarantees nothing",

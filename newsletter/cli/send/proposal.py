@@ -90,7 +90,7 @@ def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, st
 def catch_up_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
     """Return the rows that say what a catch-up adds to; none for another send."""
     from newsletter.sending.planning.catch_up import describe_freezing, format_retry_commands
-    from newsletter.sending.planning.catch_up_audience import REFUSED
+    from newsletter.sending.planning.catch_up_audience import refused_reason
 
     if not proposal.catch_up:
         return []
@@ -103,7 +103,7 @@ def catch_up_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
     if proposal.catch_up.has_changed:
         words = f"what was {verb} on {day} is sent"
         rows.append(("content", f"files, templates or settings have changed since; {words}"))
-    if proposal.excluded.get(REFUSED):
+    if proposal.excluded.get(refused_reason(parent)):
         commands = format_retry_commands(proposal.catch_up.refused)
         rows.append(("refused", f"retry them with: {commands}"))
     return rows

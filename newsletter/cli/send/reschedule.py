@@ -88,7 +88,7 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
         raise click.UsageError("--hold-at-sendgrid and --local require --at")
     with open_send_context(issue) as context:
         config = context.project.config
-        place = choose_waiting_place(local=local, hold_at_sendgrid=hold_at_sendgrid)
+        place = choose_waiting_place(local=local, at_provider=hold_at_sendgrid)
         scheduled_time = parse_schedule(
             context.ledger,
             config,
@@ -120,7 +120,7 @@ def _keep_place(send: "Send", place: "WaitingPlace") -> "WaitingPlace":
     """Return where it waits: where it waited before, if no option is given."""
     if place != "here" or not send.scheduled_at:
         return place
-    return "sendgrid" if send.provider_batch_id else "here_unseen"
+    return "provider" if send.provider_batch_id else "here_unseen"
 
 
 def _print_reschedule(

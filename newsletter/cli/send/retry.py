@@ -48,6 +48,7 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     from newsletter.sending.planning.frozen_article import require_new_article
     from newsletter.sending.planning.frozen_content import load_frozen_email
     from newsletter.sending.planning.proposal import recipient_state_condition
+    from newsletter.sending.providers.registry import get_provider
     from newsletter.sending.service import resume
 
     with open_send_context(issue) as context:
@@ -65,9 +66,8 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
             echo(f"SendGrid refused {pluralize(rejected, 'reader')} of {context.send.slug}.")
         if rejected and not yes:
             confirm_count(rejected, "send again")
-        batch_size = context.project.config.limits.batch_size
-        if context.project.config.sendgrid.personalize == "per_request":
-            batch_size = 1
+        config = context.project.config
+        batch_size = min(config.limits.batch_size, get_provider(config).max_batch_size)
         pause_cancel_retry.retry_rejected(
             context.ledger, context.send, min(batch_size, context.send.limit_per_hour or batch_size)
         )

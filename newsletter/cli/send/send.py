@@ -188,7 +188,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             project.config,
             at,
             undo_window,
-            place=choose_waiting_place(local=local, hold_at_sendgrid=hold_at_sendgrid),
+            place=choose_waiting_place(local=local, at_provider=hold_at_sendgrid),
             limit_per_hour=limit_per_hour,
         )
         options = SendOptions(

@@ -50,7 +50,7 @@ def mark_in_flight(
 
     Returns:
         The batches to send; a batch without a body is dropped. ``None`` if the send was stopped
-        meanwhile, or SendGrid has asked for a pause: then all of them are ready again.
+        meanwhile, or the provider has asked for a pause: then all of them are ready again.
 
     Raises:
         SendRefusedError: another sender has taken over a batch.

@@ -6,6 +6,7 @@ from datetime import datetime
 from newsletter.errors import Problem
 from newsletter.sending.delivery.record_results import BatchResult
 from newsletter.sending.providers.provider import Outcome
+from newsletter.sending.providers.registry import get_facts
 
 
 def describe_result(result: BatchResult, format_time: Callable[[datetime], str]) -> str:
@@ -18,9 +19,9 @@ def describe_result(result: BatchResult, format_time: Callable[[datetime], str])
         return f"{name} was refused as a whole ({message}); trying its halves"
     if action.recipient_errors or action.batch_state == "rejected":
         rejected = f"{len(action.recipient_errors) or size:,} of {size:,} readers"
-        return f"{name}: SendGrid refused {rejected}: {message}"
+        return f"{name}: {get_facts().name} refused {rejected}: {message}"
     if outcome.kind == "throttled" and action.retry_at:
-        return f"SendGrid asks for a pause; resuming at {format_time(action.retry_at)}"
+        return f"{get_facts().name} asks for a pause; resuming at {format_time(action.retry_at)}"
     if outcome.kind == "not_sent":
         return f"{name}: {message}; nothing was sent, trying again"
     return ""
@@ -43,9 +44,12 @@ def unrecorded_problem(batch_number: int, outcome: Outcome, slug: str) -> Proble
             command = f"settle it with: {resolve} --accepted {batch_number}"
         case "unknown":
             message = f"may have been sent ({outcome.message}), and that could not be recorded"
-            command = f"let SendGrid's events settle it: newsletter reconcile {slug}"
+            command = f"let {get_facts().name}'s events settle it: newsletter reconcile {slug}"
         case "rejected" | "blocked":
-            message = f"was refused by SendGrid ({outcome.message}), and that could not be recorded"
+            message = (
+                f"was refused by {get_facts().name} ({outcome.message}), and that could not be "
+                "recorded"
+            )
             command = f"send it again with: {resolve} --resend {batch_number}"
         case "throttled" | "not_sent":
             message = f"was not sent ({outcome.message}), and that could not be recorded"

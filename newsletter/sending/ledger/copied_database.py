@@ -32,6 +32,7 @@ from newsletter.db.schema import (
     transactional_email,
 )
 from newsletter.errors import Problem, SendRefusedError
+from newsletter.sending.providers.registry import get_facts
 
 _UNFINISHED_STATES = ("frozen", "running", "paused", "blocked", "needs_review")
 
@@ -112,7 +113,7 @@ def require_adopted(connection: sa.Connection) -> None:
 
 
 def require_recall_allowed(connection: sa.Connection, issue: str) -> None:
-    """Refuse to cancel, from a copy, what SendGrid holds for the original.
+    """Refuse to cancel, from a copy, what the provider holds for the original.
 
     The original would not learn of it: there the send goes on as scheduled, and no reader gets it.
 
@@ -121,8 +122,8 @@ def require_recall_allowed(connection: sa.Connection, issue: str) -> None:
     """
     if copied := _load_copy(connection):
         raise SendRefusedError(
-            f"SendGrid may hold {issue} for the original of this database, which is a copy as of "
-            f"{copied.as_of_text}; the original would not learn that it is cancelled",
+            f"{get_facts().name} may hold {issue} for the original of this database, which is a "
+            f"copy as of {copied.as_of_text}; the original would not learn that it is cancelled",
             remedy="Cancel it there. If this is the database to send from now on, run: "
             "newsletter db adopt",
         )

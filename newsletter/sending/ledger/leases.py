@@ -13,6 +13,7 @@ from newsletter.config import Config
 from newsletter.db import read_transaction
 from newsletter.db.schema import attempt, batch, send_recipient
 from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.sending.providers.registry import get_request_timeout
 
 # The longest that the settings allow. A lease that ends later was taken before the clock was set
 # back.
@@ -43,8 +44,7 @@ def find_held_batches(ledger: Ledger, send_record: Send) -> HeldBatches | None:
 
 def lease_length(config: Config) -> datetime.timedelta:
     """Return how long a claim is valid without renewal: longer than any request can take."""
-    longest = config.sendgrid.connect_timeout + config.sendgrid.read_timeout
-    return datetime.timedelta(seconds=2 * longest + 60)
+    return datetime.timedelta(seconds=2 * get_request_timeout(config) + 60)
 
 
 def expire_leases(ledger: Ledger, send_record: Send) -> int:

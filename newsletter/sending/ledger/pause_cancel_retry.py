@@ -30,12 +30,12 @@ def pause_send(ledger: Ledger, send_record: Send) -> None:
 def cancel_send(ledger: Ledger, send_record: Send) -> int:
     """Drop every batch that was not sent; return how many recipients were in them.
 
-    Requests in flight are completed and counted. What SendGrid holds is cancelled by
-    ``newsletter.sending.recall``; the id for it is kept only if SendGrid may hold anything.
+    Requests in flight are completed and counted. What the provider holds is cancelled by
+    ``newsletter.sending.recall``; the id for it is kept only if it may hold anything.
 
     Raises:
         SendRefusedError: the send can't be cancelled in its state, or was changed meanwhile; or
-            SendGrid may hold it for the original of this database, which is a copy.
+            the provider may hold it for the original of this database, which is a copy.
     """
     in_send = batch.c.send_id == send_record.id
     not_sent = sa.and_(in_send, batch.c.state.in_(("ready", "claimed")))
@@ -75,8 +75,8 @@ def cancel_send(ledger: Ledger, send_record: Send) -> int:
 def retry_rejected(ledger: Ledger, send_record: Send, batch_size: int) -> int:
     """Put all rejected recipients into new batches; return how many there are.
 
-    A rejected recipient has never been sent the email: SendGrid accepts no part of a request that
-    it rejects.
+    A rejected recipient has never been sent the email: the provider accepts no part of a request
+    that it rejects.
 
     Args:
         ledger: the ledger.
@@ -100,7 +100,9 @@ def retry_rejected(ledger: Ledger, send_record: Send, batch_size: int) -> int:
         _change_send_state(connection, ledger, send_record, "retry")
         rejected = connection.execute(rejected_query).all()
         if not rejected:
-            raise NothingToDoError(f"SendGrid refused no reader of {send_record.issue}")
+            raise NothingToDoError(
+                f"{send_record.provider_name} refused no reader of {send_record.issue}"
+            )
         # Those who have agreed to be tracked and those who haven't stay apart.
         for _, group in groupby(rejected, attrgetter("variant")):
             rows = [*group]

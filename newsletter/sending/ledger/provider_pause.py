@@ -12,7 +12,7 @@ from newsletter.db.schema import provider_pause
 
 
 def provider_paused_condition(now: sa.BindParameter[datetime.datetime]) -> sa.ColumnElement[bool]:
-    """Return a condition that holds while SendGrid has asked all senders to wait."""
+    """Return a condition that holds while the provider has asked all senders to wait."""
     return sa.exists().where(provider_pause.c.paused_until > now)
 
 

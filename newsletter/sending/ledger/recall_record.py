@@ -13,6 +13,7 @@ from newsletter.db.bulk import column_in
 from newsletter.db.schema import attempt, batch, send, send_recipient
 from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_error, get_send
 from newsletter.sending.ledger.send_phase import DISPROVED_REASON, was_recalled
+from newsletter.sending.providers.registry import get_facts
 from newsletter.subscribers.send_names import (
     RECALLED_MARK,
     get_original_issue,
@@ -21,8 +22,9 @@ from newsletter.subscribers.send_names import (
 )
 from newsletter.subscribers.tracking_record import delete_tracking
 
-REPLACED_REASON = (
-    "SendGrid delivered the earlier send of this issue, although it had confirmed its cancellation"
+_REPLACED_REASON = (
+    "{provider} delivered the earlier send of this issue, although it had confirmed its "
+    "cancellation"
 )
 
 
@@ -41,7 +43,7 @@ def count_live_requests(ledger: Ledger, send_record: Send) -> int:
 
 
 def record_recall(ledger: Ledger, send_record: Send) -> Send:
-    """Record that SendGrid has confirmed the cancellation now; return the send.
+    """Record that the provider has confirmed the cancellation now; return the send.
 
     After a clock that was set back, the time is never before that of the last request. An earlier
     confirmation stays: of two commands at the same time, the second may come too late.
@@ -71,7 +73,7 @@ def record_recall(ledger: Ledger, send_record: Send) -> Send:
 
 
 def record_unconfirmed_recall(ledger: Ledger, send_record: Send, reason: str) -> None:
-    """Record why it is not certain that a cancelled send is cancelled at SendGrid."""
+    """Record why it is not certain that a cancelled send is cancelled at the provider."""
     with ledger.engine.begin() as connection:
         connection.execute(
             sa.update(send)
@@ -83,7 +85,7 @@ def record_unconfirmed_recall(ledger: Ledger, send_record: Send, reason: str) ->
 def withdraw_disproved_recalls(
     connection: sa.Connection, send_ids: Collection[int]
 ) -> Sequence[str]:
-    """Forget the recall of sends that SendGrid has delivered all the same; return their names.
+    """Forget the recall of sends that the provider has delivered all the same; return their names.
 
     Args:
         connection: the transaction in which the events were recorded.
@@ -94,7 +96,7 @@ def withdraw_disproved_recalls(
     return connection.scalars(
         sa.update(send)
         .where(column_in(connection, send.c.id, send_ids), send.c.recalled_at.is_not(None))
-        .values(recalled_at=None, reason=DISPROVED_REASON)
+        .values(recalled_at=None, reason=f"{get_facts().name} {DISPROVED_REASON}")
         .returning(send.c.issue)
     ).all()
 
@@ -117,7 +119,7 @@ def pause_replacing_sends(connection: sa.Connection, names: Collection[str]) -> 
     return connection.scalars(
         sa.update(send)
         .where(is_replacement, send.c.state.in_(("frozen", "running")))
-        .values(state="paused", reason=REPLACED_REASON)
+        .values(state="paused", reason=_REPLACED_REASON.format(provider=get_facts().name))
         .returning(send.c.issue)
     ).all()
 

@@ -13,13 +13,13 @@ PAGE_SIZE = 5_000
 
 # For the other states, the ledger holds a reason.
 STATE_REASONS: Mapping[str, str] = {
-    "accepted": "accepted by SendGrid",
+    "accepted": "accepted by {provider}",
     "unknown": "may or may not have it",
     "pending": "not sent yet",
 }
-RECALLED_REASON = "accepted by SendGrid, then cancelled"
+RECALLED_REASON = "accepted by {provider}, then cancelled"
 UNCERTAIN_REASON = (
-    "may or may not have it: accepted by SendGrid, which has not confirmed in time that it is "
+    "may or may not have it: accepted by {provider}, which has not confirmed in time that it is "
     "cancelled"
 )
 
@@ -68,7 +68,8 @@ def iter_recipients(
     Args:
         connection: in a transaction.
         send_record: the send.
-        only_missed: leave out the recipients whom SendGrid has accepted, if it may deliver to them.
+        only_missed: leave out the recipients whom the provider has accepted, if it may deliver to
+            them.
     """
     recipients = send_recipient.c
     query = (
@@ -113,13 +114,17 @@ def describe_recipient_state(
         recipient_error: the error that the ledger holds for this recipient, or ``""``.
         batch_error: the error that it holds for the recipient's batch, or ``""``.
     """
+    reason = STATE_REASONS.get(state, batch_error)
+    if state == "accepted":
+        reason = reason.format(provider=send_record.provider_name)
     if state in {"accepted", "unknown"} and _is_cancelled_at_provider(send_record):
-        return RECALLED_REASON if was_recalled(send_record) else UNCERTAIN_REASON
+        reason = RECALLED_REASON if was_recalled(send_record) else UNCERTAIN_REASON
+        return reason.format(provider=send_record.provider_name)
     if state == "unknown" and batch_error:
-        return f"{STATE_REASONS[state]}: {batch_error}"
+        return f"{reason}: {batch_error}"
     if state == "pending" and send_record.state in {"paused", "blocked", "cancelled"}:
-        return f"{STATE_REASONS[state]}; the send is {send_record.state}: {send_record.reason}"
-    return recipient_error or STATE_REASONS.get(state, batch_error)
+        return f"{reason}; the send is {send_record.state}: {send_record.reason}"
+    return recipient_error or reason
 
 
 def _is_cancelled_at_provider(send_record: Send) -> bool:

@@ -15,7 +15,6 @@ from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.resolve import update_send_state
 from newsletter.sending.ledger.state_machine import AttemptEvidence, classify_evidence
 
-ACCEPTED_REASON = "accepted: proven by SendGrid's events"
 # An event older than the attempt belongs to another email; clocks may differ by this much.
 CLOCK_SKEW = datetime.timedelta(hours=1)
 
@@ -55,7 +54,7 @@ def reconcile_send(ledger: Ledger, send_record: Send) -> ReconcileResult:
                 continue
             evidence = classify_evidence(row.state, row.outcome, has_later_attempt=row.later)
             if evidence == "accepted":
-                accepted_recipients += _mark_accepted(connection, row.id)
+                accepted_recipients += _mark_accepted(connection, row.id, send_record.provider_name)
             batches[evidence].append(row.number)
         state = update_send_state(connection, ledger, send_record)
     return ReconcileResult(
@@ -101,12 +100,13 @@ def _select_attempts_with_events(send_record: Send) -> sa.Select[Any]:
     )
 
 
-def _mark_accepted(connection: sa.Connection, batch_id: int) -> int:
+def _mark_accepted(connection: sa.Connection, batch_id: int, provider_name: str) -> int:
+    reason = f"accepted: proven by {provider_name}'s events"
     unproven = ("unknown", "ready", "dropped")
     updated = connection.execute(
         sa.update(batch)
         .where(batch.c.id == batch_id, batch.c.state.in_(unproven))
-        .values(state="accepted", error=ACCEPTED_REASON, retry_at=None)
+        .values(state="accepted", error=reason, retry_at=None)
     )
     if updated.rowcount != 1:  # a sender has just claimed it, or another attempt proved it accepted
         return 0

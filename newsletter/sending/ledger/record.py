@@ -16,6 +16,7 @@ from newsletter.db.schema import batch, send, send_recipient
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.provider_pause import select_paused_until
+from newsletter.sending.providers.registry import get_facts
 from newsletter.subscribers.send_names import get_original_issue
 from newsletter.subscribers.tracking_record import insert_tracking
 
@@ -65,8 +66,8 @@ class Send:
         reason: why it stopped, if it did.
         finished_at: when its last batch was completed.
         scheduled_at: when it goes out; ``None`` for at once.
-        provider_batch_id: SendGrid's id for what it holds until then, empty if it holds nothing.
-        recalled_at: when SendGrid cancelled that.
+        provider_batch_id: the provider's id for what it holds until then; empty if nothing.
+        recalled_at: when the provider cancelled that.
         undo_seconds: length of the undo window, 0 without one.
         limit_per_hour: recipients, 0 for no limit.
         plan_sha: the plan's checksum, from ``frozen_content.compute_plan_checksum``.
@@ -102,6 +103,11 @@ class Send:
         return self.issue[11:]
 
     @property
+    def provider_name(self) -> str:
+        """The provider that it goes through, as messages name it."""
+        return get_facts().name
+
+    @property
     def send_command(self) -> str:
         """The command that plans it anew as it is now, or starts it."""
         if self.parent_id is None:
@@ -117,7 +123,7 @@ class Send:
 
     @property
     def is_scheduled_locally(self) -> bool:
-        """Whether it waits for its time on this machine, and not at SendGrid."""
+        """Whether it waits for its time on this machine, and not at the provider."""
         return self.state == "frozen" and bool(self.scheduled_at) and not self.provider_batch_id
 
 

@@ -11,8 +11,9 @@ from newsletter.subscribers.recalled_sends import is_recalled
 # Besides these, a phase is one of ``newsletter.db.schema.SEND_STATES``.
 SendPhase = str
 
-# Of a send that was recalled, until an event proved that a reader's server has got it.
-DISPROVED_REASON = "SendGrid delivered it, although it had confirmed the cancellation"
+# Of a send that was recalled, until an event proved that a reader's server has got it; after the
+# provider's name.
+DISPROVED_REASON = "delivered it, although it had confirmed the cancellation"
 
 
 def get_send_phase(send_record: Send, now: datetime.datetime) -> SendPhase:
@@ -20,11 +21,11 @@ def get_send_phase(send_record: Send, now: datetime.datetime) -> SendPhase:
 
     Returns:
         - ``planned``: nothing happens until the editor sends it, even if it has a time: a send that
-          SendGrid was to hold, and of which nothing was handed over.
+          the provider was to hold, and of which nothing was handed over.
         - ``waiting``: it waits for its time on this machine.
-        - ``held``: SendGrid has all of it, and delivers it at its time.
-        - ``recalled``: SendGrid has confirmed in time that it discards what it held.
-        - ``uncertain``: it was cancelled, but SendGrid has not confirmed it in time.
+        - ``held``: the provider has all of it, and delivers it at its time.
+        - ``recalled``: the provider has confirmed in time that it discards what it held.
+        - ``uncertain``: it was cancelled, but the provider has not confirmed it in time.
         - otherwise, the state.
     """
     if send_record.state == "frozen":
@@ -39,14 +40,14 @@ def get_send_phase(send_record: Send, now: datetime.datetime) -> SendPhase:
 
 
 def was_recalled(send_record: Send) -> bool:
-    """Return whether SendGrid has confirmed in time that it discards the send: nobody has it."""
+    """Return whether the provider has confirmed in time that nobody gets the send."""
     return send_record.state == "cancelled" and is_recalled(
         send_record.scheduled_at, send_record.recalled_at
     )
 
 
 def is_held(send_record: Send, now: datetime.datetime) -> bool:
-    """Return whether SendGrid holds what was handed over so far, and nobody has cancelled it."""
+    """Return whether the provider holds what was handed over, and nobody has cancelled it."""
     return (
         send_record.state not in {"frozen", "cancelled"}
         and bool(send_record.provider_batch_id)
@@ -56,12 +57,12 @@ def is_held(send_record: Send, now: datetime.datetime) -> bool:
 
 
 def is_recallable(send_record: Send, now: datetime.datetime) -> bool:
-    """Return whether SendGrid may hold emails of the send that can still be cancelled there."""
+    """Return whether the provider may hold emails of the send that can still be cancelled there."""
     return (
         send_record.state != "frozen"
         and bool(send_record.provider_batch_id)
         and send_record.recalled_at is None
-        and send_record.reason != DISPROVED_REASON
+        and not send_record.reason.endswith(DISPROVED_REASON)
         and send_record.scheduled_at is not None
         and send_record.scheduled_at > now
     )

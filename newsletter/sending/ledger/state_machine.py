@@ -36,7 +36,7 @@ STATE_PHRASES: Mapping[str, str] = {
     "frozen": "is planned and has not been started",
     "running": "is being sent",
     "paused": "is paused",
-    "blocked": "was blocked by SendGrid",
+    "blocked": "was blocked by {provider}",
     "needs_review": "was sent, but some batches are unknown",
     "done": "was sent",
     "cancelled": "was cancelled",
@@ -81,10 +81,12 @@ def next_state(command: SendCommand, send_record: Send, now: datetime.datetime) 
         return "cancelled"
     if state := TRANSITIONS[command].get(send_record.state):
         return state
+    phrase = STATE_PHRASES[send_record.state].format(provider=send_record.provider_name)
     if (command, send_record.state) in WITHOUT_EFFECT:
-        raise NothingToDoError(f"{send_record.issue} {STATE_PHRASES[send_record.state]} already")
+        raise NothingToDoError(f"{send_record.issue} {phrase} already")
     phase = get_send_phase(send_record, now)
-    phrase = "is scheduled" if phase == "waiting" else STATE_PHRASES[send_record.state]
+    if phase == "waiting":
+        phrase = "is scheduled"
     template = COMMAND_REMEDIES.get((command, send_record.state), "")
     if phase == "waiting" and command != "pause":
         is_due = send_record.scheduled_at is not None and send_record.scheduled_at <= now
@@ -113,8 +115,8 @@ def classify_evidence(
 ) -> AttemptEvidence:
     """Return what an event with the ids of one attempt of a batch proves.
 
-    Any event is proof, even a bounce: SendGrid accepts a request as a whole or not at all, and
-    creates events only for accepted requests.
+    Any event is proof, even a bounce: a provider accepts a batch as a whole or not at all, and
+    creates events only for what it has accepted.
 
     Args:
         batch_state: the state of the batch.

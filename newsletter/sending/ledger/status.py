@@ -11,6 +11,7 @@ from newsletter.db import read_transaction
 from newsletter.db.schema import batch, provider_pause, send, send_recipient
 from newsletter.sending.ledger.record import Ledger, Send, replaced_error
 from newsletter.sending.ledger.send_phase import SendPhase, get_send_phase, is_held
+from newsletter.sending.providers.registry import get_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class SendStatus:
 
     @property
     def is_held_by_provider(self) -> bool:
-        """Whether SendGrid holds emails until the send's time."""
+        """Whether the provider holds emails until the send's time."""
         has_any = any(self.recipients_by_state.get(name) for name in ("accepted", "unknown"))
         return is_held(self.send, self.now) and has_any
 
@@ -95,7 +96,7 @@ class SendStatus:
             "reason": send.reason,
             "frozen_at": _format_time(send.frozen_at),
             "scheduled_at": _format_time(send.scheduled_at),
-            "held_by_sendgrid": self.is_held_by_provider,
+            f"held_by_{get_facts().key}": self.is_held_by_provider,
             "recalled_at": _format_time(send.recalled_at),
             "finished_at": _format_time(send.finished_at),
             "waits_until": _format_time(self.next_claim_time),

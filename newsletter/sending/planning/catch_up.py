@@ -24,9 +24,9 @@ from newsletter.sending.ledger.record import (
 from newsletter.sending.ledger.send_phase import get_send_phase, was_recalled
 from newsletter.sending.planning.catch_up_audience import (
     PLANNED_BEFORE,
-    REFUSED,
     count_catch_up_exclusions,
     exclude_earlier_recipients,
+    refused_reason,
 )
 from newsletter.sending.planning.frozen_article import is_issue_changed, load_frozen_article
 from newsletter.sending.planning.frozen_content import load_frozen_email, load_prepared_email
@@ -242,7 +242,7 @@ def _find_parts(ledger: Ledger, parent: Send, state: str) -> tuple[Send, ...]:
 
 
 def format_retry_commands(refused: Sequence[Send]) -> str:
-    """Format the commands that send again to readers whom SendGrid has refused."""
+    """Format the commands that send again to readers whom the provider has refused."""
     return "; ".join(f"newsletter retry {part.slug}" for part in refused)
 
 
@@ -259,9 +259,11 @@ def _nobody_joined_error(
             f"Planned before and left out: {left_out:,}, who had left the list when it was their "
             "turn, or whose send was cancelled. They are not sent it again"
         )
-    if refused_count := excluded.get(REFUSED):
+    if refused_count := excluded.get(refused_reason(parent)):
         commands = format_retry_commands(refused)
-        remedies.append(f"SendGrid refused {refused_count:,}. Retry the refused with: {commands}")
+        remedies.append(
+            f"{parent.provider_name} refused {refused_count:,}. Retry the refused with: {commands}"
+        )
     if uncertain:
         commands = "; ".join(f"newsletter status {part.slug}" for part in uncertain)
         remedies.append(f"Some may or may not have it, see: {commands}")

@@ -16,7 +16,6 @@ from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subs
 from newsletter.subscribers.audience import OUTSIDE_SEGMENT
 
 HAVE_IT = "have it already"
-REFUSED = "refused by SendGrid"
 PLANNED_BEFORE = "planned before and left out"
 # Of an unknown recipient nobody knows, so they count as having it; a pending one will get it.
 _HAVING_STATES = ("accepted", "unknown", "pending")
@@ -39,6 +38,11 @@ def exclude_earlier_recipients(
         besides: catch-ups that don't count, since they are to be replaced.
     """
     return sa.and_(condition, sa.not_(_is_recipient(connection, parent, besides)))
+
+
+def refused_reason(parent: Send) -> str:
+    """Return why readers are left out whom the provider has refused."""
+    return f"refused by {parent.provider_name}"
 
 
 def count_catch_up_exclusions(
@@ -69,7 +73,7 @@ def count_catch_up_exclusions(
     left_out = listed_recipient_condition(parent.id, *_LEFT_OUT_STATES, besides=besides)
     not_recipient = sa.not_(_is_recipient(connection, parent, besides))
     counts = {
-        REFUSED: count(sa.and_(refused, sa.not_(have_it))),
+        refused_reason(parent): count(sa.and_(refused, sa.not_(have_it))),
         PLANNED_BEFORE: count(sa.and_(left_out, sa.not_(refused), sa.not_(have_it))),
     }
     # All other recipients: on a large list, faster than to look for each one.

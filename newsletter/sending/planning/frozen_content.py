@@ -40,7 +40,7 @@ class SendSchedule(NamedTuple):
     Attributes:
         scheduled_at: when it goes out; ``None`` for at once.
         undo_seconds: the length of the undo window, 0 without one.
-        provider_batch_id: SendGrid's id for what it holds; empty if it waits on this machine.
+        provider_batch_id: the provider's id for what it holds; empty if it waits on this machine.
         limit_per_hour: recipients; ``None`` to leave it as it is, 0 for no limit.
     """
 

@@ -141,7 +141,7 @@ def scheduled_send_problem(send_record: Send, config: Config, now: datetime.date
     words = describe_schedule(send_record, now, ZoneInfo(config.timezone))
     if get_send_phase(send_record, now) == "uncertain":
         remedy = (
-            f"Ask SendGrid again with: newsletter cancel {slug}"
+            f"Ask {send_record.provider_name} again with: newsletter cancel {slug}"
             if is_recallable(send_record, now)
             else f"See what its events show with: newsletter status {slug}"
         )
@@ -172,7 +172,8 @@ def finished_send_problem(
     day = _format_time(send_record.finished_at or send_record.frozen_at, config)
     if rejected and not accepted and not unknown:
         return Problem(
-            f"SendGrid accepted {issue} for none of its {total:,} readers on {day}",
+            f"{send_record.provider_name} accepted {issue} for none of its {total:,} readers on "
+            f"{day}",
             remedy=nobody_accepted_remedy(send_record),
         )
     readers = f"{total:,}" if accepted == total else f"{accepted:,} of {total:,}"
@@ -182,7 +183,7 @@ def finished_send_problem(
         message += f"; {unknown:,} may or may not have it"
         remedy += f" See: newsletter status {slug}"
     if rejected:
-        message += f"; SendGrid refused {rejected:,}"
+        message += f"; {send_record.provider_name} refused {rejected:,}"
         remedy += f" Retry the refused with: newsletter retry {slug}"
     return Problem(message, remedy=remedy)
 
@@ -231,11 +232,18 @@ def find_settings_problems(config: Config) -> Iterator[Problem]:
             SETTINGS_LOCATION,
             "Add it: it is required by law in many countries.",
         )
-    if not config.public_url and not config.sendgrid.asm_group:
+    provider = get_provider(config)
+    if not config.public_url and not provider.has_unsubscribe_page:
+        facts = provider.facts
+        remedy = "Set it to the address of your server"
+        if facts.unsubscribe_page_setting:
+            remedy += (
+                f", or use {facts.name}'s own unsubscribe page with "
+                f"{facts.unsubscribe_page_setting}"
+            )
         yield Problem(
             "readers could not unsubscribe: public_url is not set",
             SETTINGS_LOCATION,
-            "Set it to the address of your server, or use SendGrid's own unsubscribe page with "
-            "sendgrid.asm_group.",
+            f"{remedy}.",
         )
     yield from find_placeholders(config)

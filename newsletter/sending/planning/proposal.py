@@ -68,7 +68,7 @@ class CatchUp:
     Attributes:
         parent: the send whose frozen email is sent to readers who joined since.
         has_changed: whether the issue's files have changed since, or can't be rendered.
-        refused: the send and those of its catch-ups of which SendGrid has refused readers.
+        refused: the send and those of its catch-ups of which the provider has refused readers.
         replaced: its catch-ups of which nobody has anything, which a new one replaces.
     """
 

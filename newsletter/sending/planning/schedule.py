@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from newsletter.errors import UsageError
+from newsletter.sending.providers.facts import ProviderFacts
+from newsletter.sending.providers.registry import get_facts
 from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -16,8 +18,6 @@ WEEKDAY_PATTERN = re.compile(
     r"(?P<day>[a-z]{3,9})\s+(?P<hour>\d{1,2}):(?P<minute>\d{2})", re.IGNORECASE
 )
 DURATION_PATTERN = re.compile(r"(?P<count>\d{1,4})(?P<unit>[mh])")
-# How far ahead SendGrid accepts scheduled emails, less the time that submitting them may take.
-PROVIDER_MAX_HOLD = datetime.timedelta(hours=72) - datetime.timedelta(minutes=10)
 NOBODY_STARTS_IT = (
     "neither newsletter serve nor a cron line with newsletter send --due has been seen lately"
 )
@@ -25,9 +25,9 @@ TIME_FORMAT_REMEDY = (
     "Write '2026-12-01 09:00', 'Tue 09:00', or with an offset '2026-12-01 09:00+01:00'."
 )
 
-# Who starts a send at its time: this machine, SendGrid, or this machine even if nothing that would
-# start it has been seen yet.
-WaitingPlace = Literal["here", "sendgrid", "here_unseen"]
+# Who starts a send at its time: this machine, the provider, or this machine even if nothing that
+# would start it has been seen yet.
+WaitingPlace = Literal["here", "provider", "here_unseen"]
 
 
 class ScheduledTime(NamedTuple):
@@ -35,7 +35,7 @@ class ScheduledTime(NamedTuple):
 
     Attributes:
         at: the time, in UTC.
-        held_by_provider: whether SendGrid holds it; otherwise it waits on this machine.
+        held_by_provider: whether the provider holds it; otherwise it waits on this machine.
         undo_seconds: the length of the undo window, 0 without one.
     """
 
@@ -73,13 +73,14 @@ def parse_schedule_options(  # noqa: PLR0913 - one parameter per option
         UsageError: a value is not valid, or the options can't be combined; or nothing would start
             the send.
     """
+    hold_option = get_hold_option()
     if undo_window and (at or place != "here"):
         raise UsageError(
-            "--undo-window can't be combined with --at, --local or --hold-at-sendgrid",
+            f"--undo-window can't be combined with --at, --local or {hold_option}",
             remedy="Leave it out: a scheduled send can be cancelled anyway.",
         )
     if place != "here" and not at:
-        option = "--hold-at-sendgrid" if place == "sendgrid" else "--local"
+        option = hold_option if place == "provider" else "--local"
         raise UsageError(f"{option} requires --at", remedy="Add --at with the time.")
     if undo_window:
         duration = parse_undo_window(undo_window)
@@ -89,42 +90,64 @@ def parse_schedule_options(  # noqa: PLR0913 - one parameter per option
     elif at:
         moment = parse_schedule_time(at, now, zone)
         _check_place(place, moment - now, is_starter_seen=is_starter_seen)
-        scheduled_time = ScheduledTime(moment, held_by_provider=place == "sendgrid")
+        scheduled_time = ScheduledTime(moment, held_by_provider=place == "provider")
     else:
         return None
     if rate_limited and scheduled_time.held_by_provider:
         raise UsageError(
-            "--limit-per-hour has no effect on a send that SendGrid holds: it goes out all at once",
-            remedy="Let it wait here instead, with --at and without --hold-at-sendgrid.",
+            f"--limit-per-hour has no effect on a send that {get_facts().name} holds: it goes out "
+            "all at once",
+            remedy=f"Let it wait here instead, with --at and without {hold_option}.",
         )
     return scheduled_time
 
 
-def choose_waiting_place(*, local: bool, hold_at_sendgrid: bool) -> WaitingPlace:
+def choose_waiting_place(*, local: bool, at_provider: bool) -> WaitingPlace:
     """Return where a scheduled send waits, from the editor's options.
 
     Raises:
         UsageError: both are given.
     """
-    if local and hold_at_sendgrid:
-        raise UsageError("--local and --hold-at-sendgrid exclude each other", remedy="Use one.")
-    return "sendgrid" if hold_at_sendgrid else "here_unseen" if local else "here"
+    if local and at_provider:
+        raise UsageError(f"--local and {get_hold_option()} exclude each other", remedy="Use one.")
+    return "provider" if at_provider else "here_unseen" if local else "here"
+
+
+def get_hold_option() -> str:
+    """Return the option with which the provider holds a send until its time."""
+    return f"--hold-at-{get_facts().key}"
 
 
 def _check_place(place: WaitingPlace, ahead: datetime.timedelta, *, is_starter_seen: bool) -> None:
-    if place == "sendgrid" and ahead > PROVIDER_MAX_HOLD:
-        raise UsageError(
-            f"SendGrid holds emails for 72 hours at most, and that is in "
-            f"{format_rough_duration(ahead)}",
-            remedy="To let it wait here, use --local and not --hold-at-sendgrid.",
-        )
+    facts = get_facts()
+    if place == "provider":
+        max_hold = _require_hold(facts)
+        if ahead > max_hold:
+            raise UsageError(
+                f"{facts.name} holds emails for {facts.max_hold_text} at most, and that is in "
+                f"{format_rough_duration(ahead)}",
+                remedy=f"To let it wait here, use --local and not {get_hold_option()}.",
+            )
     if place == "here" and not is_starter_seen:
-        raise UsageError(
-            f"nothing would start it: {NOBODY_STARTS_IT}",
-            remedy="To let it wait here, start newsletter serve, or let cron run newsletter send "
-            "--due; add --local if one of them will run by then. To let SendGrid hold it, for up "
-            "to 72 hours, add --hold-at-sendgrid.",
+        remedy = (
+            "To let it wait here, start newsletter serve, or let cron run newsletter send --due; "
+            "add --local if one of them will run by then."
         )
+        if facts.max_hold:
+            remedy += (
+                f" To let {facts.name} hold it, for up to {facts.max_hold_text}, add "
+                f"{get_hold_option()}."
+            )
+        raise UsageError(f"nothing would start it: {NOBODY_STARTS_IT}", remedy=remedy)
+
+
+def _require_hold(facts: ProviderFacts) -> datetime.timedelta:
+    if facts.max_hold is None:
+        raise UsageError(
+            f"{facts.name} holds no emails until a later time",
+            remedy="To let it wait here, use --at with --local.",
+        )
+    return facts.max_hold
 
 
 def parse_schedule_time(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
@@ -154,11 +177,13 @@ def parse_schedule_time(text: str, now: datetime.datetime, zone: ZoneInfo) -> da
 
 
 def parse_undo_window(text: str) -> datetime.timedelta:
-    """Parse a duration such as ``20m`` or ``2h``, longer than SendGrid needs to cancel.
+    """Parse a duration such as ``20m`` or ``2h``, longer than the provider needs to cancel.
 
     Raises:
-        UsageError: it is not valid, or too short or too long for SendGrid.
+        UsageError: it is not valid, or too short or too long for the provider.
     """
+    facts = get_facts()
+    max_hold = _require_hold(facts)
     match = DURATION_PATTERN.fullmatch(text.strip())
     if not match:
         raise UsageError(f"'{text}' is not a valid duration", remedy="Write 20m or 2h.")
@@ -166,13 +191,13 @@ def parse_undo_window(text: str) -> datetime.timedelta:
     duration = datetime.timedelta(**{unit: int(match["count"])})
     if duration <= PROVIDER_CANCEL_MARGIN:
         raise UsageError(
-            "SendGrid guarantees a cancellation only until 10 minutes before the scheduled time: "
-            f"{text} is too short",
+            f"{facts.name} guarantees a cancellation only until 10 minutes before the scheduled "
+            f"time: {text} is too short",
             remedy="Use at least 11m; 20m leaves 10 minutes to cancel.",
         )
-    if duration > PROVIDER_MAX_HOLD:
+    if duration > max_hold:
         raise UsageError(
-            f"SendGrid holds emails for 72 hours at most, and {text} is longer",
+            f"{facts.name} holds emails for {facts.max_hold_text} at most, and {text} is longer",
             remedy="Use --at with --local, to let it wait here.",
         )
     return duration

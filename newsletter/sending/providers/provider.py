@@ -1,4 +1,4 @@
-"""What every provider has: facts, and what it does with an email.
+"""What every provider does with an email, and what its responses prove.
 
 A provider's own API, limits and quirks are in its folder. The others know only what is here, and
 get the provider from ``newsletter.sending.providers.registry``.
@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 from newsletter.errors import Problem
 from newsletter.render.email import Email
 from newsletter.sending.doctor_check import DoctorCheck
+from newsletter.sending.providers.facts import ProviderFacts
 from newsletter.sending.providers.prepared_email import (
     InlineImage,
     PreparedEmail,
@@ -21,47 +22,6 @@ from newsletter.sending.providers.prepared_email import (
 )
 from newsletter.sending.providers.suppressions import RetryTiming, SuppressionSource
 from newsletter.subscribers import Recipient
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderFacts:
-    """What is true of a provider whatever the settings are.
-
-    Attributes:
-        key: its name in options and in ``newsletter.yml``.
-        name: its name in messages.
-        unit_size: how many recipients one request can have.
-        outcome: whether a request is accepted for ``all`` of its recipients or none, or for
-            ``each`` on its own.
-        fills: whether it fills in the merge values of each reader (``substitutions``), or each
-            copy must be ``rendered`` before it is handed over.
-        headers_per_reader: whether a request can have other headers for each recipient. Each reader
-            has a ``List-Unsubscribe`` of their own.
-        max_hold: how far ahead an email can be handed over for later delivery, less the time that
-            handing over a send may take; ``None`` if the provider holds nothing.
-        max_hold_text: the same in words, as the provider gives it.
-    """
-
-    key: str
-    name: str
-    unit_size: int
-    outcome: Literal["all", "each"]
-    fills: Literal["substitutions", "rendered"]
-    headers_per_reader: bool
-    max_hold: datetime.timedelta | None = None
-    max_hold_text: str = ""
-
-    @property
-    def max_batch_size(self) -> int:
-        """How many recipients a batch may have.
-
-        The ledger records one outcome for a batch, so it must be true of all its recipients; and no
-        reader may get another one's copy.
-        """
-        is_shareable = (
-            self.outcome == "all" and self.fills == "substitutions" and self.headers_per_reader
-        )
-        return self.unit_size if is_shareable else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +133,6 @@ class Provider(Protocol):
     @property
     def max_batch_size(self) -> int:
         """How many recipients a batch may have: as the facts say, or fewer with these settings."""
-
-    @property
-    def request_timeout(self) -> float:
-        """How many seconds a request can take at most, until it is given up."""
 
     @property
     def is_local(self) -> bool:

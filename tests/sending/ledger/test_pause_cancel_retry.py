@@ -362,7 +362,7 @@ def test_recipients_of_a_recalled_send_count_as_missed(scenario: SendScenario) -
     set_recalled(scenario, before=datetime.timedelta(minutes=10))
     with read_transaction(scenario.ledger.engine) as connection:
         missed = list(iter_recipients(connection, scenario.send(), only_missed=True))
-    assert {status.reason for status in missed} == {RECALLED_REASON}
+    assert {status.reason for status in missed} == {RECALLED_REASON.format(provider="SendGrid")}
     assert len(missed) == TOTAL
 
 
@@ -371,7 +371,7 @@ def test_recipients_of_a_send_recalled_too_late_may_have_it(scenario: SendScenar
     set_recalled(scenario, before=datetime.timedelta(minutes=9, seconds=59))
     with read_transaction(scenario.ledger.engine) as connection:
         missed = list(iter_recipients(connection, scenario.send(), only_missed=True))
-    assert {status.reason for status in missed} == {UNCERTAIN_REASON}
+    assert {status.reason for status in missed} == {UNCERTAIN_REASON.format(provider="SendGrid")}
     assert len(missed) == TOTAL
 
 

@@ -17,7 +17,6 @@ from newsletter.sending.planning import freeze_recipients
 from newsletter.sending.planning.catch_up_audience import (
     HAVE_IT,
     PLANNED_BEFORE,
-    REFUSED,
     count_catch_up_exclusions,
 )
 from newsletter.sending.planning.freeze_recipients import discard_send, freeze_send
@@ -116,7 +115,7 @@ def test_reasons_add_up_to_the_list(ledger: Ledger, prepared: PreparedEmail, par
         excluded = count_catch_up_exclusions(
             connection, parent, ALL_SUBSCRIBERS, datetime.datetime.now(datetime.UTC)
         )
-    assert excluded == {"unsubscribed": 1, HAVE_IT: 3, REFUSED: 1, PLANNED_BEFORE: 2}
+    assert excluded == {"unsubscribed": 1, HAVE_IT: 3, "refused by SendGrid": 1, PLANNED_BEFORE: 2}
     assert sum(excluded.values()) + JOINED == READERS + JOINED
     child = freeze_send(ledger, prepared, parent=parent)
     assert (child.total, child.excluded) == (JOINED, excluded)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from newsletter.errors import UsageError
 from newsletter.sending.planning.schedule import (
-    PROVIDER_MAX_HOLD,
     ScheduledTime,
     choose_waiting_place,
     format_rough_duration,
@@ -21,6 +20,7 @@ from newsletter.sending.planning.schedule import (
 
 OSLO = ZoneInfo("Europe/Oslo")
 # A Tuesday, 10:00 in Oslo.
+MAX_HOLD = datetime.timedelta(hours=71, minutes=50)
 NOW = datetime.datetime(2026, 10, 20, 8, 0, tzinfo=datetime.UTC)
 
 
@@ -112,7 +112,7 @@ def parse(
     seen: bool = False,
     limited: bool = False,
 ) -> ScheduledTime | None:
-    place = choose_waiting_place(local=local, hold_at_sendgrid=hold)
+    place = choose_waiting_place(local=local, at_provider=hold)
     return parse_schedule_options(
         at, undo_window, NOW, OSLO, place=place, is_starter_seen=seen, rate_limited=limited
     )
@@ -187,12 +187,12 @@ def test_refusal_names_both_ways_to_schedule() -> None:
 
 
 def test_sendgrid_holds_it_for_up_to_72_hours() -> None:
-    at = (NOW + PROVIDER_MAX_HOLD).isoformat()
+    at = (NOW + MAX_HOLD).isoformat()
     scheduled = parse(at=at, hold=True)
     assert scheduled is not None
-    assert scheduled.get_start_time(NOW) == NOW + PROVIDER_MAX_HOLD
+    assert scheduled.get_start_time(NOW) == NOW + MAX_HOLD
     with pytest.raises(UsageError, match="72 hours"):
-        parse(at=(NOW + PROVIDER_MAX_HOLD * 1.01).isoformat(), hold=True)
+        parse(at=(NOW + MAX_HOLD * 1.01).isoformat(), hold=True)
 
 
 @pytest.mark.parametrize(

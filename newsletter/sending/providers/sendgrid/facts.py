@@ -3,7 +3,7 @@
 import datetime
 
 from newsletter.config.models import Config
-from newsletter.sending.providers.provider import ProviderFacts
+from newsletter.sending.providers.facts import ProviderFacts
 
 FACTS = ProviderFacts(
     key="sendgrid",
@@ -15,7 +15,13 @@ FACTS = ProviderFacts(
     # Less the time that submitting them may take.
     max_hold=datetime.timedelta(hours=72) - datetime.timedelta(minutes=10),
     max_hold_text="72 hours",
+    unsubscribe_page_setting="sendgrid.asm_group",
 )
+
+
+def get_sendgrid_timeout(config: Config) -> float:
+    """Return how many seconds a request can take at most, until it is given up."""
+    return config.sendgrid.connect_timeout + config.sendgrid.read_timeout
 
 
 def get_max_batch_size(config: Config) -> int:

@@ -14,8 +14,8 @@ from newsletter.config import Config
 from newsletter.errors import ConfigError, Location, Problem
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG
 from newsletter.render.email import Email
-from newsletter.render.issue import SENDGRID_TAGS
 from newsletter.sending.doctor_check import DoctorCheck
+from newsletter.sending.providers.facts import ProviderFacts
 from newsletter.sending.providers.prepared_email import (
     InlineImage,
     PreparedEmail,
@@ -26,7 +26,6 @@ from newsletter.sending.providers.provider import (
     NoResponse,
     Outcome,
     ProviderClient,
-    ProviderFacts,
     RequestId,
     Response,
 )
@@ -69,11 +68,6 @@ class SendGridProvider:
         return get_max_batch_size(self.config)
 
     @property
-    def request_timeout(self) -> float:
-        """How many seconds a request can take at most, until it is given up."""
-        return self.config.sendgrid.connect_timeout + self.config.sendgrid.read_timeout
-
-    @property
     def is_local(self) -> bool:
         """Whether the server is a fake one on this machine."""
         from newsletter.sending.providers.sendgrid.client import LOOPBACK_HOSTS, api_host
@@ -99,6 +93,8 @@ class SendGridProvider:
 
         They were made with the settings of that time: pages of our own, or SendGrid's.
         """
+        from newsletter.render.issue import SENDGRID_TAGS
+
         group, has_pages = self.config.sendgrid.asm_group, bool(self.config.public_url)
         if group and not has_pages and {UNSUBSCRIBE_TAG, PREFERENCES_TAG} & {*email.merge_tags}:
             yield Problem(
