@@ -53,8 +53,10 @@ def decode_text(data: bytes, path: str) -> str:
     try:
         text = data.decode(encoding.codec, "replace" if encoding.codec == "cp1252" else "strict")
     except UnicodeDecodeError as error:
+        # Counted after the mark, which UTF-8's codec doesn't count.
+        position = error.start - {"utf-16": 2, "utf-32": 4}.get(encoding.codec, 0)
         raise PostError(
-            f"byte {error.start} is not valid {error.encoding.upper()}, "
+            f"byte {position} is not valid {error.encoding.upper()}, "
             "which the byte-order mark declares",
             where=where,
             remedy=_REMEDY,
