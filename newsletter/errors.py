@@ -4,11 +4,25 @@ Nothing here depends on the command line; ``newsletter.cli.main`` prints these e
 their exit code.
 """
 
+import errno
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # pathlib takes a tenth of the time of newsletter --help
     from pathlib import Path
+
+FULL_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL_DISK_MESSAGE = "the disk is full; nothing was left half-written"
+FULL_DISK_REMEDY = "Make room and run the same command again."
+_WRITE_REMEDIES = {
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS),
+        "Make its folder writable, or use another folder.",
+    ),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "Create its folder, or use another folder."),
+    errno.EISDIR: "Move the folder of this name away, or use another name.",
+    errno.ENAMETOOLONG: "Use a shorter name.",
+}
 
 
 class Location(NamedTuple):
@@ -26,7 +40,7 @@ class Location(NamedTuple):
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
 
-def display_path(path: "Path") -> str:
+def display_path(path: "Path | str") -> str:
     """Return ``path`` as the user would type it from the working folder."""
     try:
         relative = os.path.relpath(path)
@@ -138,6 +152,20 @@ class DatabaseUnavailableError(DatabaseError):
     Nothing of the transaction was stored, unless the connection was lost in its commit: then all of
     it may be. The same transaction can succeed later.
     """
+
+
+class FileWriteError(NewsletterError):
+    """A file that cannot be written."""
+
+    @classmethod
+    def from_os_error(cls, error: OSError, path: "Path") -> "FileWriteError":
+        """Explain why ``path`` couldn't be written, and what to do."""
+        where = Location(display_path(path))
+        if error.errno in FULL_DISK_ERRORS:
+            return cls(FULL_DISK_MESSAGE, where=where, remedy=FULL_DISK_REMEDY)
+        reason = (error.strerror or str(error)).lower()
+        remedy = _WRITE_REMEDIES.get(error.errno or 0, "")
+        return cls(f"could not write the file: {reason}", where=where, remedy=remedy)
 
 
 class SendRefusedError(NewsletterError):

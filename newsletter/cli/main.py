@@ -1,6 +1,5 @@
 """Entry point: command table, logging, error messages, exit codes."""
 
-import errno
 import gc
 import io
 import os
@@ -11,7 +10,14 @@ import click
 from newsletter import __version__
 from newsletter.cli.lazy_group import LazyCommand, LazyGroup
 from newsletter.cli.output import echo_err, print_error
-from newsletter.errors import Location, NewsletterError, display_path
+from newsletter.errors import (
+    FULL_DISK_ERRORS,
+    FULL_DISK_MESSAGE,
+    FULL_DISK_REMEDY,
+    Location,
+    NewsletterError,
+    display_path,
+)
 
 # In the order in which an editor uses them for an issue.
 COMMANDS = {
@@ -220,15 +226,9 @@ def _report_usage_error(error: click.ClickException) -> int:
 
 def _explain_os_error(error: OSError) -> NewsletterError:
     """Translate an error of the operating system into a message for the user."""
-    from pathlib import Path
-
-    where = Location(display_path(Path(os.fsdecode(error.filename)))) if error.filename else None
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return NewsletterError(
-            "the disk is full; nothing was left half-written",
-            where=where,
-            remedy="Make room and run the same command again.",
-        )
+    where = Location(display_path(os.fsdecode(error.filename))) if error.filename else None
+    if error.errno in FULL_DISK_ERRORS:
+        return NewsletterError(FULL_DISK_MESSAGE, where=where, remedy=FULL_DISK_REMEDY)
     return NewsletterError((error.strerror or str(error)).lower(), where=where)
 
 

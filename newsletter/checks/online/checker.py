@@ -1,7 +1,6 @@
 """Check many URLs in parallel within a deadline; cache good results."""
 
 import json
-import os
 import queue
 import threading
 import time
@@ -10,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from newsletter.fetch.safe_fetch import FetchResult, SafeFetcher
+from newsletter.public_files import write_public_file
 
 TOTAL_SECONDS = 60.0
 CACHE_SECONDS = 3_600.0
@@ -104,10 +104,8 @@ class ResultCache:
             url: {"at": stored_at, **asdict(result)}
             for url, (stored_at, result) in {**self._load(), **fresh}.items()
         }
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(entries, ensure_ascii=False, indent=1), encoding="utf-8")
-        temporary.replace(self._file)
+        data = json.dumps(entries, ensure_ascii=False, indent=1).encode()
+        write_public_file(self._file, data, make_folders=True)
 
     def _load(self) -> dict[str, tuple[float, FetchResult]]:
         try:

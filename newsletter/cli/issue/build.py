@@ -85,6 +85,7 @@ def _write_sample_files(
     import datetime
 
     from newsletter.config.urls import build_preferences_url, build_unsubscribe_url
+    from newsletter.public_files import write_public_file
     from newsletter.render.article.links import get_host
     from newsletter.render.email import NamedAddress
     from newsletter.render.eml import to_eml
@@ -107,22 +108,11 @@ def _write_sample_files(
         message_id=f"<{issue.name}@{get_host(config.site_url)}>",
         headers=build_unsubscribe_headers(config, token),
     )
-    folder.mkdir(parents=True, exist_ok=True)
     contents = {"html": sample.html.encode(), "txt": sample.text.encode(), "eml": eml}
     files = tuple(folder / f"email.{suffix}" for suffix in contents)
     for path, data in zip(files, contents.values(), strict=True):
-        _write_atomically(path, data)
+        write_public_file(path, data, make_folders=True)
     return sample, files
-
-
-def _write_atomically(path: "Path", data: bytes) -> None:
-    """Write a temporary file, then rename it: a full disk leaves the old file intact."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _summarize_build(

@@ -46,6 +46,7 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     from newsletter.db import database_engine, read_transaction
     from newsletter.errors import display_path
     from newsletter.project import open_project
+    from newsletter.public_files import write_public_file
     from newsletter.reports.comparison import list_started_sends
     from newsletter.reports.output.html import render_report_page
     from newsletter.reports.output.json_data import report_to_dict
@@ -64,7 +65,7 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     else:
         _print_report(report, ZoneInfo(project.config.timezone))
     if page:
-        _write_atomically(page, render_report_page(report, project.config).encode())
+        write_public_file(page, render_report_page(report, project.config).encode())
         if not as_json:
             echo(display_path(page), color="green")
 
@@ -119,16 +120,6 @@ def _not_sent_error(send: "Send", project: "Project", ledger: "Ledger") -> "Proj
     is_known = words and (not send.provider_batch_id or may_have_been_sent(ledger, send))
     message = f"{send.issue} {words}" if is_known else f"nothing of {send.issue} has been sent yet"
     return ProjectError(message, remedy=f"See: newsletter status {send.slug}")
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Write a temporary file, then rename it: a full disk leaves the old file intact."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _print_report(report: "SendReport", zone: "ZoneInfo") -> None:

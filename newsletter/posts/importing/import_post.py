@@ -5,7 +5,6 @@ the source changed, whether the editor changed the post, or both. No edit is eve
 """
 
 import datetime
-import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +42,7 @@ from newsletter.posts.importing.manifest import (
 from newsletter.posts.importing.read_file import PostSource, read_post_source
 from newsletter.posts.slug import MAX_SLUG_LENGTH, SLUG_PATTERN, slugify
 from newsletter.project import Project
+from newsletter.public_files import write_public_file
 
 SET_ASIDE_FILE_NAME = "set-aside.txt"
 _POST_FILE_NAMES = ("post.md", "post.html")
@@ -189,10 +189,11 @@ def _stage_issue(
     folder = project.issues_dir / f".importing-{uuid4().hex}"
     try:
         folder.mkdir(parents=True)
-        post_file_name = f"post.{imported_post.body_format}"
-        _write_text(folder / post_file_name, format_post_file(imported_post))
+        texts = {f"post.{imported_post.body_format}": format_post_file(imported_post)}
         if imported_post.set_aside:
-            _write_text(folder / SET_ASIDE_FILE_NAME, _format_set_aside(imported_post.set_aside))
+            texts[SET_ASIDE_FILE_NAME] = _format_set_aside(imported_post.set_aside)
+        for name, text in texts.items():
+            write_public_file(folder / name, text.encode(), durable=True)
         for name, file in image_files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / name)
@@ -200,13 +201,6 @@ def _stage_issue(
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _write_text(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _format_set_aside(set_aside: Collection[SetAsideLine]) -> str:

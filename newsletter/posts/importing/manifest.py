@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from newsletter.public_files import write_public_file
+
 MANIFEST_FILE_NAME = ".imported.json"
 _MAX_CHANGES = 6
 _MAX_WIDTH = 76
@@ -49,7 +51,8 @@ def write_manifest(folder: Path, source_hash: str, source_name: str) -> None:
         "name": source_name,
         "files": {path.relative_to(folder).as_posix(): hash_file(path) for path in files},
     }
-    (folder / MANIFEST_FILE_NAME).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    data = (json.dumps(content, indent=2) + "\n").encode()
+    write_public_file(folder / MANIFEST_FILE_NAME, data, durable=True)
 
 
 def hash_file(path: Path) -> str:

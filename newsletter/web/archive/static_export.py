@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from newsletter.project import Project
+from newsletter.public_files import write_public_file
 from newsletter.web.archive import feeds
 from newsletter.web.archive.archived_issue import ArchivedIssue
 from newsletter.web.archive.images import find_issue_image, list_issue_images
@@ -97,11 +98,5 @@ def write_if_changed(path: Path, data: bytes) -> bool:
     """Replace a file's content atomically; return whether it had changed."""
     if path.is_file() and path.read_bytes() == data:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_public_file(path, data, make_folders=True)
     return True

@@ -1,5 +1,6 @@
 import email
 import email.policy
+import errno
 import json
 import re
 import stat
@@ -180,17 +181,25 @@ def test_template_error_is_reported_with_line_and_nothing_is_written(
     assert not (folder / "build").exists()
 
 
-def test_failed_write_leaves_the_old_file_intact(folder: Path, cli: Cli) -> None:
+def test_failed_write_leaves_the_old_file_intact(
+    folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cli("build")
     built = folder / "build" / "2026-11-22-the-first-boat"
     before = (built / "email.html").read_bytes()
-    (built / ".email.html.new").mkdir()  # blocks the temporary file
+    names = sorted(path.name for path in built.iterdir())
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "temporary")
+
+    monkeypatch.setattr(Path, "replace", fail)
 
     code, _, err = cli("build")
 
     assert code == 1
-    assert "is a directory" in err
+    assert "email.html: could not write the file: input/output error" in err
     assert (built / "email.html").read_bytes() == before
+    assert sorted(path.name for path in built.iterdir()) == names
 
 
 def test_open_shows_the_html_in_the_browser(

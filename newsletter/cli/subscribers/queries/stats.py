@@ -99,6 +99,7 @@ def _check_plot_format(plot: Path) -> None:
 
 
 def _write_plot(weeks: "Sequence[GrowthPeriod]", name: str, plot: Path) -> None:
+    from newsletter.public_files import write_public_file
     from newsletter.reports.output.growth_chart import draw_growth_chart
 
     image = draw_growth_chart(weeks, name)
@@ -106,12 +107,7 @@ def _write_plot(weeks: "Sequence[GrowthPeriod]", name: str, plot: Path) -> None:
         from importlib import import_module
 
         image = import_module("cairosvg").svg2png(bytestring=image, scale=2)
-    temporary = plot.with_name(f".{plot.name}.new")
-    try:
-        temporary.write_bytes(image)
-        temporary.replace(plot)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_public_file(plot, image)
 
 
 def _print_stats(stats: "ListStats") -> None:
