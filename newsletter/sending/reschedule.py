@@ -26,11 +26,7 @@ from newsletter.sending.ledger.record import (
 from newsletter.sending.ledger.send_phase import get_send_phase, is_held, is_recallable
 from newsletter.sending.planning.copy_send import copy_recalled_send, list_planned_sizes
 from newsletter.sending.planning.frozen_article import require_new_article
-from newsletter.sending.planning.frozen_content import (
-    SendSchedule,
-    load_frozen_email,
-    save_schedule,
-)
+from newsletter.sending.planning.frozen_content import load_frozen_email
 from newsletter.sending.planning.preflight import (
     find_resume_problems,
     past_send_problem,
@@ -38,10 +34,11 @@ from newsletter.sending.planning.preflight import (
 from newsletter.sending.planning.proposal import recipient_state_condition
 from newsletter.sending.planning.schedule import ScheduledTime
 from newsletter.sending.planning.schedule_text import describe_schedule
+from newsletter.sending.planning.send_schedule import SendSchedule, request_schedule, save_schedule
 from newsletter.sending.providers.provider import ProviderClient
 from newsletter.sending.providers.registry import get_provider
 from newsletter.sending.recall import cancel_locally, recall_send
-from newsletter.sending.service import SendContext, request_schedule
+from newsletter.sending.service import SendContext
 from newsletter.subscribers import count_subscribers
 from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN
 from newsletter.subscribers.send_names import get_original_issue, is_set_aside_name

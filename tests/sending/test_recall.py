@@ -13,11 +13,8 @@ from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger.record import Ledger, Send, get_send
 from newsletter.sending.ledger.send_phase import get_send_phase
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.planning.frozen_content import (
-    SendSchedule,
-    load_prepared_email,
-    save_schedule,
-)
+from newsletter.sending.planning.frozen_content import load_prepared_email
+from newsletter.sending.planning.send_schedule import SendSchedule, save_schedule
 from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient

@@ -1,6 +1,7 @@
 """A send from the proposal to the record, without the command line, against the fake SendGrid."""
 
 import datetime
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from newsletter.sending.ledger.record import count_recipients_by_state, get_send
 from newsletter.sending.ledger.status import SendStatus, get_send_status
 from newsletter.sending.planning.proposal import SendOptions
 from newsletter.sending.planning.schedule import ScheduledTime
+from newsletter.sending.planning.send_schedule import request_schedule
 from newsletter.sending.providers.provider import NoResponse, Response
+from newsletter.sending.providers.registry import get_provider
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.service import SendContext
 
@@ -74,11 +77,11 @@ def confirm(
     engine: sa.Engine, scheduled_time: ScheduledTime | None = None, limit: int | None = None
 ) -> SendContext:
     project = open_project()
-    proposal = service.propose(project, "ice", engine, SendOptions(batch_size=BATCH_SIZE))
+    proposal = service.plan(project, "ice", engine, SendOptions(batch_size=BATCH_SIZE))
     assert not proposal.problems
-    with service.open_client(project.config) as client:
-        schedule = service.request_schedule(client, scheduled_time, limit)
-    return service.confirm_proposal(proposal, schedule)
+    with get_provider(project.config).connect(os.environ) as client:
+        schedule = request_schedule(client, scheduled_time, limit)
+    return service.confirm_plan(proposal, schedule)
 
 
 def status(context: SendContext) -> SendStatus:
@@ -90,7 +93,7 @@ def test_send_is_proposed_confirmed_delivered_and_recorded(
 ) -> None:
     context = confirm(engine)
     assert (status(context).send.state, double.requests) == ("frozen", [])
-    with service.open_client(context.project.config) as client:
+    with get_provider(context.project.config).connect(os.environ) as client:
         assert service.deliver(context, client, editor.open_observer) is None
     assert editor.pending == [SUBSCRIBERS]
     assert editor.observer.done == SUBSCRIBERS
@@ -129,8 +132,8 @@ def test_schedule_has_an_id_only_if_the_provider_holds_the_send(
     local = confirm(engine, ScheduledTime(later, held_by_provider=False), limit=100).send
     assert local.is_scheduled_locally
     assert (local.scheduled_at, local.limit_per_hour, double.requests) == (later, 100, [])
-    with service.open_client(open_project().config) as client:
-        held = service.request_schedule(client, ScheduledTime(later, held_by_provider=True), None)
+    with get_provider(open_project().config).connect(os.environ) as client:
+        held = request_schedule(client, ScheduledTime(later, held_by_provider=True), None)
     assert held.provider_batch_id
     assert held.scheduled_at == later
 

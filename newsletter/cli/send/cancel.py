@@ -30,10 +30,12 @@ def cancel_command(issue: str) -> None:
     Example:
       newsletter cancel building-trust
     """
+    import os
+
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.send_phase import is_recallable
+    from newsletter.sending.providers.registry import get_provider
     from newsletter.sending.recall import cancel_locally, recall_send
-    from newsletter.sending.service import open_client
 
     with open_send_context(issue) as context:
         ledger, send, config = context.ledger, context.send, context.project.config
@@ -41,7 +43,7 @@ def cancel_command(issue: str) -> None:
             _print_cancelled(context, cancel_locally(ledger, send, config))
             return
         # The client first: without a key, nothing is changed.
-        with open_client(config) as client:
+        with get_provider(config).connect(os.environ) as client:
             cancellation = cancel_locally(ledger, send, config)
             if not cancellation.is_recallable:
                 _print_cancelled(context, cancellation)

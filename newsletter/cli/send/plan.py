@@ -52,7 +52,7 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.planning.proposal import SendOptions
-    from newsletter.sending.service import confirm_proposal, propose
+    from newsletter.sending.service import confirm_plan, plan
 
     project = open_project()
     options = SendOptions(
@@ -63,12 +63,12 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
         repeat_article=repeat_article,
     )
     with database_engine(project.config.database, project.root, project.config.id) as engine:
-        proposal = propose(project, issue, engine, options)
+        proposal = plan(project, issue, engine, options)
         raise_if_refused(proposal)
         if again and proposal.is_resumed:
             _refuse_replanning(proposal)
         back_up_before_send(project, engine)
-        _print_plan(proposal, confirm_proposal(proposal).send, as_json=as_json)
+        _print_plan(proposal, confirm_plan(proposal).send, as_json=as_json)
 
 
 def _refuse_replanning(proposal: "SendProposal") -> None:

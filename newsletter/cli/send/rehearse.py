@@ -66,7 +66,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
     from newsletter.project import open_project
     from newsletter.sending.planning.proposal import SendOptions
     from newsletter.sending.rehearsal.run import RehearsalOptions, run_rehearsal
-    from newsletter.sending.service import propose
+    from newsletter.sending.service import plan
     from newsletter.web.rehearsal_site import serve_rehearsal_site
 
     names = _parse_fault_names(faults)
@@ -74,7 +74,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
     interrupt_on_stop_signals()
     project = open_project()
     with database_engine(project.config.database, project.root, project.config.id) as engine:
-        proposal = propose(project, issue, engine, SendOptions(needs_api_key=False))
+        proposal = plan(project, issue, engine, SendOptions(needs_api_key=False))
         options = RehearsalOptions(
             project, proposal.folder.name, engine, readers or 0, names, serve_rehearsal_site
         )

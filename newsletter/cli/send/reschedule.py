@@ -77,9 +77,12 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
       newsletter reschedule building-trust --at 'Wed 09:00'
       newsletter reschedule building-trust --now
     """
+    import os
+
     from newsletter.sending import service
     from newsletter.sending.planning.image_check import list_email_image_urls
     from newsletter.sending.planning.schedule import choose_waiting_place
+    from newsletter.sending.providers.registry import get_provider
     from newsletter.sending.reschedule import perform_reschedule, propose_reschedule
 
     if now == bool(at):
@@ -105,7 +108,7 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
         if not yes:
             confirm_count(proposal.recipient_count, "send now" if now else "reschedule")
         back_up_before_send(context.project, context.ledger.engine)
-        with service.open_client(config) as client:
+        with get_provider(config).connect(os.environ) as client:
             moved = perform_reschedule(proposal, client, scheduled_time)
             if scheduled_time and moved.send.is_scheduled_locally:
                 return print_scheduled(moved, as_json=as_json, verb="Rescheduled")

@@ -164,7 +164,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     from newsletter.sending.ledger.find_sends import open_ledger
     from newsletter.sending.planning.proposal import SendOptions
     from newsletter.sending.planning.schedule import choose_waiting_place
-    from newsletter.sending.service import propose
+    from newsletter.sending.service import plan
 
     if due:
         _check_due_options()
@@ -198,7 +198,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             repeat_article=repeat_article,
             catch_up=catch_up,
         )
-        proposal = propose(project, issue, engine, options)
+        proposal = plan(project, issue, engine, options)
         if dry_run:
             rows = _schedule_rows(proposal, scheduled_time)
             command = _format_send_command(proposal.folder.name[11:])
@@ -291,12 +291,16 @@ def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
     strict: bool,
     as_json: bool,
 ) -> int:
+    import os
+
     from newsletter.sending import service
+    from newsletter.sending.planning.send_schedule import request_schedule
+    from newsletter.sending.providers.registry import get_provider
 
     back_up_before_send(proposal.project, proposal.ledger.engine)
-    with service.open_client(proposal.project.config) as client:
-        schedule = service.request_schedule(client, scheduled_time, limit_per_hour)
-        context = service.confirm_proposal(proposal, schedule)
+    with get_provider(proposal.project.config).connect(os.environ) as client:
+        schedule = request_schedule(client, scheduled_time, limit_per_hour)
+        context = service.confirm_plan(proposal, schedule)
         if context.send.is_scheduled_locally:
             return print_scheduled(context, as_json=as_json)
         before = count_recipients(context)

@@ -11,11 +11,8 @@ from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.recall_record import set_recalled_send_aside
 from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_error, get_send
-from newsletter.sending.planning.frozen_content import (
-    SendSchedule,
-    load_frozen_email,
-    save_frozen_email,
-)
+from newsletter.sending.planning.frozen_content import load_frozen_email, save_frozen_email
+from newsletter.sending.planning.send_schedule import SendSchedule
 from newsletter.subscribers.send_names import is_set_aside_name
 from newsletter.subscribers.tracking_groups import VARIANTS
 

@@ -1,11 +1,10 @@
 """Freeze the email with a checksum, load it, compare it."""
 
-import datetime
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from difflib import unified_diff
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,14 +15,10 @@ from newsletter.db.schema import batch, send, send_content
 from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.render.email import Email, NamedAddress
-from newsletter.sending.ledger.notification_claims import delete_notification_claims
 from newsletter.sending.ledger.record import (
     OPEN_BATCH_STATES,
     Ledger,
     Send,
-    changed_meanwhile_error,
-    get_send,
-    schedule_unchanged,
 )
 from newsletter.sending.providers.prepared_email import PreparedEmail, ScheduledDelivery
 from newsletter.sending.providers.provider import Provider
@@ -32,77 +27,6 @@ from newsletter.subscribers.send_names import get_original_issue
 
 MAX_DIFF_LINES = 20
 MAX_LINE_LENGTH = 200
-
-
-class SendSchedule(NamedTuple):
-    """When and how fast a send goes.
-
-    Attributes:
-        scheduled_at: when it goes out; ``None`` for at once.
-        undo_seconds: the length of the undo window, 0 without one.
-        provider_batch_id: the provider's id for what it holds; empty if it waits on this machine.
-        limit_per_hour: recipients; ``None`` to leave it as it is, 0 for no limit.
-    """
-
-    scheduled_at: datetime.datetime | None = None
-    undo_seconds: int = 0
-    provider_batch_id: str = ""
-    limit_per_hour: int | None = None
-
-
-def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> Send:
-    """Record when and how fast a send goes; return the send with its schedule.
-
-    Raises:
-        SendRefusedError: its state or its time has changed meanwhile, it has started and can't be
-            scheduled any more, or a batch is larger than the hourly limit.
-    """
-    values: dict[str, Any] = {}
-    if schedule.limit_per_hour is not None:
-        values["limit_per_hour"] = schedule.limit_per_hour
-    if schedule.scheduled_at:
-        if send_record.state != "frozen":
-            raise SendRefusedError(
-                f"{send_record.issue} has started and can't be scheduled any more",
-                remedy=(
-                    "Resume it without --at and --undo-window: newsletter resume "
-                    f"{send_record.slug}"
-                ),
-            )
-        values |= {
-            "scheduled_at": schedule.scheduled_at,
-            "undo_seconds": schedule.undo_seconds,
-            "provider_batch_id": schedule.provider_batch_id,
-        }
-    if not values:
-        return send_record
-    is_ready = sa.and_(batch.c.send_id == send_record.id, batch.c.state == "ready")
-    largest = sa.select(sa.func.max(batch.c.size)).where(is_ready)
-    with ledger.engine.begin() as connection:
-        if schedule.limit_per_hour and (connection.scalar(largest) or 0) > schedule.limit_per_hour:
-            raise SendRefusedError(
-                f"{send_record.issue} is planned in batches of more than "
-                f"{schedule.limit_per_hour:,}",
-                remedy="Plan smaller ones with: "
-                f"{send_record.replan_command} --batch-size "
-                f"{schedule.limit_per_hour}",
-            )
-        updated = connection.execute(
-            sa.update(send)
-            .where(
-                send.c.id == send_record.id,
-                send.c.state == send_record.state,
-                schedule_unchanged(send_record),
-            )
-            .values(values)
-        )
-        if updated.rowcount != 1:
-            raise changed_meanwhile_error(send_record)
-        if schedule.scheduled_at:
-            delete_notification_claims(connection, send_record.id)
-    scheduled = get_send(ledger, send_record.issue)
-    assert scheduled is not None
-    return scheduled
 
 
 def save_frozen_email(connection: sa.Connection, send_id: int, email: Email) -> None:

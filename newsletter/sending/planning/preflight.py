@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from newsletter.config import Config, find_placeholders
-from newsletter.errors import Location, Problem, display_path
+from newsletter.errors import Location, Problem, SendRefusedError, display_path
 from newsletter.posts.issue import Issue
 from newsletter.render.email import Email
 from newsletter.render.fallback_host import find_fallback_problems
@@ -83,6 +83,30 @@ def find_resume_problems(config: Config, environment: Mapping[str, str]) -> list
         *find_settings_problems(config),
         *get_provider(config).find_key_problems(environment),
     ]
+
+
+def require_resumable(
+    send_record: Send, email: Email, config: Config, environment: Mapping[str, str]
+) -> None:
+    """Refuse to resume a send that could not be sent, or whose links would lead nowhere.
+
+    Args:
+        send_record: the send.
+        email: as frozen.
+        config: the newsletter's settings as they are now.
+        environment: holds the API key.
+
+    Raises:
+        SendRefusedError: a setting or the API key is missing.
+    """
+    problems = [
+        *find_resume_problems(config, environment),
+        *get_provider(config).find_link_problems(email),
+    ]
+    if send_record.state == "frozen":
+        problems += find_fallback_problems(email)
+    if problems:
+        raise SendRefusedError.from_problems(problems)
 
 
 def past_send_problem(

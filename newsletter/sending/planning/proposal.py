@@ -35,11 +35,7 @@ from newsletter.sending.ledger.record import (
 from newsletter.sending.ledger.send_phase import was_recalled
 from newsletter.sending.planning.earlier_send import EarlierSend, find_earlier_send
 from newsletter.sending.planning.freeze_recipients import discard_send, freeze_send
-from newsletter.sending.planning.frozen_content import (
-    SendSchedule,
-    load_prepared_email,
-    save_schedule,
-)
+from newsletter.sending.planning.frozen_content import load_prepared_email
 from newsletter.sending.planning.preflight import (
     FINAL_STATES,
     find_send_problems,
@@ -48,6 +44,7 @@ from newsletter.sending.planning.preflight import (
     scheduled_send_problem,
 )
 from newsletter.sending.planning.repeated_article import find_repetition_problem
+from newsletter.sending.planning.send_schedule import SendSchedule, save_schedule
 from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers

@@ -6,19 +6,18 @@ names the fake SendGrid and the scratch database. It does what ``newsletter send
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from newsletter.config import Config
 from newsletter.config.urls import FALLBACK_PUBLIC_URL
 from newsletter.db import database_engine
 from newsletter.errors import NewsletterError
-from newsletter.project import Project, find_issue, open_project
+from newsletter.project import Project, open_project
 from newsletter.sending.delivery.observer import NullObserver
-from newsletter.sending.delivery.sender import BatchSender
-from newsletter.sending.planning.frozen_content import load_prepared_email
-from newsletter.sending.planning.proposal import confirm_send, propose_send
 from newsletter.sending.providers.registry import get_provider
 from newsletter.sending.rehearsal.fault_plan import READ_TIMEOUT
+from newsletter.sending.service import confirm_plan, deliver, plan
 
 CONCURRENCY = 4
 
@@ -32,13 +31,9 @@ def run_rehearsal_sender(folder: Path, issue: str, batch_size: int) -> None:
     real_project = open_project(folder)
     project = Project(real_project.root, rehearsal_config(real_project.config, batch_size))
     with database_engine(project.config.database, project.root, project.config.id) as engine:
-        proposal = propose_send(project, find_issue(project, issue), engine)
-        send = confirm_send(proposal)
-        email = load_prepared_email(proposal.ledger, send, project.config)
+        context = confirm_plan(plan(project, issue, engine))
         with get_provider(project.config).connect(os.environ) as client:
-            BatchSender(
-                proposal.ledger, send, email, client, NullObserver(), concurrency=CONCURRENCY
-            ).run()
+            deliver(context, client, lambda _: nullcontext(NullObserver()), CONCURRENCY)
 
 
 def rehearsal_config(config: Config, batch_size: int) -> Config:

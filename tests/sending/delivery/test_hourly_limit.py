@@ -17,7 +17,7 @@ from newsletter.sending.delivery.hourly_limit import HOUR, RateBucket, add_to_bu
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, get_send, start_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.planning.frozen_content import SendSchedule, save_schedule
+from newsletter.sending.planning.send_schedule import SendSchedule, save_schedule
 from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid

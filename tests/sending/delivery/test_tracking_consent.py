@@ -21,7 +21,7 @@ from newsletter.sending.ledger.pause_cancel_retry import retry_rejected
 from newsletter.sending.ledger.record import Ledger, Send, get_send
 from newsletter.sending.planning.copy_send import copy_recalled_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.planning.frozen_content import SendSchedule
+from newsletter.sending.planning.send_schedule import SendSchedule
 from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient

@@ -25,8 +25,9 @@ from newsletter.sending.ledger.find_sends import list_sends
 from newsletter.sending.ledger.record import Ledger, Send, get_send, may_have_been_sent
 from newsletter.sending.ledger.send_phase import get_send_phase, was_recalled
 from newsletter.sending.planning.freeze_recipients import discard_send, freeze_send
-from newsletter.sending.planning.frozen_content import load_prepared_email, save_schedule
+from newsletter.sending.planning.frozen_content import load_prepared_email
 from newsletter.sending.planning.schedule import ScheduledTime
+from newsletter.sending.planning.send_schedule import request_schedule, save_schedule
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.payload import prepare_email
@@ -35,7 +36,7 @@ from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 from newsletter.sending.reschedule import perform_reschedule, propose_reschedule
-from newsletter.sending.service import SendContext, request_schedule
+from newsletter.sending.service import SendContext
 from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN
 
 TOTAL = 9

@@ -15,7 +15,8 @@ from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_s
 from newsletter.sending.planning import copy_send
 from newsletter.sending.planning.copy_send import copy_recalled_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.planning.frozen_content import SendSchedule, load_frozen_email
+from newsletter.sending.planning.frozen_content import load_frozen_email
+from newsletter.sending.planning.send_schedule import SendSchedule
 from newsletter.sending.providers.prepared_email import PreparedEmail
 
 TOTAL = 25

@@ -19,12 +19,11 @@ from newsletter.sending.ledger.record import Ledger, Send, get_send, start_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.planning.frozen_content import (
     MAX_DIFF_LINES,
-    SendSchedule,
     compute_plan_checksum,
     diff_emails,
     load_frozen_email,
-    save_schedule,
 )
+from newsletter.sending.planning.send_schedule import SendSchedule, save_schedule
 from newsletter.sending.providers.prepared_email import PreparedEmail
 
 
