@@ -7,7 +7,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 from unicodedata import bidirectional, category
 
 import click
@@ -21,6 +21,27 @@ MAX_PROBLEMS = 50
 JOINERS = "\u200c\u200d"
 # A complete first-strong isolate (UAX 9): its text can't reorder the text around it.
 BIDI_ISOLATE = re.compile("\u2068([^\u2066-\u2069\n]*)\u2069")
+
+
+class StatusLabels(NamedTuple):
+    """What a subscriber's status is called where it is a reason.
+
+    Attributes:
+        in_list: among other reasons, after a number of readers.
+        in_sentence: with what it means.
+    """
+
+    in_list: str
+    in_sentence: str
+
+
+STATUS_LABELS: Mapping[str, StatusLabels] = {
+    "pending": StatusLabels("pending confirmation", "pending: they have not confirmed yet"),
+    "active": StatusLabels("active", "active"),
+    "unsubscribed": StatusLabels("unsubscribed", "unsubscribed"),
+    "bounced": StatusLabels("bounced", "bounced: mail to them could not be delivered"),
+    "complained": StatusLabels("complained", "complained: they reported an issue as spam"),
+}
 
 
 def echo(text: str = "", *, color: str | None = None) -> None:

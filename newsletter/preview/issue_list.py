@@ -1,6 +1,5 @@
 """List the issues and their states for the preview's sidebar."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,22 +13,8 @@ from newsletter.posts.text_encoding import decode_text
 from newsletter.project import ISSUE_NAME_PATTERN, Project, list_issue_folders
 from newsletter.sending.ledger.find_sends import list_sends, open_ledger
 from newsletter.sending.ledger.record import get_ledger_time
-from newsletter.sending.ledger.send_phase import get_send_phase
+from newsletter.sending.ledger.send_phase import SEND_PHASE_LABELS, get_send_phase
 
-# The phases of a send in an editor's terms.
-PHASE_LABELS: Mapping[str, str] = {
-    "planned": "planned",
-    "waiting": "scheduled",
-    "held": "scheduled",
-    "recalled": "cancelled",
-    "uncertain": "look",
-    "running": "sending",
-    "paused": "paused",
-    "blocked": "stopped",
-    "needs_review": "look",
-    "done": "sent",
-    "cancelled": "cancelled",
-}
 MAX_SOURCE_BYTES = 2_000_000
 
 
@@ -52,16 +37,17 @@ class IssueListEntry:
 
 def list_issue_entries(project: Project, engine: sa.Engine | None) -> list[IssueListEntry]:
     """Return every issue, the newest first; without a database, none has a send's state."""
-    phases = {}
+    labels = {}
     if engine is not None:
         with suppress(NewsletterError):
             ledger = open_ledger(engine, project.config)
             now = get_ledger_time(ledger)
-            phases = {send.issue: get_send_phase(send, now) for send in list_sends(ledger)}
+            labels = {
+                send.issue: SEND_PHASE_LABELS[get_send_phase(send, now)].in_list
+                for send in list_sends(ledger)
+            }
     return [
-        _make_entry(
-            folder, PHASE_LABELS.get(phases[folder.name]) if folder.name in phases else None
-        )
+        _make_entry(folder, labels.get(folder.name))
         for folder in reversed(list_issue_folders(project))
     ]
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_fields, print_json
+from newsletter.cli.output import STATUS_LABELS, echo, echo_err, format_fields, print_json
 from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from newsletter.sending.planning.schedule import ScheduledTime, WaitingPlace
     from newsletter.sending.service import SendContext
 
-EXCLUSION_LABELS = {"pending": "pending confirmation"}
 at_option = click.option(
     "--at",
     metavar="TIME",
@@ -141,7 +140,8 @@ def sender_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
 def exclusion_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
     """Return the rows with the segment and with the excluded readers by reason."""
     exclusions = [
-        f"{count:,} {EXCLUSION_LABELS.get(why, why)}" for why, count in proposal.excluded.items()
+        f"{count:,} {STATUS_LABELS[why].in_list if why in STATUS_LABELS else why}"
+        for why, count in proposal.excluded.items()
     ]
     rows = [("left out", ", ".join(exclusions))] if exclusions else []
     segment = str(proposal.segment or "")

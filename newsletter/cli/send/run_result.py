@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
 from newsletter.cli.send.shared import (
     CANCELLATION_CAVEAT,
-    RECIPIENT_STATE_LABELS,
     pluralize,
     print_unknown_batches,
 )
@@ -158,6 +157,8 @@ def _format_rejection_reasons(context: "SendContext") -> str:
 
 
 def _print_counts(status: "SendStatus") -> None:
+    from newsletter.sending.ledger.recipient_status import RECIPIENT_STATE_LABELS
+
     send, counts = status.send, status.recipients_by_state
     sent = counts.get("accepted", 0)
     color = "green" if send.state == "done" and sent else "yellow"
@@ -168,8 +169,8 @@ def _print_counts(status: "SendStatus") -> None:
     else:
         echo(f"Sent to {sent:,} of {pluralize(send.total, 'reader')}.", color=color)
     state_rows = [
-        (f"{counts[state]:,}", label)
-        for state, label in RECIPIENT_STATE_LABELS.items()
+        (f"{counts[state]:,}", labels.in_send.format(provider=send.provider_name))
+        for state, labels in RECIPIENT_STATE_LABELS.items()
         if state in counts
     ]
     if len(state_rows) > 1 or not sent:

@@ -23,15 +23,6 @@ if TYPE_CHECKING:
     from newsletter.sending.providers.provider import Outcome
     from newsletter.sending.service import ObserverFactory, SendContext
 
-# Labels, for editors, of the states of recipients.
-RECIPIENT_STATE_LABELS = {
-    "accepted": "sent",
-    "skipped_late": "left the list meanwhile",
-    "rejected": "refused by SendGrid",
-    "dropped": "given up",
-    "unknown": "unknown",
-    "pending": "still to go",
-}
 CANCELLATION_CAVEAT = (
     "SendGrid guarantees a cancellation only until 10 minutes before the scheduled time, and "
     "keeps only a few batches (10, by its newer documentation) cancelled at once."

@@ -7,7 +7,6 @@ import click
 
 from newsletter.cli.output import echo, echo_err, make_output_private, print_json
 from newsletter.cli.send.shared import (
-    RECIPIENT_STATE_LABELS,
     iter_unknown_batch_texts,
     pluralize,
 )
@@ -21,12 +20,6 @@ if TYPE_CHECKING:
     from newsletter.sending.ledger.status import SendStatus
 
 POLL_SECONDS = 2.0
-# A state that is not listed is its own label.
-PHASE_LABELS = {
-    "waiting": "scheduled",
-    "held": "scheduled",
-    "uncertain": "cancelled, not confirmed",
-}
 NEVER_SENT_STATES = {"pending", "dropped", "skipped_late", "rejected"}
 
 
@@ -95,19 +88,17 @@ def format_status_line(status: "SendStatus") -> str:
 
     For example ``building-trust  running  1,000 of 2,481 accepted  1 batch unknown  0 lost``.
     """
+    from newsletter.sending.ledger.send_phase import SEND_PHASE_LABELS
+
     send = status.send
     parts = [
         send.slug,
-        _label(status.phase),
+        SEND_PHASE_LABELS[status.phase].in_status,
         _format_accepted(status.phase, status.recipients_by_state.get("accepted", 0), send.total),
         f"{pluralize(len(status.unknown_batches), 'batch')} unknown",
         f"{status.missing_recipients:,} lost",
     ]
     return "  ".join(parts)
-
-
-def _label(phase: str) -> str:
-    return PHASE_LABELS.get(phase, phase.replace("_", " "))
 
 
 def _format_accepted(phase: str, accepted_count: int, total: int) -> str:
@@ -119,19 +110,22 @@ def _format_accepted(phase: str, accepted_count: int, total: int) -> str:
 def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
     from zoneinfo import ZoneInfo
 
+    from newsletter.sending.ledger.recipient_status import RECIPIENT_STATE_LABELS
+    from newsletter.sending.ledger.send_phase import SEND_PHASE_LABELS
     from newsletter.sending.planning.schedule import format_rough_duration, format_schedule_time
 
     send, zone, slug = status.send, ZoneInfo(config.timezone), status.send.slug
     rest = [
-        f"{count:,} {RECIPIENT_STATE_LABELS[state]}"
+        f"{count:,} {RECIPIENT_STATE_LABELS[state].in_send.format(provider=send.provider_name)}"
         for state, count in status.recipients_by_state.items()
         if state not in {"accepted", "unknown"} and count
     ]
     if rest:
         yield f"  {', '.join(rest)}"
     for catch_up in status.catch_ups:
+        label = SEND_PHASE_LABELS[catch_up.phase].in_status
         yield (
-            f"  {catch_up.send.slug}, to readers who joined later: {_label(catch_up.phase)}, "
+            f"  {catch_up.send.slug}, to readers who joined later: {label}, "
             + _format_accepted(catch_up.phase, catch_up.accepted_count, catch_up.send.total)
         )
     yield from _iter_schedule_lines(status, zone)

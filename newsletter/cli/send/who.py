@@ -3,7 +3,7 @@
 import click
 
 from newsletter.cli.output import echo, echo_err, print_json
-from newsletter.cli.send.shared import RECIPIENT_STATE_LABELS, open_send_context
+from newsletter.cli.send.shared import open_send_context
 
 
 @click.command("who", short_help="Show the result of a send for each reader, and why.")
@@ -26,7 +26,7 @@ def who_command(issue: str, *, missed: bool, as_json: bool) -> None:
       newsletter who building-trust --json > readers.jsonl
     """
     from newsletter.db import read_transaction
-    from newsletter.sending.ledger.recipient_status import iter_recipients
+    from newsletter.sending.ledger.recipient_status import RECIPIENT_STATE_LABELS, iter_recipients
 
     with open_send_context(issue) as context:
         with read_transaction(context.ledger.engine) as connection:
@@ -34,7 +34,9 @@ def who_command(issue: str, *, missed: bool, as_json: bool) -> None:
                 if as_json:
                     print_json(recipient._asdict())
                 else:
-                    state = RECIPIENT_STATE_LABELS[recipient.state]
+                    state = RECIPIENT_STATE_LABELS[recipient.state].in_send.format(
+                        provider=context.send.provider_name
+                    )
                     echo(
                         f"{recipient.address}\t{state}\tbatch {recipient.batch}\t{recipient.reason}"
                     )

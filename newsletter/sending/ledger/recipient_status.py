@@ -11,13 +11,39 @@ from newsletter.sending.ledger.send_phase import was_recalled
 
 PAGE_SIZE = 5_000
 
-# For the other states, the ledger holds a reason.
-STATE_REASONS: Mapping[str, str] = {
-    "accepted": "accepted by {provider}",
-    "unknown": "may or may not have it",
-    "pending": "not sent yet",
+
+class RecipientStateLabels(NamedTuple):
+    """What a recipient's state is called on screen; with ``{provider}`` for the provider's name.
+
+    Attributes:
+        in_send: among the other recipients of a send.
+        in_history: among the other issues of a reader.
+        reason: where the ledger holds no reason; may be empty.
+    """
+
+    in_send: str
+    in_history: str
+    reason: str = ""
+
+
+# In the order in which a send's states are listed. "recalled" is what the provider had accepted
+# before the send was cancelled there.
+RECIPIENT_STATE_LABELS: Mapping[str, RecipientStateLabels] = {
+    state: RecipientStateLabels(*labels)
+    for state, labels in {
+        "accepted": ("sent", "sent", "accepted by {provider}"),
+        "skipped_late": ("left the list meanwhile", "left out at the last moment"),
+        "rejected": ("refused by {provider}", "refused by {provider}"),
+        "dropped": ("given up", "given up"),
+        "unknown": ("unknown", "may or may not have been sent", "may or may not have it"),
+        "pending": ("still to go", "still to go", "not sent yet"),
+        "recalled": (
+            "sent",
+            "cancelled at {provider} before it was delivered",
+            "accepted by {provider}, then cancelled",
+        ),
+    }.items()
 }
-RECALLED_REASON = "accepted by {provider}, then cancelled"
 UNCERTAIN_REASON = (
     "may or may not have it: accepted by {provider}, which has not confirmed in time that it is "
     "cancelled"
@@ -114,12 +140,13 @@ def describe_recipient_state(
         recipient_error: the error that the ledger holds for this recipient, or ``""``.
         batch_error: the error that it holds for the recipient's batch, or ``""``.
     """
-    reason = STATE_REASONS.get(state, batch_error)
+    reason = RECIPIENT_STATE_LABELS[state].reason or batch_error
+    if state in {"accepted", "unknown"} and _is_cancelled_at_provider(send_record):
+        is_recalled = was_recalled(send_record)
+        reason = RECIPIENT_STATE_LABELS["recalled"].reason if is_recalled else UNCERTAIN_REASON
+        return reason.format(provider=send_record.provider_name)
     if state == "accepted":
         reason = reason.format(provider=send_record.provider_name)
-    if state in {"accepted", "unknown"} and _is_cancelled_at_provider(send_record):
-        reason = RECALLED_REASON if was_recalled(send_record) else UNCERTAIN_REASON
-        return reason.format(provider=send_record.provider_name)
     if state == "unknown" and batch_error:
         return f"{reason}: {batch_error}"
     if state == "pending" and send_record.state in {"paused", "blocked", "cancelled"}:

@@ -4,6 +4,8 @@ Pure. All commands take from here what they say about a schedule, so that they s
 """
 
 import datetime
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from newsletter.sending.ledger.record import Send
 from newsletter.subscribers.recalled_sends import is_recalled
@@ -11,6 +13,38 @@ from newsletter.subscribers.recalled_sends import is_recalled
 # Besides these, a phase is one of ``newsletter.db.schema.SEND_STATES``.
 SendPhase = str
 
+
+class SendPhaseLabels(NamedTuple):
+    """What a phase is called on screen; with ``{provider}`` for the provider's name.
+
+    Attributes:
+        in_status: in the line of ``newsletter status``.
+        in_list: in one word, in the preview's list of issues.
+        in_sentence: after the name of the issue.
+    """
+
+    in_status: str
+    in_list: str
+    in_sentence: str
+
+
+SEND_PHASE_LABELS: Mapping[SendPhase, SendPhaseLabels] = {
+    phase: SendPhaseLabels(*labels)
+    for phase, labels in {
+        "draft": ("draft", "draft", "is a draft"),
+        "planned": ("planned", "planned", "is planned and has not been started"),
+        "waiting": ("scheduled", "scheduled", "is scheduled"),
+        "held": ("scheduled", "scheduled", "was sent"),
+        "running": ("running", "sending", "is being sent"),
+        "paused": ("paused", "paused", "is paused"),
+        "blocked": ("blocked", "stopped", "was blocked by {provider}"),
+        "needs_review": ("needs review", "look", "was sent, but some batches are unknown"),
+        "done": ("done", "sent", "was sent"),
+        "cancelled": ("cancelled", "cancelled", "was cancelled"),
+        "recalled": ("recalled", "cancelled", "was cancelled"),
+        "uncertain": ("cancelled, not confirmed", "look", "was cancelled"),
+    }.items()
+}
 # Of a send that was recalled, until an event proved that a reader's server has got it; after the
 # provider's name.
 DISPROVED_REASON = "delivered it, although it had confirmed the cancellation"

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from newsletter.errors import NothingToDoError, SendRefusedError
 from newsletter.sending.ledger.record import Send
-from newsletter.sending.ledger.send_phase import get_send_phase, is_recallable
+from newsletter.sending.ledger.send_phase import SEND_PHASE_LABELS, get_send_phase, is_recallable
 
 SendCommand = Literal["pause", "resume", "cancel", "retry"]
 Resolution = Literal["accepted", "resend", "drop"]
@@ -32,15 +32,6 @@ TRANSITIONS: Mapping[SendCommand, Mapping[str, str]] = {
 # The send is already in the state that the command would bring it to.
 WITHOUT_EFFECT: AbstractSet[tuple[SendCommand, str]] = {("pause", "paused"), ("resume", "done")}
 
-STATE_PHRASES: Mapping[str, str] = {
-    "frozen": "is planned and has not been started",
-    "running": "is being sent",
-    "paused": "is paused",
-    "blocked": "was blocked by {provider}",
-    "needs_review": "was sent, but some batches are unknown",
-    "done": "was sent",
-    "cancelled": "was cancelled",
-}
 COMMAND_REMEDIES: Mapping[tuple[SendCommand, str], str] = {
     ("pause", "frozen"): "There is nothing to pause. Discard the plan with: newsletter cancel {}",
     ("resume", "frozen"): "Start it with: {send_command}",
@@ -81,12 +72,10 @@ def next_state(command: SendCommand, send_record: Send, now: datetime.datetime) 
         return "cancelled"
     if state := TRANSITIONS[command].get(send_record.state):
         return state
-    phrase = STATE_PHRASES[send_record.state].format(provider=send_record.provider_name)
+    phase = get_send_phase(send_record, now)
+    phrase = SEND_PHASE_LABELS[phase].in_sentence.format(provider=send_record.provider_name)
     if (command, send_record.state) in WITHOUT_EFFECT:
         raise NothingToDoError(f"{send_record.issue} {phrase} already")
-    phase = get_send_phase(send_record, now)
-    if phase == "waiting":
-        phrase = "is scheduled"
     template = COMMAND_REMEDIES.get((command, send_record.state), "")
     if phase == "waiting" and command != "pause":
         is_due = send_record.scheduled_at is not None and send_record.scheduled_at <= now

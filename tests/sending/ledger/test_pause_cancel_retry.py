@@ -20,7 +20,7 @@ from newsletter.sending.delivery.prepare_batch import PreparedBatch
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger import pause_cancel_retry
 from newsletter.sending.ledger.recipient_status import (
-    RECALLED_REASON,
+    RECIPIENT_STATE_LABELS,
     UNCERTAIN_REASON,
     count_rejection_reasons,
     iter_recipients,
@@ -362,7 +362,8 @@ def test_recipients_of_a_recalled_send_count_as_missed(scenario: SendScenario) -
     set_recalled(scenario, before=datetime.timedelta(minutes=10))
     with read_transaction(scenario.ledger.engine) as connection:
         missed = list(iter_recipients(connection, scenario.send(), only_missed=True))
-    assert {status.reason for status in missed} == {RECALLED_REASON.format(provider="SendGrid")}
+    reason = RECIPIENT_STATE_LABELS["recalled"].reason.format(provider="SendGrid")
+    assert {status.reason for status in missed} == {reason}
     assert len(missed) == TOTAL
 
 

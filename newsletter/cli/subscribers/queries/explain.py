@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, format_fields, print_error, print_json
+from newsletter.cli.output import STATUS_LABELS, echo, format_fields, print_error, print_json
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 
 if TYPE_CHECKING:
@@ -19,25 +19,8 @@ if TYPE_CHECKING:
     from newsletter.subscribers.queries.past_sends import PastSend
     from newsletter.subscribers.segments import Segment
 
-# Labels, for editors, of the states of a reader's copy of an issue.
-COPY_STATE_LABELS = {
-    "accepted": "sent",
-    "pending": "still to go",
-    "skipped_late": "left out at the last moment",
-    "rejected": "refused by SendGrid",
-    "dropped": "given up",
-    "unknown": "may or may not have been sent",
-    "recalled": "cancelled at SendGrid before it was delivered",
-}
 # ``None``: neither the term nor its negation is true, as the reader was not sent the issue.
 TERM_RESULT_LABELS = {True: "yes", False: "no", None: "-"}
-STATUS_LABELS = {
-    "pending": "pending: they have not confirmed yet",
-    "unsubscribed": "unsubscribed",
-    "bounced": "bounced: mail to them could not be delivered",
-    "complained": "complained: they reported an issue as spam",
-    "active": "active",
-}
 
 
 @click.command("explain", short_help="Explain why a reader gets an issue, or doesn't.")
@@ -167,7 +150,7 @@ def _format_status(explanation: "DeliveryExplanation", zone: datetime.tzinfo) ->
         return f"erased on request on {format_in_zone(explanation.erased_at, zone)}"
     if not explanation.status:
         return "not in the list"
-    label = STATUS_LABELS[explanation.status]
+    label = STATUS_LABELS[explanation.status].in_sentence
     if explanation.since is None:
         return label
     how = ", ".join(filter(None, (explanation.since.method, explanation.since.source)))
@@ -175,8 +158,11 @@ def _format_status(explanation: "DeliveryExplanation", zone: datetime.tzinfo) ->
 
 
 def _format_copy(copy: "DeliveryDetails", zone: datetime.tzinfo) -> str:
+    from newsletter.sending.ledger.recipient_status import RECIPIENT_STATE_LABELS
+
+    label = RECIPIENT_STATE_LABELS[copy.state].in_history.format(provider="SendGrid")
     sent = f" on {format_in_zone(copy.sent_at, zone)}" if copy.sent_at else ""
-    lines = [f"{COPY_STATE_LABELS[copy.state]}{sent}{f': {copy.error}' if copy.error else ''}"]
+    lines = [f"{label}{sent}{f': {copy.error}' if copy.error else ''}"]
     lines += [f"{type_} {format_in_zone(at, zone)}" for type_, at in copy.events]
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
-from newsletter.cli.subscribers.queries.explain import COPY_STATE_LABELS, format_answers
+from newsletter.cli.subscribers.queries.explain import format_answers
 from newsletter.cli.subscribers.queries.issue_argument import format_in_zone
 
 if TYPE_CHECKING:
@@ -105,7 +105,10 @@ def _profile_rows(
 
 
 def _format_copy(copy: "IssueDelivery") -> str:
-    return f"{copy.issue}: {COPY_STATE_LABELS[copy.state]}{f': {copy.error}' if copy.error else ''}"
+    from newsletter.sending.ledger.recipient_status import RECIPIENT_STATE_LABELS
+
+    label = RECIPIENT_STATE_LABELS[copy.state].in_history.format(provider="SendGrid")
+    return f"{copy.issue}: {label}{f': {copy.error}' if copy.error else ''}"
 
 
 def _format_journal_entry(entry: "JournalEntry", zone: datetime.tzinfo) -> str:
