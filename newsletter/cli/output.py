@@ -240,8 +240,3 @@ def _format_field(label: str, value: str, column: int) -> str:
 def format_status_counts(counts: Mapping[str, int]) -> str:
     """Format counts by status, without zeros: ``40 active, 2 bounced``."""
     return ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
-
-
-def format_count(count: int, noun: str) -> str:
-    """Format a count with its noun: ``1 row``, ``2,000 rows``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

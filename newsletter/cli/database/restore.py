@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.database.backup import postgresql_tools_error
-from newsletter.cli.output import (
-    confirm_count,
-    echo,
-    echo_err,
-    format_count,
-    format_fields,
-    format_status_counts,
-)
+from newsletter.cli.output import confirm_count, echo, echo_err, format_fields, format_status_counts
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import echo, format_fields, print_json
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,7 +174,7 @@ def _print_summary(
         ("read", f"{summary['words']:,} words, {summary['minutes']} min"),
         (
             "holds",
-            ", ".join(_format_count(summary[f"{noun}s"], noun) for noun in ("link", "image")),
+            ", ".join(format_count(summary[f"{noun}s"], noun) for noun in ("link", "image")),
         ),
         ("size", f"{summary['bytes'] / 1024:,.0f} KB of the 102 KB that Gmail shows"),
     ]
@@ -187,7 +188,3 @@ def _print_summary(
     elif summary["bytes"] >= NEARLY_CLIPPED * summary["limit"]:
         echo("Gmail may soon cut the end off.", color="yellow")
     echo(f"Next: newsletter send {summary['issue'][11:]} --dry-run")
-
-
-def _format_count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

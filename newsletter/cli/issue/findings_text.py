@@ -9,6 +9,7 @@ from newsletter.checks.finding import SEVERITIES, Finding
 from newsletter.checks.output import count_by_severity
 from newsletter.cli.output import BIDI_ISOLATE, echo, escape_controls
 from newsletter.render.text.wrap import get_display_width, wrap_text
+from newsletter.wording import pluralize
 
 _COLORS = {"error": "red", "warning": "yellow", "hint": None}
 _WIDTH = 80
@@ -38,7 +39,7 @@ def print_summary(findings: Sequence[Finding], seconds: float, *, every: bool = 
     counts = count_by_severity(findings)
     order = sorted(counts, key=lambda severity: not counts[severity])
     summary = ", ".join(
-        f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}" for severity in order
+        f"{counts[severity]} {pluralize(counts[severity], severity)}" for severity in order
     )
     color = "red" if counts["error"] else "yellow" if counts["warning"] else "green"
     is_shortened = not every and len(_group(findings)) < len(findings)

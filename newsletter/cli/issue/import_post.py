@@ -10,6 +10,7 @@ import click
 from newsletter.cli.issue.removed_lines import quote_removed, summarize_removed
 from newsletter.cli.output import echo, format_fields, isolate_bidi, print_json
 from newsletter.errors import PostError, UsageError
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,13 +179,13 @@ def _imported_rows(result: "ImportResult", comparison: _Comparison) -> "Iterator
         (outline.word_count, "word"),
         (outline.reading_minutes, "minute"),
     )
-    yield "read", ", ".join(_format_count(number, noun) for number, noun in counts)
+    yield "read", ", ".join(format_count(number, noun) for number, noun in counts)
     yield from ((note.key, isolate_bidi(note.text)) for note in post.setting_notes)
     if result.image_names:
         yield "pictures", ", ".join(result.image_names)
     yield from (("not copied", str(problem)) for problem in result.not_copied)
     if post.prose_outside > outline.word_count:
-        outside = _format_count(post.prose_outside, "word")
+        outside = format_count(post.prose_outside, "word")
         yield "check", f"is this the article? {outside} of text on the page are not in it"
     yield from summarize_removed((*post.removed, *comparison.removed))
     yield from (
@@ -194,10 +195,6 @@ def _imported_rows(result: "ImportResult", comparison: _Comparison) -> "Iterator
     yield from (("kept", f"your version as {name}") for name in result.backup_files)
     for name in result.same_file_issues:
         yield "check", f"{name} is from a file of this name too; if it is this post, delete one"
-
-
-def _format_count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _print_json(result: "ImportResult", comparison: _Comparison) -> None:

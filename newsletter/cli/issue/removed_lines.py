@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from newsletter.cli.output import isolate_bidi
 from newsletter.posts.removed_line import RemovedLine
+from newsletter.wording import format_count, pluralize
 
 _MAX_LINES = 8  # line numbers shown of one kind of removed line
 _MAX_QUOTE_LENGTH = 40  # characters shown of a removed line
@@ -18,10 +19,10 @@ def summarize_removed(entries: Iterable[RemovedLine]) -> Iterator[tuple[str, str
     for reason, (first, *more) in by_reason.items():
         lines = list(dict.fromkeys(str(entry.line) for entry in (first, *more) if entry.line))
         rest = ", \u2026" if len(lines) > _MAX_LINES else ""
-        more_lines = f" and {len(more):,} more line{'' if len(more) == 1 else 's'}" if more else ""
-        plural = "s" if len(lines) > 1 else ""
+        more_lines = f" and {format_count(len(more), 'more line')}" if more else ""
+        noun = pluralize(len(lines), "line")
         label = "converted" if ", now " in reason else "removed"
-        where = f", line{plural} {', '.join(lines[:_MAX_LINES])}{rest}" if lines else ""
+        where = f", {noun} {', '.join(lines[:_MAX_LINES])}{rest}" if lines else ""
         yield label, f"{quote_removed(first.text)}{more_lines} ({reason}{where})"
 
 

@@ -5,6 +5,7 @@ import os
 import click
 
 from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.wording import format_count
 
 
 @click.command("test", short_help="Send a marked copy to yourself.")
@@ -52,7 +53,7 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
     if sent.inline_images:
         count = len(sent.inline_images)
         echo(
-            f"{count:,} image{'' if count == 1 else 's'} without a public address "
+            f"{format_count(count, 'image')} without a public address "
             f"{'was' if count == 1 else 'were'} sent inside the email."
         )
         echo_err("A send to the list needs one: see newsletter doctor.")

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err, escape_controls, format_count, print_json
+from newsletter.cli.output import echo, echo_err, escape_controls, print_json
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,10 +14,11 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo_err, format_count, print_json
+from newsletter.cli.output import echo_err, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.reports.intake_result import intakes_to_dict, print_intakes
 from newsletter.cli.reports.unreadable_events import unreadable_events_command
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.config import Config

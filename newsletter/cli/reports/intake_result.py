@@ -4,7 +4,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.output import echo, echo_err
-from newsletter.cli.send.shared import pluralize
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.sending.feedback.event_intake import IntakeResult
@@ -27,13 +27,13 @@ def print_intakes(intakes: "list[IntakeResult]", resolved: "Counter[str]") -> No
         sum(intake.new_count for intake in intakes),
         sum(intake.known_count for intake in intakes),
     )
-    echo(f"{pluralize(new, 'new event')} recorded, {known:,} known before.")
+    echo(f"{format_count(new, 'new event')} recorded, {known:,} known before.")
     reports = [report for intake in intakes for report in intake.applied_reports]
     for status, count in Counter(report.after for report in reports if report.listed).items():
-        echo(f"{pluralize(count, 'reader')} now {status}.")
+        echo(f"{format_count(count, 'reader')} now {status}.")
     if unlisted_count := sum(not report.listed for report in reports):
         echo(f"{unlisted_count:,} not in the list, and kept out of it from now on.")
     for issue, readers in resolved.items():
-        echo(f"{issue}: {pluralize(readers, 'reader')} resolved as accepted.", color="green")
+        echo(f"{issue}: {format_count(readers, 'reader')} resolved as accepted.", color="green")
     for issue in (issue for intake in intakes for issue in intake.paused_issues):
         echo_err(f"{issue} was paused. See why: newsletter status {issue[11:]}", color="red")

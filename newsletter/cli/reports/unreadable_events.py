@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count, make_output_private, print_json
+from newsletter.cli.output import echo, echo_err, make_output_private, print_json
 from newsletter.cli.reports.intake_result import intakes_to_dict, print_intakes
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

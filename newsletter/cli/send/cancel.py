@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err
-from newsletter.cli.send.shared import open_send_context, pluralize
+from newsletter.cli.send.shared import open_send_context
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.sending.recall import LocalCancellation
@@ -49,7 +50,7 @@ def cancel_command(issue: str) -> None:
                 _print_cancelled(context, cancellation)
                 return
             if cancellation.dropped_count:
-                count = pluralize(cancellation.dropped_count, "reader")
+                count = format_count(cancellation.dropped_count, "reader")
                 echo(f"Not handed to SendGrid: {count}. Asking it to cancel the others.")
             recall_send(ledger, cancellation.send, client)
         _print_recalled(context)
@@ -61,15 +62,15 @@ def _print_cancelled(context: "SendContext", cancellation: "LocalCancellation") 
     status = get_send_status(context.ledger, context.send)
     slug, counts = context.send.slug, status.recipients_by_state
     dropped = cancellation.dropped_count
-    readers = f": {pluralize(dropped, 'reader')} will not get it" if dropped else ""
+    readers = f": {format_count(dropped, 'reader')} will not get it" if dropped else ""
     echo(f"{slug} is cancelled{readers}.", color="green")
     if counts.get("accepted"):
-        echo_err(f"{pluralize(counts['accepted'], 'reader')} had it already.", color="yellow")
+        echo_err(f"{format_count(counts['accepted'], 'reader')} had it already.", color="yellow")
     if counts.get("unknown"):
-        unknown = pluralize(counts["unknown"], "reader")
+        unknown = format_count(counts["unknown"], "reader")
         echo_err(f"{unknown} may or may not have it. See: newsletter status {slug}", color="yellow")
     if status.in_flight_recipients:
-        in_flight = pluralize(status.in_flight_recipients, "reader")
+        in_flight = format_count(status.in_flight_recipients, "reader")
         echo_err(f"{in_flight} may still get it: their requests are in flight.", color="yellow")
 
 
@@ -81,9 +82,9 @@ def _print_recalled(context: "SendContext") -> None:
     held = sum(counts.get(state, 0) for state in ("accepted", "unknown"))
     all_readers = held + sum(counts.get(state, 0) for state in ("dropped", "pending"))
     echo(
-        f"{send.slug} is cancelled: {pluralize(all_readers, 'reader')} will not get it.",
+        f"{send.slug} is cancelled: {format_count(all_readers, 'reader')} will not get it.",
         color="green",
     )
-    echo(f"SendGrid has cancelled what it held for {pluralize(held, 'reader')}.")
+    echo(f"SendGrid has cancelled what it held for {format_count(held, 'reader')}.")
     echo(f"Send it as it is now: {send.send_command}")
     echo(f"The same at another time: newsletter reschedule {send.slug} --at TIME")

@@ -10,7 +10,7 @@ from newsletter.cli.send.proposal import (
     sender_rows,
     tracking_rows,
 )
-from newsletter.cli.send.shared import pluralize
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,8 +138,8 @@ def _print_result(
         *sender_rows(proposal),
         (
             "would go",
-            pluralize(totals.recipient_count, "reader")
-            + f" in {pluralize(totals.request_count, 'request')}",
+            format_count(totals.recipient_count, "reader")
+            + f" in {format_count(totals.request_count, 'request')}",
         ),
         (
             "bytes",
@@ -154,7 +154,7 @@ def _print_result(
         rows.append(
             (
                 "refused",
-                f"{pluralize(totals.rejected_count, 'reader')}: their merge tags are too long",
+                f"{format_count(totals.rejected_count, 'reader')}: their merge tags are too long",
             )
         )
     rows.append(("ids", "batch numbers are placeholders for the IDs of a real send"))

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err, print_json
-from newsletter.cli.send.shared import back_up_before_send, pluralize, repeat_article_option
+from newsletter.cli.send.shared import back_up_before_send, repeat_article_option
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Send
@@ -107,7 +108,7 @@ def _print_plan(proposal: "SendProposal", send: "Send", *, as_json: bool) -> Non
         rows.append(("when", format_schedule_time(send.scheduled_at, zone)))
     print_proposal(proposal, rows)
     if proposal.is_resumed:
-        reader_count = pluralize(send.total, "reader")
+        reader_count = format_count(send.total, "reader")
         echo(f"It was planned before, for {reader_count}, and has not changed since.")
     else:
         echo("Planned. Nothing was sent.", color="green")

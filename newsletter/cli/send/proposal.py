@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import STATUS_LABELS, echo, echo_err, format_fields, print_json
-from newsletter.cli.send.shared import pluralize
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,8 +60,8 @@ def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, st
     from newsletter.render.personalization import get_default_subject
 
     recipients = (
-        f"{pluralize(proposal.recipient_count, 'reader')} in "
-        f"{pluralize(proposal.request_count, 'request')}"
+        f"{format_count(proposal.recipient_count, 'reader')} in "
+        f"{format_count(proposal.request_count, 'request')}"
     )
     earlier = proposal.earlier_send if proposal.is_resumed else None
     if earlier and earlier.state != "frozen":
@@ -95,7 +95,7 @@ def catch_up_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
         return []
     parent = proposal.catch_up.parent
     verb, day = describe_freezing(parent, proposal.project.config)
-    joined = pluralize(proposal.recipient_count, "reader")
+    joined = format_count(proposal.recipient_count, "reader")
     preposition = "to" if verb == "sent" else "for"
     words = f"when {parent.issue} was {verb} {preposition} {parent.total:,}"
     rows = [("catch-up", f"{joined} joined since {day}, {words}")]
@@ -121,8 +121,8 @@ def tracking_rows(
     # A plan of before readers were asked has requests with both.
     agreed = "where the whole request agreed" if proposal.is_resumed else "who agreed"
     lines = [
-        f"{action} of {count:,} of {pluralize(total, 'reader')} {agreed}"
-        + (f", in {pluralize(request_counts[action], 'request')}" if request_counts else "")
+        f"{action} of {count:,} of {format_count(total, 'reader')} {agreed}"
+        + (f", in {format_count(request_counts[action], 'request')}" if request_counts else "")
         for action, count in proposal.agreed_counts.items()
     ]
     return [("tracked", "\n".join(lines))] if lines else []

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err
-from newsletter.cli.send.shared import open_send_context, pluralize, print_unknown_batches
+from newsletter.cli.send.shared import open_send_context, print_unknown_batches
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.reconcile import ReconcileResult
@@ -39,7 +40,7 @@ def reconcile_command(issue: str, *, file: Path | None) -> int:
 
     with open_send_context(issue) as context:
         if file:
-            echo(f"{pluralize(_record_events(context, file), 'new event')} recorded.")
+            echo(f"{format_count(_record_events(context, file), 'new event')} recorded.")
         result = reconcile_send(context.ledger, context.send)
         _print_result(result)
         status = get_send_status(context.ledger, context.send)
@@ -73,7 +74,7 @@ def _print_result(result: "ReconcileResult") -> None:
     for number in result.accepted_batches:
         echo(f"batch {number} was accepted: SendGrid's events name it.", color="green")
     if result.accepted_recipients:
-        echo(f"{pluralize(result.accepted_recipients, 'reader')} resolved.")
+        echo(f"{format_count(result.accepted_recipients, 'reader')} resolved.")
     for number in result.duplicated_batches:
         echo_err(
             f"batch {number} was accepted by SendGrid more than once: it was sent again by hand "

@@ -6,8 +6,8 @@ import click
 
 from newsletter.cli.output import echo, format_fields, print_json
 from newsletter.cli.progress import progress_bar
-from newsletter.cli.send.shared import pluralize
 from newsletter.cli.signals import interrupt_on_stop_signals
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import SendProposal
@@ -136,8 +136,8 @@ def _result_rows(
         ("unsubscribed", _format_link_scan(result)),
         ("set aside", f"{result.skipped:,}, each with its reason"),
         ("unknown", _format_unknown(result)),
-        ("requests", f"{result.requests:,} for {pluralize(result.batches, 'batch')}"),
-        ("kills", f"{pluralize(result.kills, 'time')} of the sender"),
+        ("requests", f"{result.requests:,} for {format_count(result.batches, 'batch')}"),
+        ("kills", f"{format_count(result.kills, 'time')} of the sender"),
         (
             "faults",
             ", ".join(f"{name} {times}" for name, times in result.faults_met.items()) or "none",
@@ -156,7 +156,7 @@ def _result_rows(
 
 def _format_link_scan(result: "RehearsalResult") -> str:
     scan = result.link_scan
-    opened = f"{pluralize(scan.links, 'link')} of {pluralize(scan.readers, 'reader')}"
+    opened = f"{format_count(scan.links, 'link')} of {format_count(scan.readers, 'reader')}"
     return f"{scan.changed:,} by the scanner, which opened {opened}"
 
 
@@ -165,7 +165,8 @@ def _format_unknown(result: "RehearsalResult") -> str:
     if not resolution.batches:
         return "0"
     return (
-        f"{pluralize(resolution.readers, 'reader')} in {pluralize(resolution.batches, 'batch')}\n"
-        f"{pluralize(resolution.by_events, 'batch')} resolved by the provider's events\n"
-        f"{pluralize(resolution.sent_again, 'batch')} never arrived, sent again"
+        f"{format_count(resolution.readers, 'reader')} in "
+        f"{format_count(resolution.batches, 'batch')}\n"
+        f"{format_count(resolution.by_events, 'batch')} resolved by the provider's events\n"
+        f"{format_count(resolution.sent_again, 'batch')} never arrived, sent again"
     )

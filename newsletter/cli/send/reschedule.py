@@ -19,11 +19,11 @@ from newsletter.cli.send.shared import (
     check_published_images,
     concurrency_option,
     open_send_context,
-    pluralize,
     repeat_article_option,
     run_and_notify,
     strict_option,
 )
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Send
@@ -139,7 +139,7 @@ def _print_reschedule(
     context = proposal.context
     send, config = context.send, context.project.config
     zone = ZoneInfo(config.timezone)
-    readers = pluralize(proposal.recipient_count, "reader")
+    readers = format_count(proposal.recipient_count, "reader")
     earlier_time = describe_schedule(send, get_ledger_time(context.ledger), zone)
     rows = [
         ("from", f"{proposal.email.sender.name} <{proposal.email.sender.address}>"),

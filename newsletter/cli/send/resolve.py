@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo
-from newsletter.cli.send.shared import open_send_context, pluralize
+from newsletter.cli.send.shared import open_send_context
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.state_machine import Resolution
@@ -50,7 +51,8 @@ def resolve_command(
         for batch in unknown_batches:
             more = batch.recipient_count - len(batch.sample_addresses)
             addresses = ", ".join(batch.sample_addresses) + (f" and {more:,} more" if more else "")
-            echo(f"batch {batch.number}: {pluralize(batch.recipient_count, 'reader')}: {addresses}")
+            readers = format_count(batch.recipient_count, "reader")
+            echo(f"batch {batch.number}: {readers}: {addresses}")
         echo(f"Each {RESOLUTION_MEANINGS[how]}.", color="yellow")
         if not yes:
             click.confirm("Resolve it this way?", abort=True, err=True)

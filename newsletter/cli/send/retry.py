@@ -7,12 +7,12 @@ from newsletter.cli.send.run_result import count_recipients, report_run
 from newsletter.cli.send.shared import (
     concurrency_option,
     open_send_context,
-    pluralize,
     refuse_copied_database,
     repeat_article_option,
     run_and_notify,
     strict_option,
 )
+from newsletter.wording import format_count
 
 
 @click.command("retry", short_help="Send again to the readers whom SendGrid refused.")
@@ -63,7 +63,7 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
                 recipient_state_condition(context.send, "rejected"),
             )
         if rejected and not as_json:
-            echo(f"SendGrid refused {pluralize(rejected, 'reader')} of {context.send.slug}.")
+            echo(f"SendGrid refused {format_count(rejected, 'reader')} of {context.send.slug}.")
         if rejected and not yes:
             confirm_count(rejected, "send again")
         config = context.project.config

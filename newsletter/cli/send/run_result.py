@@ -4,11 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
-from newsletter.cli.send.shared import (
-    CANCELLATION_CAVEAT,
-    pluralize,
-    print_unknown_batches,
-)
+from newsletter.cli.send.shared import CANCELLATION_CAVEAT, print_unknown_batches
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.errors import NewsletterError, Problem, ProviderError
@@ -64,14 +61,14 @@ def report_run(
         echo_err("It was cancelled by another command.", color="yellow")
         if status.phase == "uncertain" and counts.get("accepted"):
             echo_err(
-                f"SendGrid holds it for {pluralize(counts['accepted'], 'reader')}. Cancel that, "
+                f"SendGrid holds it for {format_count(counts['accepted'], 'reader')}. Cancel that, "
                 f"too, with: newsletter cancel {slug}",
                 color="yellow",
             )
     elif counts.get("pending"):
         echo_err(f"Resume with: newsletter resume {slug}")
     if reasons:
-        refused = pluralize(counts["rejected"], "reader")
+        refused = format_count(counts["rejected"], "reader")
         echo_err(f"SendGrid refused {refused}: {reasons}", color="yellow")
         echo_err(f"Retry the refused with: newsletter retry {slug}")
     return 0 if status.send.state == "done" and is_success(counts, strict=strict) else 1
@@ -134,7 +131,7 @@ def _nobody_accepted_error(status: "SendStatus", reasons: str) -> "ProviderError
     from newsletter.sending.planning.preflight import nobody_accepted_remedy
 
     counts, slug = status.recipients_by_state, status.send.slug
-    refused = pluralize(counts["rejected"], "reader")
+    refused = format_count(counts["rejected"], "reader")
     retry = f"Retry the refused with: newsletter retry {slug}"
     return ProviderError(
         f"SendGrid refused {refused} and accepted nobody: {reasons}",
@@ -163,11 +160,13 @@ def _print_counts(status: "SendStatus") -> None:
     sent = counts.get("accepted", 0)
     color = "green" if send.state == "done" and sent else "yellow"
     if status.is_held_by_provider:
-        echo(f"SendGrid holds it for {sent:,} of {pluralize(send.total, 'reader')}.", color=color)
+        echo(
+            f"SendGrid holds it for {sent:,} of {format_count(send.total, 'reader')}.", color=color
+        )
         echo(f"Cancel it with: newsletter cancel {send.slug}")
         echo_err(CANCELLATION_CAVEAT)
     else:
-        echo(f"Sent to {sent:,} of {pluralize(send.total, 'reader')}.", color=color)
+        echo(f"Sent to {sent:,} of {format_count(send.total, 'reader')}.", color=color)
     state_rows = [
         (f"{counts[state]:,}", labels.in_send.format(provider=send.provider_name))
         for state, labels in RECIPIENT_STATE_LABELS.items()

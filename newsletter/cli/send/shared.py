@@ -8,6 +8,7 @@ import click
 
 from newsletter.cli.database.backup import print_orphan_rows
 from newsletter.cli.output import echo_err, make_output_private
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -215,7 +216,7 @@ def iter_unknown_batch_texts(status: "SendStatus") -> "Iterator[str]":
     for reason, group in groupby(status.unknown_batches, lambda batch: batch.reason):
         batches = list(group)
         numbers = [batch.number for batch in batches]
-        readers = pluralize(sum(batch.recipient_count for batch in batches), "reader")
+        readers = format_count(sum(batch.recipient_count for batch in batches), "reader")
         text = textwrap.fill(
             f"{_format_batch_numbers(numbers)}: {reason or 'no response'}; {readers} may or may "
             "not have it. Nothing of it is sent again automatically. SendGrid's events can "
@@ -243,9 +244,3 @@ def _format_batch_numbers(numbers: "list[int]") -> str:
     if numbers[-1] - numbers[0] + 1 == len(numbers):
         return f"batches {numbers[0]} to {numbers[-1]}"
     return f"{len(numbers):,} batches, the first of them {numbers[0]}"
-
-
-def pluralize(count: int, noun: str) -> str:
-    """Format a count with its noun: ``1 reader``, ``2,481 readers``; ``1 batch``, ``3 batches``."""
-    plural = "es" if noun.endswith("ch") else "s"
-    return f"{count:,} {noun}" + ("" if count == 1 else plural)

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err, make_output_private, print_json
-from newsletter.cli.send.shared import (
-    iter_unknown_batch_texts,
-    pluralize,
-)
+from newsletter.cli.send.shared import iter_unknown_batch_texts
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +93,7 @@ def format_status_line(status: "SendStatus") -> str:
         send.slug,
         SEND_PHASE_LABELS[status.phase].in_status,
         _format_accepted(status.phase, status.recipients_by_state.get("accepted", 0), send.total),
-        f"{pluralize(len(status.unknown_batches), 'batch')} unknown",
+        f"{format_count(len(status.unknown_batches), 'batch')} unknown",
         f"{status.missing_recipients:,} lost",
     ]
     return "  ".join(parts)
@@ -141,11 +139,11 @@ def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
     if status.in_flight_recipients and status.lease_until and status.lease_until <= status.now:
         yield (
             f"  in flight when the sender stopped: "
-            f"{pluralize(status.in_flight_recipients, 'reader')}; see what is\n"
+            f"{format_count(status.in_flight_recipients, 'reader')}; see what is\n"
             f"  unknown with: newsletter reconcile {slug}"
         )
     elif status.in_flight_recipients:
-        yield f"  {pluralize(status.in_flight_recipients, 'reader')} in flight"
+        yield f"  {format_count(status.in_flight_recipients, 'reader')} in flight"
     yield from iter_unknown_batch_texts(status)
     if status.recipients_by_state.get("rejected"):
         yield f"  retry the refused with: newsletter retry {slug}"

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count, print_json, prompt_for_answer
+from newsletter.cli.output import echo, echo_err, print_json, prompt_for_answer
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.project import Project

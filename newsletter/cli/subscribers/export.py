@@ -8,8 +8,9 @@ from typing import BinaryIO
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count
+from newsletter.cli.output import echo, echo_err
 from newsletter.cli.progress import progress_bar
+from newsletter.wording import format_count
 
 _STDOUT = Path("-")
 

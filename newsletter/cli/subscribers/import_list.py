@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import (
-    echo,
-    echo_err,
-    format_count,
-    format_fields,
-    format_status_counts,
-    print_json,
-)
+from newsletter.cli.output import echo, echo_err, format_fields, format_status_counts, print_json
 from newsletter.cli.progress import progress_bar
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.subscribers.importing.import_list import ImportSummary

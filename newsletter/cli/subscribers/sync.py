@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count, format_fields, print_json
+from newsletter.cli.output import echo, echo_err, format_fields, print_json
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count, print_json
+from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count, print_json
+from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.signals import interrupt_on_stop_signals
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.config import Config

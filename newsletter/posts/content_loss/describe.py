@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from newsletter.posts.content_loss.compare import ContentLoss
+from newsletter.wording import format_count, pluralize
 
 _MAX_QUOTE_LENGTH = 60  # characters
 _MAX_LINES = 3  # lines named of each kind
@@ -28,12 +29,12 @@ def summarize_losses(losses: Iterable[ContentLoss]) -> Iterator[str]:
         words = sum(loss.word_count for loss in group)
         noun = kind.removesuffix("s")
         count = words if kind == "words" else len(group)
-        size = f" ({words:,} word{'' if words == 1 else 's'})" if words and kind != "words" else ""
+        size = f" ({format_count(words, 'word')})" if words and kind != "words" else ""
         lines = list(dict.fromkeys(str(loss.line) for loss in group if loss.line))
         more = f" and {len(lines) - _MAX_LINES:,} more" if len(lines) > _MAX_LINES else ""
-        phrase = f"{count:,} {noun}{'' if count == 1 else 's'}{size}: {_clip(group[0].text)}"
-        plural = "" if len(lines) == 1 else "s"
-        yield f"{phrase} (line{plural} {', '.join(lines[:_MAX_LINES])}{more})" if lines else phrase
+        phrase = f"{format_count(count, noun)}{size}: {_clip(group[0].text)}"
+        label = pluralize(len(lines), "line")
+        yield f"{phrase} ({label} {', '.join(lines[:_MAX_LINES])}{more})" if lines else phrase
 
 
 def _clip(text: str) -> str:

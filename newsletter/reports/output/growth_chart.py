@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from newsletter.reports.output.charts import draw_rect
 from newsletter.subscribers.queries.stats import GrowthPeriod
+from newsletter.wording import format_count
 
 WIDTH, HEIGHT = 900, 440
 MAX_LABELS = 12
@@ -61,7 +62,7 @@ def draw_growth_chart(weeks: Sequence[GrowthPeriod], newsletter_name: str) -> by
         An SVG document without scripts, links or other external resources.
     """
     active = weeks[-1].active_at_end
-    title = f"{newsletter_name}: {active:,} active reader{'' if active == 1 else 's'}"
+    title = f"{newsletter_name}: {format_count(active, 'active reader')}"
     ticks = _axis_ticks(max(week.joined for week in weeks), max(week.lost for week in weeks))
     labels = [f"{abs(tick):,}" for tick in ticks]
     left = _LEFT + _DIGIT_WIDTH * max(map(len, labels))

@@ -25,6 +25,7 @@ from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.planning.preflight import find_settings_problems
 from newsletter.sending.planning.proposal import render_issue_folder
 from newsletter.sending.providers.registry import get_provider
+from newsletter.wording import format_count
 
 _MAX_CLOCK_SKEW = datetime.timedelta(minutes=5)
 
@@ -181,7 +182,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
         yield fail_for_problem("database", error.problems[0])
         yield clock
         return
-    readers = f"{count:,} reader{'' if count == 1 else 's'}"
+    readers = format_count(count, "reader")
     if config.id and owner not in {"", config.id}:
         yield fail(
             "database",
@@ -272,7 +273,7 @@ def _format_age(hours: int) -> str:
     if hours < 1:
         return "less than an hour"
     number, unit = (hours // 24, "day") if hours >= 24 else (hours, "hour")  # noqa: PLR2004 - a day
-    return f"{number:,} {unit}{'' if number == 1 else 's'}"
+    return format_count(number, unit)
 
 
 def _query_list(engine: sa.Engine) -> tuple[int, datetime.datetime | None]:

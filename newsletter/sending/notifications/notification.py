@@ -9,6 +9,7 @@ from typing import Any
 from newsletter.config.notify import NotificationKind
 from newsletter.config.secrets import SENDGRID_KEY_PATTERN
 from newsletter.sending.ledger.record import Send
+from newsletter.wording import format_count
 
 MAX_LINE_LENGTH = 300
 # Persian, Hindi and many emoji need these two; they are harmless.
@@ -138,7 +139,9 @@ def describe_send(kind: NotificationKind, facts: SendFacts, hours: float = 0.0) 
     send, name = facts.send, clean_line(facts.newsletter)
     title = clean_line(facts.title) or send.slug
     sentences = {
-        "started": lambda: [f"The send has started. It goes to {_readers(send.total)}."],
+        "started": lambda: [
+            f"The send has started. It goes to {format_count(send.total, 'reader')}."
+        ],
         "finished": lambda: _describe_end(facts),
         "blocked": lambda: _describe_block(facts),
         "needs_decision": lambda: _describe_decision(facts),
@@ -177,14 +180,16 @@ def _replace_controls(text: str) -> str:
 
 def _make_headline(kind: NotificationKind, facts: SendFacts) -> str:
     if kind == "finished":
-        return f"Sent to {facts.count('accepted'):,} of {_readers(facts.send.total)}"
+        return f"Sent to {facts.count('accepted'):,} of {format_count(facts.send.total, 'reader')}"
     return HEADLINES[kind]
 
 
 def _describe_end(facts: SendFacts) -> list[str]:
-    sentences = [f"Sent to {facts.count('accepted'):,} of {_readers(facts.send.total)}."]
+    sentences = [
+        f"Sent to {facts.count('accepted'):,} of {format_count(facts.send.total, 'reader')}."
+    ]
     if left := facts.count("skipped_late"):
-        sentences.append(f"{_readers(left)} left the list meanwhile.")
+        sentences.append(f"{format_count(left, 'reader')} left the list meanwhile.")
     return [*sentences, *_describe_refusals(facts)]
 
 
@@ -202,7 +207,9 @@ def _describe_decision(facts: SendFacts) -> list[str]:
         return [*_describe_refusals(facts), "Nobody has the email."]
     if facts.send.state == "paused":
         return [f"The send is paused: {facts.send.reason}", _describe_progress(facts)]
-    question = f"It is not known whether {_readers(facts.count('unknown'))} have the email."
+    question = (
+        f"It is not known whether {format_count(facts.count('unknown'), 'reader')} have the email."
+    )
     promise = "Nothing is sent to them again until you decide."
     # Such as that the database is a copy.
     reason = [f"The send has stopped: {facts.send.reason}"] if facts.send.reason else []
@@ -212,14 +219,16 @@ def _describe_decision(facts: SendFacts) -> list[str]:
 def _describe_progress(facts: SendFacts) -> str:
     pending = facts.count("pending")
     rest = f"; {pending:,} still to go" if pending else ""
-    return f"Sent to {facts.count('accepted'):,} of {_readers(facts.send.total)}{rest}."
+    return (
+        f"Sent to {facts.count('accepted'):,} of {format_count(facts.send.total, 'reader')}{rest}."
+    )
 
 
 def _describe_refusals(facts: SendFacts) -> list[str]:
     rejected = facts.count("rejected")
     if not rejected:
         return []
-    return [f"SendGrid refused {_readers(rejected)}: {'; '.join(facts.refusals)}"]
+    return [f"SendGrid refused {format_count(rejected, 'reader')}: {'; '.join(facts.refusals)}"]
 
 
 def _list_commands(kind: NotificationKind, facts: SendFacts) -> dict[str, str]:
@@ -229,7 +238,3 @@ def _list_commands(kind: NotificationKind, facts: SendFacts) -> dict[str, str]:
     if kind == "finished" and facts.count("rejected"):
         commands += (_RETRY,)
     return {purpose: f"newsletter {command.format(slug)}" for purpose, command in commands}
-
-
-def _readers(count: int) -> str:
-    return f"{count:,} reader{'' if count == 1 else 's'}"

@@ -16,6 +16,7 @@ from newsletter.render.email import Email
 from newsletter.sending.planning.proposal import SendProposal
 from newsletter.sending.planning.tested_issues import mark_issue_tested
 from newsletter.sending.providers.registry import get_provider
+from newsletter.wording import format_count
 
 _FILE_MARK = "FILE"
 _MAX_SHOWN = 5
@@ -96,7 +97,7 @@ def find_image_problems(
         return ()
     shown = [f"{url} ({reason})" for url, reason in reasons.items()][:_MAX_SHOWN]
     more = [f"and {len(reasons) - _MAX_SHOWN:,} more"] if len(reasons) > _MAX_SHOWN else []
-    count = f"{len(reasons):,} of {len(results):,} image{'' if len(results) == 1 else 's'}"
+    count = f"{len(reasons):,} of {format_count(len(results), 'image')}"
     message = f"readers could not see {count}: {', '.join((*shown, *more))}"
     return (Problem(message, None, " ".join(_remedies(results, config, issue))),)
 

@@ -19,6 +19,7 @@ from newsletter.sending.planning.schedule_text import describe_schedule
 from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.send_names import get_original_issue
+from newsletter.wording import pluralize
 
 SETTINGS_LOCATION = Location("newsletter.yml")
 FINAL_STATES = ("done", "needs_review", "cancelled")
@@ -201,7 +202,7 @@ def finished_send_problem(
             remedy=nobody_accepted_remedy(send_record),
         )
     readers = f"{total:,}" if accepted == total else f"{accepted:,} of {total:,}"
-    message = f"{issue} was sent to {readers} reader{'' if total == 1 else 's'} on {day}"
+    message = f"{issue} was sent to {readers} {pluralize(total, 'reader')} on {day}"
     remedy = SENT_ONCE_REMEDY
     if unknown:
         message += f"; {unknown:,} may or may not have it"

@@ -12,6 +12,7 @@ from newsletter.errors import UsageError
 from newsletter.sending.providers.facts import ProviderFacts
 from newsletter.sending.providers.registry import get_facts
 from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN
+from newsletter.wording import format_count
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 WEEKDAY_PATTERN = re.compile(
@@ -215,7 +216,7 @@ def format_rough_duration(length: datetime.timedelta) -> str:
     for unit, size, minimum in (("day", 1440, 4320), ("hour", 60, 120), ("minute", 1, 0)):
         if minutes >= minimum:
             count = round(minutes / size)
-            return f"{count:,} {unit}" + ("" if count == 1 else "s")
+            return format_count(count, unit)
     raise AssertionError(minutes)
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count, format_status_counts, print_json
+from newsletter.cli.output import echo, echo_err, format_status_counts, print_json
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.listing import Subscriber

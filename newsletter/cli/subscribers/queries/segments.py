@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, format_count, format_fields, print_error, print_json
+from newsletter.cli.output import echo, format_fields, print_error, print_json
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import (
-    WIDTH,
-    echo,
-    format_count,
-    format_status_counts,
-    isolate_bidi,
-    print_json,
-)
+from newsletter.cli.output import WIDTH, echo, format_status_counts, isolate_bidi, print_json
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.stats import GrowthPeriod, ListStats
