@@ -131,7 +131,8 @@ def _suggest_setting(key_path: KeyPath) -> str:
 
 def _format_example(key_path: KeyPath, env_variable: str | None) -> str:
     """Return ``Example: name: Harbour Notes``; empty if the setting has no example or default."""
-    setting = _get_setting(key_path)
+    model = _get_model(key_path[:-1])
+    setting = model.model_fields.get(str(key_path[-1])) if model and key_path else None
     if setting is None:
         return ""
     value = setting.examples[0] if setting.examples else setting.get_default()
@@ -144,11 +145,6 @@ def _format_example(key_path: KeyPath, env_variable: str | None) -> str:
     if env_variable:
         return f"Example: {env_variable}={value}"
     return f"Example: {key_path[-1]}: {format_inline(value)}"
-
-
-def _get_setting(key_path: KeyPath) -> FieldInfo | None:
-    model = _get_model(key_path[:-1])
-    return model.model_fields.get(str(key_path[-1])) if model and key_path else None
 
 
 def _get_model(key_path: KeyPath) -> type[pydantic.BaseModel] | None:

@@ -41,11 +41,11 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
         )
     ]
     data = document.data
-    if data is None and not document.problems:
-        problems.append(_not_settings_problem("the file is empty", shown_path))
-    elif data is not None and not isinstance(data, dict):
-        problems.append(_not_settings_problem("the file contains no settings", shown_path))
     if not isinstance(data, dict):
+        if data is not None or not document.problems:
+            message = f"the file {'is empty' if data is None else 'contains no settings'}"
+            remedy = "Settings look like this: name: Harbour Notes"
+            problems.append(Problem(message, Location(shown_path, 1), remedy))
         raise ConfigError.from_problems([secrets.redact_api_keys(problem) for problem in problems])
     overrides = {
         key_path: environ[name] for name, key_path in ENV_OVERRIDES.items() if environ.get(name)
@@ -105,8 +105,3 @@ def _apply_overrides(
         if isinstance(inner, dict):
             inner[setting] = value
     return data
-
-
-def _not_settings_problem(message: str, shown_path: str) -> Problem:
-    example = "name: Harbour Notes"
-    return Problem(message, Location(shown_path, 1), f"Settings look like this: {example}")

@@ -77,15 +77,13 @@ class _DocumentBuilder:
         if isinstance(node, yaml.MappingNode):
             return self._build_mapping(node, key_path)
         if isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                self._document.lines[*key_path, index] = item.start_mark.line + 1
             return tuple(
-                self._build_item(item, (*key_path, index)) for index, item in enumerate(node.value)
+                self.build_value(item, (*key_path, index)) for index, item in enumerate(node.value)
             )
         assert isinstance(node, yaml.ScalarNode)
         return self._build_scalar(node, key_path)
-
-    def _build_item(self, node: yaml.Node, key_path: KeyPath) -> Any:
-        self._document.lines[key_path] = node.start_mark.line + 1
-        return self.build_value(node, key_path)
 
     def _build_mapping(self, node: yaml.MappingNode, key_path: KeyPath) -> Mapping[str, Any]:
         data: dict[str, Any] = {}

@@ -6,7 +6,7 @@ the source changed, whether the editor changed the post, or both. No edit is eve
 
 import datetime
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Literal
 from uuid import uuid4
 
 from newsletter.errors import Location, PostError, Problem, UsageError
-from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
 from newsletter.posts.importing.copy_images import collect_images
 from newsletter.posts.importing.existing_issue import (
     BACKUP_SUFFIX,
@@ -191,7 +190,11 @@ def _stage_issue(
         folder.mkdir(parents=True)
         texts = {f"post.{imported_post.body_format}": format_post_file(imported_post)}
         if imported_post.set_aside:
-            texts[SET_ASIDE_FILE_NAME] = _format_set_aside(imported_post.set_aside)
+            texts[SET_ASIDE_FILE_NAME] = "\n".join(
+                f"line {entry.line}: {entry.why}; keep it with --keep {entry.line}\n"
+                f"    {entry.text}\n"
+                for entry in imported_post.set_aside
+            )
         for name, text in texts.items():
             write_public_file(folder / name, text.encode(), durable=True)
         for name, file in image_files.items():
@@ -203,13 +206,6 @@ def _stage_issue(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _format_set_aside(set_aside: Collection[SetAsideLine]) -> str:
-    return "\n".join(
-        f"line {entry.line}: {entry.why}; keep it with --keep {entry.line}\n    {entry.text}\n"
-        for entry in set_aside
-    )
-
-
 def _update_issue(
     result: ImportResult, staging_folder: Path, options: ImportOptions, free_slug: str
 ) -> ImportResult:
@@ -219,7 +215,10 @@ def _update_issue(
     new_manifest = read_manifest(staging_folder)
     assert new_manifest is not None  # written by _stage_issue
     edited_files = _find_edited_files(folder, old_manifest, new_manifest)
-    post_file = _find_post_file(folder)
+    # None if the editor has deleted it.
+    post_file = next(
+        (folder / name for name in _POST_FILE_NAMES if (folder / name).is_file()), None
+    )
     if not options.update:
         same_source = old_manifest and old_manifest.source_hash == new_manifest.source_hash
         if post_file and same_source and not options.keep:
@@ -268,11 +267,6 @@ def _find_obsolete_files(
     return [
         name for name in names if name not in new_manifest.file_hashes and (folder / name).is_file()
     ]
-
-
-def _find_post_file(folder: Path) -> Path | None:
-    """Return the issue's post; ``None`` if the editor has deleted it."""
-    return next((folder / name for name in _POST_FILE_NAMES if (folder / name).is_file()), None)
 
 
 def _back_up_file(folder: Path, name: str, staging_folder: Path) -> str:
