@@ -11,6 +11,8 @@ from lxml import etree
 from newsletter.checks.analysis.article_similarity import EarlierEmail
 from newsletter.checks.analysis.client_support import PUBLISHED_SHARES, ClientShares
 from newsletter.checks.analysis.computed_text import TextRun, iter_text_runs
+from newsletter.checks.analysis.css_parser import HIDDEN_FROM_OUTLOOK
+from newsletter.checks.analysis.feature_usage import FeatureUse, find_features
 from newsletter.checks.analysis.misplaced_text import MisplacedText, find_misplaced_text
 from newsletter.checks.source_map import SourceMap
 from newsletter.config.models import Config
@@ -117,6 +119,19 @@ class CheckContext:
     def text_runs(self) -> tuple[TextRun, ...]:
         """Every run of visible text with its computed style."""
         return tuple(iter_text_runs(self.tree))
+
+    @cached_property
+    def features(self) -> Mapping[str, FeatureUse]:
+        """The HTML and CSS features of the email, by their names on caniemail.com."""
+        return find_features(self.tree)
+
+    @cached_property
+    def outlook_features(self) -> Mapping[str, FeatureUse]:
+        """The features in what Outlook for Windows sees; conditional comments hide some."""
+        html = HIDDEN_FROM_OUTLOOK.sub("", self.default_email.html)
+        if html == self.default_email.html:
+            return self.features
+        return find_features(etree.fromstring(html, etree.HTMLParser()))
 
     @cached_property
     def body(self) -> str:

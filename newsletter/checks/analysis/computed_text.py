@@ -4,24 +4,22 @@ Only inlined styles and presentational attributes count, as in most clients; rul
 don't.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from lxml import etree
 
 from newsletter.checks.analysis.color import RGB, WHITE, parse_color
+from newsletter.checks.analysis.css_parser import parse_dimension, parse_style
 from newsletter.render.article.dom import Element
 
 _HIDDEN_TAGS = frozenset({"head", "script", "style", "title", "template", "noscript"})
 _NON_ELEMENT_TYPES = (etree._Comment, etree._ProcessingInstruction)  # noqa: SLF001 - lxml names them so
-_LENGTH = re.compile(r"(\d{1,6}(?:\.\d+)?|\.\d+)(px|pt|em|rem|%)")
 _TAG_FONT_SIZES = {"h1": 32.0, "h2": 24.0, "h3": 18.7, "h5": 13.3, "h6": 10.7}
 _BOLD_TAGS = frozenset({"b", "strong", "h1", "h2", "h3", "h4", "h5", "h6", "th"})
 _MIN_BOLD_WEIGHT = 600
 _DEFAULT_FONT_SIZE = 16.0
-_PIXELS_PER_UNIT = {"pt": 4 / 3, "rem": _DEFAULT_FONT_SIZE, "px": 1.0}
+_PIXELS_PER_UNIT = {"pt": 4 / 3, "rem": _DEFAULT_FONT_SIZE, "px": 1.0, "": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +78,6 @@ def iter_text_runs(root: Element) -> Iterator[TextRun]:
             stack += ((child, computed, True), (child, computed, False))
 
 
-@lru_cache(maxsize=2048)
-def parse_style(text: str) -> Mapping[str, str]:
-    """Return the properties of a ``style`` attribute: name in lower case -> value."""
-    pairs = (part.partition(":") for part in text.split(";"))
-    return {
-        name.strip().lower(): value.replace("!important", "").strip()
-        for name, _, value in pairs
-        if value
-    }
-
-
 def is_hidden(style: Mapping[str, str]) -> bool:
     """Return whether an element with this style is hidden."""
     return (
@@ -106,13 +93,12 @@ def parse_length(value: str, parent_size: float = _DEFAULT_FONT_SIZE) -> float |
         value: ``"17px"``, ``"1.2em"``, ``"90%"``.
         parent_size: the font size of the parent element, in pixels.
     """
-    found = _LENGTH.fullmatch(value.strip())
-    if found is None:
-        return 0.0 if value.strip() == "0" else None
-    number, unit = float(found[1]), found[2]
-    if unit in _PIXELS_PER_UNIT:
-        return number * _PIXELS_PER_UNIT[unit]
-    return number * parent_size / (100 if unit == "%" else 1)
+    number, unit = parse_dimension(value) or (None, "")
+    if number is None or not (unit or number == 0):
+        return None
+    if unit in {"em", "%"}:
+        return number * parent_size / (100 if unit == "%" else 1)
+    return number * _PIXELS_PER_UNIT[unit] if unit in _PIXELS_PER_UNIT else None
 
 
 def _compute_style(element: Element, style: Mapping[str, str], inherited: TextStyle) -> TextStyle:

@@ -3,43 +3,52 @@
 Features go by their names on caniemail.com. Pure functions.
 """
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 from newsletter.checks.analysis.client_support import FEATURES
-from newsletter.checks.analysis.css_parser import parse_declarations, parse_rules
+from newsletter.checks.analysis.css_parser import (
+    CssDeclaration,
+    CssRule,
+    iter_tokens,
+    parse_declarations,
+    parse_rules,
+    tokenize,
+)
 from newsletter.render.article.dom import Element, get_visible_text
 
-_VALUE_FEATURES = {
-    "css-linear-gradient": re.compile(r"\blinear-gradient\(", re.IGNORECASE),
-    "css-radial-gradient": re.compile(r"\bradial-gradient\(", re.IGNORECASE),
-    "css-conic-gradient": re.compile(r"\bconic-gradient\(", re.IGNORECASE),
-    "css-variables": re.compile(r"\bvar\(", re.IGNORECASE),
-    "css-unit-calc": re.compile(r"\bcalc\(", re.IGNORECASE),
-    "css-function-clamp": re.compile(r"\bclamp\(", re.IGNORECASE),
-    "css-function-min": re.compile(r"\bmin\(", re.IGNORECASE),
-    "css-function-max": re.compile(r"\bmax\(", re.IGNORECASE),
-    "css-function-light-dark": re.compile(r"\blight-dark\(", re.IGNORECASE),
-    "css-rgba": re.compile(r"\brgba\(", re.IGNORECASE),
-    "css-unit-rem": re.compile(r"[\d.]rem\b", re.IGNORECASE),
-    "css-unit-vw": re.compile(r"[\d.]vw\b", re.IGNORECASE),
-    "css-unit-vh": re.compile(r"[\d.]vh\b", re.IGNORECASE),
+_FUNCTION_FEATURES = {
+    "linear-gradient": "css-linear-gradient",
+    "radial-gradient": "css-radial-gradient",
+    "conic-gradient": "css-conic-gradient",
+    "var": "css-variables",
+    "calc": "css-unit-calc",
+    "clamp": "css-function-clamp",
+    "min": "css-function-min",
+    "max": "css-function-max",
+    "light-dark": "css-function-light-dark",
+    "rgba": "css-rgba",
 }
-_POSSIBLE_VALUE_FEATURE = re.compile(r"[(]|[\d.](?:rem|vw|vh)\b", re.IGNORECASE)
+_UNITS = ("rem", "vw", "vh")
+# Properties and values whose features are not named after them; "" where there is none.
+_PROPERTY_FEATURES = {
+    **dict.fromkeys(("top", "right", "bottom", "left"), "css-left-right-top-bottom"),
+    "columns": "css-column-count",
+}
 _DISPLAY_FEATURES = {
     "flex": "css-display-flex",
     "inline-flex": "css-display-flex",
     "grid": "css-display-grid",
     "inline-grid": "css-display-grid",
 }
-_SIDES = frozenset({"top", "right", "bottom", "left"})
 _POSITIONED_VALUES = frozenset({"absolute", "fixed", "sticky"})
-_PSEUDO = re.compile(r"(::?)([a-z-]+)")
 _PSEUDO_ELEMENTS = frozenset(
     {"before", "after", "first-letter", "first-line", "marker", "placeholder"}
 )
+_MEDIA_FEATURES = (
+    "prefers-color-scheme", "prefers-reduced-motion", "device-pixel-ratio", "hover", "orientation",
+)  # fmt: skip
 _ATTRIBUTE_FEATURES = {
     "srcset": "html-srcset",
     "loading": "html-loading-attribute",
@@ -73,7 +82,7 @@ def find_features(tree: Element) -> dict[str, FeatureUse]:
     found: dict[str, FeatureUse] = {}
     for element in tree.iter("*"):
         if element.tag == "style":
-            for feature, excerpt in _iter_sheet_features(element.text or ""):
+            for feature, excerpt in _find_sheet_features(element.text or ""):
                 found.setdefault(feature, FeatureUse(None, excerpt))
         for feature, excerpt in _iter_element_features(element):
             found.setdefault(feature, FeatureUse(element, excerpt))
@@ -104,16 +113,55 @@ def _has_fallback(element: Element) -> bool:
     return has_content or bool(get_visible_text(element).strip())
 
 
-def _iter_sheet_features(css: str) -> Iterator[tuple[str, str]]:
+def find_rule_features(rule: CssRule) -> tuple[str, ...]:
+    """Return the features of an at-rule or a selector, not those of what is in its braces."""
+    tokens = list(iter_tokens(tokenize(rule.prelude)))
+    if rule.at_keyword:
+        names = [token.lower_value for token in tokens if token.type == "ident"]
+        media = [name for name in _MEDIA_FEATURES if any(name in word for word in names)]
+        feature = f"css-at-{rule.at_keyword}"
+        return (feature, *(f"{feature}-{name}" for name in media if rule.at_keyword == "media"))
+    features = []
+    for before, colon, token in zip(["", *tokens], tokens, tokens[1:], strict=False):
+        if colon == ":" and token.type in {"ident", "function"}:
+            name = token.lower_value if token.type == "ident" else token.lower_name
+            kind = "element" if before == ":" or name in _PSEUDO_ELEMENTS else "class"
+            features.append(f"css-pseudo-{kind}-{name}")
+    if any(token.type == "[] block" for token in tokens):
+        features.append("css-selector-attribute")
+    return tuple(features)
+
+
+def find_declaration_features(declaration: CssDeclaration) -> Iterator[str]:
+    """Yield the features of a declaration: that of its property, then those in its value."""
+    name, value, functions = declaration.name, declaration.value.lower(), declaration.functions
+    if name == "display":
+        if value in _DISPLAY_FEATURES:
+            yield _DISPLAY_FEATURES[value]
+    elif name == "position":
+        if value in _POSITIONED_VALUES:
+            yield "css-position"
+    elif name in {"background", "background-image"}:
+        if "url" in functions:
+            yield "css-background-image"
+    else:
+        yield _PROPERTY_FEATURES.get(name, f"css-{name}")
+    yield from (
+        feature
+        for function, feature in _FUNCTION_FEATURES.items()
+        if function in functions or f"repeating-{function}" in functions
+    )
+    yield from (f"css-unit-{unit}" for unit in _UNITS if unit in declaration.units)
+
+
+@lru_cache(maxsize=64)  # what Outlook sees has mostly the same style sheets
+def _find_sheet_features(css: str) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = []
     for rule in parse_rules(css):
-        if rule.prelude.startswith("@"):
-            keyword = re.split(r"[\s(]", rule.prelude[1:], maxsplit=1)[0].lower()
-            yield f"css-at-{keyword}", rule.prelude
-        else:
-            for colons, name in _PSEUDO.findall(rule.prelude):
-                kind = "element" if colons == "::" or name in _PSEUDO_ELEMENTS else "class"
-                yield f"css-pseudo-{kind}-{name}", rule.prelude
-            yield from _find_block_features(rule.body or "")
+        found += ((feature, rule.prelude) for feature in find_rule_features(rule))
+        if not rule.at_keyword:
+            found += _find_block_features(rule.body or "")
+    return tuple(found)
 
 
 @lru_cache(maxsize=4_096)  # an email repeats few styles many times
@@ -121,33 +169,13 @@ def _find_block_features(css: str) -> tuple[tuple[str, str], ...]:
     """Return the features of a block of declarations, except those with an earlier fallback."""
     earlier: set[str] = set()
     found: list[tuple[str, str]] = []
-    for name, value in parse_declarations(css):
+    for declaration in parse_declarations(css):
+        name = declaration.name
         has_fallback = name in earlier or (
             name == "background-image" and "background-color" in earlier
         )
         if not has_fallback and not name.startswith(("-", "mso-")):
-            found += (
-                (feature, f"{name}: {value}")
-                for feature in _iter_value_features(name, value.lower())
-            )
+            excerpt = str(declaration).removesuffix(";")
+            found += ((feature, excerpt) for feature in find_declaration_features(declaration))
         earlier.add(name)
     return tuple(found)
-
-
-def _iter_value_features(name: str, value: str) -> Iterator[str]:
-    plain = value.removesuffix("!important").strip()
-    if name == "display":
-        if plain in _DISPLAY_FEATURES:
-            yield _DISPLAY_FEATURES[plain]
-    elif name == "position":
-        if plain in _POSITIONED_VALUES:
-            yield "css-position"
-    elif name in {"background", "background-image"}:
-        if "url(" in value:
-            yield "css-background-image"
-    elif name not in _SIDES:
-        yield f"css-{name}"
-    if _POSSIBLE_VALUE_FEATURE.search(value):
-        yield from (
-            feature for feature, pattern in _VALUE_FEATURES.items() if pattern.search(value)
-        )

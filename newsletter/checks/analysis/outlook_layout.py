@@ -14,7 +14,8 @@ from lxml import etree
 from newsletter.checks.analysis.css_parser import (
     CONDITIONAL_COMMENT,
     HIDDEN_FROM_OUTLOOK,
-    parse_declarations,
+    parse_dimension,
+    parse_style,
 )
 from newsletter.render.article.dom import Element, get_visible_text
 
@@ -30,8 +31,6 @@ _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
     "lt": operator.lt,
     "lte": operator.le,
 }
-_LENGTH = re.compile(r"\s*(\d*\.?\d+)(px|%)?\s*")
-_BORDER_WIDTH = re.compile(r"(?:^|\s)(\d*\.?\d+)(?:px)?(?=\s|$)")
 _SIZED_TAGS = frozenset({"table", "td", "th", "img"})
 _CELLS = ("td", "th")
 _MAX_WORDS = 6
@@ -165,24 +164,22 @@ def _get_side_index(side: str, count: int) -> int:
 def _get_border(style: Mapping[str, str], side: str) -> float:
     """Return the width of one border in px."""
     value = style.get(f"border-{side}", style.get("border", ""))
-    found = _BORDER_WIDTH.search(value)
-    return float(found[1]) if found and "none" not in value else 0.0
+    widths = (_to_pixels(part, None) for part in value.split() if "none" not in value)
+    return next((width for width in widths if width is not None), 0.0)
 
 
 def _to_pixels(value: str, whole: float | None) -> float | None:
     """Return a CSS length or an HTML attribute in px; ``None`` if it is neither px nor %."""
-    found = _LENGTH.fullmatch(value.removesuffix("!important"))
-    if found is None:
+    number, unit = parse_dimension(value) or (None, "")
+    if number is None or unit not in {"", "px", "%"}:
         return None
-    number = float(found[1])
-    if found[2] == "%":
+    if unit == "%":
         return None if whole is None else number * whole / 100
     return number
 
 
-def _get_style(element: Element) -> dict[str, str]:
-    """Return an element's own declarations; the last one of a name counts."""
-    return dict(parse_declarations(element.get("style") or ""))
+def _get_style(element: Element) -> Mapping[str, str]:
+    return parse_style(element.get("style") or "")
 
 
 def _matches_outlook(condition: str) -> bool:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from newsletter.checks.analysis.computed_text import parse_length, parse_style
+from newsletter.checks.analysis.computed_text import parse_length
+from newsletter.checks.analysis.css_parser import parse_dimension, parse_style
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 from newsletter.render.article.dom import Element, get_visible_text
@@ -190,13 +191,10 @@ def small_target(context: CheckContext) -> Iterator[Match]:
 def _compute_button_height(style: Mapping[str, str]) -> float:
     size = parse_length(style.get("font-size", "")) or 16.0
     line = style.get("line-height", "")
-    line_height = (
-        float(line) * size
-        if re.fullmatch(r"\d+(\.\d+)?", line)
-        else parse_length(line, size) or 1.2 * size
-    )
+    factor, unit = parse_dimension(line) or (None, "")
+    line_height = parse_length(line, size) if factor is None or unit else factor * size
     padding = [parse_length(part, size) or 0.0 for part in style.get("padding", "").split()] or [
         0.0
     ]
     bottom = padding[2] if len(padding) > 2 else padding[0]  # noqa: PLR2004 - CSS's order of sides
-    return float(line_height + padding[0] + bottom)
+    return (1.2 * size if line_height is None else line_height) + padding[0] + bottom

@@ -6,11 +6,8 @@ The severity depends on how many readers use these clients.
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from lxml import etree
-
 from newsletter.checks.analysis.client_support import CLIENTS, FEATURES
-from newsletter.checks.analysis.css_parser import HIDDEN_FROM_OUTLOOK
-from newsletter.checks.analysis.feature_usage import FeatureUse, find_features
+from newsletter.checks.analysis.feature_usage import FeatureUse
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 from newsletter.render.article.dom import get_visible_text
@@ -82,10 +79,14 @@ ESSENTIAL_FEATURES: Mapping[str, str] = {
     "css-pseudo-element-after": "its content is missing",
     "css-at-import": "those styles are missing",
 }
-# Without these nothing is lost: square corners, no shadow, a system font, the base styles.
+# Without these nothing is lost: square corners, no shadow, a system font, the base styles. Sides of
+# a positioned element are told as css-position.
 OPTIONAL_FEATURES = frozenset(
     """
     css-accent-color css-animation css-at-font-face css-at-keyframes css-at-media css-at-supports
+    css-at-media-device-pixel-ratio css-at-media-hover css-at-media-orientation
+    css-at-media-prefers-color-scheme css-at-media-prefers-reduced-motion css-left-right-top-bottom
+    css-selector-attribute
     css-border-radius css-border-spacing css-box-shadow css-box-sizing css-color-scheme css-cursor
     css-font-kerning css-font-stretch css-hyphens css-hyphenate-character css-max-height
     css-hyphenate-limit-chars css-letter-spacing css-orphans css-outline css-outline-offset
@@ -151,9 +152,7 @@ def client_differs(context: CheckContext) -> Iterator[Match]:
 
 def find_unsupported_features(context: CheckContext) -> Iterator[UnsupportedFeature]:
     """Yield the features of the email that clients of 1 % of the readers or more do not support."""
-    uses = find_features(context.tree)
-    outlook_uses = _find_outlook_features(context, uses)
-    for feature, use in uses.items():
+    for feature, use in context.features.items():
         unsupporting = (
             FEATURES[feature].unsupported_by
             if feature in FEATURES and feature not in OPTIONAL_FEATURES
@@ -163,21 +162,11 @@ def find_unsupported_features(context: CheckContext) -> Iterator[UnsupportedFeat
             key
             for key in unsupporting
             if context.client_shares.by_client.get(key)
-            and (key != "outlook" or feature in outlook_uses)
+            and (key != "outlook" or feature in context.outlook_features)
         ]
         share = get_client_share(context, clients)
         if share >= MIN_HINT_SHARE:
             yield UnsupportedFeature(feature, use, sort_by_share(context, clients), share)
-
-
-def _find_outlook_features(
-    context: CheckContext, features: Mapping[str, FeatureUse]
-) -> Mapping[str, FeatureUse]:
-    """Return the features in what Outlook for Windows sees; conditional comments hide some."""
-    html = HIDDEN_FROM_OUTLOOK.sub("", context.default_email.html)
-    if html == context.default_email.html:
-        return features
-    return find_features(etree.fromstring(html, etree.HTMLParser()))
 
 
 def get_client_share(context: CheckContext, clients: list[str] | tuple[str, ...]) -> float:

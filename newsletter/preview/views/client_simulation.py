@@ -5,21 +5,27 @@ A simulation from published support data, not the client's own engine. Pure: the
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from newsletter.checks.analysis.css_parser import (
-    CssDeclaration,
     CssRule,
     parse_declarations,
     parse_rules,
     rewrite_styles,
+)
+from newsletter.checks.analysis.feature_usage import (
+    find_declaration_features,
+    find_rule_features,
 )
 from newsletter.checks.analysis.outlook_layout import expand_outlook_conditions
 from newsletter.render.clip_size import GMAIL_CLIP_BYTES
 
 # In Word a cell's width includes its padding.
 _WORD_BOX_SIZING_STYLE = "<style>td { box-sizing: border-box }</style>"
+_NESTING_KEYWORDS = frozenset({"media", "supports", "layer", "container"})
+_MAX_NESTING = 8  # of rules: one that is nested deeper stays as it is
 _CHECKED_TAGS = (
     "audio",
     "dialog",
@@ -31,31 +37,6 @@ _CHECKED_TAGS = (
     "video",
     "form",
 )
-_PSEUDO_ELEMENT = re.compile(r"::?(after|before|first-letter|first-line|marker|placeholder)\b")
-_ATTRIBUTE_SELECTOR = re.compile(r"\[[^\]]*\]")
-_MEDIA_FEATURE = re.compile(
-    r"(prefers-color-scheme|prefers-reduced-motion|device-pixel-ratio|hover|orientation)"
-)
-# Features that are not named after their property.
-_PROPERTY_FEATURES = {
-    "top": "left-right-top-bottom",
-    "right": "left-right-top-bottom",
-    "bottom": "left-right-top-bottom",
-    "left": "left-right-top-bottom",
-    "columns": "column-count",
-}
-_VALUE_FEATURES = {
-    "css-linear-gradient": re.compile(r"linear-gradient\(", re.IGNORECASE),
-    "css-variables": re.compile(r"\bvar\(", re.IGNORECASE),
-    "css-unit-calc": re.compile(r"\bcalc\(", re.IGNORECASE),
-    "css-rgba": re.compile(r"\brgba\(", re.IGNORECASE),
-}
-_DISPLAY_FEATURES = {
-    "flex": "css-display-flex",
-    "inline-flex": "css-display-flex",
-    "grid": "css-display-grid",
-    "inline-grid": "css-display-grid",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,63 +109,36 @@ class _CssStripper:
         self._unsupported = unsupported
         self._feature_counts = feature_counts
 
-    def strip_stylesheet(self, css: str) -> str:
-        return "\n".join(str(rule) for rule in map(self._strip_rule, parse_rules(css)) if rule)
+    def strip_stylesheet(self, css: str, depth: int = 0) -> str:
+        rules = (self._strip_rule(rule, depth) for rule in parse_rules(css))
+        return "\n".join(str(rule) for rule in rules if rule)
 
     def strip_declarations(self, css: str) -> str:
         return " ".join(
             str(declaration)
             for declaration in parse_declarations(css)
-            if not self._drops_declaration(declaration)
+            if not self._has_unsupported(find_declaration_features(declaration))
         )
 
-    def _strip_rule(self, rule: CssRule) -> CssRule | None:
-        if rule.prelude.startswith("@"):
-            return self._strip_at_rule(rule)
+    def _strip_rule(self, rule: CssRule, depth: int) -> CssRule | None:
+        if rule.at_keyword:
+            features = find_rule_features(rule)
+            if self._has_unsupported(features[:1]) or self._has_unsupported(features[1:]):
+                return None
+            if rule.at_keyword in _NESTING_KEYWORDS and rule.body and depth < _MAX_NESTING:
+                return rule._replace(body=self.strip_stylesheet(rule.body, depth + 1))
+            return rule
         kept = [
-            part
-            for part in rule.prelude.split(",")
-            if not self._count_if_unsupported(self._get_selector_feature(part))
+            selector
+            for selector in rule.prelude.split(",")
+            if not self._has_unsupported(find_rule_features(CssRule(selector, None)))
         ]
         if not kept or rule.body is None:
             return None
         return CssRule(",".join(kept), self.strip_declarations(rule.body))
 
-    def _strip_at_rule(self, rule: CssRule) -> CssRule | None:
-        name = rule.prelude[1:].split(None, 1)[0].split("(")[0].lower()
-        features = [f"css-at-{name}"]
-        if name == "media" and (match := _MEDIA_FEATURE.search(rule.prelude)):
-            features.append(f"css-at-media-{match[1]}")
-        if any(self._count_if_unsupported(feature) for feature in features):
-            return None
-        if rule.has_nested_rules and rule.body is not None:
-            return CssRule(rule.prelude, self.strip_stylesheet(rule.body))
-        return rule
-
-    @staticmethod
-    def _get_selector_feature(selector: str) -> str:
-        if match := _PSEUDO_ELEMENT.search(selector):
-            return f"css-pseudo-element-{match[1]}"
-        if ":hover" in selector:
-            return "css-pseudo-class-hover"
-        return "css-selector-attribute" if _ATTRIBUTE_SELECTOR.search(selector) else ""
-
-    def _drops_declaration(self, declaration: CssDeclaration) -> bool:
-        value = declaration.value.lower()
-        features = [f"css-{_PROPERTY_FEATURES.get(declaration.name, declaration.name)}"]
-        if declaration.name == "display":
-            features = [_DISPLAY_FEATURES.get(value.split("!")[0].strip(), "")]
-        if declaration.name == "background" and "url(" in value:
-            features = ["css-background-image"]
-        features += [
-            feature
-            for feature, pattern in _VALUE_FEATURES.items()
-            if pattern.search(declaration.value)
-        ]
-        return any([self._count_if_unsupported(feature) for feature in features])  # noqa: C419 - counts them all
-
-    def _count_if_unsupported(self, feature: str) -> bool:
-        missing = feature in self._unsupported
-        if missing:
-            self._feature_counts[feature] += 1
-        return missing
+    def _has_unsupported(self, features: Iterable[str]) -> bool:
+        """Return whether one of the features is unsupported, and count all that are."""
+        unsupported = [feature for feature in features if feature in self._unsupported]
+        self._feature_counts.update(unsupported)
+        return bool(unsupported)

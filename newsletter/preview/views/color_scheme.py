@@ -7,7 +7,7 @@ import colorsys
 import re
 from typing import Literal
 
-from newsletter.checks.analysis.color import parse_rgb_function
+from newsletter.checks.analysis.color import parse_rgba
 from newsletter.checks.analysis.css_parser import parse_declarations, rewrite_styles
 
 ColorScheme = Literal["light", "dark", "forced"]
@@ -24,19 +24,8 @@ _COLOR = re.compile(
 _COLOR_ATTRIBUTE = re.compile(
     r"""(?<=\s)(bgcolor|color)=(["'])(#[0-9a-f]{3,8}|\w+)\2""", re.IGNORECASE
 )
-_NAMED_COLORS = {
-    "white": "#ffffff",
-    "black": "#000000",
-    "gray": "#808080",
-    "grey": "#808080",
-    "silver": "#c0c0c0",
-    "whitesmoke": "#f5f5f5",
-    "snow": "#fffafa",
-    "ivory": "#fffff0",
-}
 _MIDDLE_LIGHTNESS = 0.5
 _MIN_LIGHTNESS, _MAX_LIGHTNESS = 0.1, 0.97
-_RGBA_LENGTH = 4  # parts of a colour with opacity
 
 
 def apply_color_scheme(html: str, scheme: ColorScheme) -> str:
@@ -65,7 +54,7 @@ def apply_color_scheme(html: str, scheme: ColorScheme) -> str:
 
 def _invert_declarations(css: str) -> str:
     return " ".join(
-        f"{declaration.name}: {_invert_value(declaration.name, declaration.value)};"
+        str(declaration._replace(value=_invert_value(declaration.name, declaration.value)))
         for declaration in parse_declarations(css)
     )
 
@@ -96,10 +85,11 @@ def _invert_lightness(color: str, *, when_light: bool) -> str:
 
     Colours that are light or dark enough already are returned unchanged.
     """
-    parts = _parse_rgb(color)
-    if parts is None:
+    parsed = parse_rgba(color)
+    if parsed is None:
         return color
-    hue, light, saturation = colorsys.rgb_to_hls(*(part / 255 for part in parts[:3]))
+    channels, opacity = parsed
+    hue, light, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in channels))
     if (light > _MIDDLE_LIGHTNESS) is not when_light:
         return color
     # Keep the chroma, so that a grey with a hint of a tint stays one at any lightness.
@@ -107,23 +97,8 @@ def _invert_lightness(color: str, *, when_light: bool) -> str:
     light = _MIN_LIGHTNESS + (1 - light) * (_MAX_LIGHTNESS - _MIN_LIGHTNESS)
     saturation = min(chroma / (1 - abs(2 * light - 1)), 1)
     red, green, blue = (round(part * 255) for part in colorsys.hls_to_rgb(hue, light, saturation))
-    opacity = f", {parts[3]}" if len(parts) == _RGBA_LENGTH else ""
-    return f"rgba({red}, {green}, {blue}{opacity})" if opacity else f"rgb({red}, {green}, {blue})"
-
-
-def _parse_rgb(color: str) -> tuple[float, ...] | None:
-    """Return red, green and blue (0 to 255), and the opacity (0 to 1) if the colour has one."""
-    color = _NAMED_COLORS.get(color.lower(), color)
-    if color.startswith("#"):
-        digits = color[1:]
-        if len(digits) in {3, 4}:
-            digits = "".join(digit * 2 for digit in digits)
-        if len(digits) not in {6, 8}:
-            return None
-        values = [int(digits[start : start + 2], 16) for start in range(0, len(digits), 2)]
-        return (*values[:3], round(values[3] / 255, 3)) if values[3:] else tuple(values)
-    found = parse_rgb_function(color)
-    if found is None:
-        return None
-    rgb, opacity = found
-    return rgb if opacity is None else (*rgb, opacity)
+    return (
+        f"rgb({red}, {green}, {blue})"
+        if opacity == 1
+        else f"rgba({red}, {green}, {blue}, {round(opacity, 3)})"
+    )

@@ -73,6 +73,9 @@ def test_finding_names_clients_share_and_effect(
         '<p style="border-radius:9px;box-shadow:0 0 4px #000">Corners</p>',
         '<pre style="white-space:pre">It keeps its lines</pre>',
         '<p style="-webkit-hyphens:auto;mso-line-height-rule:exactly">By one engine alone</p>',
+        '<p style="background:-moz-linear-gradient(left,#fff,#000)">By one engine alone</p>',
+        "<p style=\"font-family:'a 1vw calc(1rem)',serif\">A name is no unit</p>",
+        "<style>[data-ogsc] p { left: 1px } @media (hover) { p { color: red } }</style>",
     ],
 )
 def test_feature_with_a_fallback_is_not_reported(
@@ -124,6 +127,7 @@ def test_unsupported_image_type_is_reported(make_context: MakeContext) -> None:
         ("<p hidden>Not yet</p>", "what is hidden is shown"),
         ('<p style="position:absolute;top:0">Up</p>', "not where it was positioned"),
         ('<p style="width:calc(100% - 9px)">Wide</p>', "a size"),
+        ('<p style="columns:2">Two columns</p>', "stacked"),
         ('<p style="color:var(--ink)">Ink</p>', "a colour or a size"),
         ('<p style="background:url(https://a.example/a.png)">Ground</p>', "without the image"),
         ("<style>@import url(https://a.example/a.css);</style>", "those styles are missing"),
