@@ -48,7 +48,7 @@ class MergeTag:
         (a subject is one line).
         """
         raw = attributes.get(self.attribute, "")
-        plain = " ".join((raw if raw.strip() else self.default).split())
+        plain = " ".join(raw.split() or self.default.split())
         if target == "url":
             return urllib.parse.quote(plain, safe="")
         if "-nl" in plain:

@@ -26,7 +26,8 @@ class WorkerPool(Generic[T]):
     """A fixed number of worker threads, as a context manager.
 
     A normal exit waits for the threads. An exit by an exception doesn't: they end with the process,
-    whatever they are doing.
+    whatever they are doing. Python waits for those of ``concurrent.futures``, so a second Ctrl-C
+    would have no effect until the provider responds or the request times out.
 
     Args:
         transport: the provider.
