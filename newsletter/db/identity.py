@@ -29,7 +29,7 @@ from newsletter.db.errors import database_error
 from newsletter.db.schema import setting
 from newsletter.db.transaction import begin_postgresql, begin_sqlite, is_read_only
 from newsletter.errors import DatabaseError, Location, display_path
-from newsletter.private_files import create_temporary_beside, move_into_place
+from newsletter.private_files import replace_privately
 
 MARK_SUFFIX = ".mark"
 # Linux's FS_IOC_GETVERSION, _IOR('v', 1, long): the generation of an inode.
@@ -352,16 +352,10 @@ def _write_mark(engine: sa.Engine, mark: DatabaseMark) -> None:
     the same as if the requests had not been counted yet.
     """
     database = _database_file(engine)
-    path = mark_path(database)
-    handle, temporary = create_temporary_beside(path)
-    try:
-        with os.fdopen(handle, "w") as file:
-            _copy_permissions(database, handle)
-            json.dump(asdict(mark) | {"mark_file": _identify_file(handle)}, file)
-        move_into_place(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replace_privately(mark_path(database)) as file:
+        _copy_permissions(database, file.fileno())
+        content = asdict(mark) | {"mark_file": _identify_file(file.fileno())}
+        file.write(json.dumps(content).encode())
 
 
 def _copy_permissions(database: Path, handle: int) -> None:
