@@ -11,6 +11,7 @@ from newsletter.db.transaction import LOCK_TIMEOUT_SECONDS
 from newsletter.errors import DatabaseUnavailableError
 from newsletter.sending.delivery.observer import SendObserver
 from newsletter.sending.providers.registry import get_facts
+from newsletter.wording import pluralize
 
 # In seconds; the last is repeated. A restart of the server takes less than the longest wait.
 DELAYS = (1, 2, 4, 8, 15, 30)
@@ -80,8 +81,9 @@ class DatabaseOutage:
             seconds = max(0, min(seconds, int(leased_until - LONGEST_TRY_SECONDS - now)))
         self.deadline = now + seconds
         name = get_facts().name
-        plural = f"s of {name} are" if kept_responses > 1 else f" of {name} is"
-        kept = f"{kept_responses} response{plural} kept. " if kept_responses else ""
+        responses = pluralize(kept_responses, "response")
+        verb = "is" if kept_responses == 1 else "are"
+        kept = f"{kept_responses} {responses} of {name} {verb} kept. " if kept_responses else ""
         again = "once more" if self.observer.stop_requested or not seconds else ""
         again = again or f"for {seconds} seconds"
         remedy = f"{kept}Trying again {again} ..."
