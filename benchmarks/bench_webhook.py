@@ -33,8 +33,9 @@ from postgres_server import Server, account, programs
 from newsletter.db import open_database
 from newsletter.events.parse import parse_webhook_body
 from newsletter.project import open_project
+from newsletter.sending.providers.sendgrid.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from newsletter.web.rehearsal_site import serve_rehearsal_site
-from newsletter.web.sendgrid_webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WEBHOOK_PATH
+from newsletter.web.sendgrid_webhook import WEBHOOK_PATH
 
 MAX_BODY_BYTES = 768 * 1024
 CONCURRENCY = 8

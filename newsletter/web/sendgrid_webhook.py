@@ -15,20 +15,16 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.config import Config
 from newsletter.errors import DatabaseError
-from newsletter.events.parse import WebhookBody, parse_webhook_body
-from newsletter.events.signature import (
-    WebhookSignatureError,
-    load_verification_key,
-    verify_signature,
-)
+from newsletter.events.parse import WebhookBody
+from newsletter.events.signature import WebhookSignatureError
 from newsletter.sending.feedback.event_intake import ingest_events, reconcile_from_events
 from newsletter.sending.ledger.find_sends import open_ledger
+from newsletter.sending.providers.provider import Provider
+from newsletter.sending.providers.registry import get_provider
 from newsletter.web.http.request_data import get_raw_body
 from newsletter.web.site_context import Site
 
 WEBHOOK_PATH = "/webhooks/sendgrid"
-SIGNATURE_HEADER = "X-Twilio-Email-Event-Webhook-Signature"
-TIMESTAMP_HEADER = "X-Twilio-Email-Event-Webhook-Timestamp"
 
 _VERIFICATION_KEY_REMEDY = (
     "set sendgrid.webhook_key to the verification key of its Signed Event Webhook"
@@ -49,7 +45,8 @@ class _WebhookRefusedError(Exception):
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the route that SendGrid posts its events to."""
-    check_signature = _make_signature_check(site.config)
+    provider = get_provider(site.config)
+    check_signature = _make_signature_check(provider, site.config)
     ledger = open_ledger(site.engine, site.config)
     # Only one request can write at a time anyway. The others wait in a queue, where they take
     # neither the GIL from the writer nor a worker thread from the pages.
@@ -57,7 +54,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def receive(request: Request) -> Response:
         try:
-            body = _parse_request(request, check_signature, site.clock())
+            body = _parse_request(provider, request, check_signature, site.clock())
             result = ingest_events(ledger, site.config, body.events, body.unreadable)
             reconcile_from_events(ledger, body.events)
         except _WebhookRefusedError as refused:
@@ -83,18 +80,13 @@ def routes(site: Site) -> list[BaseRoute]:
     return [Route(WEBHOOK_PATH, receive_in_turn, methods=["POST"])]
 
 
-def _make_signature_check(config: Config) -> SignatureCheck:
+def _make_signature_check(provider: Provider, config: Config) -> SignatureCheck:
     """Return a function that returns a signature's age, or raises if it isn't SendGrid's."""
-    if config.sendgrid.webhook_key:
-        key = load_verification_key(config.sendgrid.webhook_key)
+    if verify := provider.make_event_verifier():
 
         def check_signature(request: Request, body: bytes, now: datetime.datetime) -> str:
             try:
-                signature, timestamp = (
-                    _get_single_header(request, name)
-                    for name in (SIGNATURE_HEADER, TIMESTAMP_HEADER)
-                )
-                return verify_signature(key, signature, timestamp, body, now)
+                return verify(request.headers.getlist, body, now)
             except WebhookSignatureError as error:
                 raise _WebhookRefusedError(403, str(error)) from error
 
@@ -116,7 +108,7 @@ def _make_signature_check(config: Config) -> SignatureCheck:
 
 
 def _parse_request(
-    request: Request, check_signature: SignatureCheck, now: datetime.datetime
+    provider: Provider, request: Request, check_signature: SignatureCheck, now: datetime.datetime
 ) -> WebhookBody:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
     if (
@@ -126,7 +118,7 @@ def _parse_request(
         raise _WebhookRefusedError(415, "events must be uncompressed application/json")
     data = get_raw_body(request)
     age = check_signature(request, data, now)
-    body = parse_webhook_body(data, now)
+    body = provider.parse_events(data, now)
     if age == "late":
         _log.warning(
             "a webhook was signed more than 10 minutes ago: a retry by SendGrid, or a replay; "
@@ -134,19 +126,3 @@ def _parse_request(
             len(body.events),
         )
     return body
-
-
-def _get_single_header(request: Request, name: str) -> str:
-    """Return a header that occurs exactly once.
-
-    Of a repeated header, a proxy may have checked the other value.
-
-    Raises:
-        WebhookSignatureError: the header is missing or repeated.
-    """
-    values = request.headers.getlist(name)
-    if len(values) != 1:
-        raise WebhookSignatureError(
-            f"the header {name} is missing" if not values else f"the header {name} is repeated"
-        )
-    return values[0]

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from newsletter.db import read_transaction
 from newsletter.db.schema import event, unreadable_event
 from newsletter.project import open_project
+from newsletter.sending.providers.sendgrid.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from newsletter.web.rehearsal_site import serve_rehearsal_site
-from newsletter.web.sendgrid_webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WEBHOOK_PATH
+from newsletter.web.sendgrid_webhook import WEBHOOK_PATH
 
 SECRET = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = base64.b64encode(

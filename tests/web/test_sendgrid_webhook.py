@@ -29,10 +29,11 @@ from signed_webhook import (
 
 from newsletter.db import open_database, read_transaction
 from newsletter.db.schema import journal, subscriber
+from newsletter.sending.providers.sendgrid.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import ChangeOrigin
-from newsletter.web.sendgrid_webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WEBHOOK_PATH
+from newsletter.web.sendgrid_webhook import WEBHOOK_PATH
 
 
 def test_signed_events_are_stored_once(webhook: WebhookServer) -> None:

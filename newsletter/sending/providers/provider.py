@@ -5,10 +5,10 @@ get the provider from ``newsletter.sending.providers.registry``.
 """
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from newsletter.errors import Problem
 from newsletter.render.email import Email
@@ -22,6 +22,9 @@ from newsletter.sending.providers.prepared_email import (
 )
 from newsletter.sending.providers.suppressions import RetryTiming, SuppressionSource
 from newsletter.subscribers import Recipient
+
+if TYPE_CHECKING:
+    from newsletter.events.parse import WebhookBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,13 @@ class ProviderClient(Protocol):
 
     def close(self) -> None:
         """Close all connections."""
+
+
+# Given a function that returns a header's values, the raw body and the time, returns ``late`` if
+# the request is a retry or a replay.
+EventVerifier = Callable[
+    [Callable[[str], Sequence[str]], bytes, datetime.datetime], Literal["fresh", "late"]
+]
 
 
 class Provider(Protocol):
@@ -217,6 +227,16 @@ class Provider(Protocol):
             response: the response, or why there was none.
             now: aware.
         """
+
+    def make_event_verifier(self) -> EventVerifier | None:
+        """Return a function that verifies a request with events, or raises.
+
+        ``None`` if there is no key to verify with, or the provider reports no events. The function
+        raises a ``WebhookSignatureError``.
+        """
+
+    def parse_events(self, body: bytes, received_at: datetime.datetime) -> "WebhookBody":
+        """Return the entries of a request with events, and what is not an event."""
 
     def open_suppressions(self, client: ProviderClient, timing: RetryTiming) -> SuppressionSource:
         """Return the account's suppression lists."""

@@ -8,6 +8,7 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from newsletter.config import Config
@@ -23,6 +24,7 @@ from newsletter.sending.providers.prepared_email import (
     ScheduledDelivery,
 )
 from newsletter.sending.providers.provider import (
+    EventVerifier,
     NoResponse,
     Outcome,
     ProviderClient,
@@ -43,6 +45,9 @@ from newsletter.sending.providers.sendgrid.single_email import (
 )
 from newsletter.sending.providers.suppressions import RetryTiming, SuppressionSource
 from newsletter.subscribers import Recipient
+
+if TYPE_CHECKING:
+    from newsletter.events.parse import WebhookBody
 
 _SETTINGS = Location("newsletter.yml")
 
@@ -178,6 +183,19 @@ class SendGridProvider:
     def classify(self, response: Response | NoResponse, now: datetime.datetime) -> Outcome:
         """Return what a response proves about the request."""
         return classify_response(response, now, sandbox=self.config.sendgrid.sandbox)
+
+    def make_event_verifier(self) -> EventVerifier | None:
+        """Return a function that verifies signed events; ``None`` without a key for it."""
+        from newsletter.sending.providers.sendgrid.webhook import make_verifier
+
+        key = self.config.sendgrid.webhook_key
+        return make_verifier(key) if key else None
+
+    def parse_events(self, body: bytes, received_at: datetime.datetime) -> "WebhookBody":
+        """Return the entries of a request with events, and what is not an event."""
+        from newsletter.events.parse import parse_webhook_body
+
+        return parse_webhook_body(body, received_at)
 
     def open_suppressions(self, client: ProviderClient, timing: RetryTiming) -> SuppressionSource:
         """Return the account's suppression lists."""
