@@ -1,6 +1,6 @@
-"""Cancel a send here and at SendGrid, whose confirmation is a recall.
+"""Cancel a send here and at the provider, whose confirmation is a recall.
 
-Only a confirmation in time is one. Whatever else SendGrid answers, the send stays on record as one
+Only a confirmation in time is one. Whatever else it answers, the send stays on record as one
 that may go out.
 """
 
@@ -33,7 +33,7 @@ class LocalCancellation:
     Attributes:
         send: as it is now.
         dropped_count: how many recipients were dropped.
-        is_recallable: whether SendGrid may hold emails of it that can still be cancelled.
+        is_recallable: whether the provider may hold emails of it that can still be cancelled.
     """
 
     send: Send
@@ -46,8 +46,8 @@ def cancel_locally(ledger: Ledger, send_record: Send, config: Config) -> LocalCa
 
     Raises:
         NothingToDoError: it was cancelled already, and nobody gets more of it.
-        SendRefusedError: it was sent; or it was cancelled, but too late; or SendGrid may hold it
-            for the original of this database, which is a copy.
+        SendRefusedError: it was sent; or it was cancelled, but too late; or the provider may hold
+            it for the original of this database, which is a copy.
     """
     now = get_ledger_time(ledger)
     phase = get_send_phase(send_record, now)
@@ -55,8 +55,8 @@ def cancel_locally(ledger: Ledger, send_record: Send, config: Config) -> LocalCa
         words = describe_schedule(send_record, now, ZoneInfo(config.timezone))
         raise SendRefusedError(
             f"{send_record.issue} {words}",
-            remedy="SendGrid can't be asked again. Its events show who got it: newsletter status "
-            f"{send_record.slug}",
+            remedy=f"{send_record.provider_name} can't be asked again. Its events show who got it: "
+            f"newsletter status {send_record.slug}",
         )
     if phase == "recalled":
         raise NothingToDoError(f"{send_record.issue} was cancelled already; nobody has it")
@@ -74,10 +74,10 @@ def cancel_locally(ledger: Ledger, send_record: Send, config: Config) -> LocalCa
 
 
 def recall_send(ledger: Ledger, send_record: Send, client: ProviderClient) -> Send:
-    """Cancel at SendGrid what it holds of a cancelled send; return the recalled send.
+    """Cancel at the provider what it holds of a cancelled send; return the recalled send.
 
     Raises:
-        ProviderError: SendGrid has not confirmed it, or too late; it may still go out.
+        ProviderError: the provider has not confirmed it, or too late; it may still go out.
     """
     live_count = count_live_requests(ledger, send_record)
     try:
@@ -86,16 +86,19 @@ def recall_send(ledger: Ledger, send_record: Send, client: ProviderClient) -> Se
         record_unconfirmed_recall(ledger, send_record, error.problems[0].message)
         raise
     if live_count:
-        # Requests that reach SendGrid after its confirmation may not be covered by it.
-        reason = f"the emails of {live_count:,} readers were on their way to SendGrid meanwhile"
+        # Requests that reach the provider after its confirmation may not be covered by it.
+        reason = (
+            f"the emails of {live_count:,} readers were on their way to "
+            f"{send_record.provider_name} meanwhile"
+        )
         record_unconfirmed_recall(ledger, send_record, reason)
         raise ProviderError(reason, remedy="Run the same command again in a minute.")
     recalled = record_recall(ledger, send_record)
     if not was_recalled(recalled):
         record_unconfirmed_recall(ledger, recalled, late_reason(recalled))
         raise ProviderError(
-            "SendGrid has confirmed the cancellation, but less than 10 minutes before the "
-            "scheduled time, when it guarantees nothing",
+            f"{recalled.provider_name} has confirmed the cancellation, but less than 10 minutes "
+            "before the scheduled time, when it guarantees nothing",
             remedy="Some readers may get it. Its events show who got it: newsletter status "
             f"{send_record.slug}",
         )

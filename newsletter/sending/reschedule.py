@@ -1,6 +1,6 @@
 """Move a scheduled send to another time: same email, same recipients.
 
-What SendGrid holds is recalled first; without its confirmation in time, nothing is sent again.
+What the provider holds is recalled first; without its confirmation in time, nothing is sent again.
 """
 
 import datetime
@@ -43,7 +43,7 @@ from newsletter.subscribers import count_subscribers
 from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN
 from newsletter.subscribers.send_names import get_original_issue, is_set_aside_name
 
-# ``move``: nothing was handed to SendGrid; ``recall``: it holds something; ``copy``: it was
+# ``move``: nothing was handed to the provider; ``recall``: it holds something; ``copy``: it was
 # recalled before.
 RescheduleKind = Literal["move", "recall", "copy"]
 
@@ -80,7 +80,7 @@ def propose_reschedule(context: SendContext, *, repeat_article: bool = False) ->
     """
     ledger, send, config = context.ledger, context.send, context.project.config
     provider = get_provider(config)
-    # First of all: what the original has handed to SendGrid must not be recalled in vain.
+    # First of all: what the original has handed to the provider must not be recalled in vain.
     with read_transaction(ledger.engine) as connection:
         require_adopted(connection)
     kind = _choose_kind(ledger, send, config)
@@ -122,7 +122,7 @@ def perform_reschedule(
 
     Raises:
         SendRefusedError: the send has changed meanwhile.
-        ProviderError: SendGrid has not confirmed in time that it is cancelled.
+        ProviderError: the provider has not confirmed in time that it is cancelled.
     """
     context = proposal.context
     ledger, send = context.ledger, context.send
@@ -159,7 +159,7 @@ def _choose_kind(ledger: Ledger, send: Send, config: Config) -> RescheduleKind:
             _check_margin(send, now, config)
             return "recall"
         raise SendRefusedError(
-            f"{send.issue} was stopped before anything of it was handed to SendGrid",
+            f"{send.issue} was stopped before anything of it was handed to {send.provider_name}",
             remedy=f"Cancel it with: newsletter cancel {send.slug}. Then schedule it with: "
             f"{send.send_command} --at TIME",
         )
@@ -175,7 +175,7 @@ def _choose_kind(ledger: Ledger, send: Send, config: Config) -> RescheduleKind:
 
 
 def _check_margin(send: Send, now: datetime.datetime, config: Config) -> None:
-    """Refuse to ask SendGrid for a recall that could only come too late.
+    """Refuse to ask the provider for a recall that could only come too late.
 
     Raises:
         SendRefusedError: its time is too near.
@@ -183,7 +183,7 @@ def _check_margin(send: Send, now: datetime.datetime, config: Config) -> None:
     if send.scheduled_at and send.scheduled_at - now < PROVIDER_CANCEL_MARGIN:
         words = describe_schedule(send, now, ZoneInfo(config.timezone))
         raise SendRefusedError(
-            f"{send.issue} {words}; less than 10 minutes before, SendGrid can't be relied on to "
-            "cancel it",
+            f"{send.issue} {words}; less than 10 minutes before, {send.provider_name} can't be "
+            "relied on to cancel it",
             remedy="Nothing was changed.",
         )

@@ -28,6 +28,7 @@ from newsletter.sending.ledger.recall_record import (
 )
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, get_send, stop_send_in_transaction
+from newsletter.sending.providers.registry import get_facts
 from newsletter.subscribers.consent.delivery_feedback import AppliedReport
 
 _log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ _CHUNK_SIZE = 2_000
 ACCOUNT_EVENT = "account_status_change"
 # Changes of the account's status after which emails can be sent.
 _ACTIVE_STATUSES = ("activate", "reactivate")
-# Events that prove that SendGrid has delivered an email, or has tried to.
+# Events that prove that the provider has delivered an email, or has tried to.
 _DELIVERY_ATTEMPTS = frozenset(
     {"delivered", "deferred", "bounce", "open", "click", "spamreport", "unsubscribe",
      "group_unsubscribe"}
@@ -53,8 +54,8 @@ class IntakeResult:
         known_count: how many were stored already, were duplicates, or were opens and clicks of
             readers who have not agreed to them.
         applied_reports: the changes of subscribers' statuses.
-        paused_issues: issues whose sends were paused, since SendGrid has changed the account, too
-            many emails bounced or were reported as spam, or SendGrid has delivered a recalled send
+        paused_issues: issues whose sends were paused, since the provider has changed the account,
+            too many emails bounced or were reported as spam, or it has delivered a recalled send
             that they replaced.
     """
 
@@ -144,7 +145,7 @@ def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, 
 def _withdraw_disproved_recalls(
     connection: sa.Connection, recorded: Sequence[RecordedEvent]
 ) -> tuple[str, ...]:
-    """Forget the recall of sends of which an email has left SendGrid all the same.
+    """Forget the recall of sends of which an email has left the provider all the same.
 
     Returns:
         The issues of the sends that have replaced them, and are paused.
@@ -155,15 +156,16 @@ def _withdraw_disproved_recalls(
         if item.type in _DELIVERY_ATTEMPTS and item.send_id is not None
     }
     names = withdraw_disproved_recalls(connection, delivered)
+    provider = get_facts().name
     for name in names:
-        _log.warning("%s was recalled, but SendGrid has delivered it to some readers", name)
+        _log.warning("%s was recalled, but %s has delivered it to some readers", name, provider)
     return tuple(pause_replacing_sends(connection, names))
 
 
 def _pause_running_sends(
     connection: sa.Connection, recorded: Sequence[RecordedEvent]
 ) -> tuple[str, ...]:
-    """Pause running sends that were frozen before SendGrid changed the account's status.
+    """Pause running sends that were frozen before the provider changed the account's status.
 
     Returns:
         Their issues.
@@ -173,7 +175,8 @@ def _pause_running_sends(
         kind = str(event.raw.get("type") or "")
         if event.type != ACCOUNT_EVENT or kind.rpartition("_")[2] in _ACTIVE_STATUSES:
             continue
-        reason = f"SendGrid has changed the account's status: {kind[:100] or 'no reason given'}"
+        provider, kind = get_facts().name, kind[:100] or "no reason given"
+        reason = f"{provider} has changed the account's status: {kind}"
         _log.warning("%s", reason)
         running = sa.select(send.c.id, send.c.issue).where(
             send.c.state == "running", send.c.frozen_at <= event.at

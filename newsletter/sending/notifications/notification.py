@@ -138,6 +138,7 @@ def describe_send(kind: NotificationKind, facts: SendFacts, hours: float = 0.0) 
     """
     send, name = facts.send, clean_line(facts.newsletter)
     title = clean_line(facts.title) or send.slug
+    provider = send.provider_name
     sentences = {
         "started": lambda: [
             f"The send has started. It goes to {format_count(send.total, 'reader')}."
@@ -146,8 +147,8 @@ def describe_send(kind: NotificationKind, facts: SendFacts, hours: float = 0.0) 
         "blocked": lambda: _describe_block(facts),
         "needs_decision": lambda: _describe_decision(facts),
         "no_events": lambda: [
-            f"SendGrid has reported no event in the {hours:g} hours since the send finished.",
-            "Bounces, complaints and unsubscribes may be lost: check SendGrid's Event Webhook.",
+            f"{provider} has reported no event in the {hours:g} hours since the send finished.",
+            f"Bounces, complaints and unsubscribes may be lost: check {provider}'s Event Webhook.",
         ],
     }[kind]()
     return Notification(
@@ -195,7 +196,7 @@ def _describe_end(facts: SendFacts) -> list[str]:
 
 def _describe_block(facts: SendFacts) -> list[str]:
     if facts.send.state == "blocked":
-        sentence = f"SendGrid stopped the send: {facts.send.reason}"
+        sentence = f"{facts.send.provider_name} stopped the send: {facts.send.reason}"
     else:
         verb = "could not start" if facts.send.state == "frozen" else "stopped"
         sentence = f"The send {verb}: {facts.error}"
@@ -228,7 +229,8 @@ def _describe_refusals(facts: SendFacts) -> list[str]:
     rejected = facts.count("rejected")
     if not rejected:
         return []
-    return [f"SendGrid refused {format_count(rejected, 'reader')}: {'; '.join(facts.refusals)}"]
+    readers, reasons = format_count(rejected, "reader"), "; ".join(facts.refusals)
+    return [f"{facts.send.provider_name} refused {readers}: {reasons}"]
 
 
 def _list_commands(kind: NotificationKind, facts: SendFacts) -> dict[str, str]:

@@ -70,7 +70,7 @@ def _notify_without_events(notifier: Notifier) -> None:
     if not hours or not has_webhook or options.sandbox:
         return
     if find_copy(notifier.ledger.engine):
-        return  # SendGrid reports to the original
+        return  # the provider reports to the original
     for found in _find_sends_without_events(notifier, datetime.timedelta(hours=hours)):
         with notifier.ledger.engine.begin() as connection:
             is_claimed = claim_no_events_notification(connection, found.id)
@@ -80,7 +80,7 @@ def _notify_without_events(notifier: Notifier) -> None:
 
 def _find_sends_without_events(notifier: Notifier, length: datetime.timedelta) -> list[Send]:
     columns = [send.c[name] for name in Send.__slots__]
-    # What SendGrid holds has no events before its time.
+    # What the provider holds has no events before its time.
     left_at = sa.case(
         (
             sa.and_(send.c.provider_batch_id != "", send.c.scheduled_at > send.c.finished_at),
