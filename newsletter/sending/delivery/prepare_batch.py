@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import orjson
 import sqlalchemy as sa
 
 from newsletter.config.tracking import TrackedAction, TrackingOptions
@@ -49,6 +50,15 @@ _frozen_recipients = (
     .subquery()
 )
 _MAILABLE_RECIPIENTS = select_still_mailable(_frozen_recipients)
+# Without ORDER BY: the index returns the rows in order, and sorting takes a third more time.
+_mailable_rows = _MAILABLE_RECIPIENTS.order_by(None).subquery()
+# A whole batch as one row: SQLite returns it in one step, without the GIL, so that the threads that
+# POST can run; otherwise its driver releases and reacquires the GIL, and waits for them, with every
+# row. One array per column, which is less to encode.
+_MAILABLE_RECIPIENTS_JSON = sa.select(
+    *(sa.func.json_group_array(column) for column in _mailable_rows.c)
+)
+
 
 # How many of the recipients don't agree that opens, or clicks, are recorded.
 _count_without_consent = (
@@ -138,5 +148,9 @@ def load_recipients(
         now: the time against which subscribers' pauses are compared.
     """
     values = {"batch": claimed_batch.id, "moment": now}
-    rows = connection.execute(_MAILABLE_RECIPIENTS, values).all()
-    return split_mailable(rows, unsubscribed_since)
+    if connection.dialect.name == "sqlite":
+        columns = map(orjson.loads, connection.execute(_MAILABLE_RECIPIENTS_JSON, values).one())
+        return split_mailable([*zip(*columns, strict=True)], unsubscribed_since)
+    return split_mailable(
+        connection.execute(_MAILABLE_RECIPIENTS, values).all(), unsubscribed_since
+    )
