@@ -153,5 +153,12 @@ def insert_or_ignore(
     connection: sa.Connection, table: sa.Table
 ) -> postgresql.Insert | sqlite.Insert:
     """Return an INSERT that skips rows whose key exists already (``ON CONFLICT DO NOTHING``)."""
+    return insert_for_upsert(connection, table).on_conflict_do_nothing()
+
+
+def insert_for_upsert(
+    connection: sa.Connection, table: sa.Table
+) -> postgresql.Insert | sqlite.Insert:
+    """Return an INSERT that has ``on_conflict_do_update``, as both databases know it."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing()
+    return insert(table)

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from limits import RateLimitItem
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
-from sqlalchemy.dialects import postgresql, sqlite
 
+from newsletter.db.bulk import insert_for_upsert
 from newsletter.db.schema import rate_limit
 
 
@@ -43,9 +43,7 @@ class RateLimitTableStorage(Storage):
 
         So does one that ends later than a new one would: the clock was wrong when it began.
         """
-        on_postgresql = self._connection.dialect.name == "postgresql"
-        insert = postgresql.insert if on_postgresql else sqlite.insert
-        statement = insert(rate_limit).values(
+        statement = insert_for_upsert(self._connection, rate_limit).values(
             key=self._hash_key(key), hits=amount, expires=self._now + expiry
         )
         expires = rate_limit.c.expires

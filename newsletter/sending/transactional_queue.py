@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.config.models import Config
 from newsletter.db import read_transaction
+from newsletter.db.bulk import insert_for_upsert
 from newsletter.db.schema import transactional_email
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
@@ -101,7 +101,6 @@ def enqueue_email(  # noqa: PLR0913 - the columns of a row
         # Two concurrent transactions would not see each other's row.
         lock_key = sa.func.hashtextextended(f"{kind} {address.key}", 0)
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_key)))
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     values = {
         "kind": kind,
         "address": address.address,
@@ -118,7 +117,7 @@ def enqueue_email(  # noqa: PLR0913 - the columns of a row
             for value, column in zip(values.values(), columns, strict=True)
         )
     ).where(sa.literal(allowed), ~_sent_within_window(kind, address.key, now, window))
-    statement = insert(transactional_email).from_select(columns, row)
+    statement = insert_for_upsert(connection, transactional_email).from_select(columns, row)
     # A dropped email was not sent: it doesn't use up the window.
     upsert = statement.on_conflict_do_update(
         index_elements=["address_key", "kind", "window"],

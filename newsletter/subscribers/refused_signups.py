@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from newsletter.db.bulk import insert_for_upsert
 from newsletter.db.schema import refused_signup
 
 # In the order in which a sign-up is checked; the last one is decided weeks later.
@@ -37,8 +37,7 @@ class RefusalCount(NamedTuple):
 
 def add_refused_signups(connection: sa.Connection, counts: Mapping[tuple[str, str], int]) -> None:
     """Add to the counts of months and reasons."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    row = insert(refused_signup)
+    row = insert_for_upsert(connection, refused_signup)
     statement = row.on_conflict_do_update(
         index_elements=["month", "reason"],
         set_={"signups": refused_signup.c.signups + row.excluded.signups},

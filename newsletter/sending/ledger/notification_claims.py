@@ -1,8 +1,8 @@
 """Claim a notification, so that of several processes only one sends it."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from newsletter.db.bulk import insert_for_upsert
 from newsletter.db.schema import setting
 
 # Followed by the id of the send. The value is the kind of the last notification.
@@ -48,8 +48,7 @@ def no_events_claimed(send_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
 
 
 def _claim(connection: sa.Connection, key: str, value: str) -> bool:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(setting).values(key=key, value=value)
+    statement = insert_for_upsert(connection, setting).values(key=key, value=value)
     # One statement, which waits for another transaction's claim and then sees it.
     claim = statement.on_conflict_do_update(
         index_elements=["key"],

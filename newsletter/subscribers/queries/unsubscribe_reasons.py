@@ -4,8 +4,8 @@ import datetime
 from collections.abc import Mapping
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from newsletter.db.bulk import insert_for_upsert
 from newsletter.db.schema import unsubscribe_reason
 
 UNSUBSCRIBE_REASONS = ("too_many", "not_for_me", "never_asked", "other")
@@ -15,8 +15,9 @@ def record_unsubscribe_reason(
     connection: sa.Connection, reason: str, now: datetime.datetime
 ) -> None:
     """Add one to the count of a reason in this month."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    row = insert(unsubscribe_reason).values(month=f"{now:%Y-%m}", reason=reason, subscribers=1)
+    row = insert_for_upsert(connection, unsubscribe_reason).values(
+        month=f"{now:%Y-%m}", reason=reason, subscribers=1
+    )
     increment = {"subscribers": unsubscribe_reason.c.subscribers + 1}
     connection.execute(
         row.on_conflict_do_update(index_elements=["month", "reason"], set_=increment)
