@@ -32,7 +32,7 @@ from newsletter.subscribers import Recipient
 RECIPIENTS = 1000
 ROUNDS = 8
 BATCHES = 6
-GOAL = 15.0
+GOAL = 8.0
 FIRST = [f"{start}{end}" for start in "ABDEGHIJKLMNOPRSTUV" for end in ("da", "nna", "var", "ørn")]
 LAST = [f"{start}{end}" for start in ("Ber", "Dah", "Hau", "Lin") for end in map(str, range(900))]
 REQUEST_ID = RequestId("1", "1", "1")

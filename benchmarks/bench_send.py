@@ -39,7 +39,7 @@ from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.payload import SendGridEmail, prepare_email
 from newsletter.subscribers import Recipient, iter_audience
 
-GOAL = 10.0
+GOAL = 7.0
 BASELINE = 10_000
 BATCH = 1_000
 KEY = "SG.bench.key"
@@ -187,6 +187,7 @@ class Clocks(Counter[str]):
 
 def send(folder: Path, url: str, concurrency: int) -> dict[str, Any]:
     """Send to everybody on the list; return the seconds by step, CPU seconds and memory."""
+    gc.set_threshold(100_000, 20, 20)  # as in the command
     clocks = Clocks()
     for owner, name, label in (
         (sender, "claim_batches", "claim"),
