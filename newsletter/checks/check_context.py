@@ -5,15 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from newsletter.checks.analysis.article_similarity import EarlierEmail
 from newsletter.checks.analysis.client_support import PUBLISHED_SHARES, ClientShares
 from newsletter.checks.analysis.computed_text import TextRun, iter_text_runs
 from newsletter.checks.analysis.css_parser import HIDDEN_FROM_OUTLOOK
 from newsletter.checks.analysis.feature_usage import FeatureUse, find_features
-from newsletter.checks.analysis.misplaced_text import MisplacedText, find_misplaced_text
 from newsletter.checks.source_map import SourceMap
 from newsletter.config.models import Config
 from newsletter.errors import display_path
@@ -32,6 +31,10 @@ from newsletter.render.email import Email
 from newsletter.render.lost_content import find_lost_content
 from newsletter.render.personalization import personalize
 from newsletter.render.template.loader import Templates
+
+if TYPE_CHECKING:  # a build that has findings would import them for nothing
+    from newsletter.checks.analysis.article_similarity import EarlierEmail
+    from newsletter.checks.analysis.misplaced_text import MisplacedText
 
 _STANDALONE_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "div", "section", ""})
 _CODE_ELEMENT = re.compile(r"(<(code|kbd|samp|tt|var)\b[^>]*>)(.*?)(?=</\2>)", re.DOTALL)
@@ -82,7 +85,7 @@ class CheckContext:
     longest_values: Mapping[str, str] = field(default_factory=dict)
     earlier_subjects: Mapping[str, str] = field(default_factory=dict)
     client_shares: ClientShares = PUBLISHED_SHARES
-    earlier_emails: Sequence[EarlierEmail] = ()
+    earlier_emails: "Sequence[EarlierEmail]" = ()
     templates: Templates | None = None
 
     @cached_property
@@ -176,8 +179,10 @@ class CheckContext:
         )
 
     @cached_property
-    def misplaced_text(self) -> MisplacedText:
+    def misplaced_text(self) -> "MisplacedText":
         """The passages that do not belong in the post."""
+        from newsletter.checks.analysis.misplaced_text import find_misplaced_text
+
         return find_misplaced_text(self.passages)
 
     @cached_property

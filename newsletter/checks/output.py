@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from newsletter import __version__
 from newsletter.checks.finding import SEVERITIES, Finding, Severity
-from newsletter.checks.registry import ALL_RULES
 
 SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -40,6 +39,8 @@ def finding_to_dict(finding: Finding) -> dict[str, Any]:
 
 def to_sarif(findings: Sequence[Finding]) -> dict[str, Any]:
     """Return a SARIF 2.1.0 log of one run, with a description of every rule."""
+    from newsletter.checks.registry import ALL_RULES
+
     indexes = {rule.id: index for index, rule in enumerate(ALL_RULES)}
     driver = {
         "name": "newsletter",

@@ -8,15 +8,20 @@ from newsletter.cli.output import echo, format_fields, print_json
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from newsletter.checks.finding import Finding
+    from newsletter.checks.rule import Rule
     from newsletter.config.models import Config
     from newsletter.posts.content_loss.compare import ContentLoss
     from newsletter.posts.issue import Issue
     from newsletter.posts.removed_line import RemovedLine
     from newsletter.render.article.build import Article
     from newsletter.render.email import Email
+
+# The share of Gmail's limit from which the rules on size are asked.
+_MAYBE_CLIPPED = 0.8
 
 
 @click.command("build", short_help="Turn an issue into an email.")
@@ -37,10 +42,13 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
+    from newsletter.posts.importing.source_inventory import take_source_inventory
     from newsletter.posts.read_issue import read_issue
-    from newsletter.project import find_issue, open_project
+    from newsletter.posts.text_encoding import decode_text
+    from newsletter.project import display_path, find_issue, open_project
     from newsletter.render.article.build import build_article
     from newsletter.render.issue import render_issue
+    from newsletter.render.lost_content import find_lost_content
     from newsletter.render.template.loader import load_templates
 
     project = open_project()
@@ -51,32 +59,87 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
         email, source_issue, config, project.build_dir / source_issue.name
     )
     article = build_article(source_issue, config)
-    summary = _summarize_build(sample, source_issue, config, article)
-    losses = _find_losses(source_issue, article, email)
+    summary = _summarize_build(sample, source_issue, article)
+    source = decode_text(
+        source_issue.source_path.read_bytes(), display_path(source_issue.source_path)
+    )
+    inventory = take_source_inventory(source, source_issue.source_path.name)
+    losses = find_lost_content(inventory, source_issue, article, email=email)
+    findings = _find_findings(email, sample, source_issue, source, config, losses)
     removed = source_issue.post.removed
-    summary["removed"] = [entry._asdict() for entry in removed]
-    summary["lost"] = [asdict(loss) for loss in losses]
     if as_json:
-        paths = {path.suffix[1:]: str(path) for path in files}
-        print_json({**summary, "files": paths})
+        from newsletter.checks.output import finding_to_dict
+
+        print_json(
+            {
+                **summary,
+                "findings": [finding_to_dict(finding) for finding in findings],
+                "removed": [entry._asdict() for entry in removed],
+                "lost": [asdict(loss) for loss in losses],
+                "files": {path.suffix[1:]: str(path) for path in files},
+            }
+        )
     else:
-        _print_summary(summary, removed, losses, files)
+        _print_summary(summary, removed, files)
+        if findings:
+            from newsletter.cli.issue.findings_text import print_findings
+
+            print_findings(findings, display_path(source_issue.source_path))
+        echo(f"Next: newsletter send {source_issue.name[11:]} --dry-run")
     if show:
         import webbrowser
 
         webbrowser.open(files[0].as_uri())
 
 
-def _find_losses(issue: "Issue", article: "Article", email: "Email") -> "tuple[ContentLoss, ...]":
-    """Return what the post's file holds and the email doesn't."""
-    from newsletter.posts.importing.source_inventory import take_source_inventory
-    from newsletter.posts.text_encoding import decode_text
-    from newsletter.project import display_path
-    from newsletter.render.lost_content import find_lost_content
+def _find_findings(  # noqa: PLR0913 - what a build has at hand anyway
+    email: "Email",
+    sample: "Email",
+    issue: "Issue",
+    source: str,
+    config: "Config",
+    losses: "Sequence[ContentLoss]",
+) -> "tuple[Finding, ...]":
+    """Return the findings of the checks on loss, size and what a send is refused for.
 
-    text = decode_text(issue.source_path.read_bytes(), display_path(issue.source_path))
-    source = take_source_inventory(text, issue.source_path.name)
-    return find_lost_content(source, issue, article, email=email)
+    Importing a rule takes longer than most of a build, so only those are that may find something.
+    """
+    from newsletter.render.clip_size import GMAIL_CLIP_BYTES, estimate_sent_bytes
+    from newsletter.render.fallback_host import find_unpublished_images
+
+    rules: list[Rule] = []
+    if not sample.preheader.strip():
+        from newsletter.checks.rules.subject import no_preheader
+
+        rules.append(no_preheader)
+    if losses:
+        from newsletter.checks.rules.lost_content import lost_content, lost_words
+
+        rules += (lost_content, lost_words)
+    if find_unpublished_images(sample, issue):
+        from newsletter.checks.rules.images import unreachable_image
+
+        rules.append(unreachable_image)
+    # The rules take the longest values, which makes some difference.
+    size = estimate_sent_bytes(sample.html, sample.html.count("<a "), config)
+    if size > _MAYBE_CLIPPED * GMAIL_CLIP_BYTES:
+        from newsletter.checks.rules.size import clipped, nearly_clipped
+
+        rules += (clipped, nearly_clipped)
+    if not config.postal_address:
+        from newsletter.checks.rules.delivery import no_postal_address
+
+        rules.append(no_postal_address)
+    if not rules:
+        return ()
+    from newsletter.checks.allowlist import read_exceptions
+    from newsletter.checks.check_context import CheckContext
+
+    context = CheckContext(email, issue, source, config)
+    allowed = read_exceptions(context)
+    return tuple(
+        finding for rule in rules if rule.id not in allowed for finding in rule.find(context)
+    )
 
 
 def _write_sample_files(
@@ -116,9 +179,7 @@ def _write_sample_files(
     return sample, files
 
 
-def _summarize_build(
-    sample: "Email", issue: "Issue", config: "Config", article: "Article"
-) -> dict[str, Any]:
+def _summarize_build(sample: "Email", issue: "Issue", article: "Article") -> dict[str, Any]:
     import re
 
     from newsletter.render.clip_size import GMAIL_CLIP_BYTES
@@ -133,37 +194,25 @@ def _summarize_build(
         "images": len(re.findall(r"<img\b", sample.html)),
         "words": article.word_count,
         "minutes": article.reading_minutes,
-        "notes": [*article.notes, *_iter_notes(sample, issue, config)],
+        "notes": [*article.notes, *_iter_notes(sample, issue)],
     }
 
 
-def _iter_notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[str]":
+def _iter_notes(sample: "Email", issue: "Issue") -> "Iterator[str]":
     import html
-
-    from newsletter.render.fallback_host import find_unpublished_images
 
     if issue.draft:
         yield "this is a draft: it can be tested, not sent"
-    if not sample.preheader:
-        yield "no preheader: inboxes will show the first words of the email"
-    if names := find_unpublished_images(sample, issue):
-        yield f"no public address for {', '.join(names)}: a real send is refused without one"
     if html.escape(sample.view_online_url) not in sample.html:
         yield "the template has no link to view_online_url"
-    if not config.postal_address:
-        yield "no postal_address in newsletter.yml: a real send is refused without it"
 
 
 def _print_summary(
-    summary: dict[str, Any],
-    removed: "tuple[RemovedLine, ...]",
-    losses: "tuple[ContentLoss, ...]",
-    files: "tuple[Path, ...]",
+    summary: dict[str, Any], removed: "tuple[RemovedLine, ...]", files: "tuple[Path, ...]"
 ) -> None:
     from newsletter.cli.issue.removed_lines import summarize_removed
-    from newsletter.posts.content_loss.describe import summarize_losses
     from newsletter.project import display_path
-    from newsletter.render.clip_size import NEARLY_CLIPPED
+    from newsletter.render.clip_size import describe_size
 
     for path in files:
         echo(display_path(path), color="green")
@@ -176,15 +225,7 @@ def _print_summary(
             "holds",
             ", ".join(format_count(summary[f"{noun}s"], noun) for noun in ("link", "image")),
         ),
-        ("size", f"{summary['bytes'] / 1024:,.0f} KB of the 102 KB that Gmail shows"),
+        ("size", describe_size(summary["bytes"])),
     ]
     rows += [("note", note) for note in summary["notes"]]
     echo(format_fields([*rows, *summarize_removed(removed)]))
-    if losses:
-        echo("Not in the email, though the post holds it:", color="red")
-        echo(format_fields(("lost", phrase) for phrase in summarize_losses(losses)))
-    if summary["bytes"] > summary["limit"]:
-        echo("Gmail will cut the end off, and the footer with it. Shorten it.", color="red")
-    elif summary["bytes"] >= NEARLY_CLIPPED * summary["limit"]:
-        echo("Gmail may soon cut the end off.", color="yellow")
-    echo(f"Next: newsletter send {summary['issue'][11:]} --dry-run")

@@ -22,6 +22,7 @@ assert run_cli(["build"]) == 0
 print(*sys.modules, file=sys.stderr)
 """
 
+GIF = b"GIF89a\x09\0\x09\0\0\0\0;"
 POST = """---
 title: The first boat
 subject: "{{ subscriber.name }}, the first boat"
@@ -102,7 +103,7 @@ def test_build_as_json(folder: Path, cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     ("paragraphs", "remark"),
-    [(10, ""), (230, "Gmail may soon cut the end off."), (400, "Gmail will cut the end off")],
+    [(10, ""), (230, "hint     nearly-clipped"), (400, "warning  clipped")],
 )
 def test_email_near_or_over_gmails_size_limit_is_reported(
     folder: Path, cli: Cli, paragraphs: int, remark: str
@@ -110,7 +111,7 @@ def test_email_near_or_over_gmails_size_limit_is_reported(
     text = "\n\n".join([f"{'A long day at sea. ' * 18}"] * paragraphs)
     write_issue(folder, "2026-11-23-long", f"---\ntitle: Long\n---\n{text}\n")
     _, out, _ = cli("build", "long")
-    assert ("Gmail" in out.split("Gmail shows")[1]) == bool(remark)
+    assert ("clipped" in out) == bool(remark)
     assert remark in out
 
 
@@ -119,12 +120,10 @@ def test_email_near_or_over_gmails_size_limit_is_reported(
     [
         (("title:", "draft: true\ntitle:"), "this is a draft"),
         (("title:", "preheader: x\ntitle:"), ""),
-        (("", ""), "no preheader"),
+        (("", ""), ""),
     ],
 )
-def test_notes_report_draft_and_missing_preheader(
-    folder: Path, cli: Cli, change: tuple[str, str], note: str
-) -> None:
+def test_notes_report_a_draft(folder: Path, cli: Cli, change: tuple[str, str], note: str) -> None:
     write_issue(folder, "2026-11-24-noted", POST.replace(*change, 1))
     notes = json.loads(cli("build", "noted", "--json")[1])["notes"]
     assert any(text.startswith(note) for text in notes) if note else notes == []
@@ -136,12 +135,31 @@ def test_what_the_email_lacks_is_listed_with_its_lines(folder: Path, cli: Cli) -
     line = POST.count("\n") + 3
     code, out, _ = cli("build", "swallowed")
     assert code == 0
-    assert "Not in the email, though the post holds it:" in out
-    assert f"1 paragraph (2 words): 'Never closed' (line {line})" in out
-    assert f"2 list items (6 words): 'Out at four' (lines {line + 2}, {line + 3})" in out
+    assert f"3 places: post.md:{line}, :{line + 2}, :{line + 3}" in out
+    assert "such as: a paragraph is not in the email: 'Never closed'" in " ".join(out.split())
     lost = json.loads(cli("build", "swallowed", "--json")[1])["lost"]
     assert [entry["line"] for entry in lost] == [line, line + 2, line + 3]
-    assert "Not in the email" not in cli("build", "first-boat")[1]
+    assert "lost-content" not in cli("build", "first-boat")[1]
+
+
+@pytest.mark.parametrize("swallowed", ["", "\n\n<!-- Never closed.\n\n![A boat](boat.png)\n"])
+def test_findings_are_those_of_check(folder: Path, cli: Cli, swallowed: str) -> None:
+    write_issue(folder, "2026-11-24-found", f"{POST}{swallowed}\n![A boat](b.gif)\n")
+    (folder / "issues" / "2026-11-24-found" / "b.gif").write_bytes(GIF)
+    settings = folder / "newsletter.yml"
+    settings.write_text(re.sub(r"(?m)^(postal_address|image_url):.*\n", "", settings.read_text()))
+    built = json.loads(cli("build", "found", "--json")[1])["findings"]
+    (checked,) = json.loads(cli("check", "found", "--format", "json")[1])["issues"]
+    rules = {finding["rule"] for finding in built}
+    assert {"no-preheader", "no-postal-address"} <= rules
+    assert built == [finding for finding in checked["findings"] if finding["rule"] in rules]
+
+
+def test_finding_that_the_editor_allows_is_not_printed(folder: Path, cli: Cli) -> None:
+    allowed = POST.replace("title:", "allow: {no-preheader: the first line says it}\ntitle:", 1)
+    write_issue(folder, "2026-11-24-allowed", allowed)
+    assert "no-preheader" in cli("build", "first-boat")[1]
+    assert "no-preheader" not in cli("build", "allowed")[1]
 
 
 def test_missing_postal_address_is_noted(folder: Path, cli: Cli) -> None:
@@ -150,7 +168,7 @@ def test_missing_postal_address_is_noted(folder: Path, cli: Cli) -> None:
     settings.write_text(re.sub(r"(?m)^postal_address:.*\n", "", text))
     code, out, _ = cli("build")
     assert code == 0
-    assert "no postal_address in newsletter.yml" in " ".join(out.split())
+    assert "warning  no-postal-address  there is no postal_address" in out
 
 
 def test_missing_view_online_link_is_noted(folder: Path, cli: Cli) -> None:
@@ -221,7 +239,13 @@ def test_open_shows_the_html_in_the_browser(
 
 
 def test_build_imports_neither_checks_nor_database_nor_provider(folder: Path) -> None:
-    """They would take as long to import as everything else that a build does."""
+    """They would take as long to import as everything else that a build does.
+
+    The rules are imported only where one of them may find something.
+    """
+    write_issue(
+        folder, "2026-11-23-found-correct", POST.replace("title:", "preheader: x\ntitle:", 1)
+    )
     run = subprocess.run(
         [sys.executable, "-c", IMPORTS], cwd=folder, capture_output=True, text=True, check=True
     )
@@ -236,6 +260,6 @@ def test_what_is_left_out_on_purpose_is_printed(folder: Path, cli: Cli) -> None:
     out = cli("build", "hidden")[1]
     assert "removed  'Not for readers' and 1 more line (hidden text, lines 6, 8)\n" in out
     assert "removed  'Sign up' (form, line 7)\n" in out
-    assert "Not in the email" not in out
+    assert "lost-content" not in out
     removed = json.loads(cli("build", "hidden", "--json")[1])["removed"]
     assert removed[0] == {"line": 6, "text": "Not for readers", "why": "hidden text"}
