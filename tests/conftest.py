@@ -22,6 +22,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
     "chromium",
+    "forked_command",
     "sender_process",
     "coverage_scope",
     "notify_recorder",

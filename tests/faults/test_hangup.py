@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections import Counter
 
+from forked_command import ForkedCommand
 from sender_process import READERS, SenderProject
 
 from newsletter.sending.rehearsal.fake_sendgrid import faults
@@ -17,9 +18,7 @@ HANGUPS = int(os.environ.get("FAULTS_KILLS", "2"))
 ISSUE = "2026-12-01-letter"
 
 
-def let_it_send(
-    sender_project: SenderProject, sender: "subprocess.Popen[str]", seconds: float
-) -> None:
+def let_it_send(sender_project: SenderProject, sender: ForkedCommand, seconds: float) -> None:
     """Wait for the first request of a sender, and for some seconds more or its end."""
     count = len(sender_project.double.requests)
     sender_project.double.inject_faults(*[faults.slow_response(0.2)] * 8)

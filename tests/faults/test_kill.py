@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sender_process import READERS, SenderProject
 
-# The full number is for `make faults`; each kill costs about a second.
+# The full number is for `make faults`; each kill costs about half a second.
 KILLS = int(os.environ.get("FAULTS_KILLS", "12"))
 
 
@@ -21,8 +21,8 @@ def kill_at_random_point(sender_project: SenderProject, issue: str, rng: random.
     if more_requests := rng.randrange(8):
         with contextlib.suppress(TimeoutError):
             sender_project.double.wait_for_requests(request_count + more_requests, seconds=5)
-    # Any point from the first import to just after a request.
-    delay = rng.random() * (0.02 if more_requests else 1.0)
+    # Any point from its start to just after a request.
+    delay = rng.random() * (0.02 if more_requests else 0.3)
     try:
         sender.communicate(timeout=delay)
     except subprocess.TimeoutExpired:

@@ -4,8 +4,6 @@ import datetime
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from forked_command import ForkedCommand
 
 from newsletter.db import database_engine
 from newsletter.db.schema import batch, send, send_recipient
@@ -41,38 +40,29 @@ class SenderProject:
         folder: the project, with ``READERS`` subscribers.
         double: the fake SendGrid.
         url: the URL of the database.
+        command: starts ``newsletter ARGS``.
     """
 
     folder: Path
     double: FakeSendGrid
     url: str
+    command: type[ForkedCommand]
 
-    def start(self, *args: str, nohup: bool = False) -> "subprocess.Popen[str]":
+    def start(self, *args: str, nohup: bool = False) -> ForkedCommand:
         """Start ``newsletter ARGS`` in a process of its own, which ignores SIGHUP on request."""
-        # Coverage of a killed process is lost, and measuring doubles the time.
-        unmeasured = {
-            name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
-        }
         environment = {
-            **unmeasured,
+            **os.environ,
             "SENDGRID_API_KEY": self.double.key,
             "SENDGRID_HOST": self.double.url,
             "NEWSLETTER_DATABASE": self.url,
         }
-        command = [sys.executable, "-m", "newsletter", *args]
-        return subprocess.Popen(
-            ["nohup", *command] if nohup else command,
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return self.command(args, self.folder, environment, nohup=nohup)
 
     def run(self, *args: str) -> tuple[int, str]:
         """Run ``newsletter ARGS`` to its end; return the exit code and the output."""
         process = self.start(*args)
         out, err = process.communicate(timeout=120)
+        assert process.returncode is not None
         return process.returncode, out + err
 
     def write_issue(self, name: str) -> None:
@@ -123,7 +113,9 @@ class SenderProject:
 
 
 @pytest.fixture
-def sender_project(tmp_path: Path, database_url: str) -> Iterator[SenderProject]:
+def sender_project(
+    tmp_path: Path, database_url: str, forked_command: type[ForkedCommand]
+) -> Iterator[SenderProject]:
     folder = tmp_path / "harbour-notes"
     folder.mkdir()
     (folder / "newsletter.yml").write_text(SETTINGS)
@@ -131,7 +123,7 @@ def sender_project(tmp_path: Path, database_url: str) -> Iterator[SenderProject]
     rows = "".join(f"reader{n}@example.com,Reader {n}\n" for n in range(READERS))
     (folder / "readers.csv").write_text(f"email,name\n{rows}")
     with FakeSendGrid() as double:
-        sender_project = SenderProject(folder, double, database_url)
+        sender_project = SenderProject(folder, double, database_url, forked_command)
         code, output = sender_project.run("subscribers", "import", "readers.csv")
         assert code == 0, output
         yield sender_project

@@ -29,8 +29,6 @@ def site(sender_project: SenderProject) -> Iterator[str]:
     settings = SETTINGS.replace("sendgrid: {", "sendgrid: {webhook_unsigned: true, ")
     (sender_project.folder / "newsletter.yml").write_text(settings)
     server = sender_project.start("serve", "--port", "0")
-    assert server.stdout
-    assert server.stderr
     with server, ThreadPoolExecutor(1) as pool:
         # A full pipe would block the server.
         log = pool.submit(server.stderr.read)
@@ -58,7 +56,7 @@ def test_concurrent_writers_all_finish_without_lock_errors(
     ]
 
     def are_finished() -> bool:
-        return all(process.poll() is not None for process in processes)
+        return all(process.returncode is not None for process in processes)
 
     http = urllib3.PoolManager(maxsize=8, retries=False, timeout=60)
     with ThreadPoolExecutor(4) as pool:
