@@ -16,7 +16,7 @@ from newsletter.posts.merge_tags.tags import (
     MergeTagRegistry,
     TokenTarget,
 )
-from newsletter.render.article.build import build_article
+from newsletter.render.article.build import Article, build_article
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.headers import build_common_headers
 from newsletter.render.mjml.compile import insert_article
@@ -37,10 +37,18 @@ _TARGETS: tuple[TokenTarget, ...] = ("html", "text", "url")
 _UNSUBSCRIBE_LINK = re.compile(r"""href=["']-nlunsubscribe[hu]-["']""")
 
 
-def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
+def render_issue(
+    issue: Issue, templates: Templates, config: Config, *, article: Article | None = None
+) -> Email:
     """Return the email for an issue's recipients, with its merge tokens.
 
     The same arguments give the same bytes.
+
+    Args:
+        issue: the issue.
+        templates: the templates folder.
+        config: the settings.
+        article: the issue's article, if it is built already.
 
     Raises:
         TemplateError: a template is wrong; all problems of one pass, each with file and line.
@@ -48,7 +56,7 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
     """
     registry = MergeTagRegistry(config.attributes, issue.merge_tags)
     name = _find_template(issue, templates, config)
-    article = build_article(issue, config)
+    article = article or build_article(issue, config)
     context = build_template_context(issue, article, config, registry)
     html = _render_html(article.html, name, templates, context)
     text = render_text_part(

@@ -54,11 +54,12 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     project = open_project()
     config = project.config
     source_issue = read_issue(find_issue(project, issue), config)
-    email = render_issue(source_issue, load_templates(project.templates_dir), config)
+    templates = load_templates(project.templates_dir)
+    article = build_article(source_issue, config)
+    email = render_issue(source_issue, templates, config, article=article)
     sample, files = _write_sample_files(
         email, source_issue, config, project.build_dir / source_issue.name
     )
-    article = build_article(source_issue, config)
     summary = _summarize_build(sample, source_issue, article)
     source = decode_text(
         source_issue.source_path.read_bytes(), display_path(source_issue.source_path)

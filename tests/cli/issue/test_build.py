@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
+from newsletter.render.article.build import Article, build_article
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -80,6 +82,20 @@ def test_build_finds_issue_by_part_of_its_name(folder: Path, cli: Cli) -> None:
     write_issue(folder, "2026-11-01-older", POST)
     _, out, _ = cli("build", "older")
     assert out.startswith("build/2026-11-01-older/email.html\n")
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_article_is_built_once(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Article] = []
+
+    def count(*args: Any) -> Article:
+        built.append(build_article(*args))
+        return built[-1]
+
+    monkeypatch.setattr("newsletter.render.article.build.build_article", count)
+    monkeypatch.setattr("newsletter.render.issue.build_article", count)
+    assert cli("build")[0] == 0
+    assert len(built) == 1
 
 
 def test_building_twice_gives_the_same_bytes(folder: Path, cli: Cli) -> None:
