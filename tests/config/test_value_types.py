@@ -1,6 +1,9 @@
 from collections.abc import Callable
 
+import email_validator
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from newsletter.config import value_types
 
@@ -169,3 +172,20 @@ def test_error_message_never_contains_a_password(parse: Parse, text: str) -> Non
     with pytest.raises(ValueError, match=r".") as caught:
         parse(text)
     assert "s3cret" not in str(caught.value)
+
+
+@given(
+    st.from_regex(r"[a-zA-Z0-9._+-]{1,9}@([a-z0-9-]{1,9}\.){1,3}[a-z0-9]{1,4}", fullmatch=True)
+    | st.from_regex(value_types._PLAIN_ADDRESS, fullmatch=True)
+    | st.sampled_from(email_validator.SPECIAL_USE_DOMAIN_NAMES).map("ed@a.{}".format)
+)
+def test_plain_addresses_are_those_of_email_validator(address: str) -> None:
+    try:
+        expected = email_validator.validate_email(address, check_deliverability=False).ascii_email
+    except email_validator.EmailNotValidError:
+        expected = None
+    try:
+        parsed = value_types.parse_email_address(address)
+    except ValueError:
+        parsed = None
+    assert parsed == expected
