@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-import imagesize
-
 from newsletter.errors import Location, PostError, Problem
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.posts.post import LocalImage
@@ -100,6 +98,8 @@ def _read_image(
             where=where,
             remedy="Make it smaller, or raise limits.image_bytes in newsletter.yml.",
         )
+    import imagesize  # late: it imports Python's HTTP client, which takes 10 ms
+
     try:
         width, height = imagesize.get(file)  # as displayed, after EXIF rotation; -1 if unknown
         is_svg = path.suffix.lower() == ".svg"

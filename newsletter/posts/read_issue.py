@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 from newsletter.config.models import Config
 from newsletter.errors import Location, PostError
+from newsletter.posts.extracted_article import ExtractedArticle
 from newsletter.posts.front_matter.compile import CompiledFrontMatter, compile_front_matter
 from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
 from newsletter.posts.front_matter.schema import LANGUAGE_TAG_PATTERN, validate_front_matter
-from newsletter.posts.html.extract_article import ExtractedArticle, extract_article
 from newsletter.posts.html.markdown import render_markdown
 from newsletter.posts.html.sanitize import sanitize_article
 from newsletter.posts.html.title import extract_title, is_empty_body, remove_repeated_title
@@ -142,6 +142,8 @@ def _compile_page(
             )
         )
     else:
+        from newsletter.posts.html.extract_article import extract_article  # late: most are Markdown
+
         article = extract_article(marked.text, path, front_matter.body_line)
     sanitized = sanitize_article(article.html, path, front_matter.body_line)
     body = marked.restore_code(sanitized.html)

@@ -5,7 +5,6 @@ import html
 import json
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -14,13 +13,13 @@ from lxml.etree import LxmlError
 from lxml.html import HtmlElement
 
 from newsletter.errors import Location, PostError
+from newsletter.posts.extracted_article import ExtractedArticle
 from newsletter.posts.html.find_article import find_article
 from newsletter.posts.html.nesting_limit import check_nesting_depth
 from newsletter.posts.html.normalize.prepare import prepare_html
 from newsletter.posts.html.normalize.svg_mathml import replace_svg_and_mathml
 from newsletter.posts.html.page_parts import remove_page_parts, split_surroundings
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
-from newsletter.posts.removed_line import RemovedLine
 
 _XML_DECLARATION = re.compile(r"<\?xml\b[^>]*>", re.IGNORECASE)
 _ABSOLUTE_URL = re.compile(r"[a-z][a-z0-9+.-]*:|//|#|\{\{", re.IGNORECASE)
@@ -33,35 +32,6 @@ _NEVER_ARTICLE_TAGS = ("script", "style", "nav")
 _NON_ARTICLE_TAGS = (*_NEVER_ARTICLE_TAGS, "header", "footer", "aside", "noscript", "dialog")
 _ARTICLE_TYPES = re.compile(r"(?:Article|Posting|Report)$")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractedArticle:
-    """The article and the metadata of a web page.
-
-    Attributes:
-        html: the article, not yet sanitised.
-        title: plain text, or empty; likewise the rest.
-        author: the article's author.
-        description: as search engines show it.
-        canonical_url: absolute http(s) URL.
-        language: BCP 47 tag.
-        tags: the article's tags.
-        date: publication date, in the time zone that the page uses.
-        removed: what is on the page but not in the article.
-        prose_outside: words of running text on the page that are not in the article.
-    """
-
-    html: str
-    title: str = ""
-    author: str = ""
-    description: str = ""
-    canonical_url: str = ""
-    language: str = ""
-    tags: tuple[str, ...] = ()
-    date: datetime.date | None = None
-    removed: tuple[RemovedLine, ...] = ()
-    prose_outside: int = 0
 
 
 def extract_article(

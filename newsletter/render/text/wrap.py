@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from wcwidth import wcswidth
-
 _CJK = (
     "\u2e80-\u2fff\u3003-\u3007\u3012-\u30ff\u3105-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\uff02-\uffdc\U00020000-\U0003ffff"
@@ -32,7 +30,11 @@ _SINGLE_WIDTH = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2010-\u2027\u2030-\u
 
 def get_display_width(text: str) -> int:
     """Return the number of columns that ``text`` takes."""
-    return len(text) if _SINGLE_WIDTH.fullmatch(text) else max(0, wcswidth(text))
+    if _SINGLE_WIDTH.fullmatch(text):
+        return len(text)
+    from wcwidth import wcswidth  # late: few posts need its tables
+
+    return max(0, wcswidth(text))
 
 
 def wrap_text(text: str, width: int) -> list[str]:

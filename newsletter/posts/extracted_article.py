@@ -1,0 +1,35 @@
+"""The ExtractedArticle type: a post's body before it is sanitised."""
+
+import datetime
+from dataclasses import dataclass
+
+from newsletter.posts.removed_line import RemovedLine
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedArticle:
+    """The article and the metadata of a web page.
+
+    Attributes:
+        html: the article, not yet sanitised.
+        title: plain text, or empty; likewise the rest.
+        author: the article's author.
+        description: as search engines show it.
+        canonical_url: absolute http(s) URL.
+        language: BCP 47 tag.
+        tags: the article's tags.
+        date: publication date, in the time zone that the page uses.
+        removed: what is on the page but not in the article.
+        prose_outside: words of running text on the page that are not in the article.
+    """
+
+    html: str
+    title: str = ""
+    author: str = ""
+    description: str = ""
+    canonical_url: str = ""
+    language: str = ""
+    tags: tuple[str, ...] = ()
+    date: datetime.date | None = None
+    removed: tuple[RemovedLine, ...] = ()
+    prose_outside: int = 0
