@@ -169,6 +169,8 @@ def _get_environment(
         undefined=_DescribedUndefined,
         extensions=[_LineMarks] if mark_lines else [],
         cache_size=-1,
+        # Marked templates have the same text, but other code.
+        bytecode_cache=None if mark_lines else templates.bytecode_cache,
     )
     environment.filters["default"] = environment.filters["d"] = _default_filter
     return environment

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from newsletter.errors import Location, Problem, TemplateError, display_path
+from newsletter.render.template.bytecode_cache import TemplateBytecodeCache, open_bytecode_cache
 
 _REFERENCE = re.compile(r"""\{%-?\s*(?:include|extends|import|from)\s+["']([^"']+)["']""")
 
@@ -21,10 +22,12 @@ class Templates:
     Attributes:
         folder: its path as the user would type it, for messages.
         files: path relative to the folder, with ``/`` -> text, with LF line ends.
+        bytecode_cache: where their compiled code is kept; ``None`` if it isn't.
     """
 
     folder: str
     files: Mapping[str, str]
+    bytecode_cache: TemplateBytecodeCache | None = None
 
     def locate(self, name: str, line: int | None = None) -> Location:
         """Return the place of a file, or of a line in it, as the user would type it."""
@@ -75,4 +78,6 @@ def load_templates(folder: Path) -> Templates:
         )
     if problems:
         raise TemplateError.from_problems(problems)
-    return Templates(display_path(folder), MappingProxyType(files))
+    return Templates(
+        display_path(folder), MappingProxyType(files), open_bytecode_cache(folder, os.environ)
+    )
