@@ -1,9 +1,9 @@
 """The whole rendering chain, against premailer alone.
 
 The baseline does one step of the chain, from post.md to email, on the same document: the rendered
-template with the article, its CSS in a <style>. It runs in its own process, since newsletter
-patches premailer, with default options but the same enlarged cache: with its own small cache it
-takes three times as long. Both are warm, and alternate. See also bench_mjml_juice.py.
+template with the article, its CSS in a <style>. It runs in its own process, with default options
+but a larger cache: with its own small cache it takes three times as long. Both are warm, and
+alternate. See also bench_mjml_juice.py.
 """
 
 import gc
