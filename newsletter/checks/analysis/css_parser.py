@@ -1,4 +1,4 @@
-"""Parse CSS into rules, declarations and lengths, and rewrite the styles of HTML. Pure.
+"""Parse CSS into rules and declarations; rewrite the styles of HTML.
 
 tinycss2 finds the parts; their text is the source's, since its serializer is recursive.
 """

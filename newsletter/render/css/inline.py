@@ -5,12 +5,9 @@ what can't be inlined (media queries, ``:hover``) into an additional ``<style>``
 """
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from threading import Lock
-from types import ModuleType
 
 from lxml import etree
 
@@ -71,26 +68,9 @@ def _load_premailer() -> Callable[[etree._Element, str], None]:
     # Premailer reads these on import; without its cache each style is parsed again and again.
     os.environ.setdefault("PREMAILER_CACHE", "LRU")
     os.environ.setdefault("PREMAILER_CACHE_MAXSIZE", "4096")
-    with _hide_requests():
-        from newsletter.render.css.premailer_patches import run_premailer
+    from newsletter.render.css.premailer_patches import run_premailer
+
     return run_premailer
-
-
-@contextmanager
-def _hide_requests() -> Iterator[None]:
-    """Replace requests by an empty module while premailer is imported.
-
-    Premailer imports it to fetch style sheets, which it must never do here; and without it a new
-    process loads a tenth less.
-    """
-    absent = "requests" not in sys.modules
-    if absent:
-        sys.modules["requests"] = ModuleType("requests")
-    try:
-        yield
-    finally:
-        if absent:
-            del sys.modules["requests"]
 
 
 def _unescape_css(css: str) -> str:

@@ -1,4 +1,4 @@
-"""Choose the provider that a newsletter is sent through: the one place that names it.
+"""Choose the provider that sends go through; nothing else names it.
 
 There is one so far. A setting that chooses would be read here.
 """

@@ -1,4 +1,4 @@
-"""Find the signature of SendGrid's Event Webhook in a request, and verify it."""
+"""Find and verify the signature of SendGrid's Event Webhook."""
 
 import datetime
 from collections.abc import Callable, Sequence
