@@ -47,7 +47,7 @@ def test_rendering_uses_only_the_parse_module_of_urllib() -> None:
     assert used <= {"urllib.parse"}
 
 
-@pytest.mark.parametrize("folder", ["ledger", "planning", "delivery", "feedback", "notifications"])
+@pytest.mark.parametrize("folder", ["ledger", "planning", "delivery"])
 def test_no_provider_is_named_where_every_provider_is_meant(folder: str) -> None:
     # Messages take its name from ``newsletter.sending.providers.registry``.
     named = [

@@ -1,6 +1,6 @@
-"""Choose the provider that sends go through; nothing else names it.
+"""Choose the provider that a newsletter is sent through.
 
-There is one so far. A setting that chooses would be read here.
+The one place that names a provider. There is one so far. A setting that chooses would be read here.
 """
 
 from collections.abc import Callable

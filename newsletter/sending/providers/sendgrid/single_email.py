@@ -1,4 +1,4 @@
-"""Encode requests for one recipient. Pure."""
+"""Encode requests for one recipient: transactional, notification. Pure."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Find and verify the signature of SendGrid's Event Webhook."""
+"""Verify the signature of a request of SendGrid's Event Webhook."""
 
 import datetime
 from collections.abc import Callable, Sequence
