@@ -37,8 +37,8 @@ def _fetch_nothing(url: str) -> tuple[None, bytes]:  # noqa: ARG001 - the signat
 cssutils.util._defaultFetcher = _fetch_nothing  # noqa: SLF001 - no public API
 
 
-# Premailer has each style attribute validated, whatever its options are, and keeps it as it is: in a
-# new process, that takes longer than the rest of the inlining. Without a list of known properties
+# Premailer has each style attribute validated, whatever its options are, and keeps it as it is: that
+# takes a new process longer than the rest of the inlining. Without a list of known properties,
 # there is nothing to validate.
 cssutils.profile.removeProfile(all=True)
 
