@@ -1,6 +1,9 @@
 """Click group that imports a command only when it is used.
 
-``newsletter --help`` imports none of them, so it is fast.
+``newsletter --help`` imports none of them, so it is fast. ``COMMAND --help`` and completion in the
+shell import the command's module. It therefore imports at its top only what this module and click
+have loaded anyway; what brings more with it (``newsletter.project``, sqlalchemy) is imported where
+it is used.
 """
 
 from collections.abc import Mapping

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, format_fields, print_json, prompt_for_answer
+from newsletter.errors import SendRefusedError
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.copied_database import CopiedDatabase
@@ -71,8 +72,6 @@ def _print_copy(copied: "CopiedDatabase", url: str) -> None:
 
 
 def _confirm() -> None:
-    from newsletter.errors import SendRefusedError
-
     typed = prompt_for_answer("Type adopt to send from this database from now on, or Ctrl-C")
     if typed is None:
         raise SendRefusedError("cannot ask: no terminal", remedy="In a script, use --yes.")

@@ -1,17 +1,13 @@
 """``newsletter backup``: copy the database into one file."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli.output import echo, echo_err
 from newsletter.cli.progress import progress_bar
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from newsletter.errors import DatabaseError
+from newsletter.errors import DatabaseError, Location, display_path
 
 MEGABYTE = 1_000_000
 
@@ -31,7 +27,6 @@ def backup_command(file: Path, *, force: bool) -> None:
     """
     from newsletter.db.engine import sqlite_file
     from newsletter.db.sqlite_copy import back_up
-    from newsletter.errors import DatabaseError, Location, display_path
     from newsletter.project import open_project
 
     project = open_project()
@@ -57,7 +52,7 @@ def backup_command(file: Path, *, force: bool) -> None:
     echo("It holds your readers' addresses: keep it where nobody else can read it.")
 
 
-def print_orphan_rows(orphan_rows: "Sequence[str]") -> None:
+def print_orphan_rows(orphan_rows: Sequence[str]) -> None:
     """Print that rows refer to others that are missing, if some do.
 
     Args:
@@ -71,7 +66,7 @@ def print_orphan_rows(orphan_rows: "Sequence[str]") -> None:
         )
 
 
-def postgresql_tools_error(command: str, url: str, suffix: str = "") -> "DatabaseError":
+def postgresql_tools_error(command: str, url: str, suffix: str = "") -> DatabaseError:
     """Return the error that refers to PostgreSQL's own backup tools.
 
     Args:
@@ -82,7 +77,6 @@ def postgresql_tools_error(command: str, url: str, suffix: str = "") -> "Databas
     import sqlalchemy as sa
 
     from newsletter.db.errors import redact_database_url
-    from newsletter.errors import DatabaseError
 
     return DatabaseError(
         "the list is in PostgreSQL, which has its own tools for this",

@@ -8,6 +8,7 @@ import click
 
 from newsletter.cli.database.backup import postgresql_tools_error
 from newsletter.cli.output import confirm_count, echo, echo_err, format_fields, format_status_counts
+from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ def restore_command(file: Path, *, yes: bool) -> None:
     from newsletter.backup.verified_backup import open_backup
     from newsletter.db import database_engine
     from newsletter.db.engine import sqlite_file
-    from newsletter.errors import DatabaseError, Location, display_path
     from newsletter.project import open_project
     from newsletter.sending.ledger.copied_database import hold_if_copied
 
@@ -86,7 +86,6 @@ def restore_command(file: Path, *, yes: bool) -> None:
 def _print_comparison(backup: "VerifiedBackup", file: Path, zone: "ZoneInfo") -> int:
     """Print what the backup would replace; return the number of readers in the backup."""
     from newsletter.backup.restore import compare_contents
-    from newsletter.errors import display_path
 
     backup_contents, live_contents, lost_count = compare_contents(backup)
     rows = [("backup", _format_contents(backup_contents, zone))]
@@ -112,8 +111,6 @@ def _format_contents(summary: "DatabaseContents", zone: "ZoneInfo") -> str:
 
 def _print_result(restored: "RestoreResult") -> None:
     """Print what was carried over, and where the previous database is kept."""
-    from newsletter.errors import display_path
-
     rows = []
     if restored.carried_over:
         carried = restored.carried_over

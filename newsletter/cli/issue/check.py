@@ -1,16 +1,20 @@
 """``newsletter check``: run all rules on issues and print the findings."""
 
+import datetime
+import textwrap
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from newsletter import __version__
 from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.cli.progress import progress_bar
+from newsletter.errors import display_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from newsletter.checks.check_context import CheckContext
     from newsletter.checks.finding import Finding
     from newsletter.checks.rules.spamassassin import SpamScore
@@ -98,11 +102,10 @@ def check_command(  # noqa: PLR0913 - one parameter for each option
     return int(bool(counts["error"] or (strict and counts["warning"])))
 
 
-def _check_issue(project: "Project", folder: "Path", *, online: bool) -> CheckedIssue:
+def _check_issue(project: "Project", folder: Path, *, online: bool) -> CheckedIssue:
     from newsletter.checks.allowlist import read_exceptions
     from newsletter.checks.rules.spamassassin import make_spam_findings, run_spamassassin
     from newsletter.checks.runner import drop_excepted, run_rules
-    from newsletter.errors import display_path
     from newsletter.sending.planning.proposal import render_issue_folder
 
     issue, email = render_issue_folder(project, folder)
@@ -146,10 +149,8 @@ def _load_context(project: "Project", issue: "Issue", email: "Email") -> "CheckC
 
 def _check_links_online(project: "Project", context: "CheckContext") -> "tuple[Finding, ...]":
     """Request the email's links, except those that worked within the last hour."""
-    from newsletter import __version__
     from newsletter.checks.online.checker import ResultCache, check_urls
     from newsletter.checks.online.rules import collect_urls, make_online_findings
-    from newsletter.cli.progress import progress_bar
     from newsletter.fetch.safe_fetch import SafeFetcher
 
     urls = collect_urls(context)
@@ -169,10 +170,8 @@ def _check_links_online(project: "Project", context: "CheckContext") -> "tuple[F
     return make_online_findings(context, results)
 
 
-def _build_copies(context: "CheckContext") -> "dict[str, bytes]":
+def _build_copies(context: "CheckContext") -> dict[str, bytes]:
     """Build the message for a sample reader, and for one of whom only the address is known."""
-    import datetime
-
     from newsletter.render.article.links import get_host
     from newsletter.render.email import NamedAddress
     from newsletter.render.eml import to_eml
@@ -202,15 +201,13 @@ def _build_copies(context: "CheckContext") -> "dict[str, bytes]":
 
 
 def _print_results(
-    checked: "Sequence[CheckedIssue]",
+    checked: Sequence[CheckedIssue],
     findings: "Sequence[Finding]",
     form: str,
     seconds: float,
     *,
     verbose: bool,
 ) -> None:
-    import textwrap
-
     from newsletter.checks.output import to_github_commands, to_sarif
     from newsletter.cli.issue.findings_text import print_findings, print_summary
 
@@ -234,7 +231,7 @@ def _print_results(
             echo_err(f"Next: newsletter test {checked[0].issue[11:]} --to YOUR-ADDRESS")
 
 
-def _drop_repeated(checked: "Sequence[CheckedIssue]") -> "Sequence[CheckedIssue]":
+def _drop_repeated(checked: Sequence[CheckedIssue]) -> Sequence[CheckedIssue]:
     """Keep a finding of the settings or of a template only at the first issue that has it."""
     seen: set[Finding] = set()
     kept: list[CheckedIssue] = []
@@ -247,7 +244,7 @@ def _drop_repeated(checked: "Sequence[CheckedIssue]") -> "Sequence[CheckedIssue]
     return kept
 
 
-def _to_dict(checked: "Sequence[CheckedIssue]") -> dict[str, Any]:
+def _to_dict(checked: Sequence[CheckedIssue]) -> dict[str, Any]:
     from newsletter.checks.output import count_by_severity, finding_to_dict
 
     return {

@@ -1,6 +1,7 @@
 """``newsletter import``: make an issue from a post."""
 
 import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,11 @@ import click
 
 from newsletter.cli.issue.removed_lines import quote_removed, summarize_removed
 from newsletter.cli.output import echo, format_fields, isolate_bidi, print_json
-from newsletter.errors import PostError, UsageError
+from newsletter.errors import PostError, Problem, UsageError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from newsletter.config.models import Config
-    from newsletter.errors import Problem
     from newsletter.posts.content_loss.compare import ContentLoss
     from newsletter.posts.importing.import_post import ImportResult
     from newsletter.posts.removed_line import RemovedLine
@@ -91,7 +89,7 @@ class _Comparison:
 
     losses: "tuple[ContentLoss, ...]" = ()
     removed: "tuple[RemovedLine, ...]" = ()
-    problems: "tuple[Problem, ...]" = ()
+    problems: tuple[Problem, ...] = ()
 
 
 def _compare_with_source(result: "ImportResult", source: str, config: "Config") -> _Comparison:
@@ -164,13 +162,13 @@ def _print_result(result: "ImportResult", name: str, comparison: _Comparison) ->
     echo(f"Next: newsletter build {name}")
 
 
-def _unchanged_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
+def _unchanged_rows(result: "ImportResult") -> Iterator[tuple[str, str]]:
     yield "unchanged", "this post was imported before"
     for name in result.edited_files:
         yield "edited", f"{name} is as you left it; --update would replace it and keep a copy"
 
 
-def _imported_rows(result: "ImportResult", comparison: _Comparison) -> "Iterator[tuple[str, str]]":
+def _imported_rows(result: "ImportResult", comparison: _Comparison) -> Iterator[tuple[str, str]]:
     post = result.imported_post
     outline = post.outline
     yield "title", post.title

@@ -1,15 +1,18 @@
 """``newsletter doctor``: check settings, key, list and sender for a send."""
 
+import datetime
+import os
+import textwrap
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli.output import echo, echo_err, escape_controls, print_json
+from newsletter.errors import ConfigError, NewsletterError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from newsletter.project import Project
     from newsletter.sending.doctor_check import DoctorCheck
 
@@ -51,11 +54,7 @@ def doctor_command(*, online: bool, notify: bool, as_json: bool) -> int:
     return int(bool(counts["fail"]))
 
 
-def _run_checks(*, online: bool, notify: bool) -> "Iterator[DoctorCheck]":
-    import datetime
-    import os
-
-    from newsletter.errors import NewsletterError
+def _run_checks(*, online: bool, notify: bool) -> Iterator["DoctorCheck"]:
     from newsletter.project import open_project
     from newsletter.sending.doctor.local import check_local_setup
     from newsletter.sending.doctor.notify_setting import check_notify_setting
@@ -74,11 +73,8 @@ def _run_checks(*, online: bool, notify: bool) -> "Iterator[DoctorCheck]":
         yield from _run_online_checks(project)
 
 
-def _check_archive(project: "Project") -> "Iterator[DoctorCheck]":
-    import datetime
-
+def _check_archive(project: "Project") -> Iterator["DoctorCheck"]:
     from newsletter.db.engine import open_existing_database
-    from newsletter.errors import NewsletterError
     from newsletter.web.archive.bad_issues import check_archived_issues
 
     config = project.config
@@ -94,10 +90,8 @@ def _check_archive(project: "Project") -> "Iterator[DoctorCheck]":
         pass  # the check of the database reports it
 
 
-def _check_notifications(project: "Project") -> "Iterator[DoctorCheck]":
+def _check_notifications(project: "Project") -> Iterator["DoctorCheck"]:
     """Send a test notification by each channel; yield whether it was sent."""
-    import os
-
     from newsletter.sending.doctor_check import fail, ok
     from newsletter.sending.notifications.channels import send_notification
     from newsletter.sending.notifications.notification import describe_test
@@ -117,11 +111,7 @@ def _check_notifications(project: "Project") -> "Iterator[DoctorCheck]":
             yield ok("notify", f"a test notification was sent {channel}")
 
 
-def _run_online_checks(project: "Project") -> "Iterator[DoctorCheck]":
-    import datetime
-    import os
-
-    from newsletter.errors import ConfigError
+def _run_online_checks(project: "Project") -> Iterator["DoctorCheck"]:
     from newsletter.sending.doctor.dns import DnsResolver, check_domain
     from newsletter.sending.doctor.local import sender_domain
     from newsletter.sending.doctor.online import check_account, check_one_click_unsubscribe
@@ -138,8 +128,6 @@ def _run_online_checks(project: "Project") -> "Iterator[DoctorCheck]":
 
 
 def _print_check(check: "DoctorCheck") -> None:
-    import textwrap
-
     head = f"{check.state:<4}  {check.about}: "
     indent = " " * 6
     wrapped = textwrap.wrap(

@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -18,11 +19,11 @@ from newsletter.cli.output import echo_err, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.reports.intake_result import intakes_to_dict, print_intakes
 from newsletter.cli.reports.unreadable_events import unreadable_events_command
+from newsletter.errors import Problem, display_path
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.config import Config
-    from newsletter.errors import Problem
     from newsletter.sending.feedback.event_intake import IntakeResult
     from newsletter.sending.ledger.record import Ledger
 
@@ -63,10 +64,7 @@ def import_events_command(file: str, *, as_json: bool) -> None:
       newsletter events import events.jsonl
       gunzip -c events.jsonl.gz | newsletter events import -
     """
-    from pathlib import Path
-
     from newsletter.db import database_engine
-    from newsletter.errors import display_path
     from newsletter.project import open_project
     from newsletter.sending.ledger.find_sends import open_ledger
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from newsletter.sending.feedback.event_intake import IntakeResult
 
 
-def intakes_to_dict(intakes: "list[IntakeResult]", resolved: "Counter[str]") -> dict[str, Any]:
+def intakes_to_dict(intakes: "list[IntakeResult]", resolved: Counter[str]) -> dict[str, Any]:
     """Return what the events have changed as a dict for JSON."""
     return {
         "new": sum(intake.new_count for intake in intakes),
@@ -21,7 +21,7 @@ def intakes_to_dict(intakes: "list[IntakeResult]", resolved: "Counter[str]") -> 
     }
 
 
-def print_intakes(intakes: "list[IntakeResult]", resolved: "Counter[str]") -> None:
+def print_intakes(intakes: "list[IntakeResult]", resolved: Counter[str]) -> None:
     """Print what the events have changed."""
     new, known = (
         sum(intake.new_count for intake in intakes),

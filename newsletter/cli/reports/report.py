@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.errors import ProjectError, display_path
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from newsletter.errors import ProjectError
     from newsletter.project import Project
     from newsletter.reports.comparison import StartedSend
     from newsletter.reports.model import SendReport
@@ -44,7 +44,6 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction
-    from newsletter.errors import display_path
     from newsletter.project import open_project
     from newsletter.public_files import write_public_file
     from newsletter.reports.comparison import list_started_sends
@@ -78,7 +77,6 @@ def _select_send(
     Raises:
         ProjectError: there is no such send, or nothing of it has been sent.
     """
-    from newsletter.errors import ProjectError
     from newsletter.project import find_issue
     from newsletter.sending.ledger.find_sends import find_send
 
@@ -107,11 +105,10 @@ def _select_send(
     return started_send
 
 
-def _not_sent_error(send: "Send", project: "Project", ledger: "Ledger") -> "ProjectError":
+def _not_sent_error(send: "Send", project: "Project", ledger: "Ledger") -> ProjectError:
     """Return why there is no report on a send."""
     from zoneinfo import ZoneInfo
 
-    from newsletter.errors import ProjectError
     from newsletter.sending.ledger.record import get_ledger_time, may_have_been_sent
     from newsletter.sending.planning.schedule_text import describe_schedule
 

@@ -1,5 +1,6 @@
 """``newsletter cancel``: cancel a send, at SendGrid too if it is held."""
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -31,8 +32,6 @@ def cancel_command(issue: str) -> None:
     Example:
       newsletter cancel building-trust
     """
-    import os
-
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.send_phase import is_recallable
     from newsletter.sending.providers.registry import get_provider

@@ -1,5 +1,7 @@
 """``newsletter send --dry-run``: write the requests and sample emails."""
 
+import datetime
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.output import echo, format_fields, print_json
@@ -10,12 +12,10 @@ from newsletter.cli.send.proposal import (
     sender_rows,
     tracking_rows,
 )
+from newsletter.errors import Problem, SendRefusedError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from newsletter.errors import Problem
     from newsletter.sending.planning.dry_run import DryRunResult
     from newsletter.sending.planning.proposal import SendProposal
 
@@ -28,7 +28,7 @@ _WORKING_TOKENS = "in readers' links are the real ones: whoever has the files ca
 
 def perform_dry_run(  # noqa: PLR0913 - the command's options
     proposal: "SendProposal",
-    schedule_rows: "Iterable[tuple[str, str]]",
+    schedule_rows: Iterable[tuple[str, str]],
     samples: int,
     *,
     with_tokens: bool,
@@ -53,12 +53,9 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     Raises:
         SendRefusedError: there are no recipients.
     """
-    import datetime
-
     import sqlalchemy as sa
 
     from newsletter.db import read_transaction
-    from newsletter.errors import SendRefusedError
     from newsletter.sending.planning.dry_run import export_dry_run
     from newsletter.sending.planning.preflight import no_recipients_problem
     from newsletter.subscribers import iter_audience
@@ -124,7 +121,7 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
 def _print_result(
     proposal: "SendProposal",
     result: "DryRunResult",
-    schedule_rows: "list[tuple[str, str]]",
+    schedule_rows: list[tuple[str, str]],
     command: str,
     *,
     with_tokens: bool,
@@ -182,5 +179,5 @@ def _print_result(
         echo(f"Next: {command}")
 
 
-def _list_problems(proposal: "SendProposal") -> "list[Problem]":
+def _list_problems(proposal: "SendProposal") -> list[Problem]:
     return [*proposal.problems, *filter(None, [proposal.schedule_problem])]

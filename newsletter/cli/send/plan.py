@@ -6,6 +6,7 @@ import click
 
 from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.send.shared import back_up_before_send, repeat_article_option
+from newsletter.errors import SendRefusedError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -73,8 +74,6 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
 
 
 def _refuse_replanning(proposal: "SendProposal") -> None:
-    from newsletter.errors import SendRefusedError
-
     slug = proposal.folder.name[11:]
     raise SendRefusedError(
         f"{proposal.folder.name} can't be planned again: part of it has been sent",

@@ -1,15 +1,17 @@
 """Print a proposed send and its schedule; the options of a schedule."""
 
+import datetime
+import textwrap
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli.output import STATUS_LABELS, echo, echo_err, format_fields, print_json
+from newsletter.errors import SendRefusedError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from newsletter.config import Config
     from newsletter.config.tracking import TrackedAction
     from newsletter.sending.ledger.record import Ledger, Send
@@ -42,7 +44,6 @@ def raise_if_refused(proposal: "SendProposal", *, strict: bool = False) -> None:
         SendRefusedError: with every problem.
     """
     from newsletter.cli.send.run_result import finished_send_error
-    from newsletter.errors import SendRefusedError
 
     if not proposal.problems:
         return
@@ -55,7 +56,7 @@ def raise_if_refused(proposal: "SendProposal", *, strict: bool = False) -> None:
     raise SendRefusedError.from_problems(proposal.problems)
 
 
-def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, str]]" = ()) -> None:
+def print_proposal(proposal: "SendProposal", extra_rows: Iterable[tuple[str, str]] = ()) -> None:
     """Print what would be sent, from whom, to how many, and who is excluded."""
     from newsletter.render.personalization import get_default_subject
 
@@ -165,7 +166,6 @@ def parse_schedule(  # noqa: PLR0913 - the options
         UsageError: a value is not valid, or the options can't be combined; or nothing would start
             the send.
     """
-    import datetime
     from zoneinfo import ZoneInfo
 
     from newsletter.sending.ledger.heartbeat import load_heartbeats
@@ -193,7 +193,6 @@ def format_schedule_rows(
         config: the newsletter's settings.
         earlier: the send that is resumed, if one is: it may have a time already.
     """
-    import datetime
     from zoneinfo import ZoneInfo
 
     from newsletter.sending.planning.schedule import format_rough_duration, format_schedule_time
@@ -215,8 +214,6 @@ def format_schedule_rows(
 
 def print_scheduled(context: "SendContext", *, as_json: bool, verb: str = "Scheduled") -> int:
     """Print that a send waits here for its time, and what starts it; return the exit code."""
-    import textwrap
-
     from newsletter.sending.ledger.status import get_send_status
 
     if as_json:
@@ -238,8 +235,6 @@ def print_scheduled(context: "SendContext", *, as_json: bool, verb: str = "Sched
 
 def describe_starters(ledger: "Ledger") -> tuple[str, bool]:
     """Return which programs that start waiting sends were seen, in words, and whether any was."""
-    import datetime
-
     from newsletter.sending.ledger.heartbeat import STARTER_NAMES, load_heartbeats
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.planning.schedule import NOBODY_STARTS_IT, format_rough_duration

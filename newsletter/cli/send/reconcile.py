@@ -1,5 +1,6 @@
 """``newsletter reconcile``: resolve unknown batches by SendGrid's events."""
 
+import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import click
 
 from newsletter.cli.output import echo, echo_err
 from newsletter.cli.send.shared import open_send_context, print_unknown_batches
+from newsletter.errors import display_path
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -52,9 +54,6 @@ def reconcile_command(issue: str, *, file: Path | None) -> int:
 
 
 def _record_events(context: "SendContext", file: Path) -> int:
-    import datetime
-
-    from newsletter.errors import display_path
     from newsletter.events.parse import parse_event_lines
     from newsletter.sending.feedback.event_intake import chunk_events, ingest_events
 

@@ -1,5 +1,6 @@
 """``newsletter reschedule``: send a scheduled send at another time, or now."""
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -77,8 +78,6 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
       newsletter reschedule building-trust --at 'Wed 09:00'
       newsletter reschedule building-trust --now
     """
-    import os
-
     from newsletter.sending import service
     from newsletter.sending.planning.image_check import list_email_image_urls
     from newsletter.sending.planning.schedule import choose_waiting_place

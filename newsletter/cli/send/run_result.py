@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING
 
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
 from newsletter.cli.send.shared import CANCELLATION_CAVEAT, print_unknown_batches
+from newsletter.errors import (
+    NewsletterError,
+    NothingToDoError,
+    Problem,
+    ProviderError,
+    SendRefusedError,
+)
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from newsletter.errors import NewsletterError, Problem, ProviderError
     from newsletter.sending.ledger.status import SendStatus
     from newsletter.sending.providers.provider import Outcome
     from newsletter.sending.service import SendContext
@@ -86,8 +92,8 @@ def is_success(recipients_by_state: Mapping[str, int], *, strict: bool) -> bool:
 
 
 def finished_send_error(
-    problem: "Problem", recipients_by_state: Mapping[str, int], *, strict: bool
-) -> "NewsletterError":
+    problem: Problem, recipients_by_state: Mapping[str, int], *, strict: bool
+) -> NewsletterError:
     """Return the error for a send that has finished and would be the same again.
 
     Args:
@@ -95,8 +101,6 @@ def finished_send_error(
         recipients_by_state: state -> how many recipients.
         strict: whether a single rejected recipient is a failure.
     """
-    from newsletter.errors import NothingToDoError, SendRefusedError
-
     is_done = is_success(recipients_by_state, strict=strict)
     return (NothingToDoError if is_done else SendRefusedError).from_problems([problem])
 
@@ -114,9 +118,7 @@ def accepted_nobody(after: Mapping[str, int], before: Mapping[str, int]) -> bool
     return rejected > 0 and accepted <= 0
 
 
-def _stop_error(status: "SendStatus", outcome: "Outcome") -> "ProviderError":
-    from newsletter.errors import ProviderError
-
+def _stop_error(status: "SendStatus", outcome: "Outcome") -> ProviderError:
     resume = f"Resume with: newsletter resume {status.send.slug}"
     return ProviderError(
         f"SendGrid: {outcome.message}"
@@ -126,8 +128,7 @@ def _stop_error(status: "SendStatus", outcome: "Outcome") -> "ProviderError":
     )
 
 
-def _nobody_accepted_error(status: "SendStatus", reasons: str) -> "ProviderError":
-    from newsletter.errors import ProviderError
+def _nobody_accepted_error(status: "SendStatus", reasons: str) -> ProviderError:
     from newsletter.sending.planning.preflight import nobody_accepted_remedy
 
     counts, slug = status.recipients_by_state, status.send.slug

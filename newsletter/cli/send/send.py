@@ -1,5 +1,6 @@
 """``newsletter send``: send, schedule or dry-run an issue."""
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from newsletter.cli.send.shared import (
     run_and_notify,
     strict_option,
 )
+from newsletter.errors import NewsletterError, Problem, SendRefusedError
 
 if TYPE_CHECKING:
     from newsletter.project import Project
@@ -260,8 +262,6 @@ def _check_due_options() -> None:
 
 
 def _check_sendable(proposal: "SendProposal", *, strict: bool) -> None:
-    from newsletter.errors import SendRefusedError
-
     raise_if_refused(proposal, strict=strict)
     if problem := proposal.schedule_problem:
         raise SendRefusedError.from_problems([problem])
@@ -291,8 +291,6 @@ def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
     strict: bool,
     as_json: bool,
 ) -> int:
-    import os
-
     from newsletter.sending import service
     from newsletter.sending.planning.send_schedule import request_schedule
     from newsletter.sending.providers.registry import get_provider
@@ -312,8 +310,6 @@ def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
 
 def _leave_heartbeat(ledger: "Ledger", project: "Project") -> None:
     """Record that something runs ``--due``; not if it can't send: cron often lacks the key."""
-    import os
-
     from newsletter.sending.ledger.heartbeat import record_heartbeat
     from newsletter.sending.planning.preflight import find_resume_problems
 
@@ -338,7 +334,6 @@ def _run_due_sends(
     project: "Project", ledger: "Ledger", concurrency: int, *, strict: bool, as_json: bool
 ) -> int:
     """Run every send that is due; one that fails doesn't keep the others from starting."""
-    from newsletter.errors import NewsletterError, Problem
     from newsletter.sending.ledger.find_sends import iter_due_sends
     from newsletter.sending.service import SendContext, resume
 

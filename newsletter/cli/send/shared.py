@@ -1,18 +1,22 @@
 """Shared by the send commands: options, observer, notifications, labels."""
 
+import datetime
 import sys
+import textwrap
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli.database.backup import print_orphan_rows
 from newsletter.cli.output import echo_err, make_output_private
+from newsletter.cli.progress import progress_bar
+from newsletter.errors import SendRefusedError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     import sqlalchemy as sa
 
     from newsletter.config import Config
@@ -73,9 +77,6 @@ def back_up_before_send(project: "Project", engine: "sa.Engine") -> None:
     Raises:
         DatabaseError: the database belongs to another newsletter, or can't be backed up.
     """
-    import datetime
-
-    from newsletter.cli.progress import progress_bar
     from newsletter.db.automatic_backup import back_up_automatically
     from newsletter.db.engine import sqlite_file
 
@@ -102,16 +103,12 @@ def refuse_copied_database(ledger: "Ledger") -> None:
         require_adopted(connection)
 
 
-def check_published_images(
-    ledger: "Ledger", config: "Config", issue: str, urls: "list[str]"
-) -> None:
+def check_published_images(ledger: "Ledger", config: "Config", issue: str, urls: list[str]) -> None:
     """Request an issue's images, so that no email goes out whose images readers can't see.
 
     Raises:
         SendRefusedError: readers could not see one of them.
     """
-    from newsletter.cli.progress import progress_bar
-    from newsletter.errors import SendRefusedError
     from newsletter.sending.planning.image_check import check_images
 
     with progress_bar(len(urls), "Checking images") as advance:
@@ -204,14 +201,11 @@ def print_unknown_batches(status: "SendStatus") -> None:
         echo_err(text)
 
 
-def iter_unknown_batch_texts(status: "SendStatus") -> "Iterator[str]":
+def iter_unknown_batch_texts(status: "SendStatus") -> Iterator[str]:
     """Yield what happened to the unknown batches, and the commands that resolve them.
 
     Neighbors to which the same happened are described together: of a copied database, all.
     """
-    import textwrap
-    from itertools import groupby
-
     slug = status.send.slug
     for reason, group in groupby(status.unknown_batches, lambda batch: batch.reason):
         batches = list(group)
@@ -238,7 +232,7 @@ def iter_unknown_batch_texts(status: "SendStatus") -> "Iterator[str]":
         )
 
 
-def _format_batch_numbers(numbers: "list[int]") -> str:
+def _format_batch_numbers(numbers: list[int]) -> str:
     if len(numbers) == 1:
         return f"batch {numbers[0]}"
     if numbers[-1] - numbers[0] + 1 == len(numbers):

@@ -1,6 +1,8 @@
 """``newsletter status``: show the progress of sends and unknown batches."""
 
+import textwrap
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +12,6 @@ from newsletter.cli.send.shared import iter_unknown_batch_texts
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
     from newsletter.config import Config
@@ -105,7 +106,7 @@ def _format_accepted(phase: str, accepted_count: int, total: int) -> str:
     return f"{accepted_count:,} of {total:,} accepted"
 
 
-def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
+def _iter_details(status: "SendStatus", config: "Config") -> Iterator[str]:
     from zoneinfo import ZoneInfo
 
     from newsletter.sending.ledger.recipient_status import RECIPIENT_STATE_LABELS
@@ -149,10 +150,8 @@ def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
         yield f"  retry the refused with: newsletter retry {slug}"
 
 
-def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> "Iterator[str]":
+def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> Iterator[str]:
     """Yield when it goes or whether it may, and what the editor can do about it."""
-    import textwrap
-
     from newsletter.sending.ledger.send_phase import is_recallable
     from newsletter.sending.planning.schedule_text import describe_schedule
     from newsletter.subscribers.send_names import get_original_issue, is_set_aside_name

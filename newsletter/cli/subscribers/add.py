@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.errors import SubscriberListError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from newsletter.errors import SubscriberListError
     from newsletter.subscribers.address import ParsedAddress
     from newsletter.subscribers.attribute_types import AttributeValue
     from newsletter.subscribers.consent.changes import ChangeResult
@@ -117,9 +117,8 @@ def _parse_attributes(options: tuple[str, ...]) -> "dict[str, AttributeValue]":
 
 def _find_suppression_error(
     connection: "sa.Connection", address: "ParsedAddress", changed: "ChangeResult"
-) -> "SubscriberListError | None":
+) -> SubscriberListError | None:
     """Return an error that states why the address must not be mailed, or ``None`` if it may be."""
-    from newsletter.errors import SubscriberListError
     from newsletter.subscribers.consent.suppressions import load_suppressions
     from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import echo, echo_err, print_json, prompt_for_answer
+from newsletter.errors import SubscriberListError, display_path
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -67,7 +68,6 @@ def _print_unreachable(erasure: "ReaderErasure") -> None:
 
 
 def _confirm_erasure(address: "ParsedAddress") -> None:
-    from newsletter.errors import SubscriberListError
     from newsletter.subscribers.address import parse_address
 
     typed = prompt_for_answer("Type the address again to erase all that is known of it, or Ctrl-C")
@@ -90,7 +90,6 @@ def _print_backups(project: "Project") -> None:
     """Print that automatic backups still hold what was erased, if there are any."""
     from newsletter.db.automatic_backup import list_automatic_backups
     from newsletter.db.engine import sqlite_file
-    from newsletter.errors import display_path
 
     database = sqlite_file(project.config.database, project.root)
     backups = list_automatic_backups(database) if database else []

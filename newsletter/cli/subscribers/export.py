@@ -1,5 +1,6 @@
 """``newsletter subscribers export``: write the list to a file."""
 
+import datetime
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import click
 
 from newsletter.cli.output import echo, echo_err
 from newsletter.cli.progress import progress_bar
+from newsletter.errors import Location, SubscriberListError, display_path
 from newsletter.wording import format_count
 
 _STDOUT = Path("-")
@@ -48,8 +50,6 @@ def export_command(  # noqa: PLR0913 - click passes each option as a parameter
     Example:
       newsletter subscribers export readers.jsonl --journal
     """
-    import datetime
-
     from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers import ALL_SUBSCRIBERS, count_subscribers
@@ -87,7 +87,6 @@ def _open_output(file: Path, *, force: bool) -> Iterator[BinaryIO]:
     Raises:
         SubscriberListError: the file exists, and ``force`` is false.
     """
-    from newsletter.errors import Location, SubscriberListError, display_path
     from newsletter.private_files import replace_privately
 
     if file == _STDOUT:

@@ -1,5 +1,8 @@
 """``newsletter subscribers import``: add the subscribers of a file."""
 
+import datetime
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +11,7 @@ import click
 
 from newsletter.cli.output import echo, echo_err, format_fields, format_status_counts, print_json
 from newsletter.cli.progress import progress_bar
+from newsletter.errors import display_path
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -71,8 +75,6 @@ def import_list_command(  # noqa: PLR0913 - click passes each option as a parame
     Example:
       newsletter subscribers import readers.csv --map 'Contact=email' --tag launch
     """
-    import datetime
-
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.importing import import_list
@@ -111,8 +113,6 @@ def import_list_command(  # noqa: PLR0913 - click passes each option as a parame
 
 def _parse_mapping(options: tuple[str, ...]) -> dict[str, str]:
     """Parse options like ``Email Address=email`` into a mapping from column to field."""
-    import re
-
     mapping = {}
     for option in options:
         column, separator, name = option.rpartition("=")
@@ -211,8 +211,6 @@ def _print_next_step(reports: "Sequence[ImportSummary]", *, dry_run: bool) -> No
     if dry_run:
         echo("Nothing was changed: this was a dry run.")
     elif rejected_files:
-        from newsletter.errors import display_path
-
         files = " and ".join(display_path(path) for path in rejected_files)
         echo(f"Next: correct {files} and import {'it' if len(rejected_files) == 1 else 'them'}.")
     else:
@@ -280,7 +278,6 @@ def _to_dict(report: "ImportSummary", *, dry_run: bool) -> dict[str, Any]:
 def _peak_memory_mb() -> int:
     """Return the peak memory of this process in MB."""
     import resource
-    import sys
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS, in KB elsewhere
     return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -3,7 +3,9 @@
 import datetime
 import os
 import random
+import time
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +14,6 @@ from newsletter.cli.output import echo, echo_err, format_fields, print_json
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from newsletter.sending.feedback.suppression_sync import SuppressionSyncResult
     from newsletter.sending.providers.suppressions import RetryTiming
     from newsletter.subscribers.consent.delivery_feedback import AppliedReport
@@ -86,8 +86,6 @@ def _make_retry_timing() -> "RetryTiming":
 
 
 def _wait_for_provider(seconds: float) -> None:
-    import time
-
     if seconds > LONG_WAIT_SECONDS:
         echo_err(f"SendGrid is busy: retrying in {seconds:,.0f} s (Ctrl-C to stop)")
     time.sleep(seconds)
@@ -108,7 +106,7 @@ def _print_list_result(result: "SuppressionSyncResult") -> None:
     echo(f"{result.label:<19} {result.fetched_count:>7,} {since:<16}  {remark}".rstrip())
 
 
-def _count_by_status(applied: "Iterable[AppliedReport]") -> Counter[str]:
+def _count_by_status(applied: Iterable["AppliedReport"]) -> Counter[str]:
     return Counter(report.after for report in applied if report.listed)
 
 

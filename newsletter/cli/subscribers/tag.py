@@ -1,5 +1,6 @@
 """``newsletter subscribers tag`` and ``untag``: add or remove a tag."""
 
+import datetime
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.errors import UsageError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -79,14 +81,11 @@ def _change_tag(  # noqa: PLR0913 - the commands' options
     adding: bool,
     as_json: bool,
 ) -> int:
-    import datetime
-
     import sqlalchemy as sa
 
     from newsletter.db import database_engine
     from newsletter.db.bulk import column_in
     from newsletter.db.schema import subscriber
-    from newsletter.errors import UsageError
     from newsletter.project import open_project
     from newsletter.subscribers import count_subscribers, tags
     from newsletter.subscribers.segments import find_segment

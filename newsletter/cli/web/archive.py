@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.cli.output import echo, echo_err, escape_controls, print_json
 from newsletter.cli.signals import interrupt_on_stop_signals
+from newsletter.errors import ConfigError, Location, UsageError, display_path
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -87,8 +88,6 @@ def archive_command(
 
 
 def _require_command(config: "Config") -> None:
-    from newsletter.errors import ConfigError, Location
-
     if not config.publish.command:
         raise ConfigError(
             "publish.command is not set",
@@ -100,7 +99,6 @@ def _require_command(config: "Config") -> None:
 
 def _parse_base_url(text: str | None) -> str | None:
     from newsletter.config import value_types
-    from newsletter.errors import UsageError
 
     try:
         return value_types.parse_base_url(text) if text else None
@@ -110,7 +108,6 @@ def _parse_base_url(text: str | None) -> str | None:
 
 def _get_base_url(config: "Config", *, for_issue: bool) -> str:
     """Return where the settings say that the folder will be published."""
-    from newsletter.errors import UsageError
     from newsletter.web.archive.issue_export import find_base_url
 
     implied = find_base_url(config)
@@ -124,7 +121,6 @@ def _get_base_url(config: "Config", *, for_issue: bool) -> str:
 
 
 def _publish(project: "Project", folder: Path) -> None:
-    from newsletter.cli.output import escape_controls
     from newsletter.web.archive.publish_command import run_publish_command
 
     settings = project.config.publish
@@ -140,8 +136,6 @@ def _publish(project: "Project", folder: Path) -> None:
 
 
 def _print_written(folder: Path, data: dict[str, Any]) -> None:
-    from newsletter.errors import display_path
-
     counted = (
         format_count(data["image_count"], "image")
         if "issue" in data

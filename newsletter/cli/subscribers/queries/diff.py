@@ -10,6 +10,7 @@ import click
 
 from newsletter.cli.output import echo, echo_err, format_fields, format_status_counts, print_json
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
+from newsletter.errors import SubscriberListError
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.diff import AudienceDifference
@@ -43,7 +44,6 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction
-    from newsletter.errors import SubscriberListError
     from newsletter.project import open_project
     from newsletter.subscribers import ALL_SUBSCRIBERS
     from newsletter.subscribers.queries.diff import iter_added, iter_removed

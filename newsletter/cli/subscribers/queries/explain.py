@@ -2,16 +2,16 @@
 
 import dataclasses
 import datetime
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from newsletter.cli.output import STATUS_LABELS, echo, format_fields, print_error, print_json
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
+from newsletter.errors import SubscriberListError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import sqlalchemy as sa
 
     from newsletter.project import Project
@@ -68,7 +68,6 @@ def _find_segment(
     project: "Project", connection: "sa.Connection", query: str | None, sent: "PastSend | None"
 ) -> "Segment | None":
     """Return the segment of ``query``, or else that of the send, if that can still be parsed."""
-    from newsletter.errors import SubscriberListError
     from newsletter.subscribers.segments import find_segment
 
     now = datetime.datetime.now(datetime.UTC)
@@ -125,7 +124,7 @@ def _print_explanation(
     echo(format_fields(rows))
 
 
-def format_answers(answers: "Mapping[Any, bool | None]") -> str:
+def format_answers(answers: Mapping[Any, bool | None]) -> str:
     """Return what a subscriber has answered about tracking; empty if they were not asked."""
     return ", ".join(
         f"{action} {'allowed' if answer else 'refused'}"

@@ -1,11 +1,13 @@
 """``newsletter subscribers count`` and ``segments``: count readers."""
 
+import datetime
 import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from newsletter.cli.output import echo, format_fields, print_error, print_json
+from newsletter.errors import SubscriberListError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -32,8 +34,6 @@ def count_command(segment: str, *, as_json: bool) -> None:
     Example:
       newsletter subscribers count 'tag:vip and joined > 30 days ago'
     """
-    import datetime
-
     from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers import count_subscribers
@@ -67,10 +67,7 @@ def segments_command(*, as_json: bool) -> int:
     Example:
       newsletter subscribers segments
     """
-    import datetime
-
     from newsletter.db import database_engine, read_transaction
-    from newsletter.errors import SubscriberListError
     from newsletter.project import open_project
     from newsletter.subscribers.segments import find_segment
 

@@ -1,6 +1,7 @@
 """``newsletter subscribers show``: all data of one reader."""
 
 import datetime
+from collections.abc import Iterator, Sized
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,8 +11,6 @@ from newsletter.cli.subscribers.queries.explain import format_answers
 from newsletter.cli.subscribers.queries.issue_argument import format_in_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sized
-
     from newsletter.subscribers.consent.journal import JournalEntry
     from newsletter.subscribers.gdpr_export import IssueDelivery, SubscriberProfile
 
@@ -60,9 +59,7 @@ def _print_profile(profile: "SubscriberProfile", zone: datetime.tzinfo) -> None:
         echo_err(f"and {more:,} more issues and events; all of them with --json")
 
 
-def _profile_rows(
-    profile: "SubscriberProfile", zone: datetime.tzinfo
-) -> "Iterator[tuple[str, str]]":
+def _profile_rows(profile: "SubscriberProfile", zone: datetime.tzinfo) -> Iterator[tuple[str, str]]:
     yield "name", profile.name
     yield "joined", f"{format_in_zone(profile.joined_at, zone)}{_format_source(profile.source)}"
     yield "confirmed", format_in_zone(profile.confirmed_at, zone) if profile.confirmed_at else ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import WIDTH, echo, format_status_counts, isolate_bidi, print_json
+from newsletter.errors import UsageError, display_path
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction
-    from newsletter.errors import display_path
     from newsletter.project import open_project
     from newsletter.subscribers.queries.stats import compute_stats
 
@@ -78,8 +78,6 @@ def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
 
 def _check_plot_format(plot: Path) -> None:
     from importlib.util import find_spec
-
-    from newsletter.errors import UsageError
 
     kind = plot.suffix.lower()
     if kind not in {".svg", ".png"}:
