@@ -37,9 +37,9 @@ def _fetch_nothing(url: str) -> tuple[None, bytes]:  # noqa: ARG001 - the signat
 cssutils.util._defaultFetcher = _fetch_nothing  # noqa: SLF001 - no public API
 
 
-# Premailer has each style attribute validated, whatever its options are, and keeps it as it is: that
-# takes a new process longer than the rest of the inlining. Without a list of known properties,
-# there is nothing to validate.
+# Premailer has each style attribute validated, whatever its options are, and keeps it as it is. A
+# new process spends more time on that than on the rest of the inlining. Without a list of known
+# properties, there is nothing to validate.
 cssutils.profile.removeProfile(all=True)
 
 
