@@ -37,6 +37,7 @@ from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, 
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.payload import SendGridEmail, prepare_email
+from newsletter.sending.providers.sendgrid.provider import SendGridProvider
 from newsletter.subscribers import Recipient, iter_audience
 
 GOAL = 7.0
@@ -192,7 +193,7 @@ def send(folder: Path, url: str, concurrency: int) -> dict[str, Any]:
     for owner, name, label in (
         (sender, "claim_batches", "claim"),
         (prepare_batch, "load_recipients", "read"),
-        (prepare_batch, "build_request", "build"),
+        (SendGridProvider, "build_request", "build"),
         (sender, "mark_in_flight", "mark"),
         (WorkerPool, "get_completed", "wait"),
         (response_recorder, "record_batch_results", "record"),
