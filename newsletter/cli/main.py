@@ -150,7 +150,7 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with 0 (done), 1 (failed), 2 (usage) or 3 (nothing to do)."""
     # Imports create about a hundred thousand objects that stay alive. Garbage-collecting them again
-    # and again, and once more at exit, takes a sixth of the time of a short command.
+    # and again takes a send 1.3 times the CPU time; at exit, it is of no use.
     gc.set_threshold(100_000, 20, 20)
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
