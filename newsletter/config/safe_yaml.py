@@ -26,8 +26,9 @@ TIMESTAMP_PATTERN = re.compile(
     r"\s*(?P<zone>Z|(?P<sign>[-+])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?)?)?$"
 )
 _TAG_PREFIX = "tag:yaml.org,2002:"
-# libyaml skips a byte order mark inside a text, and tabs that PyYAML rejects.
-_READ_DIFFERENTLY = frozenset("\t\ufeff")
+# libyaml skips a byte order mark inside a text, and tabs that PyYAML rejects; it reads ``! 1`` as
+# text, PyYAML as a number.
+_READ_DIFFERENTLY = re.compile(r"[\t\ufeff]|(?<![^\s,\[{])!(?![^\s,\]}])")
 # "key:<tab>value", "value<tab>": harmless, and other tools accept it.
 _TAB_BETWEEN_TOKENS = re.compile(r"(?<=:)[ \t]*\t[ \t]*|[ \t]*\t[ \t]*$", re.MULTILINE)
 # YAML 1.1 reads ``No`` as false, ``12:30`` as 750 and ``1_000`` as 1000: surprises in a title.
@@ -99,9 +100,12 @@ def parse_nodes(text: str, version: YamlVersion) -> yaml.Node | None:
     Raises:
         YamlError: the text is not valid YAML, or exceeds the limits.
     """
-    if _READ_DIFFERENTLY.isdisjoint(text):
+    if not _READ_DIFFERENTLY.search(text):
         with suppress(YamlError):
-            return _parse(text, LIBYAML_LOADERS[version])
+            root = _parse(text, LIBYAML_LOADERS[version])
+            # libyaml has an empty value on the line after a last one that has no line end: "---".
+            if root is None or root.value:
+                return root
     try:
         return _parse(text, PYTHON_LOADERS[version])
     except YamlError:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.config import safe_yaml
@@ -124,6 +124,7 @@ def test_what_is_rejected_is_the_same_with_and_without_libyaml(
         ("'true'", "true", "true"),
         ("&a x", "x", "x"),
         ("!!str 1", "1", "1"),
+        ("! 1", 1, 1),
         ("x\t", "x", "x"),
         ("\tx", "x", "x"),
         ("[" * 19 + "]" * 19, None, None),
@@ -141,12 +142,29 @@ def test_values_are_the_same_with_and_without_libyaml(
 
 _YAML_PIECES = [
     *("a: ", "b: ", "- ", "? ", ": ", "\n", "\n  ", "\n    ", "'x'", "[", "]", "{", "}", ", "),
-    *("|\n", ">\n", "&x ", "*x", "!!int ", "!foo ", "<<: ", "12:30", " # c", "é", "\u2028", "\x85"),
+    *(
+        "|\n",
+        ">\n",
+        "&x ",
+        "*x",
+        "!!int ",
+        "!foo ",
+        "! ",
+        "<<: ",
+        "12:30",
+        " # c",
+        "é",
+        "\u2028",
+        "\x85",
+    ),
     *("---", "title: x\n", "key:\n", "@", "a:b", "-", "?", " ", "~", "🙂", "\t", "\ufeff"),
     *('"\\ud800"', "2026-10-02 23:30:00 -0800"),
 ]
 
 
+@example("---")
+@example("# a\n--- # b")
+@example("---\n")
 @given(st.lists(st.sampled_from(_YAML_PIECES), max_size=9).map("".join))
 def test_libyaml_and_pyyaml_read_the_same(block: str) -> None:
     read_with_and_without_libyaml(read_entries, block)
