@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from types import CodeType
 
 import jinja2
 from jinja2.bccache import Bucket
 
 from newsletter import __version__
+
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class TemplateBytecodeCache(jinja2.FileSystemBytecodeCache):
@@ -27,6 +30,8 @@ class TemplateBytecodeCache(jinja2.FileSystemBytecodeCache):
         try:
             super().load_bytecode(bucket)
         except Exception:  # noqa: BLE001 - whatever pickle makes of a damaged file
+            bucket.reset()
+        if not isinstance(bucket.code, CodeType):
             bucket.reset()
 
     def dump_bytecode(self, bucket: Bucket) -> None:
@@ -55,11 +60,22 @@ def open_bytecode_cache(
             return None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
+        # Who can write to a folder above could put another one in its place.
+        is_exposed = any(map(_can_others_replace_files, folder.resolve().parents))
     except OSError:
         return None
-    is_writable_by_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    is_writable_by_others = status.st_mode & _WRITABLE_BY_OTHERS
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or is_writable_by_others:
+        return None
+    if is_exposed:
         return None
     place = f"{templates_folder.resolve()} {jinja2.__version__} {__version__}"
     pattern = f"template-{sha256(place.encode(errors='surrogateescape')).hexdigest()[:16]}-%s"
     return TemplateBytecodeCache(str(folder), pattern)
+
+
+def _can_others_replace_files(folder: Path) -> bool:
+    """Return whether another user than root could; not in /tmp, whose sticky bit prevents it."""
+    status = folder.stat()
+    is_writable = status.st_mode & _WRITABLE_BY_OTHERS and not status.st_mode & stat.S_ISVTX
+    return status.st_uid not in (0, os.geteuid()) or bool(is_writable)

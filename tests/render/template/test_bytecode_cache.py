@@ -1,10 +1,13 @@
+import marshal
 import os
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import jinja2
 import pytest
+from jinja2.bccache import bc_magic
 
 from newsletter.errors import TemplateError
 from newsletter.render.template.bytecode_cache import open_bytecode_cache
@@ -91,6 +94,18 @@ def test_a_folder_that_others_can_write_to_is_not_used(
     assert {path: path.read_bytes() for path in folder.iterdir()} == files
 
 
+@pytest.mark.parametrize(
+    ("mode", "is_used"), [(0o775, False), (0o757, False), (0o1777, True), (0o755, True)]
+)
+def test_a_folder_in_which_others_can_rename_folders_is_not_used(
+    folder: Path, render: Render, compiled: list[str], mode: int, *, is_used: bool
+) -> None:
+    render()
+    folder.parent.chmod(mode)
+    assert render() == EXPECTED
+    assert len(compiled) == (2 if is_used else 4)
+
+
 def test_a_folder_of_another_user_is_not_used(
     folder: Path, render: Render, compiled: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +158,18 @@ def test_another_file_is_written_anew(folder: Path, render: Render, data: bytes)
     for path in folder.iterdir():
         path.write_bytes(data)
     assert render() == EXPECTED
+
+
+def test_what_is_no_code_is_written_anew(folder: Path, render: Render, compiled: list[str]) -> None:
+    render()
+    for path in folder.iterdir():
+        data = path.read_bytes()
+        with path.open("rb") as file:
+            file.seek(len(bc_magic))
+            pickle.load(file)  # noqa: S301 - its own checksum
+            path.write_bytes(data[: file.tell()] + marshal.dumps("text"))
+    assert render() == EXPECTED
+    assert len(compiled) == 4
 
 
 @pytest.mark.usefixtures("folder")
