@@ -54,14 +54,14 @@ def open_bytecode_cache(
     base = environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):  # noqa: PTH117 - Path("") would be the working directory
         base = os.path.join(environ.get("HOME", ""), ".cache")  # noqa: PTH118
-    folder = Path(base, "newsletter")
+    if not os.path.isabs(base):  # noqa: PTH117
+        return None
+    folder = Path(os.path.realpath(base), "newsletter")
     try:
-        if not folder.is_absolute():
-            return None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
         # Who can write to a folder above could put another one in its place.
-        is_exposed = any(map(_can_others_replace_files, folder.resolve().parents))
+        is_exposed = any(map(_can_others_replace_files, folder.parents))
     except OSError:
         return None
     is_writable_by_others = status.st_mode & _WRITABLE_BY_OTHERS

@@ -123,6 +123,17 @@ def test_a_link_to_a_folder_is_not_used(tmp_path: Path, folder: Path, render: Re
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+def test_a_link_above_the_folder_is_followed_once(
+    tmp_path: Path, folder: Path, render: Render
+) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    folder.parent.symlink_to(tmp_path / "elsewhere")
+    cache = load_templates(tmp_path / "templates").bytecode_cache
+    assert cache
+    assert cache.directory == str((tmp_path / "elsewhere/newsletter").resolve())
+    assert render() == EXPECTED
+
+
 def test_a_file_in_the_place_of_the_folder_fails_no_build(folder: Path, render: Render) -> None:
     folder.parent.write_text("")
     assert render() == EXPECTED
