@@ -19,6 +19,7 @@ from newsletter.render.locale import get_text_direction
 
 TEMPLATES_FOLDER = "web"
 MESSAGES_FILE = "words.yml"
+_NOT_MESSAGES = "not a mapping of languages to messages"
 FALLBACK_LANGUAGE = "en"
 # A subscriber's own page must not be cached, indexed, or named to other sites as the referrer.
 PRIVATE_HEADERS = {
@@ -130,11 +131,11 @@ def _read_messages_file(path: Path) -> dict[str, dict[str, str]]:
         by_language = _parse_messages(path.read_text("utf-8"))
     except (safe_yaml.YamlError, UnicodeDecodeError) as error:
         where = Location(display_path(path), getattr(error, "line", None))
-        raise TemplateError("the messages can't be read", where=where) from error
+        is_other_content = getattr(error, "kind", "") == "content"
+        message = _NOT_MESSAGES if is_other_content else "the messages can't be read"
+        raise TemplateError(message, where=where) from error
     if not all(isinstance(messages, dict) for messages in by_language.values()):
-        raise TemplateError(
-            "not a mapping of languages to messages", where=Location(display_path(path))
-        )
+        raise TemplateError(_NOT_MESSAGES, where=Location(display_path(path)))
     return {
         tag: {str(key): str(message) for key, message in messages.items()}
         for tag, messages in by_language.items()

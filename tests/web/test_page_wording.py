@@ -16,6 +16,7 @@ MESSAGES: dict[str, dict[str, str]] = yaml.safe_load(
     (default_templates_dir() / "web" / "words.yml").read_text("utf-8")
 )
 PLACEHOLDER = re.compile(r"\{\w*\}")
+UNREADABLE = "the messages can't be read"
 
 
 @pytest.mark.parametrize("language", sorted(MESSAGES.keys() - {"en"}))
@@ -28,24 +29,26 @@ def test_every_language_has_all_messages_and_their_placeholders(language: str) -
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("words", "line", "message"),
     [
-        ("en: {a: [}\n", 1),
-        ("en:\n  a: b\n  c: d: e\n", 3),
-        ("- en\n", 1),
-        ("en: 1\n", None),
-        (b"en: {a: gr\xe5}\n", None),
-        ("en: &a [*a]\n", 1),
+        ("en: {a: [}\n", 1, UNREADABLE),
+        ("en:\n  a: b\n  c: d: e\n", 3, UNREADABLE),
+        (b"en: {a: gr\xe5}\n", None, UNREADABLE),
+        ("en: &a [*a]\n", 1, UNREADABLE),
+        ("- en\n", 1, "not a mapping of languages to messages"),
+        ("---", 1, "not a mapping of languages to messages"),
+        ("en: 1\n", None, "not a mapping of languages to messages"),
     ],
 )
 def test_messages_that_cannot_be_read_are_reported(
-    project_folder: Path, words: str | bytes, line: int | None
+    project_folder: Path, words: str | bytes, line: int | None, message: str
 ) -> None:
     file = project_folder / "templates" / "web" / "words.yml"
     file.write_bytes(words if isinstance(words, bytes) else words.encode())
     with pytest.raises(TemplateError) as caught:
         PageRenderer(open_project(project_folder))
-    assert caught.value.problems[0].where == ("templates/web/words.yml", line)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.message) == (("templates/web/words.yml", line), message)
 
 
 def test_unquoted_words_are_text(project_folder: Path) -> None:
