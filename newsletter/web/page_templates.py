@@ -145,4 +145,7 @@ def _read_messages_file(path: Path) -> dict[str, dict[str, str]]:
 # In most projects the file is a copy of the default one.
 @lru_cache(maxsize=2)
 def _parse_messages(text: str) -> dict[str, Any]:
-    return {entry.key: entry.value for entry in safe_yaml.load_entries(text)}
+    entries = safe_yaml.load_entries(text)
+    # The mapping's own keys override those merged with <<; of the merged, the first counts.
+    merged = {entry.key: entry.value for entry in reversed(entries) if entry.is_merged}
+    return merged | {entry.key: entry.value for entry in entries if not entry.is_merged}

@@ -58,3 +58,15 @@ def test_unquoted_words_are_text(project_folder: Path) -> None:
     settings.write_text(settings.read_text() + 'language: "no"\n')
     messages = PageRenderer(open_project(project_folder)).messages
     assert (messages["skip"], messages["join_name"]) == ("yes", "off")
+
+
+def test_own_messages_override_merged_ones(project_folder: Path) -> None:
+    file = project_folder / "templates" / "web" / "words.yml"
+    file.write_text(
+        "x-a: &a {en: {skip: a}, de: {skip: first}}\nx-b: &b {de: {skip: second}}\n"
+        "en: {skip: own}\n<<: [*a, *b]\n"
+    )
+    assert PageRenderer(open_project(project_folder)).messages["skip"] == "own"
+    settings = project_folder / "newsletter.yml"
+    settings.write_text(settings.read_text() + "language: de\n")
+    assert PageRenderer(open_project(project_folder)).messages["skip"] == "first"
