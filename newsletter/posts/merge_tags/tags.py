@@ -49,10 +49,10 @@ class MergeTag:
         """
         raw = attributes.get(self.attribute, "")
         plain = " ".join(raw.split() or self.default.split())
-        if target == "url":
-            return urllib.parse.quote(plain, safe="")
         if "-nl" in plain:
             plain = MERGE_TOKEN_PATTERN.sub(lambda found: found[0].replace("-", "\u2011"), plain)
+        if target == "url":
+            return urllib.parse.quote(plain, safe="")
         return html.escape(plain) if target == "html" else plain
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given
@@ -11,7 +12,7 @@ from sending_fixtures import CITY, NAME, MakeReaders, configured
 
 from newsletter.config.tracking import TrackedAction
 from newsletter.errors import SendRefusedError
-from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN, MergeTag, TokenTarget
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.personalization import personalize_for_recipient
 from newsletter.sending.providers.prepared_email import split_into_batches
@@ -199,6 +200,24 @@ def test_request_is_valid_and_leaves_no_token_for_any_attribute_values(
         "-nl1h-": CITY.value({"city": city}, "html"),
     }
     assert not any(MERGE_TOKEN_PATTERN.search(value) for value in values.values())
+
+
+@pytest.mark.parametrize("target", ["html", "text", "url"])
+@pytest.mark.parametrize("name", ["-nl1h-", "", " "])
+def test_value_or_default_that_looks_like_a_token_is_not_one(
+    name: str, target: TokenTarget
+) -> None:
+    tag = MergeTag("0", "name", "-nlunsubscribeu-", "{{ subscriber.name }}")
+    email = Email(
+        "2026-01-01-x", "Ice", "", f"<p>{tag.token(target)}</p>", "text",
+        NamedAddress("", "e@harbour-notes.org"), None, (), (tag,), "en", "",
+    )  # fmt: skip
+    reader = Recipient(1, "a@example.com", "a", "tok", {"name": name})
+    substitutions = only_personalization(prepare_email(email, configured()), reader)[
+        "substitutions"
+    ]
+    shown = unquote(substitutions[tag.token(target)])
+    assert shown == (name.strip() or tag.default).replace("-", "\u2011")
 
 
 @given(names=st.lists(st.text("aÖ \u2009|,;-nl0t<'\\\t", max_size=6), min_size=1, max_size=6))
