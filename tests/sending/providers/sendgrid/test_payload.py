@@ -259,6 +259,22 @@ def test_batches_are_limited_by_bytes(email: Email, make_readers: MakeReaders, l
     assert [reader for batch in batches for reader in batch] == readers
 
 
+@pytest.mark.parametrize(("spare", "sizes"), [(0, [100, 100, 50]), (-1, [99, 99, 52])])
+def test_batch_is_filled_to_the_last_byte(
+    email: Email, make_readers: MakeReaders, spare: int, sizes: list[int]
+) -> None:
+    reader = make_readers(1)[0]
+    readers = [reader] * 250
+    prepared = prepare_email(email, configured(limits={"batch_size": 1_000}))
+    (added,) = prepared.measure_recipients([reader])
+    limit = prepared.shared_bytes + 100 * added + spare
+    limited = prepare_email(email, configured(limits={"batch_size": 1_000, "request_bytes": limit}))
+    assert [len(batch) for batch in split_into_batches(limited, readers)] == sizes
+    longest_id = RequestId("9" * 20, "9" * 20, "9" * 20)
+    one, two = (build_request(prepared, [reader] * count, longest_id).body for count in (1, 2))
+    assert len(two) - len(one) == added
+
+
 def test_request_per_recipient_holds_their_personalized_email(
     email: Email, make_readers: MakeReaders
 ) -> None:
