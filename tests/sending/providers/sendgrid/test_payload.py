@@ -160,6 +160,15 @@ def test_name_that_the_api_rejects_is_omitted(prepared: SendGridEmail, name: str
     assert only_personalization(prepared, reader)["to"] == [{"email": "a@example.com"}]
 
 
+@pytest.mark.parametrize(("length", "is_shown"), [(255, True), (256, False)])
+def test_name_is_shown_up_to_the_length_that_the_api_takes(
+    prepared: SendGridEmail, make_readers: MakeReaders, length: int, *, is_shown: bool
+) -> None:
+    reader = with_name(make_readers(1)[0], "ö" * length)
+    (to,) = only_personalization(prepared, reader)["to"]
+    assert to.get("name", "") == ("ö" * length if is_shown else "")
+
+
 def test_recipient_with_too_large_substitutions_is_rejected(
     prepared: SendGridEmail, make_readers: MakeReaders
 ) -> None:
