@@ -1,6 +1,7 @@
 """What is turned away is counted, by reason; the counts survive rollbacks and failures."""
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,12 +23,16 @@ from newsletter.web.subscriber.transactional_emails import purge_stale_data
 ADDRESS = "ada@example.org"
 
 
-def save_and_load(harness: Any) -> dict[str, int]:
-    """Run the background job; return the counts in the database."""
+def save_and_load(harness: Any) -> Counter[str]:
+    """Run the background job; return the counts in the database, of all months."""
     jobs = {job.name: job for job in make_background_jobs(harness.site, None)}
     jobs["refused sign-ups"].run()
     with read_transaction(harness.site.engine) as connection:
-        return {reason: signups for _, reason, signups in load_refused_signups(connection)}
+        rows = load_refused_signups(connection)
+    total: Counter[str] = Counter()
+    for _, reason, signups in rows:
+        total[reason] += signups
+    return total
 
 
 def submit(harness: Any, server: Any, **fields: str) -> int:
