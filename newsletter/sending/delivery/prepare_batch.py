@@ -55,7 +55,7 @@ _mailable_rows = _MAILABLE_RECIPIENTS.order_by(None).subquery()
 # A whole batch as one row: SQLite returns it in one step, without the GIL, so that the threads that
 # POST can run; otherwise its driver releases and reacquires the GIL, and waits for them, with every
 # row. One array per column, which is less to encode. With rows, reading takes 1.8 times the CPU
-# time, and a send is no longer seven times as fast as a loop over SendGrid's client.
+# time, and a send is no longer seven times as fast as a loop over the vendor's client.
 _MAILABLE_RECIPIENTS_JSON = sa.select(
     *(sa.func.json_group_array(column) for column in _mailable_rows.c)
 )
