@@ -210,7 +210,7 @@ def test_slow_response_in_small_pieces_is_accepted(scenario: SendScenario) -> No
 def test_three_bad_addresses_of_a_thousand_are_rejected_and_the_rest_is_sent(
     ledger: Ledger,
     email: Email,
-    mailer: SendGridClient,
+    patient_mailer: SendGridClient,
     observer: FakeObserver,
     double: FakeSendGrid,
     subscribe: Subscribe,
@@ -219,7 +219,7 @@ def test_three_bad_addresses_of_a_thousand_are_rejected_and_the_rest_is_sent(
     subscribe(make_readers(1000))
     prepared = prepare_email(email, configured())
     freeze_send(ledger, prepared)
-    scenario = SendScenario(ledger, prepared, mailer, observer, double)
+    scenario = SendScenario(ledger, prepared, patient_mailer, observer, double)
     bad = (0, 500, 999)
     errors = tuple(ApiErrorEntry("Bad.", f"personalizations.{index}.to.0.email") for index in bad)
     double.inject_faults(InjectedFault(status=400, errors=errors))
