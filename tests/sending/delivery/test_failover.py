@@ -88,7 +88,7 @@ def test_sender_waits_for_the_promotion_and_connects_again(
     engine: sa.Engine,
     address: VirtualAddress,
     prepared: PreparedEmail,
-    mailer: SendGridClient,
+    patient_mailer: SendGridClient,
     double: FakeSendGrid,
     subscribe: Subscribe,
     make_readers: MakeReaders,
@@ -98,9 +98,14 @@ def test_sender_waits_for_the_promotion_and_connects_again(
     subscribe(make_readers(TOTAL))
     send = freeze_send(ledger, prepared)
     BatchSender(
-        ledger, send, prepared, FailingOverTransport(mailer, address), observer, concurrency=1,
+        ledger,
+        send,
+        prepared,
+        FailingOverTransport(patient_mailer, address),
+        observer,
+        concurrency=1,
         monotonic=observer.timestamp,
-    ).run()  # fmt: skip
+    ).run()
     assert observer.waits == [1, 2]
     assert "a failover is under way. 1 response of SendGrid is kept." in observer.remarks[0]
     assert count_recipients_by_state(ledger, send) == {"accepted": TOTAL}
