@@ -11,6 +11,7 @@ from newsletter.checks.check_context import CheckContext
 from newsletter.checks.runner import run_rules
 from newsletter.config.load import load_config
 from newsletter.posts.read_issue import read_issue
+from newsletter.render.article.build import build_article
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import load_templates
 
@@ -26,15 +27,15 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as work:
             folder = Path(work) / "2026-11-22-quay"
             folder.mkdir()
-            source = post(words)
-            (folder / "post.md").write_text(source)
+            (folder / "post.md").write_text(post(words))
             issue = read_issue(folder, config)
-            email = render_issue(issue, templates, config)
+            article = build_article(issue, config)
+            email = render_issue(issue, templates, config, article=article)
             baseline = default_premailer(before_inlining(folder, config, templates))
 
             def all_checks() -> object:
                 # A new context each time, so that nothing parsed before is reused.
-                return run_rules(CheckContext(email, issue, source, config, {"name": "x" * 40}))  # noqa: B023
+                return run_rules(CheckContext(issue, article, email, config, {"name": "x" * 40}))  # noqa: B023
 
             checks_ms = median(all_checks)
         print(

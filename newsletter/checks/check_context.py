@@ -24,7 +24,7 @@ from newsletter.posts.importing.cleanup.paragraph import Passage, count_words, m
 from newsletter.posts.importing.source_inventory import take_source_inventory
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG
-from newsletter.render.article.build import build_article
+from newsletter.render.article.build import Article
 from newsletter.render.article.dom import Element, get_visible_text, parse_fragment
 from newsletter.render.article.links import is_same_address
 from newsletter.render.email import Email
@@ -67,20 +67,20 @@ class CheckContext:
     """The input of the rules; each part is parsed once, on first access.
 
     Attributes:
-        email: as rendered, with its tokens.
-        issue: the issue that it was rendered from.
-        source: the text of the post's file.
+        issue: the issue.
+        article: its article in the HTML of emails.
+        email: the issue as rendered, with its tokens.
         config: the newsletter's settings.
         longest_values: attribute -> the longest value of any active subscriber.
         earlier_subjects: name of an earlier issue -> its subject, as written in its source.
         client_shares: the share of the subscribers who use each mail client.
         earlier_emails: the emails of the other issues that were sent, the latest first.
-        templates: the templates folder; ``None`` if it is not at hand.
+        templates: the templates that it was rendered with; ``None`` if they are not at hand.
     """
 
-    email: Email
     issue: Issue
-    source: str
+    article: Article
+    email: Email
     config: Config
     longest_values: Mapping[str, str] = field(default_factory=dict)
     earlier_subjects: Mapping[str, str] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class CheckContext:
     @cached_property
     def front_matter(self) -> FrontMatter:
         """The post's front matter."""
-        return split_front_matter(self.source, display_path(self.issue.source_path))
+        return split_front_matter(self.issue.source, display_path(self.issue.source_path))
 
     @cached_property
     def source_map(self) -> SourceMap:
@@ -207,13 +207,12 @@ class CheckContext:
     @cached_property
     def source_inventory(self) -> ContentInventory:
         """The words, links, images and code of the post's file."""
-        return take_source_inventory(self.source, self.issue.source_path.name)
+        return take_source_inventory(self.issue.source, self.issue.source_path.name)
 
     @cached_property
     def losses(self) -> tuple[ContentLoss, ...]:
         """What the post's file holds and the email doesn't."""
-        article = build_article(self.issue, self.config)
-        return find_lost_content(self.source_inventory, self.issue, article, email=self.email)
+        return find_lost_content(self.source_inventory, self.issue, self.article, email=self.email)
 
     def _personalize(self, email: Email, values: Mapping[str, str]) -> Email:
         return personalize(

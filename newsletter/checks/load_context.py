@@ -11,14 +11,12 @@ from newsletter.checks.check_context import CheckContext
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.engine import sqlite_file
 from newsletter.db.schema import subscriber
-from newsletter.errors import NewsletterError, display_path
+from newsletter.errors import NewsletterError
 from newsletter.posts.front_matter.parse import split_front_matter
-from newsletter.posts.issue import Issue
-from newsletter.posts.text_encoding import decode_text
 from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.email import Email
-from newsletter.render.template.loader import load_templates
+from newsletter.render.issue_folder import RenderedIssue
 
 _SOURCE_NAMES = ("post.md", "post.html")
 _FRONT_MATTER_CHARACTERS = 8_000  # read of each earlier post: enough for its front matter
@@ -26,8 +24,7 @@ _FRONT_MATTER_CHARACTERS = 8_000  # read of each earlier post: enough for its fr
 
 def load_check_context(
     project: Project,
-    issue: Issue,
-    email: Email,
+    rendered: RenderedIssue,
     longest_values: Mapping[str, str] | None = None,
     client_shares: ClientShares = PUBLISHED_SHARES,
 ) -> CheckContext:
@@ -35,23 +32,20 @@ def load_check_context(
 
     Args:
         project: the project; earlier issues' subjects are read from its folder.
-        issue: the issue, loaded.
-        email: the issue, rendered.
+        rendered: the issue and its email.
         longest_values: attribute -> the longest value of any active subscriber; if not given, the
             merge tags' defaults are used.
         client_shares: the share of the subscribers who use each mail client.
     """
-    source = decode_text(issue.source_path.read_bytes(), display_path(issue.source_path))
-    earlier = load_earlier_subjects(project, issue.name)
     return CheckContext(
-        email,
-        issue,
-        source,
+        rendered.issue,
+        rendered.article,
+        rendered.email,
         project.config,
         longest_values or {},
-        earlier,
+        load_earlier_subjects(project, rendered.issue.name),
         client_shares,
-        templates=load_templates(project.templates_dir),
+        templates=rendered.templates,
     )
 
 

@@ -66,6 +66,7 @@ class Issue:
         name: the folder's name, ``"2026-11-22-building-trust"``; identifies the send for good.
         slug: the name without its date, for URLs.
         source_path: the post file, for messages.
+        source: the text of that file, front matter included.
         post: the article.
         subject: plain text with text tokens (the title if front matter has none).
         preheader: plain text with text tokens, may be empty.
@@ -86,6 +87,7 @@ class Issue:
     name: str
     slug: str
     source_path: Path
+    source: str
     post: Post
     subject: str
     preheader: str

@@ -62,6 +62,7 @@ def read_issue(folder: Path, config: Config) -> Issue:
         name=name,
         slug=name_match["slug"] if name_match else name,
         source_path=post_file,
+        source=source_text,
         post=Post(
             title=title,
             body=article.html,

@@ -221,7 +221,7 @@ def build_findings_data(rendering: Rendering, engine: sa.Engine | None) -> dict[
     )
     client_shares = _load_cached_shares(engine) if engine else PUBLISHED_SHARES
     context = load_check_context(
-        rendering.project, rendering.issue, rendering.email, longest_values, client_shares
+        rendering.project, rendering.rendered, longest_values, client_shares
     )
     if engine:
         with read_transaction(engine) as connection:

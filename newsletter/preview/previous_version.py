@@ -10,13 +10,11 @@ import zipfile
 from pathlib import Path
 
 from newsletter.errors import ProjectError
-from newsletter.posts.read_issue import read_issue
 from newsletter.preview.rendered_issues import Rendering
 from newsletter.project import list_issue_folders
 from newsletter.render.email import Email
-from newsletter.render.issue import render_issue
+from newsletter.render.issue_folder import render_issue_folder
 from newsletter.render.template.loader import load_templates
-from newsletter.sending.planning.proposal import render_issue_folder
 
 GIT_TIMEOUT_SECONDS = 20
 
@@ -34,7 +32,7 @@ def render_previous_issue(rendering: Rendering) -> Email:
     ]
     if not folders:
         raise ProjectError("this is the first issue")
-    return render_issue_folder(rendering.project, folders[-1])[1]
+    return render_issue_folder(rendering.project, folders[-1]).email
 
 
 def render_last_commit(rendering: Rendering) -> Email:
@@ -53,8 +51,8 @@ def render_last_commit(rendering: Rendering) -> Email:
             _extract_from_git(root, templates, checkout)
         else:
             shutil.copytree(rendering.project.templates_dir, checkout / templates)
-        issue = read_issue(checkout / folder, rendering.config)
-        return render_issue(issue, load_templates(checkout / templates), rendering.config)
+        committed = load_templates(checkout / templates)
+        return render_issue_folder(rendering.project, checkout / folder, committed).email
 
 
 def _extract_from_git(root: Path, folder: str, destination: Path) -> None:

@@ -9,10 +9,9 @@ from threading import Lock
 from newsletter.config import Config
 from newsletter.errors import Location, NewsletterError, Problem
 from newsletter.posts.issue import Issue
-from newsletter.posts.read_issue import read_issue
 from newsletter.project import CONFIG_NAME, Project, open_project
 from newsletter.render.email import Email
-from newsletter.render.issue import render_issue
+from newsletter.render.issue_folder import RenderedIssue, render_issue_folder
 from newsletter.render.template.loader import Templates, load_templates
 
 EXCERPT_CONTEXT_LINES = 3  # lines before and after the one with the problem
@@ -26,17 +25,23 @@ class Rendering:
 
     Attributes:
         project: the project with the settings that were used.
-        templates: the templates that were used.
-        issue: the issue as read from its folder.
-        email: the rendered email, with its substitution tokens.
+        rendered: the issue, what it was rendered with, and its email.
         duration_ms: how long reading and rendering took.
     """
 
     project: Project
-    templates: Templates
-    issue: Issue
-    email: Email
+    rendered: RenderedIssue
     duration_ms: float
+
+    @property
+    def issue(self) -> Issue:
+        """The issue as read from its folder."""
+        return self.rendered.issue
+
+    @property
+    def email(self) -> Email:
+        """The email, with its merge tokens."""
+        return self.rendered.email
 
     @property
     def config(self) -> Config:
@@ -147,10 +152,10 @@ class PreviewWorkspace:
             self._config_changed = False
         if self._templates is None:
             self._templates = load_templates(self.project.templates_dir)
-        issue = read_issue(self.project.issues_dir / name, self.project.config)
-        email = render_issue(issue, self._templates, self.project.config)
+        folder = self.project.issues_dir / name
+        rendered = render_issue_folder(self.project, folder, self._templates)
         duration_ms = (time.perf_counter() - start) * 1000
-        return Rendering(self.project, self._templates, issue, email, duration_ms)
+        return Rendering(self.project, rendered, duration_ms)
 
 
 def _make_render_problem(problem: Problem) -> RenderProblem:

@@ -12,6 +12,7 @@ import yaml
 from newsletter.checks.check_context import CheckContext
 from newsletter.config.models import Config
 from newsletter.posts.read_issue import read_issue
+from newsletter.render.article.build import build_article
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import Templates, load_templates
 
@@ -70,7 +71,9 @@ def make_context(tmp_path: Path, templates: Templates) -> MakeContext:
         for name, data in (files or {}).items():
             (folder / name).write_bytes(data)
         issue = read_issue(folder, config)
-        return CheckContext(render_issue(issue, templates, config), issue, source, config, **more)
+        article = build_article(issue, config)
+        email = render_issue(issue, templates, config, article=article)
+        return CheckContext(issue, article, email, config, **more)
 
     return make
 

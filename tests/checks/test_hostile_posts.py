@@ -11,6 +11,7 @@ from newsletter.checks.runner import run_rules
 from newsletter.config.models import Config
 from newsletter.errors import NewsletterError
 from newsletter.posts.read_issue import read_issue
+from newsletter.render.article.build import build_article
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import Templates
 
@@ -50,10 +51,10 @@ def test_rules_never_raise(folder: Path, templates: Templates, pieces: list[str]
     (folder / "post.md").write_text(source, encoding="utf-8", errors="replace", newline="")
     try:
         issue = read_issue(folder, CONFIG)
-        email = render_issue(issue, templates, CONFIG)
+        article = build_article(issue, CONFIG)
+        email = render_issue(issue, templates, CONFIG, article=article)
     except NewsletterError:
         return  # reported before any check
-    source = source.encode(errors="replace").decode()
-    findings = run_rules(CheckContext(email, issue, source, CONFIG))
-    lines = source.count("\n") + 1
+    findings = run_rules(CheckContext(issue, article, email, CONFIG))
+    lines = issue.source.count("\n") + 1
     assert all(finding.where is None or (finding.where.line or 1) <= lines for finding in findings)

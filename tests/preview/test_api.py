@@ -143,6 +143,24 @@ def test_stripped_features_are_listed_with_their_source(served: PreviewClient) -
     assert served.data("stripped?client=unknown") == {"client": ""}
 
 
+@pytest.mark.parametrize("broken", ["---\ntitle: [Boat\n---\nWords.\n", "", None])
+def test_views_show_the_last_good_version_of_a_broken_post(
+    served: PreviewClient, boat_issue: Path, broken: str | None
+) -> None:
+    post = boat_issue / "post.md"
+    paths = ["mail", "web", "stripped?client=outlook", "findings", "inbox", "eml"]
+    paths += [f"source/{kind}" for kind in ("text", "html", "mjml", "headers", "request")]
+    with served.stream() as states:
+        assert not next(states)["faults"]
+        if broken is None:
+            post.unlink()
+        else:
+            post.write_text(broken)
+        while not next(states)["faults"]:
+            pass
+    assert {path: served.get(path).status for path in paths} == dict.fromkeys(paths, 200)
+
+
 def test_preview_creates_no_database(served: PreviewClient) -> None:
     data = served.data("issues")
     served.data("readers")

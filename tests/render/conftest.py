@@ -54,6 +54,7 @@ def make_issue() -> MakeIssue:
             name="2026-11-22-the-tide",
             slug="the-tide",
             source_path=Path("issues/2026-11-22-the-tide/post.md"),
+            source="",
             post=post,
             subject="The tide",
             preheader="",

@@ -12,10 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from newsletter.config import Config
-from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
-from newsletter.render.article.build import build_article
+from newsletter.render.article.build import Article
 from newsletter.render.email import Email
 from newsletter.render.text.article import render_article_text
 
@@ -127,16 +125,9 @@ def find_repeated_emails(
             yield RepeatedEmail(candidate.email, candidate.share)
 
 
-def make_article_text(issue: Issue, email: Email, config: Config) -> ArticleText:
-    """Return the texts of an issue's article.
-
-    Args:
-        issue: the issue.
-        email: the issue, rendered.
-        config: the newsletter's settings.
-    """
-    text = render_article_text(build_article(issue, config).html)
-    return ArticleText(issue.name, text, email.text)
+def make_article_text(article: Article, email: Email) -> ArticleText:
+    """Return the texts of an article and of its email."""
+    return ArticleText(email.issue, render_article_text(article.html), email.text)
 
 
 def split_words(text: str) -> list[str]:

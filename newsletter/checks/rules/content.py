@@ -77,7 +77,7 @@ _QUOTED_WORDS = 6  # shown before a quotation mark that nothing follows
 )
 def repeated_article(context: CheckContext) -> Iterator[Match]:
     """Another issue that was sent or planned has the same article (80 % of its runs of words)."""
-    article = make_article_text(context.issue, context.email, context.config)
+    article = make_article_text(context.article, context.email)
     for repeated in find_repeated_emails(article, context.earlier_emails):
         local = repeated.email.frozen_at.astimezone(ZoneInfo(context.config.timezone))
         yield Match(

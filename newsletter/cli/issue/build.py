@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from newsletter.posts.removed_line import RemovedLine
     from newsletter.render.article.build import Article
     from newsletter.render.email import Email
+    from newsletter.render.issue_folder import RenderedIssue
 
 # The share of Gmail's limit from which the rules on size are asked.
 _MAYBE_CLIPPED = 0.8
@@ -43,30 +44,19 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     from dataclasses import asdict
 
     from newsletter.posts.importing.source_inventory import take_source_inventory
-    from newsletter.posts.read_issue import read_issue
-    from newsletter.posts.text_encoding import decode_text
     from newsletter.project import display_path, find_issue, open_project
-    from newsletter.render.article.build import build_article
-    from newsletter.render.issue import render_issue
+    from newsletter.render.issue_folder import render_issue_folder
     from newsletter.render.lost_content import find_lost_content
-    from newsletter.render.template.loader import load_templates
 
     project = open_project()
     config = project.config
-    source_issue = read_issue(find_issue(project, issue), config)
-    templates = load_templates(project.templates_dir)
-    article = build_article(source_issue, config)
-    email = render_issue(source_issue, templates, config, article=article)
-    sample, files = _write_sample_files(
-        email, source_issue, config, project.build_dir / source_issue.name
-    )
-    summary = _summarize_build(sample, source_issue, article)
-    source = decode_text(
-        source_issue.source_path.read_bytes(), display_path(source_issue.source_path)
-    )
-    inventory = take_source_inventory(source, source_issue.source_path.name)
-    losses = find_lost_content(inventory, source_issue, article, email=email)
-    findings = _find_findings(email, sample, source_issue, source, config, losses)
+    rendered = render_issue_folder(project, find_issue(project, issue))
+    source_issue = rendered.issue
+    sample, files = _write_sample_files(rendered, config, project.build_dir / source_issue.name)
+    summary = _summarize_build(sample, source_issue, rendered.article)
+    inventory = take_source_inventory(source_issue.source, source_issue.source_path.name)
+    losses = find_lost_content(inventory, source_issue, rendered.article, email=rendered.email)
+    findings = _find_findings(rendered, sample, config, losses)
     removed = source_issue.post.removed
     if as_json:
         from newsletter.checks.output import finding_to_dict
@@ -93,13 +83,8 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
         webbrowser.open(files[0].as_uri())
 
 
-def _find_findings(  # noqa: PLR0913 - what a build has at hand anyway
-    email: "Email",
-    sample: "Email",
-    issue: "Issue",
-    source: str,
-    config: "Config",
-    losses: "Sequence[ContentLoss]",
+def _find_findings(
+    rendered: "RenderedIssue", sample: "Email", config: "Config", losses: "Sequence[ContentLoss]"
 ) -> "tuple[Finding, ...]":
     """Return the findings of the checks on loss, size and what a send is refused for.
 
@@ -117,7 +102,7 @@ def _find_findings(  # noqa: PLR0913 - what a build has at hand anyway
         from newsletter.checks.rules.lost_content import lost_content, lost_words
 
         rules += (lost_content, lost_words)
-    if find_unpublished_images(sample, issue):
+    if find_unpublished_images(sample, rendered.issue):
         from newsletter.checks.rules.images import unreachable_image
 
         rules.append(unreachable_image)
@@ -136,7 +121,7 @@ def _find_findings(  # noqa: PLR0913 - what a build has at hand anyway
     from newsletter.checks.allowlist import read_exceptions
     from newsletter.checks.check_context import CheckContext
 
-    context = CheckContext(email, issue, source, config)
+    context = CheckContext(rendered.issue, rendered.article, rendered.email, config)
     allowed = read_exceptions(context)
     return tuple(
         finding for rule in rules if rule.id not in allowed for finding in rule.find(context)
@@ -144,7 +129,7 @@ def _find_findings(  # noqa: PLR0913 - what a build has at hand anyway
 
 
 def _write_sample_files(
-    email: "Email", issue: "Issue", config: "Config", folder: "Path"
+    rendered: "RenderedIssue", config: "Config", folder: "Path"
 ) -> "tuple[Email, tuple[Path, ...]]":
     """Write the email for a sample recipient; return it and its files, HTML first."""
     import datetime
@@ -158,8 +143,9 @@ def _write_sample_files(
     from newsletter.render.personalization import personalize
 
     address, token = "reader@example.com", "sample"  # RFC 2606: reserved, belongs to nobody
+    issue = rendered.issue
     sample = personalize(
-        email,
+        rendered.email,
         {"email": address},
         unsubscribe_link=build_unsubscribe_url(config, token),
         preferences_link=build_preferences_url(config, token),

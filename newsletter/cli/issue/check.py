@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from newsletter.checks.check_context import CheckContext
     from newsletter.checks.finding import Finding
     from newsletter.checks.rules.spamassassin import SpamScore
-    from newsletter.posts.issue import Issue
     from newsletter.project import Project
-    from newsletter.render.email import Email
+    from newsletter.render.issue_folder import RenderedIssue
 
 # Kind of a result -> why its link was not requested.
 _UNCHECKED_REASONS = {
@@ -106,23 +105,23 @@ def _check_issue(project: "Project", folder: Path, *, online: bool) -> CheckedIs
     from newsletter.checks.allowlist import read_exceptions
     from newsletter.checks.rules.spamassassin import make_spam_findings, run_spamassassin
     from newsletter.checks.runner import drop_excepted, run_rules
-    from newsletter.sending.planning.proposal import render_issue_folder
+    from newsletter.render.issue_folder import render_issue_folder
 
-    issue, email = render_issue_folder(project, folder)
-    context = _load_context(project, issue, email)
+    rendered = render_issue_folder(project, folder)
+    context = _load_context(project, rendered)
     score = run_spamassassin(_build_copies(context))
     findings = [*run_rules(context), *(make_spam_findings(score, context) if score else ())]
     if online:
         findings += _check_links_online(project, context)
     return CheckedIssue(
-        issue.name,
-        display_path(issue.source_path),
+        rendered.issue.name,
+        display_path(rendered.issue.source_path),
         drop_excepted(findings, read_exceptions(context)),
         score,
     )
 
 
-def _load_context(project: "Project", issue: "Issue", email: "Email") -> "CheckContext":
+def _load_context(project: "Project", rendered: "RenderedIssue") -> "CheckContext":
     """Combine the email with what the database has: merge values, email clients, sent issues."""
     from dataclasses import replace
 
@@ -138,12 +137,12 @@ def _load_context(project: "Project", issue: "Issue", email: "Email") -> "CheckC
 
     with open_existing_list(project) as engine:
         if engine is None:
-            return load_check_context(project, issue, email)
-        longest = load_longest_values(engine, get_used_attributes(email))
+            return load_check_context(project, rendered)
+        longest = load_longest_values(engine, get_used_attributes(rendered.email))
         with read_transaction(engine) as connection:
-            earlier_emails = load_earlier_emails(connection, issue.name)
+            earlier_emails = load_earlier_emails(connection, rendered.issue.name)
         shares = load_client_shares(engine)
-        context = load_check_context(project, issue, email, longest, shares)
+        context = load_check_context(project, rendered, longest, shares)
         return replace(context, earlier_emails=earlier_emails)
 
 

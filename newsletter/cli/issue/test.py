@@ -27,22 +27,24 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
     """
     from newsletter.db.engine import open_existing_database
     from newsletter.project import find_issue, open_project
-    from newsletter.sending.planning.proposal import render_issue_folder
+    from newsletter.render.issue_folder import render_issue_folder
     from newsletter.sending.sample_email import deduplicate_addresses, send_test_emails
 
     to = deduplicate_addresses(addresses)
     project = open_project()
     config = project.config
-    source_issue, email = render_issue_folder(project, find_issue(project, issue))
+    rendered = render_issue_folder(project, find_issue(project, issue))
     engine = open_existing_database(config.database, project.root, config.id)
     try:
-        sent = send_test_emails(source_issue, email, config, to, os.environ, engine=engine)
+        sent = send_test_emails(
+            rendered.issue, rendered.email, config, to, os.environ, engine=engine
+        )
     finally:
         if engine is not None:
             engine.dispose()
     if as_json:
         data = {
-            "issue": email.issue,
+            "issue": rendered.issue.name,
             "subject": sent.subject,
             "to": to,
             "inline_images": sent.inline_images,

@@ -13,7 +13,6 @@ from pygments.lexers import get_lexer_by_name
 from newsletter.errors import NewsletterError
 from newsletter.posts.merge_tags.tags import MergeTagRegistry
 from newsletter.preview.rendered_issues import Rendering
-from newsletter.render.article.build import build_article
 from newsletter.render.article.links import get_host
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.eml import to_eml
@@ -46,9 +45,9 @@ def render_mjml(rendering: Rendering) -> str:
     """Return the MJML that MRML compiles: the filled template with the article's placeholder."""
     issue, config = rendering.issue, rendering.config
     merge_tags = MergeTagRegistry(config.attributes, issue.merge_tags)
-    context = build_template_context(issue, build_article(issue, config), config, merge_tags)
+    context = build_template_context(issue, rendering.rendered.article, config, merge_tags)
     return render_template(
-        rendering.templates, f"{issue.template or config.theme.template}.mjml", context
+        rendering.rendered.templates, f"{issue.template or config.theme.template}.mjml", context
     )
 
 

@@ -17,13 +17,13 @@ from newsletter.events.unreadable_store import summarize_unreadable
 from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import get_host
+from newsletter.render.issue_folder import render_issue_folder
 from newsletter.render.template.loader import load_templates
 from newsletter.sending.doctor.private_data import check_private_data
 from newsletter.sending.doctor.waiting_sends import check_waiting_sends
 from newsletter.sending.doctor_check import DoctorCheck, fail, fail_for_problem, ok, warn
 from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.planning.preflight import find_settings_problems
-from newsletter.sending.planning.proposal import render_issue_folder
 from newsletter.sending.providers.registry import get_provider
 from newsletter.wording import format_count
 

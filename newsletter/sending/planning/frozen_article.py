@@ -10,8 +10,8 @@ from newsletter.checks.analysis.article_similarity import ArticleText, make_arti
 from newsletter.errors import NewsletterError, SendRefusedError
 from newsletter.project import Project
 from newsletter.render.email import Email
+from newsletter.render.issue_folder import render_issue_folder
 from newsletter.sending.ledger.record import Ledger, Send
-from newsletter.sending.planning.proposal import render_issue_folder
 from newsletter.sending.planning.repeated_article import find_repetition_problem
 from newsletter.subscribers.send_names import get_original_issue
 
@@ -46,10 +46,10 @@ def load_frozen_article(project: Project, email: Email) -> ArticleText:
         email: as frozen.
     """
     try:
-        issue, rendered = render_issue_folder(project, project.issues_dir / email.issue)
+        rendered = render_issue_folder(project, project.issues_dir / email.issue)
     except (NewsletterError, OSError):
         return ArticleText(email.issue, email.text, email.text)
-    text = make_article_text(issue, rendered, project.config).text
+    text = make_article_text(rendered.article, rendered.email).text
     return ArticleText(email.issue, text, email.text)
 
 
@@ -64,7 +64,7 @@ def is_issue_changed(project: Project, send_record: Send) -> bool | None:
     """
     folder = project.issues_dir / get_original_issue(send_record.issue)
     try:
-        _, email = render_issue_folder(project, folder)
+        email = render_issue_folder(project, folder).email
     except (NewsletterError, OSError):
         return None
     return email.content_sha != send_record.content_sha

@@ -18,12 +18,8 @@ from newsletter.config.tracking import TrackedAction
 from newsletter.db import read_transaction
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import Problem, SendRefusedError
-from newsletter.posts.issue import Issue
-from newsletter.posts.read_issue import read_issue
 from newsletter.project import Project
-from newsletter.render.email import Email
-from newsletter.render.issue import render_issue
-from newsletter.render.template.loader import load_templates
+from newsletter.render.issue_folder import render_issue_folder
 from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.ledger.find_sends import open_ledger
 from newsletter.sending.ledger.record import (
@@ -199,7 +195,8 @@ def propose_send(
     """
     options = options or SendOptions()
     config = limit_batch_size(project.config, options)
-    issue, email = render_issue_folder(project, folder)
+    rendered = render_issue_folder(project, folder)
+    email = rendered.email
     ledger = open_ledger(engine, config)
     earlier = find_earlier_send(ledger, email, config, replace_plan=options.replace_plan)
     recipients = _select_recipients(ledger, config, earlier, options)
@@ -208,11 +205,11 @@ def propose_send(
     check_result = (
         CheckResult()
         if resumed or earlier.blocking_problem
-        else check_with_exceptions(load_check_context(project, issue, email))
+        else check_with_exceptions(load_check_context(project, rendered))
     )
     environment = os.environ if options.needs_api_key else None
     is_compared = not (resumed or options.repeat_article)
-    article = make_article_text(issue, email, config) if is_compared else None
+    article = make_article_text(rendered.article, email) if is_compared else None
     repetition = article and find_repetition_problem(
         ledger, article, recipients.recipient_condition, config
     )
@@ -241,7 +238,7 @@ def propose_send(
         problems=(
             *((copied.as_problem(),) if copied else ()),
             *find_send_problems(
-                issue,
+                rendered.issue,
                 prepared_email.email,
                 config,
                 environment,
@@ -281,7 +278,7 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
     if proposal.blocking_problem:
         raise SendRefusedError.from_problems([proposal.blocking_problem])
     if not proposal.catch_up:
-        _, email = render_issue_folder(proposal.project, proposal.folder)
+        email = render_issue_folder(proposal.project, proposal.folder).email
         if email.content_sha != proposal.prepared_email.email.content_sha:
             raise SendRefusedError(
                 "the issue has changed since it was shown",
@@ -311,12 +308,6 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
         parent=proposal.catch_up.parent if proposal.catch_up else None,
     )
     return save_schedule(proposal.ledger, frozen, schedule or SendSchedule())
-
-
-def render_issue_folder(project: Project, folder: Path) -> tuple[Issue, Email]:
-    """Read an issue and render it with the project's templates."""
-    issue = read_issue(folder, project.config)
-    return issue, render_issue(issue, load_templates(project.templates_dir), project.config)
 
 
 class _Recipients(NamedTuple):

@@ -13,10 +13,9 @@ from newsletter.checks.check_context import CheckContext
 from newsletter.checks.load_context import load_check_context
 from newsletter.checks.registry import RULES
 from newsletter.checks.runner import run_rules
-from newsletter.posts.read_issue import read_issue
 from newsletter.project import Project, open_project
 from newsletter.project.folder import list_issue_folders
-from newsletter.render.issue import render_issue
+from newsletter.render.issue_folder import render_issue_folder
 from newsletter.render.template.loader import Templates
 
 ROOT = Path(__file__).parents[3]
@@ -253,10 +252,9 @@ BAD: Mapping[str, Bad] = {
 @pytest.fixture(scope="module")
 def samples(templates: Templates) -> list[CheckContext]:
     project: Project = open_project(ROOT)
-    issues = [read_issue(folder, project.config) for folder in list_issue_folders(project)]
     return [
-        load_check_context(project, issue, render_issue(issue, templates, project.config))
-        for issue in issues
+        load_check_context(project, render_issue_folder(project, folder, templates))
+        for folder in list_issue_folders(project)
     ]
 
 
