@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from newsletter.backup.carry_over import attached_table, different_list_error, insert_missing_rows
 from newsletter.db.identity import IDENTITY_KEYS
-from newsletter.db.schema import attempt, batch, metadata, send, setting
+from newsletter.db.schema import MAYBE_SENT_BATCH_STATES, attempt, batch, metadata, send, setting
 from newsletter.subscribers.send_names import RECALLED_MARK
 from newsletter.subscribers.tracking_record import TRACKING_KEY_PREFIX
 
@@ -26,7 +26,7 @@ def carry_over_sends(connection: sa.Connection) -> list[str]:
         present.c.frozen_at == send.c.frozen_at,
     )
     in_mailed_batch = sa.and_(
-        batch.c.send_id == send.c.id, batch.c.state.in_(("in_flight", "unknown", "accepted"))
+        batch.c.send_id == send.c.id, batch.c.state.in_(MAYBE_SENT_BATCH_STATES)
     )
     is_lost = sa.or_(
         sa.and_(sa.exists().where(in_mailed_batch), ~sa.exists().where(same_send)),

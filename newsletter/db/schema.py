@@ -24,6 +24,8 @@ __all__ = [
     "BATCH_STATES",
     "CHANGE_KINDS",
     "CHANGE_METHODS",
+    "MAYBE_SENT_BATCH_STATES",
+    "OPEN_BATCH_STATES",
     "RECIPIENT_STATES",
     "SEND_STATES",
     "STATUSES",
@@ -70,6 +72,9 @@ SEND_STATES = (
 BATCH_STATES = (
     "ready", "claimed", "in_flight", "accepted", "split", "rejected", "unknown", "dropped",
 )  # fmt: skip
+# Of a batch that is not completed yet; and of one that readers may have, or are about to get.
+OPEN_BATCH_STATES = ("ready", "claimed", "in_flight")
+MAYBE_SENT_BATCH_STATES = ("in_flight", "unknown", "accepted")
 RECIPIENT_STATES = ("pending", "accepted", "skipped_late", "rejected", "dropped", "unknown")
 ATTEMPT_OUTCOMES = ("accepted", "not_sent", "rejected", "unknown")
 

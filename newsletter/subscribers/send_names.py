@@ -30,22 +30,15 @@ def make_catch_up_name(issue: str, taken: Collection[str]) -> str:
         issue: the issue's name.
         taken: the names that its sends have.
     """
-    numbers = (
-        int(name.removeprefix(issue + CATCH_UP_MARK))
-        for name in taken
-        if is_catch_up_name(name) and get_original_issue(name) == issue
-    )
-    return f"{issue}{CATCH_UP_MARK}{max(numbers, default=0) + 1}"
+    prefix = issue + CATCH_UP_MARK
+    endings = (name.removeprefix(prefix) for name in taken if name.startswith(prefix))
+    numbers = (int(ending) for ending in endings if ending.isdecimal())
+    return f"{prefix}{max(numbers, default=0) + 1}"
 
 
 def is_set_aside_name(name: str) -> bool:
     """Return whether a send was recalled, and its issue was planned again."""
     return RECALLED_MARK in name
-
-
-def is_catch_up_name(name: str) -> bool:
-    """Return whether a send is a catch-up that was not set aside."""
-    return CATCH_UP_MARK in name and not is_set_aside_name(name)
 
 
 def get_original_issue(name: str) -> str:

@@ -4,7 +4,6 @@ import pytest
 
 from newsletter.subscribers.send_names import (
     get_original_issue,
-    is_catch_up_name,
     is_set_aside_name,
     make_catch_up_name,
     make_recalled_name,
@@ -32,5 +31,4 @@ def test_catch_ups_are_counted_and_never_share_a_name() -> None:
 def test_kind_of_a_name() -> None:
     catch_up = make_catch_up_name(ICE, [])
     aside = make_recalled_name(catch_up, 1)
-    assert [is_catch_up_name(name) for name in (ICE, catch_up, aside)] == [False, True, False]
     assert [is_set_aside_name(name) for name in (ICE, catch_up, aside)] == [False, False, True]

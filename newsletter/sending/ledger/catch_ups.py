@@ -10,26 +10,23 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import send, send_recipient, subscriber
-from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.sending.ledger.record import Ledger, Send, load_sends
 from newsletter.subscribers.send_names import RECALLED_MARK
 
 
 def list_catch_ups(ledger: Ledger, parent: Send) -> list[Send]:
     """Return the catch-ups of a send, the latest first; not those that were set aside."""
-    columns = [send.c[name] for name in Send.__slots__]
-    query = sa.select(*columns).where(send.c.parent_id == parent.id).order_by(send.c.id.desc())
     with read_transaction(ledger.engine) as connection:
-        return [Send(*row) for row in connection.execute(query)]
+        return load_sends(connection, send.c.parent_id == parent.id)[::-1]
 
 
 def load_parent(ledger: Ledger, send_record: Send) -> Send:
     """Return the send that a catch-up adds to; of any other send, itself."""
     if send_record.parent_id is None:
         return send_record
-    columns = [send.c[name] for name in Send.__slots__]
-    query = sa.select(*columns).where(send.c.id == send_record.parent_id)
     with read_transaction(ledger.engine) as connection:
-        return Send(*connection.execute(query).one())
+        (parent,) = load_sends(connection, send.c.id == send_record.parent_id)
+    return parent
 
 
 def load_delivered_recalls(connection: sa.Connection, parent: Send) -> Sequence[int]:

@@ -23,6 +23,7 @@ from newsletter.db.identity import (
     set_identity,
 )
 from newsletter.db.schema import (
+    OPEN_BATCH_STATES,
     attempt,
     batch,
     journal,
@@ -188,9 +189,7 @@ def _hold_send(
     now: datetime.datetime,
 ) -> None:
     """Make the open batches of a send unknown, if there are any."""
-    is_open = sa.and_(
-        batch.c.send_id == send_id, batch.c.state.in_(("ready", "claimed", "in_flight"))
-    )
+    is_open = sa.and_(batch.c.send_id == send_id, batch.c.state.in_(OPEN_BATCH_STATES))
     ids = connection.scalars(sa.select(batch.c.id).where(is_open)).all()
     if not ids:
         return

@@ -14,12 +14,8 @@ from newsletter.errors import ProjectError
 from newsletter.sending.ledger.copied_database import CopiedDatabase, hold_if_copied
 from newsletter.sending.ledger.leases import lease_length
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
-from newsletter.sending.ledger.record import Ledger, Send, get_send
-from newsletter.subscribers.send_names import (
-    RECALLED_MARK,
-    is_catch_up_name,
-    is_set_aside_name,
-)
+from newsletter.sending.ledger.record import Ledger, Send, get_send, load_sends
+from newsletter.subscribers.send_names import RECALLED_MARK, is_set_aside_name
 
 MAX_LISTED = 5
 TEXT_WIDTH = 79
@@ -44,10 +40,9 @@ def list_sends(ledger: Ledger, *, with_set_aside: bool = False) -> list[Send]:
         ledger: the ledger.
         with_set_aside: whether to return also recalled sends whose issue was planned again.
     """
-    columns = [send.c[name] for name in Send.__slots__]
-    query = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
     with read_transaction(ledger.engine) as connection:
-        sends = [Send(*row) for row in connection.execute(query)]
+        sends = load_sends(connection)
+    sends.sort(key=lambda found: (found.frozen_at, found.id), reverse=True)
     return [found for found in sends if with_set_aside or not is_set_aside_name(found.issue)]
 
 
@@ -71,7 +66,7 @@ def find_send(ledger: Ledger, name: str | None) -> Send:
     issue = name.rstrip("/").rpartition("/")[2]
     exact = [candidate for candidate in sends if candidate.issue == issue]
     partial = [candidate for candidate in sends if issue.casefold() in candidate.issue.casefold()]
-    firsts = [candidate for candidate in partial if not is_catch_up_name(candidate.issue)]
+    firsts = [candidate for candidate in partial if candidate.parent_id is None]
     matches = exact or firsts or partial
     if len(matches) == 1:
         return matches[0]

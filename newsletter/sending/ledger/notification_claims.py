@@ -35,10 +35,10 @@ def delete_notification_claims(connection: sa.Connection, send_id: int) -> None:
     connection.execute(sa.delete(setting).where(setting.c.key.in_(keys)))
 
 
-def select_run_kind(send_id: sa.ColumnElement[int]) -> sa.ScalarSelect[str]:
-    """Return a subquery: the kind of the last notification about the run of a send."""
-    key = sa.literal(_RUN_PREFIX).concat(sa.cast(send_id, sa.Text))
-    return sa.select(setting.c.value).where(setting.c.key == key).scalar_subquery()
+def load_run_kind(connection: sa.Connection, send_id: int) -> str | None:
+    """Return the kind of the last notification about the run of a send."""
+    key = f"{_RUN_PREFIX}{send_id}"
+    return connection.scalar(sa.select(setting.c.value).where(setting.c.key == key))
 
 
 def no_events_claimed(send_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db.schema import batch, send, send_recipient
+from newsletter.db.schema import MAYBE_SENT_BATCH_STATES, batch, send, send_recipient
 from newsletter.errors import NothingToDoError
 from newsletter.sending.ledger.copied_database import require_adopted, require_recall_allowed
 from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_error
@@ -54,9 +54,7 @@ def cancel_send(ledger: Ledger, send_record: Send) -> int:
                 state="dropped", lease_until=None, error=CANCELLED_REASON, fence=batch.c.fence + 1
             )
         )
-        may_be_held = sa.exists().where(
-            in_send, batch.c.state.in_(("in_flight", "unknown", "accepted"))
-        )
+        may_be_held = sa.exists().where(in_send, batch.c.state.in_(MAYBE_SENT_BATCH_STATES))
         connection.execute(
             sa.update(send)
             .where(send.c.id == send_record.id, ~may_be_held)

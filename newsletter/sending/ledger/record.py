@@ -12,7 +12,13 @@ import sqlalchemy as sa
 
 from newsletter.config.tracking import TrackingOptions
 from newsletter.db import read_transaction
-from newsletter.db.schema import batch, send, send_recipient
+from newsletter.db.schema import (
+    MAYBE_SENT_BATCH_STATES,
+    OPEN_BATCH_STATES,
+    batch,
+    send,
+    send_recipient,
+)
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.provider_pause import select_paused_until
@@ -24,8 +30,6 @@ Clock = Callable[[sa.Connection], datetime.datetime]
 
 # How long an idle sender waits before it looks again for batches that another sender holds.
 POLL_INTERVAL = datetime.timedelta(seconds=1)
-# The states of a batch that is not completed yet.
-OPEN_BATCH_STATES = ("ready", "claimed", "in_flight")
 
 
 def get_database_time(connection: sa.Connection) -> datetime.datetime:
@@ -133,12 +137,17 @@ def get_ledger_time(ledger: Ledger) -> datetime.datetime:
         return ledger.clock(connection)
 
 
+def load_sends(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Send]:
+    """Return the sends that meet all conditions, in the order of their ids."""
+    columns = [send.c[name] for name in Send.__slots__]
+    query = sa.select(*columns).where(*conditions).order_by(send.c.id)
+    return [Send(*row) for row in connection.execute(query)]
+
+
 def get_send(ledger: Ledger, issue: str) -> Send | None:
     """Return the send of an issue, if there is one."""
-    columns = [send.c[name] for name in Send.__slots__]
     with read_transaction(ledger.engine) as connection:
-        row = connection.execute(sa.select(*columns).where(send.c.issue == issue)).one_or_none()
-    return Send(*row) if row else None
+        return next(iter(load_sends(connection, send.c.issue == issue)), None)
 
 
 def may_have_been_sent(ledger: Ledger, send_record: Send) -> bool:
@@ -283,10 +292,14 @@ def get_next_claim_time(ledger: Ledger, send_record: Send) -> datetime.datetime 
 
 def count_recipients_by_state(ledger: Ledger, send_record: Send) -> dict[str, int]:
     """Return state -> how many recipients are in it; they add up to the send's total."""
-    state = send_recipient.c.state
-    query = sa.select(state, sa.func.count()).where(send_recipient.c.send_id == send_record.id)
     with read_transaction(ledger.engine) as connection:
-        return dict(connection.execute(query.group_by(state)).all())
+        return count_states(connection, send_recipient, send_record.id)
+
+
+def count_states(connection: sa.Connection, table: sa.Table, send_id: int) -> dict[str, int]:
+    """Return state -> how many batches, or recipients, of a send are in it."""
+    query = sa.select(table.c.state, sa.func.count()).where(table.c.send_id == send_id)
+    return dict(connection.execute(query.group_by(table.c.state)).all())
 
 
 def list_unknown_batches(ledger: Ledger, send_record: Send) -> list[tuple[int, int, str]]:
@@ -303,6 +316,6 @@ def list_unknown_batches(ledger: Ledger, send_record: Send) -> list[tuple[int, i
 def sent_condition(send_id: int, time: datetime.datetime) -> sa.ColumnElement[bool]:
     """Return the condition of ``may_have_been_sent``."""
     is_claimed = sa.and_(batch.c.state == "claimed", batch.c.lease_until > time)
-    is_sent = batch.c.state.in_(("in_flight", "unknown", "accepted"))
+    is_sent = batch.c.state.in_(MAYBE_SENT_BATCH_STATES)
     # A batch of which some recipients were rejected is ready again, and none of it was accepted.
     return sa.exists().where(batch.c.send_id == send_id, sa.or_(is_claimed, is_sent))

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import batch, send, send_recipient, subscriber
+from newsletter.db.schema import OPEN_BATCH_STATES, batch, send, send_recipient, subscriber
 from newsletter.errors import NothingToDoError, SendRefusedError
-from newsletter.sending.ledger.record import OPEN_BATCH_STATES, Ledger, Send
+from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.state_machine import (
     RESOLVED_STATES,
     Resolution,

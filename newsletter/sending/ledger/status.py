@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, provider_pause, send, send_recipient
-from newsletter.sending.ledger.record import Ledger, Send, replaced_error
+from newsletter.sending.ledger.record import Ledger, Send, count_states, load_sends, replaced_error
 from newsletter.sending.ledger.send_phase import SendPhase, get_send_phase, is_held
 from newsletter.sending.providers.registry import get_facts
 
@@ -113,13 +113,6 @@ class SendStatus:
         }
 
 
-def list_issues_with_sends(ledger: Ledger) -> list[str]:
-    """Return the issues of all sends, the latest first."""
-    with read_transaction(ledger.engine) as connection:
-        query = sa.select(send.c.issue).order_by(send.c.frozen_at.desc(), send.c.id.desc())
-        return list(connection.scalars(query))
-
-
 def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
     """Return the status of a send; change nothing.
 
@@ -127,26 +120,17 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
         SendRefusedError: another command has replaced the plan, of which nothing was sent.
     """
     in_send = batch.c.send_id == send_record.id
-    columns = [send.c[name] for name in Send.__slots__]
     earliest_retry = sa.func.min(sa.func.coalesce(batch.c.retry_at, batch.c.available_at)).filter(
         batch.c.state == "ready"
     )
     is_in_flight = batch.c.state == "in_flight"
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
-        row = connection.execute(
-            sa.select(*columns).where(send.c.id == send_record.id)
-        ).one_or_none()
-        if row is None:
+        current = load_sends(connection, send.c.id == send_record.id)
+        if not current:
             raise replaced_error(send_record)
-        current = Send(*row)
-        state = send_recipient.c.state
-        by_state = sa.select(state, sa.func.count()).where(
-            send_recipient.c.send_id == send_record.id
-        )
-        recipients: dict[str, int] = dict(connection.execute(by_state.group_by(state)).all())
-        by_state = sa.select(batch.c.state, sa.func.count()).where(in_send).group_by(batch.c.state)
-        batches: dict[str, int] = dict(connection.execute(by_state).all())
+        recipients = count_states(connection, send_recipient, send_record.id)
+        batches = count_states(connection, batch, send_record.id)
         in_flight, lease_until, retry_at = connection.execute(
             sa.select(
                 sa.func.coalesce(sa.func.sum(batch.c.size).filter(is_in_flight), 0),
@@ -157,15 +141,22 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
         unknown = connection.execute(
             sa.select(batch.c.number, sa.func.count(), batch.c.error)
             .join(send_recipient, send_recipient.c.batch_id == batch.c.id)
-            .where(in_send, batch.c.state == "unknown", state == "unknown")
+            .where(in_send, batch.c.state == "unknown", send_recipient.c.state == "unknown")
             .group_by(batch.c.id, batch.c.number, batch.c.error)
             .order_by(batch.c.number)
         ).all()
         paused_until = connection.scalar(sa.select(provider_pause.c.paused_until))
-        catch_ups = _load_catch_ups(connection, send_record.id, now)
+        catch_ups = tuple(
+            CatchUpSummary(
+                part,
+                get_send_phase(part, now),
+                count_states(connection, send_recipient, part.id).get("accepted", 0),
+            )
+            for part in load_sends(connection, send.c.parent_id == send_record.id)
+        )
     future = [time for time in (retry_at, paused_until) if time and time > now]
     return SendStatus(
-        send=current,
+        send=current[0],
         recipients_by_state=recipients,
         batches_by_state=batches,
         unknown_batches=tuple(UnknownBatchSummary(*row) for row in unknown),
@@ -175,24 +166,6 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
         now=now,
         catch_ups=catch_ups,
     )
-
-
-def _load_catch_ups(
-    connection: sa.Connection, send_id: int, now: datetime.datetime
-) -> tuple[CatchUpSummary, ...]:
-    accepted = (
-        sa.select(sa.func.count())
-        .where(send_recipient.c.send_id == send.c.id, send_recipient.c.state == "accepted")
-        .correlate(send)
-        .scalar_subquery()
-    )
-    query = (
-        sa.select(*(send.c[name] for name in Send.__slots__), accepted)
-        .where(send.c.parent_id == send_id)
-        .order_by(send.c.id)
-    )
-    found = [(Send(*row[:-1]), row[-1]) for row in connection.execute(query)]
-    return tuple(CatchUpSummary(part, get_send_phase(part, now), count) for part, count in found)
 
 
 def _format_time(time: datetime.datetime | None) -> str | None:

@@ -10,15 +10,11 @@ from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.ledger.notification_claims import (
     claim_no_events_notification,
     claim_run_notification,
+    load_run_kind,
     no_events_claimed,
-    select_run_kind,
 )
-from newsletter.sending.ledger.record import Send
-from newsletter.sending.notifications.notification import (
-    choose_kind,
-    clean_line,
-    describe_send,
-)
+from newsletter.sending.ledger.record import Send, load_sends
+from newsletter.sending.notifications.notification import choose_kind, clean_line, describe_send
 from newsletter.sending.notifications.notifier import Notifier
 
 # What happened before that is no news: the settings may have been added only now.
@@ -43,17 +39,17 @@ def notify_overdue(notifier: Notifier) -> None:
 
 def _notify_stopped(notifier: Notifier) -> None:
     """Notify about sends that no sender has notified about, as it was killed or never ran."""
-    columns = [send.c[name] for name in Send.__slots__]
     with read_transaction(notifier.ledger.engine) as connection:
         now = notifier.ledger.clock(connection)
-        query = sa.select(*columns, select_run_kind(send.c.id)).where(
+        stopped = load_sends(
+            connection,
             send.c.state.in_(_STOPPED_STATES),
             send.c.provider_batch_id == "",
             send.c.scheduled_at > now - MAX_AGE,
         )
-        rows = connection.execute(query.order_by(send.c.id)).all()
-    for *values, notified_kind in rows:
-        facts = notifier.load_facts(Send(*values))
+        notified_kinds = [load_run_kind(connection, found.id) for found in stopped]
+    for found, notified_kind in zip(stopped, notified_kinds, strict=True):
+        facts = notifier.load_facts(found)
         kind = choose_kind(facts)
         if kind is None or kind == notified_kind:
             continue
@@ -79,7 +75,6 @@ def _notify_without_events(notifier: Notifier) -> None:
 
 
 def _find_sends_without_events(notifier: Notifier, length: datetime.timedelta) -> list[Send]:
-    columns = [send.c[name] for name in Send.__slots__]
     # What the provider holds has no events before its time.
     left_at = sa.case(
         (
@@ -94,17 +89,13 @@ def _find_sends_without_events(notifier: Notifier, length: datetime.timedelta) -
     has_events = sa.exists().where(event.c.send_id == send.c.id)
     with read_transaction(notifier.ledger.engine) as connection:
         now = notifier.ledger.clock(connection)
-        query = (
-            sa.select(*columns)
-            .where(
-                send.c.state == "done",
-                send.c.recalled_at.is_(None),
-                left_at <= now - length,
-                left_at > now - MAX_AGE,
-                accepted,
-                ~has_events,
-                ~no_events_claimed(send.c.id),
-            )
-            .order_by(send.c.id)
+        return load_sends(
+            connection,
+            send.c.state == "done",
+            send.c.recalled_at.is_(None),
+            left_at <= now - length,
+            left_at > now - MAX_AGE,
+            accepted,
+            ~has_events,
+            ~no_events_claimed(send.c.id),
         )
-        return [Send(*row) for row in connection.execute(query)]

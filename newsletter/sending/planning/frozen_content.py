@@ -11,15 +11,11 @@ import sqlalchemy as sa
 from newsletter import __version__
 from newsletter.config import Config
 from newsletter.db import read_transaction
-from newsletter.db.schema import batch, send, send_content
+from newsletter.db.schema import OPEN_BATCH_STATES, batch, send, send_content
 from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.render.email import Email, NamedAddress
-from newsletter.sending.ledger.record import (
-    OPEN_BATCH_STATES,
-    Ledger,
-    Send,
-)
+from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.providers.prepared_email import PreparedEmail, ScheduledDelivery
 from newsletter.sending.providers.provider import Provider
 from newsletter.sending.providers.registry import get_provider

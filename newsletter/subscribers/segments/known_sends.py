@@ -11,7 +11,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from newsletter.config.tracking import TrackedAction
-from newsletter.db.schema import batch, event, send
+from newsletter.db.schema import MAYBE_SENT_BATCH_STATES, batch, event, send
 from newsletter.errors import Problem
 from newsletter.subscribers.recalled_sends import is_recalled
 from newsletter.subscribers.segments.ast import Engagement
@@ -22,7 +22,6 @@ from newsletter.subscribers.tracking_record import (
 
 TrackingEvidence = Literal["on", "off", "ask", "part", "unknown"]
 
-_STARTED_STATES = ("in_flight", "unknown", "accepted")
 _MAX_ISSUES_SHOWN = 8
 _LINE_WIDTH = 80
 
@@ -87,7 +86,7 @@ def load_known_sends(connection: sa.Connection, besides: str = "") -> tuple[Know
         besides: an issue to leave out: the one whose audience is queried.
     """
     was_started = sa.exists().where(
-        batch.c.send_id == send.c.id, batch.c.state.in_(_STARTED_STATES)
+        batch.c.send_id == send.c.id, batch.c.state.in_(MAYBE_SENT_BATCH_STATES)
     )
     has_event = sa.exists().where(event.c.send_id == send.c.id)
     query = (
