@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from newsletter.checks.analysis.article_similarity import EarlierEmail
 from newsletter.db.schema import batch, send, send_content, send_recipient
-from newsletter.subscribers.recalled_sends import is_recalled
+from newsletter.subscribers.sends_with_catch_ups import load_sends_with_catch_ups
 
 
 def load_earlier_emails(connection: sa.Connection, issue_name: str) -> tuple[EarlierEmail, ...]:
@@ -16,22 +16,13 @@ def load_earlier_emails(connection: sa.Connection, issue_name: str) -> tuple[Ear
     """
     has_recipients = sa.exists().where(getting_condition(send.c.id)).correlate(send)
     query = (
-        sa.select(
-            send.c.scheduled_at,
-            send.c.recalled_at,
-            send.c.id,
-            send.c.issue,
-            send.c.frozen_at,
-            send_content.c.text,
-        )
+        sa.select(send.c.id, send.c.issue, send.c.frozen_at, send_content.c.text)
         .join(send_content, send_content.c.send_id == send.c.id)
-        .where(send.c.issue != issue_name, send.c.parent_id.is_(None), has_recipients)
-        .order_by(send.c.frozen_at.desc(), send.c.id.desc())
+        .where(send.c.issue != issue_name, has_recipients)
     )
     return tuple(
-        EarlierEmail(*email)
-        for scheduled_at, recalled_at, *email in connection.execute(query)
-        if not is_recalled(scheduled_at, recalled_at)
+        EarlierEmail(first.id, first.issue, first.frozen_at, first.text)
+        for first, *_ in load_sends_with_catch_ups(connection, query)
     )
 
 

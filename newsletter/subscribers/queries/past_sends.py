@@ -1,14 +1,13 @@
 """Find the send of an issue in the ledger, for queries over the list."""
 
 import datetime
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from newsletter.db.schema import send
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.recalled_sends import is_recalled
+from newsletter.subscribers.sends_with_catch_ups import load_sends_with_catch_ups
 
 
 class PastSend(NamedTuple):
@@ -44,33 +43,18 @@ def find_past_send(connection: sa.Connection, name: str) -> PastSend | None:
     Raises:
         SubscriberListError: several issues have that name.
     """
+    query = sa.select(send.c.id, send.c.issue, send.c.frozen_at, send.c.total, send.c.segment)
     matches = [
-        past_send
-        for past_send in _load_past_sends(connection)
-        if name in {past_send.issue, past_send.issue[11:]}
+        rows
+        for rows in load_sends_with_catch_ups(connection, query)
+        if name in {rows[0].issue, rows[0].issue[11:]}
     ]
-    exact = [past_send for past_send in matches if past_send.issue == name]
+    exact = [rows for rows in matches if rows[0].issue == name]
     if len(exact or matches) > 1:
-        issues = ", ".join(past_send.issue for past_send in matches)
+        issues = ", ".join(first.issue for first, *_ in matches)
         raise SubscriberListError(f"{len(matches)} issues are called '{name}': {issues}")
-    return next(iter(exact or matches), None)
-
-
-def _load_past_sends(connection: sa.Connection) -> Sequence[PastSend]:
-    """Return the sends of all issues but the recalled ones, the newest first."""
-    names = ("id", "issue", "frozen_at", "total", "segment")
-    columns = [send.c[name] for name in names]
-    query = sa.select(send.c.parent_id, send.c.scheduled_at, send.c.recalled_at, *columns)
-    query = query.order_by(send.c.frozen_at.desc(), send.c.id.desc())
-    firsts, catch_ups = list[PastSend](), dict[int, list[PastSend]]()
-    for parent_id, scheduled_at, recalled_at, *values in connection.execute(query):
-        if not is_recalled(scheduled_at, recalled_at):
-            group = firsts if parent_id is None else catch_ups.setdefault(parent_id, [])
-            group.append(PastSend(*values))
-    return [
-        past_send._replace(
-            total=past_send.total + sum(part.total for part in catch_ups.get(past_send.id, ())),
-            catch_up_ids=tuple(part.id for part in catch_ups.get(past_send.id, ())),
-        )
-        for past_send in firsts
-    ]
+    for first, *catch_ups in exact or matches:
+        total = first.total + sum(part.total for part in catch_ups)
+        ids = tuple(part.id for part in catch_ups)
+        return PastSend(first.id, first.issue, first.frozen_at, total, first.segment, ids)
+    return None

@@ -6,19 +6,16 @@ What is not known must not count as "did not open": the negation would select ev
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from newsletter.config.tracking import TrackedAction
+from newsletter.config.tracking import TRACKED_ACTIONS
 from newsletter.db.schema import MAYBE_SENT_BATCH_STATES, batch, event, send
 from newsletter.errors import Problem
-from newsletter.subscribers.recalled_sends import is_recalled
 from newsletter.subscribers.segments.ast import Engagement
-from newsletter.subscribers.tracking_record import (
-    RequestedTracking,
-    load_tracking,
-)
+from newsletter.subscribers.sends_with_catch_ups import load_sends_with_catch_ups
+from newsletter.subscribers.tracking_record import RequestedTracking, load_tracking
 
 TrackingEvidence = Literal["on", "off", "ask", "part", "unknown"]
 
@@ -89,60 +86,41 @@ def load_known_sends(connection: sa.Connection, besides: str = "") -> tuple[Know
         batch.c.send_id == send.c.id, batch.c.state.in_(MAYBE_SENT_BATCH_STATES)
     )
     has_event = sa.exists().where(event.c.send_id == send.c.id)
-    query = (
-        sa.select(
-            send.c.id,
-            send.c.issue,
-            has_event,
-            has_event.where(event.c.type == "open"),
-            has_event.where(event.c.type == "click"),
-            send.c.parent_id,
-            send.c.scheduled_at,
-            send.c.recalled_at,
-        )
-        .where(was_started)
-        .order_by(send.c.frozen_at.desc(), send.c.id.desc())
+    query = sa.select(
+        send.c.id,
+        send.c.issue,
+        has_event,
+        has_event.where(event.c.type == "open"),
+        has_event.where(event.c.type == "click"),
     )
     requested = load_tracking(connection)
 
-    def evidence(issue: str, action: TrackedAction, *, was_reported: bool) -> TrackingEvidence:
-        return judge_tracking(
-            requested.get((issue, action), frozenset()), was_reported=was_reported
+    def judge_send(row: Sequence[Any]) -> KnownSend:
+        id_, issue, has_events, *has_reports = row
+        opens, clicks = (
+            judge_tracking(
+                requested.get((issue, action), frozenset()), was_reported=bool(has_report)
+            )
+            for action, has_report in zip(TRACKED_ACTIONS, has_reports, strict=False)
         )
+        return KnownSend(id_, issue, bool(has_events), opens, clicks)
 
-    found, catch_ups = list[KnownSend](), dict[int, list[KnownSend]]()
-    for row in connection.execute(query):
-        id_, issue, has_events, has_opens, has_clicks, parent_id, *times = row
-        if is_recalled(*times):
-            continue
-        known = KnownSend(
-            id_,
-            issue,
-            bool(has_events),
-            evidence(issue, "opens", was_reported=bool(has_opens)),
-            evidence(issue, "clicks", was_reported=bool(has_clicks)),
-        )
-        if parent_id is None:
-            found.append(known)
-        else:
-            catch_ups.setdefault(parent_id, []).append(known)
     return tuple(
-        _add_catch_ups(known, catch_ups.get(known.id, ()))
-        for known in found
-        if known.issue != besides
+        _join_parts([judge_send(row) for row in rows])
+        for rows in load_sends_with_catch_ups(connection, query.where(was_started))
+        if rows[0].issue != besides
     )
 
 
-def _add_catch_ups(known: KnownSend, catch_ups: Sequence[KnownSend]) -> KnownSend:
+def _join_parts(parts: Sequence[KnownSend]) -> KnownSend:
     """Return a send together with its catch-ups: what is known of only a part isn't known of it."""
-    family = (known, *catch_ups)
     return KnownSend(
-        known.id,
-        known.issue,
-        any(part.has_events for part in family),
-        _join_evidence([part.opens for part in family]),
-        _join_evidence([part.clicks for part in family]),
-        family if catch_ups else (),
+        parts[0].id,
+        parts[0].issue,
+        any(part.has_events for part in parts),
+        _join_evidence([part.opens for part in parts]),
+        _join_evidence([part.clicks for part in parts]),
+        tuple(parts) if len(parts) > 1 else (),
     )
 
 
