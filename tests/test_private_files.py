@@ -115,4 +115,4 @@ def test_no_other_module_sets_a_mode() -> None:
         and node.attr in {"mkstemp", "chmod", "fchmod", "umask", "O_CREAT", "NamedTemporaryFile"}
     }
     # The mark of a database has the mode of the database, and holds no reader.
-    assert found == {"private_files.py", "db/identity.py"}
+    assert found == {"private_files.py", "db/identity_mark.py"}

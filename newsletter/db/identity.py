@@ -11,29 +11,19 @@ since it was made. So each database notes where it is, once there and once outsi
   and is not recognized.
 """
 
-import fcntl
-import json
-import os
 import secrets
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.errors import database_error
+from newsletter.db.identity_mark import DatabaseMark, find_inode, save_mark
 from newsletter.db.schema import setting
+from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.db.transaction import begin_postgresql, begin_sqlite, is_read_only
-from newsletter.errors import DatabaseError, Location, display_path
-from newsletter.private_files import replace_privately
+from newsletter.errors import DatabaseError, Location
 
-MARK_SUFFIX = ".mark"
-# Linux's FS_IOC_GETVERSION, _IOR('v', 1, long): the generation of an inode.
-_GET_GENERATION = 0x80007601 | struct.calcsize("l") << 16
 _IDENTITY_KEY = "database_identity"
 _HIGH_WATER_KEY = "database_high_water"
 _OWNER_KEY = "newsletter_id"
@@ -47,24 +37,9 @@ IDENTITY_KEYS = (_IDENTITY_KEY, _HIGH_WATER_KEY, COPIED_KEY)
 IdentityState = Literal["missing", "same", "partial", "different"]
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseMark:
-    """What is noted outside the database.
-
-    Attributes:
-        identity: the same as in the database; random.
-        inode: of the database file.
-        high_water: the number of the last group of requests.
-    """
-
-    identity: str
-    inode: int
-    high_water: int
-
-
 def read_owner(connection: sa.Connection) -> str:
     """Return the id of the newsletter to which the database belongs; ``""`` if none is noted."""
-    return _read_setting(connection, _OWNER_KEY) or ""
+    return read_setting(connection, _OWNER_KEY) or ""
 
 
 def other_owner_error(owner: str, where: Location) -> DatabaseError:
@@ -135,16 +110,16 @@ def compare_identity(connection: sa.Connection, mark: DatabaseMark | None) -> Id
             ahead of the database.
         mark: from ``load_mark``.
     """
-    identity = _read_setting(connection, _IDENTITY_KEY)
+    identity = read_setting(connection, _IDENTITY_KEY)
     if identity is None:
         return "missing"
     if connection.dialect.name != "sqlite":
         return _compare_places(identity, _locate_tables(connection))
-    high_water = int(_read_setting(connection, _HIGH_WATER_KEY) or 0)
+    high_water = int(read_setting(connection, _HIGH_WATER_KEY) or 0)
     is_same = (
         mark is not None
         and mark.identity == identity
-        and mark.inode == _inode(connection.engine)
+        and mark.inode == find_inode(connection.engine)
         and mark.high_water <= high_water
     )
     return "same" if is_same else "different"
@@ -163,12 +138,12 @@ def mark_as_moved(connection: sa.Connection) -> None:
 
     The file may get the inode of the deleted one, beside which the mark was left.
     """
-    _write_setting(connection, _IDENTITY_KEY, "")
+    write_setting(connection, _IDENTITY_KEY, "")
 
 
 def has_identity(connection: sa.Connection) -> bool:
     """Return whether the database has an identity; one that was never sent from has none."""
-    return _read_setting(connection, _IDENTITY_KEY) is not None
+    return read_setting(connection, _IDENTITY_KEY) is not None
 
 
 def set_identity(connection: sa.Connection) -> None:
@@ -178,22 +153,14 @@ def set_identity(connection: sa.Connection) -> None:
         DatabaseError: the mark can't be written.
     """
     if connection.dialect.name != "sqlite":
-        _write_setting(connection, _IDENTITY_KEY, _locate_tables(connection))
+        write_setting(connection, _IDENTITY_KEY, _locate_tables(connection))
         return
-    high_water = int(_read_setting(connection, _HIGH_WATER_KEY) or 0)
-    mark = DatabaseMark(secrets.token_hex(8), _inode(connection.engine), high_water)
-    _write_setting(connection, _IDENTITY_KEY, mark.identity)
-    _write_setting(connection, _HIGH_WATER_KEY, str(high_water))
-    try:
-        # Before the commit, so that a process which waits for it finds both.
-        with _mark_lock(connection.engine):
-            _write_mark(connection.engine, mark)
-    except OSError as error:
-        raise database_error(
-            f"could not write the file: {(error.strerror or str(error)).lower()}",
-            Location(display_path(mark_path(_database_file(connection.engine)))),
-            "Check the folder and its permissions.",
-        ) from error
+    high_water = int(read_setting(connection, _HIGH_WATER_KEY) or 0)
+    mark = DatabaseMark(secrets.token_hex(8), find_inode(connection.engine), high_water)
+    write_setting(connection, _IDENTITY_KEY, mark.identity)
+    write_setting(connection, _HIGH_WATER_KEY, str(high_water))
+    # Before the commit, so that a process which waits for it finds both.
+    save_mark(connection.engine, mark)
 
 
 def advance_high_water(connection: sa.Connection) -> int | None:
@@ -211,67 +178,6 @@ def advance_high_water(connection: sa.Connection) -> int | None:
         .returning(setting.c.value)
     )
     return None if value is None else int(value)
-
-
-def save_high_water(engine: sa.Engine, high_water: int | None) -> None:
-    """Note the number beside the database, before the first byte of the requests is sent.
-
-    Several senders note theirs in any order, one at a time: a lower number over a higher one would
-    let an older copy of the file, put in its place, pass for it, and send the last groups again. A
-    number that is behind since a sender was killed before this is harmless: nothing was sent yet.
-    """
-    if high_water is None:
-        return
-    # On a full disk the send goes on: only the recognition of a later copy is less exact.
-    with suppress(OSError), _mark_lock(engine):
-        mark = read_mark(engine)
-        if mark is not None and high_water > mark.high_water:
-            _write_mark(engine, DatabaseMark(mark.identity, mark.inode, high_water))
-
-
-def read_mark(engine: sa.Engine) -> DatabaseMark | None:
-    """Return what is noted beside a SQLite database; ``None`` if there is nothing readable."""
-    try:
-        return load_mark(engine)
-    except DatabaseError:
-        return None
-
-
-def load_mark(engine: sa.Engine) -> DatabaseMark | None:
-    """Return what is noted beside a SQLite database; ``None`` if nothing is, or no mark.
-
-    A file that is empty or not a mark proves nothing about where the database is, as no file does.
-    Nor does a copy of a mark: whoever restores a whole folder restores it with the database.
-    One that can't be read may be a mark, and is an error: nothing may be concluded from it.
-
-    Raises:
-        DatabaseError: there is a file that can't be read.
-    """
-    if engine.dialect.name != "sqlite":
-        return None
-    path = mark_path(_database_file(engine))
-    try:
-        with path.open("rb") as file:
-            data = json.loads(file.read())
-            if data["mark_file"] != _identify_file(file.fileno()):
-                return None
-        return DatabaseMark(str(data["identity"]), int(data["inode"]), int(data["high_water"]))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise database_error(
-            f"could not read the file: {(error.strerror or str(error)).lower()}",
-            Location(display_path(path)),
-            "It belongs to the database: the user who runs newsletter must be able to read and "
-            "write it. Check its permissions and the disk, and run the same command again.",
-        ) from error
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return None
-
-
-def mark_path(database: Path) -> Path:
-    """Return the file beside a SQLite database in which its mark is noted."""
-    return database.with_name(database.name + MARK_SUFFIX)
 
 
 def _locate_tables(connection: sa.Connection) -> str:
@@ -300,67 +206,3 @@ def _compare_places(noted: str, present: str) -> IdentityState:
     if any(before != now for before, now in shared):
         return "different"
     return "same" if len(noted_parts) >= len(present_parts) else "partial"
-
-
-def _read_setting(connection: sa.Connection, key: str) -> str | None:
-    value: str | None = connection.scalar(sa.select(setting.c.value).where(setting.c.key == key))
-    return value
-
-
-def _write_setting(connection: sa.Connection, key: str, value: str) -> None:
-    connection.execute(insert_or_ignore(connection, setting).values(key=key, value=value))
-    connection.execute(sa.update(setting).where(setting.c.key == key).values(value=value))
-
-
-def _database_file(engine: sa.Engine) -> Path:
-    return Path(str(engine.url.database))
-
-
-def _inode(engine: sa.Engine) -> int:
-    return _database_file(engine).stat().st_ino
-
-
-def _identify_file(descriptor: int) -> str:
-    """Return the inode of an open file and, where the file system has it, its generation.
-
-    The inode of a deleted file is soon given to a new one, often to the next; then its generation
-    is another. Not for the database: closing a descriptor of it would drop SQLite's locks.
-    """
-    inode = os.fstat(descriptor).st_ino
-    try:
-        answer = fcntl.ioctl(descriptor, _GET_GENERATION, bytes(struct.calcsize("l")))
-    except OSError:
-        return str(inode)
-    return f"{inode}.{struct.unpack_from('I', answer)[0]}"
-
-
-@contextmanager
-def _mark_lock(engine: sa.Engine) -> Iterator[None]:
-    """Keep other processes and threads from writing the mark until the ``with`` block ends."""
-    folder = os.open(_database_file(engine).parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # until it is closed
-        yield
-    finally:
-        os.close(folder)
-
-
-def _write_mark(engine: sa.Engine, mark: DatabaseMark) -> None:
-    """Write the mark durably: an empty one, after a power cut, would make the database a copy.
-
-    If only its last change is lost, the number in it is lower than that in the database, which is
-    the same as if the requests had not been counted yet.
-    """
-    database = _database_file(engine)
-    with replace_privately(mark_path(database)) as file:
-        _copy_permissions(database, file.fileno())
-        content = asdict(mark) | {"mark_file": _identify_file(file.fileno())}
-        file.write(json.dumps(content).encode())
-
-
-def _copy_permissions(database: Path, handle: int) -> None:
-    """Let whoever may use the database use its mark too, as SQLite does with its own files."""
-    status = database.stat()
-    os.fchmod(handle, status.st_mode & 0o666)
-    if os.geteuid() == 0:
-        os.fchown(handle, status.st_uid, status.st_gid)

@@ -12,11 +12,9 @@ from newsletter.db.identity import (
     advance_high_water,
     compare_identity,
     mark_as_moved,
-    mark_path,
-    read_mark,
-    save_high_water,
     set_identity,
 )
+from newsletter.db.identity_mark import mark_path, read_mark, save_high_water
 
 ROUNDS = 40
 SENDERS = 8

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from newsletter.db.identity import advance_high_water, save_high_water
+from newsletter.db.identity import advance_high_water
+from newsletter.db.identity_mark import save_high_water
 from newsletter.db.schema import attempt, batch, send
 from newsletter.sending.delivery.claim import ClaimedBatch
 from newsletter.sending.delivery.compare_and_set import (

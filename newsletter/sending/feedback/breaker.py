@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from newsletter.config.models import Limits
-from newsletter.db.bulk import column_in, insert_or_ignore
+from newsletter.db.bulk import column_in
 from newsletter.db.schema import event, send, setting
+from newsletter.db.stored_settings import write_setting
 from newsletter.sending.ledger.record import stop_send_in_transaction
 
 # Fewer events prove nothing; more are not counted again with each new one.
@@ -44,8 +45,7 @@ def pause_harmful_sends(
     for send_id, issue in connection.execute(running).all():
         if reason := describe_harm(_count_first_events(connection, send_id), limits):
             stop_send_in_transaction(connection, send_id, "paused", reason)
-            row = {"key": f"{_KEY_PREFIX}{send_id}", "value": reason}
-            connection.execute(insert_or_ignore(connection, setting).values(row))
+            write_setting(connection, f"{_KEY_PREFIX}{send_id}", reason)
             paused.append(issue)
     return tuple(paused)
 

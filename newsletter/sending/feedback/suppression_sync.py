@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
-from newsletter.db.bulk import insert_or_ignore
-from newsletter.db.schema import setting
+from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.sending.providers.registry import get_facts
 from newsletter.sending.providers.suppressions import (
     ProviderSuppression,
@@ -75,7 +74,9 @@ def sync_suppressions(
     """
     now = lists.now()
     for found in lists.lists:
-        last_sync = _load_last_sync(engine, found.name)
+        with read_transaction(engine) as connection:
+            value = read_setting(connection, f"sync:{found.name}")
+        last_sync = datetime.datetime.fromisoformat(value) if value else None
         start = since or (last_sync - OVERLAP if last_sync else None)
         result = SuppressionSyncResult(found.name, found.label, start if found.has_dates else None)
         for entries in lists.iter_pages(found.name, start, now):
@@ -90,7 +91,8 @@ def sync_suppressions(
         # fetch it: keep the time of the last sync.
         is_gapless = since is None or (last_sync is not None and since <= last_sync)
         if is_gapless and not dry_run:
-            _save_last_sync(engine, found.name, now)
+            with engine.begin() as connection:
+                write_setting(connection, f"sync:{found.name}", now.isoformat())
         yield result
 
 
@@ -112,16 +114,3 @@ def _apply_entries(
         if dry_run:
             transaction.rollback()
     return applied
-
-
-def _load_last_sync(engine: sa.Engine, name: str) -> datetime.datetime | None:
-    with read_transaction(engine) as connection:
-        value = connection.scalar(sa.select(setting.c.value).where(setting.c.key == f"sync:{name}"))
-    return datetime.datetime.fromisoformat(value) if value else None
-
-
-def _save_last_sync(engine: sa.Engine, name: str, at: datetime.datetime) -> None:
-    key, value = f"sync:{name}", at.isoformat()
-    with engine.begin() as connection:
-        connection.execute(insert_or_ignore(connection, setting).values(key=key, value=value))
-        connection.execute(sa.update(setting).where(setting.c.key == key).values(value=value))

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
-from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.identity import (
     COPIED_KEY,
     HEARTBEAT_PREFIX,
     compare_identity,
-    load_mark,
     lock_identity,
     set_identity,
 )
+from newsletter.db.identity_mark import load_mark
 from newsletter.db.schema import (
     OPEN_BATCH_STATES,
     attempt,
@@ -32,6 +31,7 @@ from newsletter.db.schema import (
     setting,
     transactional_email,
 )
+from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.errors import Problem, SendRefusedError
 from newsletter.sending.providers.registry import get_facts
 
@@ -160,15 +160,14 @@ def _hold(connection: sa.Connection, now: datetime.datetime) -> CopiedDatabase:
         sa.delete(setting).where(setting.c.key.startswith(HEARTBEAT_PREFIX, autoescape=True))
     )
     as_of = copied.as_of.isoformat() if copied.as_of else None
-    values = {"key": COPIED_KEY, "value": json.dumps({"as_of": as_of})}
-    connection.execute(insert_or_ignore(connection, setting).values(values))
+    write_setting(connection, COPIED_KEY, json.dumps({"as_of": as_of}))
     held = _load_copy(connection)
     assert held is not None
     return held
 
 
 def _load_copy(connection: sa.Connection) -> CopiedDatabase | None:
-    value = connection.scalar(sa.select(setting.c.value).where(setting.c.key == COPIED_KEY))
+    value = read_setting(connection, COPIED_KEY)
     if value is None:
         return None
     as_of = json.loads(value)["as_of"]

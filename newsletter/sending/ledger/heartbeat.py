@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
-from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.identity import HEARTBEAT_PREFIX
 from newsletter.db.schema import setting
+from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.sending.ledger.record import Ledger
 
 Starter = Literal["serve", "due"]
@@ -49,16 +49,13 @@ def record_heartbeat(ledger: Ledger, starter: Starter) -> None:
     key = HEARTBEAT_PREFIX + starter
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
-        seen_at = _parse(connection.scalar(sa.select(setting.c.value).where(setting.c.key == key)))
+        seen_at = _parse(read_setting(connection, key))
     # One in the future is of a clock that was wrong.
     if seen_at and datetime.timedelta(0) <= now - seen_at < MIN_INTERVAL:
         return
-    row = {"key": key, "value": now.astimezone(datetime.UTC).isoformat(timespec="seconds")}
+    text = now.astimezone(datetime.UTC).isoformat(timespec="seconds")
     with ledger.engine.begin() as connection:
-        connection.execute(insert_or_ignore(connection, setting).values(row))
-        connection.execute(
-            sa.update(setting).where(setting.c.key == key).values(value=row["value"])
-        )
+        write_setting(connection, key, text)
 
 
 def load_heartbeats(ledger: Ledger) -> tuple[Heartbeat, ...]:

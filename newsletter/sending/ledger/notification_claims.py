@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_for_upsert
 from newsletter.db.schema import setting
+from newsletter.db.stored_settings import read_setting
 
 # Followed by the id of the send. The value is the kind of the last notification.
 _RUN_PREFIX = "notified.send."
@@ -37,8 +38,7 @@ def delete_notification_claims(connection: sa.Connection, send_id: int) -> None:
 
 def load_run_kind(connection: sa.Connection, send_id: int) -> str | None:
     """Return the kind of the last notification about the run of a send."""
-    key = f"{_RUN_PREFIX}{send_id}"
-    return connection.scalar(sa.select(setting.c.value).where(setting.c.key == key))
+    return read_setting(connection, f"{_RUN_PREFIX}{send_id}")
 
 
 def no_events_claimed(send_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:

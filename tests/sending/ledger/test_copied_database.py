@@ -14,7 +14,7 @@ from database_copies import Home
 from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import open_database, read_transaction
-from newsletter.db.identity import load_mark, mark_path
+from newsletter.db.identity_mark import load_mark, mark_path
 from newsletter.db.schema import attempt, batch, event, setting, transactional_email
 from newsletter.db.sqlite_copy import back_up
 from newsletter.errors import DatabaseError, SendRefusedError
