@@ -3,38 +3,26 @@
 One statement serves many rows, and the same statements serve both databases.
 """
 
-import base64
 import datetime
-import secrets
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 
 from newsletter.config.tracking import TRACKED_ACTIONS
-from newsletter.db.bulk import (
-    BulkStatement,
-    column_in,
-    insert_or_ignore,
-    insert_rows,
-    tune_for_bulk_writes,
-)
-from newsletter.db.schema import UtcDateTime, subscriber, subscriber_tag, suppression
-from newsletter.db.schema import journal as journal_table
-from newsletter.subscribers.attribute_types import AttributeValue
+from newsletter.db.bulk import BulkStatement, column_in, insert_or_ignore, tune_for_bulk_writes
+from newsletter.db.schema import subscriber, subscriber_tag
 from newsletter.subscribers.consent import journal
 from newsletter.subscribers.consent.erasure import find_erased, lock_list
-from newsletter.subscribers.consent.tracking_answers import (
-    answer_kind,
-    record_tracking_answers,
-    replay_answers,
-)
-from newsletter.subscribers.consent.transitions import (
-    SUPPRESSED_STATUSES,
-    StatusChange,
-    next_status,
+from newsletter.subscribers.consent.tracking_answers import record_tracking_answers
+from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
+from newsletter.subscribers.importing.insert_subscribers import (
+    SubscriberInserter,
+    encode_attributes,
+    find_suppressed,
+    to_driver_time,
 )
 from newsletter.subscribers.importing.merge import (
     ExistingSubscriber,
@@ -42,13 +30,6 @@ from newsletter.subscribers.importing.merge import (
     merge_duplicates,
 )
 from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
-
-_UTC_TIME_TYPE = UtcDateTime()
-_TOKEN_BYTES = 16
-_COLUMNS = (
-    "address", "address_key", "name", "status", "attributes", "token", "source", "joined_at",
-    "confirmed_at", "soft_bounces", "updated_at", "paused_until", "opens_consent", "clicks_consent",
-)  # fmt: skip
 
 
 class BulkWriteResult(NamedTuple):
@@ -101,8 +82,8 @@ class SubscriberBulkWriter:
         tune_for_bulk_writes(connection)
         self._source = source
         self._recorded_at = now
-        self._recorded_at_value = self._to_driver_time(now)
         self._consent = consent
+        self._inserter = SubscriberInserter(connection, source, now, consent)
         self._left_keys = set[str]() if left_keys is None else left_keys
         self._details_update = _build_update(
             connection.dialect, ("name", "attributes", "joined_at", "confirmed_at", "updated_at")
@@ -132,7 +113,7 @@ class SubscriberBulkWriter:
         updated = unchanged = 0
         updates = SubscriberUpdates([], [], [], [], [])
         existing = self._load_existing(first)
-        suppressed = self._find_suppressed(existing) if self._consent else {}
+        suppressed = find_suppressed(self._connection, existing) if self._consent else {}
         for key, row in existing.items():
             entry = first.pop(key)
             if self._check_and_mark_seen(row.id):
@@ -159,7 +140,7 @@ class SubscriberBulkWriter:
         self._apply_changes(updates)
         erased_keys = find_erased(self._connection, first.keys())
         erased = tuple(first.pop(key) for key in erased_keys)
-        new = self._insert(first, not_reactivated)
+        new = self._inserter.insert(first, not_reactivated)
         return BulkWriteResult(
             new,
             updated,
@@ -233,146 +214,18 @@ class SubscriberBulkWriter:
         self._seen_bits[byte] |= 1 << bit
         return seen
 
-    def _insert(
-        self, entries: Mapping[str, ParsedSubscriber], not_reactivated: Counter[str]
-    ) -> Counter[str]:
-        """Insert new subscribers; suppressed addresses are inserted with a suppressed status."""
-        if not entries:
-            return Counter()
-        last_id = self._connection.scalar(sa.select(sa.func.max(subscriber.c.id))) or 0
-        suppressed = self._find_suppressed(entries)
-        used_tokens = self._find_used_tokens(
-            entry.token for entry in entries.values() if entry.token
-        )
-        new: Counter[str] = Counter()
-        rows = []
-        for (key, entry), token in zip(
-            entries.items(), _generate_tokens(len(entries)), strict=True
-        ):
-            status = entry.status
-            if key in suppressed:
-                status = next_status(status, StatusChange("imported", suppressed[key]))
-            if status != entry.status and entry.status in {"active", "pending"}:
-                not_reactivated[status] += 1
-            else:
-                new[status] += 1
-            if entry.token and entry.token not in used_tokens:
-                used_tokens.add(entry.token)
-                token = entry.token  # noqa: PLW2901 - so that links in earlier emails keep working
-            rows.append(
-                (
-                    entry.address,
-                    key,
-                    entry.name,
-                    status,
-                    _encode_attributes(entry.attributes),
-                    token,
-                    entry.source or f"{self._source}:{entry.line}",
-                    self._to_driver_time(entry.joined_at)
-                    if entry.joined_at
-                    else self._recorded_at_value,
-                    self._to_driver_time(entry.confirmed_at),
-                    entry.soft_bounces,
-                    self._recorded_at_value,
-                    self._to_driver_time(entry.paused_until),
-                    entry.opens_consent,
-                    entry.clicks_consent,
-                )
-            )
-        insert_rows(self._connection, subscriber, _COLUMNS, rows)
-        # The list is locked, so all subscribers with a higher id are those just inserted.
-        if any(
-            entry.tags or entry.source or entry.journal or entry.tracking_answers
-            for entry in entries.values()
-        ):
-            self._insert_tags_and_journals(entries, last_id)
-        else:
-            origin = journal.ChangeOrigin(self._recorded_at, "import", wording=self._consent)
-            journal.append_import_entries(self._connection, last_id, origin)
-        return new
-
-    def _insert_tags_and_journals(
-        self, entries: Mapping[str, ParsedSubscriber], last_id: int
-    ) -> None:
-        """Insert tags and imported journals of the subscribers with an id above ``last_id``."""
-        columns = subscriber.c
-        inserted = sa.select(columns.id, columns.address_key, columns.status).where(
-            columns.id > last_id
-        )
-        tags: list[tuple[Any, ...]] = []
-        journal_rows: list[tuple[Any, ...]] = []
-        for id_, key, status in self._connection.execute(inserted):
-            entry = entries[key]
-            tags += [(id_, tag) for tag in entry.tags]
-            journal_rows += [
-                (id_, number, self._to_driver_time(journal_entry.at), *journal_entry[1:])
-                for number, journal_entry in enumerate(entry.journal, 1)
-            ]
-            if not entry.journal or status != entry.status:
-                source = f"{self._source}:{entry.line}"
-                journal_rows.append(
-                    (
-                        id_,
-                        len(entry.journal) + 1,
-                        self._recorded_at_value,
-                        "imported",
-                        status,
-                        "import",
-                        source,
-                        self._consent,
-                    )
-                )
-            journal_rows += self._answer_rows(id_, entry, status, journal_rows[-1][1] + 1)
-        insert_rows(self._connection, subscriber_tag, ("subscriber_id", "tag"), tags)
-        names = ("subscriber_id", "seq", *journal.JournalEntry._fields)
-        insert_rows(self._connection, journal_table, names, journal_rows)
-
-    def _answer_rows(
-        self, id_: int, entry: ParsedSubscriber, status: str, number: int
-    ) -> list[tuple[Any, ...]]:
-        """Return journal rows for the answers that the journal in the file doesn't have."""
-        in_file = replay_answers(journal_entry.change for journal_entry in entry.journal)
-        kinds = [
-            answer_kind(action, is_allowed=answer)
-            for action, answer in entry.tracking_answers.items()
-            if in_file.get(action) != answer
-        ]
-        source = f"{self._source}:{entry.line}"
-        return [
-            (id_, seq, self._recorded_at_value, kind, status, "import", source, self._consent)
-            for seq, kind in enumerate(kinds, number)
-        ]
-
-    def _find_suppressed(self, keys: Collection[str]) -> dict[str, str]:
-        query = sa.select(suppression.c.address_key, suppression.c.reason).where(
-            column_in(self._connection, suppression.c.address_key, keys)
-        )
-        return {
-            key: reason if reason in SUPPRESSED_STATUSES else "unsubscribed"
-            for key, reason in self._connection.execute(query)
-        }
-
-    def _find_used_tokens(self, tokens: Iterable[str]) -> set[str]:
-        """Return which of the tokens are in use already."""
-        candidates = list(tokens)
-        if not candidates:
-            return set()
-        query = sa.select(subscriber.c.token).where(
-            column_in(self._connection, subscriber.c.token, candidates)
-        )
-        return set(self._connection.scalars(query))
-
     def _apply_changes(self, updates: SubscriberUpdates) -> None:
+        now = self._to_driver_time(self._recorded_at)
         self._details_update.execute(
             self._connection,
             [
                 (
                     row.id,
                     row.name,
-                    _encode_attributes(row.attributes),
+                    encode_attributes(row.attributes),
                     row.joined_at,
                     row.confirmed_at,
-                    self._recorded_at_value,
+                    now,
                 )
                 for row in updates.details
             ],
@@ -382,43 +235,26 @@ class SubscriberBulkWriter:
             self._connection.execute(insert_or_ignore(self._connection, subscriber_tag), tags)
         self._status_update.execute(
             self._connection,
-            [(id_, status, self._recorded_at_value) for id_, status, _ in updates.status_changes],
+            [(id_, status, now) for id_, status, _ in updates.status_changes],
         )
         self._reactivation_update.execute(
             self._connection,
-            [(id_, "active", self._recorded_at_value, 0, None) for id_, _ in updates.resubscribed],
+            [(id_, "active", now, 0, None) for id_, _ in updates.resubscribed],
         )
+        changes = [
+            *((id_, "imported", status, line, "") for id_, status, line in updates.status_changes),
+            *(
+                (id_, "resubscribed", "active", line, self._consent)
+                for id_, line in updates.resubscribed
+            ),
+        ]
         self._journal_insert.execute(
             self._connection,
             [
-                (
-                    id_,
-                    self._recorded_at_value,
-                    "imported",
-                    status,
-                    "import",
-                    f"{self._source}:{line}",
-                    "",
-                )
-                for id_, status, line in updates.status_changes
-            ]
-            + [
-                (
-                    id_,
-                    self._recorded_at_value,
-                    "resubscribed",
-                    "active",
-                    "import",
-                    f"{self._source}:{line}",
-                    self._consent,
-                )
-                for id_, line in updates.resubscribed
+                (id_, now, change, status, "import", f"{self._source}:{line}", wording)
+                for id_, change, status, line, wording in changes
             ],
         )
-        self._apply_answers(updates)
-
-    def _apply_answers(self, updates: SubscriberUpdates) -> None:
-        """Record what the file states about consent to tracking of subscribers in the list."""
         for row, answers, line in updates.answers:
             origin = journal.ChangeOrigin(
                 self._recorded_at, "import", f"{self._source}:{line}", self._consent
@@ -426,8 +262,7 @@ class SubscriberBulkWriter:
             record_tracking_answers(self._connection, row.id, answers, origin)
 
     def _to_driver_time(self, time: datetime.datetime | None) -> Any:
-        """Return a time as the driver accepts it."""
-        return time and _UTC_TIME_TYPE.process_bind_param(time, self._connection.dialect)
+        return to_driver_time(self._connection, time)
 
 
 def _build_update(dialect: sa.Dialect, columns: tuple[str, ...]) -> BulkStatement:
@@ -437,16 +272,3 @@ def _build_update(dialect: sa.Dialect, columns: tuple[str, ...]) -> BulkStatemen
         dialect,
         ("row_id", *columns),
     )
-
-
-def _generate_tokens(count: int) -> list[str]:
-    """Return random URL-safe 128-bit tokens, like ``secrets.token_urlsafe(16)``, many at once."""
-    random = secrets.token_bytes(count * _TOKEN_BYTES)
-    return [
-        base64.urlsafe_b64encode(random[start : start + _TOKEN_BYTES]).rstrip(b"=").decode()
-        for start in range(0, len(random), _TOKEN_BYTES)
-    ]
-
-
-def _encode_attributes(attributes: Mapping[str, AttributeValue]) -> str:
-    return orjson.dumps(attributes).decode() if attributes else "{}"
