@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from newsletter.config import value_types
 from newsletter.config.base_model import StrictModel
@@ -15,16 +15,14 @@ from newsletter.config.public_site import (
     SignupSettings,
     SingleLineText,
 )
+from newsletter.config.theme import Theme
 from newsletter.config.tracking import TrackingMode, TrackingOptions, parse_tracking
 
 MultilineText = Annotated[str, AfterValidator(value_types.parse_lines)]
 EmailAddress = Annotated[str, AfterValidator(value_types.parse_sender_address)]
-HttpsUrl = Annotated[str, AfterValidator(value_types.parse_https_url)]
 UtmValue = Annotated[str, AfterValidator(value_types.parse_utm_value)]
-FontStack = Annotated[str, AfterValidator(value_types.parse_font_stack)]
 AttributeName = Annotated[str, AfterValidator(value_types.parse_attribute_name)]
 SegmentName = Annotated[str, AfterValidator(value_types.parse_segment_name)]
-HexColor = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#1f5f8b"])]
 
 
 class SenderSettings(StrictModel):
@@ -42,98 +40,6 @@ class SenderSettings(StrictModel):
         description="Address for replies; the From address if not set.",
         examples=["hello@harbournotes.example"],
     )
-
-
-class Palette(StrictModel):
-    """Colours as ``#rrggbb``; those that are not set keep their defaults."""
-
-    # Missing colours are filled in before validation, so the JSON Schema must not require them.
-    model_config = ConfigDict(json_schema_extra={"required": []})
-
-    ground: HexColor = Field(description="Background around the email.")
-    surface: HexColor = Field(description="Background of the email itself.")
-    text: HexColor = Field(description="Text.")
-    muted: HexColor = Field(description="Small print, captions, dates.")
-    accent: HexColor = Field(description="Links and the button.")
-    on_accent: HexColor = Field(description="Text on the button.")
-    hairline: HexColor = Field(description="Thin lines and borders.")
-    code_ground: HexColor = Field(description="Background of code.")
-
-
-LIGHT = Palette(
-    ground="#f4f2ee",
-    surface="#ffffff",
-    text="#1f2328",
-    muted="#5f6870",
-    accent="#1f5f8b",
-    on_accent="#ffffff",
-    hairline="#e3dfd8",
-    code_ground="#f6f4f0",
-)
-DARK = Palette(
-    ground="#101214",
-    surface="#17191c",
-    text="#e4e1dc",
-    muted="#9aa3ab",
-    accent="#7cb8e0",
-    on_accent="#0e1113",
-    hairline="#33383d",
-    code_ground="#1f2226",
-)
-
-
-def _fill_missing_colors(default_palette: Palette) -> BeforeValidator:
-    def complete(value: object) -> object:
-        return {**default_palette.model_dump(), **value} if isinstance(value, dict) else value
-
-    return BeforeValidator(complete)
-
-
-class Fonts(StrictModel):
-    """CSS font stacks of system fonts, so that nothing is loaded from a third party."""
-
-    heading: FontStack = Field(
-        default="Georgia, 'Iowan Old Style', 'Palatino Linotype', 'Times New Roman', serif",
-        description="Title and headings.",
-    )
-    body: FontStack = Field(
-        default="Georgia, 'Iowan Old Style', 'Palatino Linotype', 'Times New Roman', serif",
-        description="The article.",
-    )
-    small: FontStack = Field(
-        default="'Segoe UI', -apple-system, Roboto, 'Helvetica Neue', Arial, sans-serif",
-        description="Byline, captions, footer, button.",
-    )
-    code: FontStack = Field(
-        default="Consolas, ui-monospace, Menlo, 'DejaVu Sans Mono', 'Courier New', monospace",
-        description="Code.",
-    )
-
-
-class Theme(StrictModel):
-    """Design of the emails."""
-
-    template: str = Field(
-        default="issue",
-        pattern=r"^[a-z0-9][a-z0-9_-]*$",
-        description="The design: `issue` is `templates/issue.mjml` and its `issue.css` (or "
-        "`article.css`).",
-    )
-    light: Annotated[Palette, _fill_missing_colors(LIGHT)] = Field(
-        default=LIGHT, description="Colours in light mode."
-    )
-    dark: Annotated[Palette, _fill_missing_colors(DARK)] = Field(
-        default=DARK, description="Colours in dark mode."
-    )
-    fonts: Fonts = Field(default=Fonts(), description="CSS font stacks.")
-    width: int = Field(default=620, ge=480, le=800, description="Width of the column in pixels.")
-    radius: int = Field(default=4, ge=0, le=32, description="Corner radius in pixels.")
-    logo: HttpsUrl | None = Field(
-        default=None,
-        description="URL of the logo in the header; without one, the name is shown as text.",
-        examples=["https://harbournotes.example/logo.png"],
-    )
-    logo_width: int = Field(default=140, ge=1, le=800, description="Width of the logo in pixels.")
 
 
 class UtmSettings(StrictModel):

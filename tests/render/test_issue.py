@@ -12,13 +12,12 @@ import pytest
 import newsletter.render
 from newsletter.config.models import (
     Config,
-    Fonts,
     FooterLink,
     SenderSettings,
     SendGridSettings,
-    Theme,
     UtmSettings,
 )
+from newsletter.config.theme import Fonts, Theme
 from newsletter.errors import RenderError, TemplateError
 from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.issue import Author, CallToAction, FrontMatterImage, FurtherReadingCard, Issue

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml.html import HtmlElement
 
-from newsletter.config.models import LIGHT
+from newsletter.config.theme import LIGHT
 from newsletter.posts.html.highlight import _STYLE_BY_TOKEN_TYPE
 from newsletter.posts.html.markdown import render_markdown
 from newsletter.posts.html.sanitize import sanitize_html

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from newsletter.config.models import Config, Theme
+from newsletter.config.models import Config
+from newsletter.config.theme import Theme
 from newsletter.posts.issue import Issue
 from newsletter.posts.post import LocalImage
 from newsletter.render.article.build import Article, build_article
