@@ -30,20 +30,17 @@ def find_code_ranges(text: str, *, is_markdown: bool) -> Ranges:
 @lru_cache(maxsize=1)
 def find_code_blocks(text: str) -> Ranges:
     """Return the code blocks of Markdown, without code spans."""
-    return Ranges(_iter_code_blocks(text))
+    line_starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
+    return Ranges(
+        (line_starts[token.map[0]], line_starts[min(token.map[1], len(line_starts) - 1)])
+        for token in _build_block_parser().parse(text)
+        if token.type in {"fence", "code_block"} and token.map
+    )
 
 
 @lru_cache(maxsize=1)
 def _build_block_parser() -> MarkdownIt:
     return MarkdownIt("commonmark").disable("inline")
-
-
-def _iter_code_blocks(text: str) -> Iterator[tuple[int, int]]:
-    line_starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
-    for token in _build_block_parser().parse(text):
-        if token.type in {"fence", "code_block"} and token.map:
-            first, end = token.map
-            yield line_starts[first], line_starts[min(end, len(line_starts) - 1)]
 
 
 def _iter_code_spans(text: str, blocks: Ranges) -> Iterator[tuple[int, int]]:

@@ -83,18 +83,11 @@ def _get_callout_head(element: MarkupElement) -> tuple[str, str]:
     tag = element.tag
     names = [tag.get(key) for key in ("type", "kind", "variant", "level", "style", "status")]
     parts = [part for part in re.split(r"[-_]", tag.name) if part not in _CALLOUT_PARTS]
-    candidates = [*names, *tag.words[:1], tag.name, *parts]
-    kind = next(
-        (
-            CALLOUT_KIND_BY_NAME[name.lower()]
-            for name in candidates
-            if name.lower() in CALLOUT_KIND_BY_NAME
-        ),
-        "note",
-    )
-    words = [word for word in tag.words if word.lower() not in CALLOUT_KIND_BY_NAME]
-    prose = [word for word in words if " " in word or word[:1].isupper()]
-    return kind, tag.get("title", "heading", "header") or next(iter(prose), "")
+    candidates = [name.lower() for name in (*names, *tag.words[:1], tag.name, *parts)]
+    kinds = (CALLOUT_KIND_BY_NAME[name] for name in candidates if name in CALLOUT_KIND_BY_NAME)
+    words = (word for word in tag.words if word.lower() not in CALLOUT_KIND_BY_NAME)
+    prose = (word for word in words if " " in word or word[:1].isupper())
+    return next(kinds, "note"), tag.get("title", "heading", "header") or next(prose, "")
 
 
 def quote_lines(
@@ -151,20 +144,11 @@ def _translate_button(element: MarkupElement, page: MarkupPage) -> list[Edit] | 
     text = page.get_inner(element).strip() or tag.get("text", "label", "title", "name")
     if not url or not text:
         return None
-    if "\n" in page.get_inner(element):
+    if not element.closing or "\n" in page.get_inner(element):
         return page.replace_element(element, page.format_link(url, text), "a link")
-    return (
-        page.replace_element(element, page.format_link(url, text), "a link")
-        if not element.closing
-        else page.replace_tags(element, "[", f"]({quote_target(url)})", "a link")
-        if page.is_markdown
-        else page.replace_tags(element, f'<a href="{html.escape(url)}">', "</a>", "a link")
-    )
-
-
-def _remove_all(element: MarkupElement, page: MarkupPage) -> list[Edit] | None:
-    end = element.end
-    return [Edit(element.tag.start, end, "", page.explain(element))]
+    if page.is_markdown:
+        return page.replace_tags(element, "[", f"]({quote_target(url)})", "a link")
+    return page.replace_tags(element, f'<a href="{html.escape(url)}">', "</a>", "a link")
 
 
 def _names(names: str, handler: Handler) -> dict[str, Handler]:
@@ -191,7 +175,9 @@ HANDLERS: Mapping[str, Handler] = {
     **_names("details spoiler collapse expand accordion accordion-item toggle fold tab tabitem "
              "step accordionitem", _translate_details),
     **_names("button cta btn linkbutton", _translate_button),
-    **_names("comment", _remove_all),
+    "comment": lambda element, page: [
+        Edit(element.tag.start, element.end, "", page.explain(element))
+    ],
 }  # fmt: skip
 
 

@@ -68,8 +68,7 @@ def apply_edits(
     kept_elements = {
         edit.element
         for edit in ordered
-        if keep
-        and any(line in keep for line in range(get_line(edit.start), get_line(edit.end) + 1))
+        if any(get_line(edit.start) <= line <= get_line(edit.end) for line in keep)
     }
     parts: list[str] = []
     removed: list[RemovedLine] = []
@@ -123,8 +122,7 @@ class Ranges:
 
     def __contains__(self, offset: int) -> bool:
         """Whether a passage covers the character at ``offset``."""
-        index = bisect_right(self._starts, offset) - 1
-        return index >= 0 and offset < self._ends[index]
+        return self.get_range(offset) is not None
 
     def get_range(self, offset: int) -> tuple[int, int] | None:
         """Return the passage that covers ``offset``, if there is one."""

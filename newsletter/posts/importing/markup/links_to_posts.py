@@ -26,12 +26,12 @@ def remove_post_link(element: MarkupElement, page: MarkupPage) -> list[Edit]:
     if path.startswith("#"):
         return page.replace_element(element, path, "a link in the email")
     why = f"{f'{page.dialect} {tag.name}'.rstrip()}, a link to another post, now its text"
-    before = _match_link_start(text, tag.start)
-    if before:
+    if before := _match_link_start(text, tag.start):
         bracket = tag.start - len(before[0])
-        opening = _find_opening_bracket(text, bracket)
+        opening = _pair_brackets(text).get(bracket, -1)
+        is_near = opening >= 0 and bracket - opening <= _MAX_TEXT_LENGTH
         rest = _LINK_REST.match(text, tag.end, tag.end + _MAX_TEXT_LENGTH)
-        if rest and opening is not None and text[opening - 1 : opening] != "!":
+        if rest and is_near and text[opening - 1 : opening] != "!":
             return [
                 Edit(opening, opening + 1, "", group=opening),
                 Edit(bracket, rest.end(), "", why, group=opening),
@@ -87,11 +87,6 @@ def _index_references(text: str) -> Mapping[str, Sequence[re.Match[str]]]:
 
 def _match_link_start(text: str, offset: int) -> re.Match[str] | None:
     return _LINK_START.search(text[max(offset - _MAX_TEXT_LENGTH, 0) : offset])
-
-
-def _find_opening_bracket(text: str, end: int) -> int | None:
-    start = _pair_brackets(text).get(end)
-    return start if start is not None and end - start <= _MAX_TEXT_LENGTH else None
 
 
 @lru_cache(maxsize=1)

@@ -20,25 +20,6 @@ _VIDEO_ID = re.compile(r"[\w-]{6,20}")
 _WEB_URL = re.compile(r"(?:https?:)?//[^\s<>\"]+|/[^\s<>\"]*|[\w./-]+\.\w{2,4}")
 
 
-def _make_picture(page: MarkupPage, element: MarkupElement, src: str, **values: str) -> list[Edit]:
-    """Return the edit that makes a picture, with a caption if there is one."""
-    alt, caption, link = values.get("alt", ""), values.get("caption", ""), values.get("link", "")
-    tag = element.tag
-    if page.is_markdown and not caption:
-        safe_alt = re.sub(r"[\[\]]", r"\\\g<0>", " ".join(alt.split()))
-        picture = f"![{safe_alt}]({quote_target(src)})"
-        picture = f"[{picture}]({quote_target(link)})" if link else picture
-        return page.replace_element(element, picture, "a picture")
-    picture = f'<img src="{html.escape(src)}" alt="{html.escape(alt)}">'
-    picture = f'<a href="{html.escape(link)}">{picture}</a>' if link else picture
-    if caption:
-        caption = page.render_inline(caption)
-        picture = f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
-    return page.replace_element(
-        element, page.format_block(picture, tag.start, element.end), "a picture"
-    )
-
-
 def _make_embed(page: MarkupPage, element: MarkupElement, url: str, title: str = "") -> list[Edit]:
     """Return the edit that makes a video of an address, or a link if it is no video's."""
     if found := _YOUTUBE_URL.match(url):
@@ -70,7 +51,20 @@ def translate_picture(element: MarkupElement, page: MarkupPage) -> list[Edit] | 
     title = tag.get("title") if tag.name == "figure" else ""
     caption = f"**{title}** {caption}".strip() if title and page.is_markdown else caption or title
     alt = tag.get("alt") or ("" if caption else tag.get("title")) or prose
-    return _make_picture(page, element, src, alt=alt, caption=caption, link=tag.get("link"))
+    link = tag.get("link")
+    if page.is_markdown and not caption:
+        safe_alt = re.sub(r"[\[\]]", r"\\\g<0>", " ".join(alt.split()))
+        picture = f"![{safe_alt}]({quote_target(src)})"
+        picture = f"[{picture}]({quote_target(link)})" if link else picture
+        return page.replace_element(element, picture, "a picture")
+    picture = f'<img src="{html.escape(src)}" alt="{html.escape(alt)}">'
+    picture = f'<a href="{html.escape(link)}">{picture}</a>' if link else picture
+    if caption:
+        caption = page.render_inline(caption)
+        picture = f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
+    return page.replace_element(
+        element, page.format_block(picture, tag.start, element.end), "a picture"
+    )
 
 
 def translate_youtube(element: MarkupElement, page: MarkupPage) -> list[Edit] | None:

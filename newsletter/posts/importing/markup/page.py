@@ -14,6 +14,7 @@ from newsletter.posts.importing.markup.tags import MarkupElement, MarkupTag
 # A comment ends its HTML block on the same line (CommonMark 0.31, 4.6), so that the line below
 # is Markdown again although no blank line is in between.
 _BLOCK_END = "<!-- -->"
+_LINE_END = re.compile(r"\n")
 _NAME = re.compile(r"\w[\w./:-]*")
 _INLINE_PARSER = MarkdownIt("commonmark", {"xhtmlOut": False}).enable("strikethrough")
 limit_inline_rules(_INLINE_PARSER)
@@ -37,15 +38,15 @@ class MarkupPage:
 
     def is_alone(self, start: int, end: int) -> bool:
         """Whether nothing else is on the lines of a passage."""
-        return not (self._before(start).strip() or self._behind(end).strip())
+        return not (self.get_before(start).strip() or self.get_behind(end).strip())
 
     def starts_line(self, start: int) -> bool:
         """Whether only spaces are before an offset on its line."""
-        return not self._before(start).strip()
+        return not self.get_before(start).strip()
 
     def ends_line(self, end: int) -> bool:
         """Whether only spaces are behind an offset on its line."""
-        return not self._behind(end).strip()
+        return not self.get_behind(end).strip()
 
     def get_inner(self, element: MarkupElement) -> str:
         """Return what is between the two tags of an element."""
@@ -101,10 +102,7 @@ class MarkupPage:
     def is_blank_below(self, end: int) -> bool:
         """Whether the line below an offset is blank, or there is none."""
         line_end = self.text.find("\n", end)
-        if line_end < 0:
-            return True
-        next_end = self.text.find("\n", line_end + 1)
-        return not self.text[line_end + 1 : next_end if next_end >= 0 else None].strip()
+        return line_end < 0 or self.ends_line(line_end + 1)
 
     def render_inline(self, text: str) -> str:
         """Return running text as HTML on one line; HTML in it stays."""
@@ -121,23 +119,16 @@ class MarkupPage:
 
     def iter_line_starts(self, start: int, end: int) -> list[int]:
         """Return the offsets of the lines that begin in a passage."""
-        return _find_line_starts(self.text, start, end)
+        return [found.end() for found in _LINE_END.finditer(self.text, start, end)]
 
-    def _before(self, start: int) -> str:
+    def get_before(self, start: int) -> str:
+        """Return the text before an offset on its line."""
         return self.text[self.text.rfind("\n", 0, start) + 1 : start]
 
-    def _behind(self, end: int) -> str:
+    def get_behind(self, end: int) -> str:
+        """Return the text behind an offset on its line."""
         line_end = self.text.find("\n", end)
         return self.text[end : line_end if line_end >= 0 else None]
-
-
-def _find_line_starts(text: str, start: int, end: int) -> list[int]:
-    starts = []
-    position = text.find("\n", start, end)
-    while position >= 0:
-        starts.append(position + 1)
-        position = text.find("\n", position + 1, end)
-    return starts
 
 
 def quote_url(url: str) -> str:

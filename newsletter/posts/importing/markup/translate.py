@@ -87,7 +87,16 @@ def translate_markup(
         keep: lines (1-based) that stay as they are.
     """
     removed: list[RemovedLine] = []
-    passes = [*_build_mdx_passes(body, path), *_PASSES] if is_markdown else list(_PASSES)
+    passes = _PASSES
+    if is_markdown:
+        mdx = is_mdx(body, PurePath(path).suffix.lower())
+        paths = find_imported_paths(body) if mdx else {}
+        passes = (
+            *((_Pass("port", "MDX", remove_modules),) if mdx else ()),
+            _Pass("<", "component", lambda page: translate_components(page, paths, mdx=mdx)),
+            *((_Pass("{", "MDX", translate_expressions),) if mdx else ()),
+            *_PASSES,
+        )
     for step in passes:
         if step.trigger not in body or (step.markdown_only and not is_markdown):
             continue
@@ -100,16 +109,3 @@ def translate_markup(
         body = edited.text
         removed += edited.removed
     return EditedText(body, tuple(sorted(removed, key=lambda entry: entry.line)))
-
-
-def _build_mdx_passes(body: str, path: str) -> list[_Pass]:
-    mdx = is_mdx(body, PurePath(path).suffix.lower())
-    paths = find_imported_paths(body) if mdx else {}
-    components = _Pass("<", "component", lambda page: translate_components(page, paths, mdx=mdx))
-    if not mdx:
-        return [components]
-    return [
-        _Pass("port", "MDX", remove_modules),
-        components,
-        _Pass("{", "MDX", translate_expressions),
-    ]

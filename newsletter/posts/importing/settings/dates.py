@@ -76,16 +76,14 @@ def parse_foreign_date(value: object) -> datetime.date | datetime.datetime | Non
     Args:
         value: text, a number (YYYYMMDD or Unix time, in seconds or milliseconds) or a date.
     """
-    if isinstance(value, datetime.date):
-        return value
-    if isinstance(value, bool):
-        return None
     try:
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             return _parse_number(value)
-        return _parse_text(value) if isinstance(value, str) else None
+        if isinstance(value, str):
+            return _parse_text(value)
     except (ValueError, OverflowError, OSError):  # 2026-13-45
         return None
+    return value if isinstance(value, datetime.date) else None
 
 
 def _parse_number(value: float) -> datetime.date | datetime.datetime | None:
@@ -110,25 +108,20 @@ def _parse_text(text: str) -> datetime.date | datetime.datetime | None:
     day = _parse_day(f"{text[: time_match.start()]} {text[zone_match.end() :]}")
     if day is None:
         return None
-    return datetime.datetime.combine(day, _parse_time(time_match), _parse_zone(zone_match))
-
-
-def _parse_time(found: re.Match[str]) -> datetime.time:
-    hour = int(found["hour"])
-    if found["half"]:
+    hour = int(time_match["hour"])
+    if time_match["half"]:
         if not 1 <= hour <= _HALF_DAY:
             raise ValueError("not an hour of a half day")
-        hour = hour % _HALF_DAY + (_HALF_DAY if found["half"].lower() == "p" else 0)
-    return datetime.time(hour, int(found["minute"]), int(found["second"] or 0))
-
-
-def _parse_zone(found: re.Match[str]) -> datetime.timezone | None:
-    if found["sign"]:
-        offset = datetime.timedelta(hours=int(found["hours"]), minutes=int(found["minutes"] or 0))
-        return datetime.timezone(offset if found["sign"] == "+" else -offset)
-    if found["name"] in _ZONES:
-        return datetime.timezone(datetime.timedelta(hours=_ZONES[found["name"]]))
-    return None
+        hour = hour % _HALF_DAY + (_HALF_DAY if time_match["half"].lower() == "p" else 0)
+    time = datetime.time(hour, int(time_match["minute"]), int(time_match["second"] or 0))
+    zone = None
+    if zone_match["sign"]:
+        hours, minutes = int(zone_match["hours"]), int(zone_match["minutes"] or 0)
+        offset = datetime.timedelta(hours=hours, minutes=minutes)
+        zone = datetime.timezone(offset if zone_match["sign"] == "+" else -offset)
+    elif zone_match["name"] in _ZONES:
+        zone = datetime.timezone(datetime.timedelta(hours=_ZONES[zone_match["name"]]))
+    return datetime.datetime.combine(day, time, zone)
 
 
 def _parse_day(text: str) -> datetime.date | None:
@@ -138,19 +131,10 @@ def _parse_day(text: str) -> datetime.date | None:
     if found := _COMPACT.fullmatch(text) or _CJK.match(text):
         return datetime.date(int(found[1]), int(found[2]), int(found[3]))
     if found := _DAY_FIRST.fullmatch(text):
-        return _choose_day_and_month(int(found[1]), int(found[3]), int(found[4]), found[2])
-    return _parse_words(text)
-
-
-def _choose_day_and_month(
-    first: int, second: int, year: int, separator: str
-) -> datetime.date | None:
-    if separator == "." or first > _MONTH_COUNT or first == second:
-        return datetime.date(year, second, first)
-    return datetime.date(year, first, second) if second > _MONTH_COUNT else None
-
-
-def _parse_words(text: str) -> datetime.date | None:
+        first, second, year = int(found[1]), int(found[3]), int(found[4])
+        if found[2] == "." or first > _MONTH_COUNT or first == second:
+            return datetime.date(year, second, first)
+        return datetime.date(year, first, second) if second > _MONTH_COUNT else None
     years, days = _YEAR.findall(text), _DAY.findall(text)
     without_numbers = _DAY.sub(" ", _YEAR.sub(" ", text))
     words = [word.casefold() for word in _WORD.findall(without_numbers)]

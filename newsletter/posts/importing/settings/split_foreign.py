@@ -65,7 +65,11 @@ def split_foreign_front_matter(text: str, path: str) -> ForeignPost:
     if late := _LATE_FENCE.match(text):
         # Below the fence, the empty lines are harmless, and all lines keep their numbers.
         text = f"{late['yaml'] or late['toml']}\n{late['blank']}{text[late.end() :]}"
-    if _begins_with_break(text):
+    first, *rest = text.split("\n")
+    content = (line for line in rest if line.strip() and not line.lstrip().startswith("#"))
+    line = next(content, "").rstrip()
+    if first.rstrip() == "---" and line not in {"---", "..."} and not _SETTING.match(line):
+        # The first line is a thematic break: no setting follows it.
         return ForeignPost(FrontMatter(body=text), "")
     return _split_unfenced(text, path) or _split_fenced(text, path)
 
@@ -80,16 +84,6 @@ def _split_fenced(text: str, path: str) -> ForeignPost:
     is_yaml = front_matter.format == "yaml"
     lines = text.split("\n")[1 : front_matter.body_line - 2] if is_yaml else []
     return ForeignPost(front_matter, "\n".join(lines), notes)
-
-
-def _begins_with_break(text: str) -> bool:
-    """Return whether the first line is a thematic break: no setting follows it."""
-    first, *rest = text.split("\n")
-    if first.rstrip() != "---":
-        return False
-    content = (line for line in rest if line.strip() and not line.lstrip().startswith("#"))
-    line = next(content, "").rstrip()
-    return line not in {"---", "..."} and not _SETTING.match(line)
 
 
 def _split_unfenced(text: str, path: str) -> ForeignPost | None:
@@ -156,7 +150,10 @@ def _mend_line(
         found = _MENDABLE_LINE.fullmatch(lines[index]) if index < len(lines) else None
         if not found or _BLOCK_SCALAR.match(found["value"]):
             continue
-        value = _strip_quotes(found["value"])
+        value = found["value"]
+        quote, inner = value[0], value[1:-1]
+        if len(value) > 1 and quote in "\"'" and value[-1] == quote and inner.count(quote) <= 1:
+            value = inner  # in quotes as a whole: 'Boat's back'
         quoted = value.replace("'", "''")
         line = f"{found['start']}'{quoted}'"
         next_invalid_line = _find_invalid_line([*lines[:index], line, *lines[index + 1 :]], path)
@@ -174,10 +171,3 @@ def _find_invalid_line(lines: list[str], path: str) -> int | None:
         where = error.problems[0].where
         return where.line if where else None
     return None
-
-
-def _strip_quotes(value: str) -> str:
-    """Return a value without the quotes around all of it: ``'Boat's back'``."""
-    quote = value[0]
-    is_quoted = len(value) > 1 and quote in "\"'" and value.endswith(quote)
-    return value[1:-1] if is_quoted and value[1:-1].count(quote) < 2 else value  # noqa: PLR2004

@@ -128,7 +128,11 @@ def translate_front_matter(
             _take_setting(translation, dialect)
     stated = {key: value for key, value in translation.settings.items() if value is not None}
     fields = FrontMatterFields.model_validate(stated)  # each of them was found to be valid
-    settings = {key: translation.settings[key] for key in _order(translation)}
+    settings = {  # in the order of the source, then those taken from other keys
+        key: translation.settings[key]
+        for key in (*source, *translation.settings)
+        if key in translation.settings
+    }
     if extra := _collect_extra(translation, front_matter):
         settings["extra"] = extra
     return TranslatedFrontMatter(
@@ -137,20 +141,25 @@ def translate_front_matter(
 
 
 def _take_setting(translation: _Translation, dialect: Dialect) -> None:
-    setting = dialect.setting
-    for candidate in _iter_candidates(translation.source, dialect):
+    setting, source = dialect.setting, translation.source
+    has_summary = any(
+        isinstance(text := source.get(key), str) and text.strip() for key in SUMMARY_SETTINGS
+    )
+    for candidate in _iter_candidates(source, dialect):
+        value = candidate.value
         is_own = not candidate.table and candidate.key == setting
-        if candidate.value in (None, "", [], {}):
+        if value in (None, "", [], {}):
             if is_own:  # an empty setting of ours, to be filled in
                 translation.settings[setting] = None
                 translation.taken.add(("", setting))
             continue
-        if not is_own and _has_summary(translation, setting):
+        if setting == "description" and has_summary and not is_own:
             return
-        reading = _read(dialect, candidate, is_own=is_own)
+        reading = _read(dialect, value, is_own=is_own)
         if reading is None or not _is_usable(translation, setting, reading.value):
-            if is_own or (setting in {"date", "hero"} and _is_worth_a_note(candidate)):
-                shown = reading.value if reading else candidate.value
+            says_nothing = isinstance(value, bool) or squash_key(candidate.key) in PATH_KEYS
+            if is_own or (setting in {"date", "hero"} and not says_nothing):
+                shown = reading.value if reading else value
                 is_missing_image = setting == "hero" and reading is not None
                 note = note_unreadable(candidate.name, shown, is_missing_image=is_missing_image)
                 translation.add_note(note, candidate)
@@ -159,25 +168,13 @@ def _take_setting(translation: _Translation, dialect: Dialect) -> None:
         if reading.is_complete:
             translation.taken.add((candidate.table, candidate.key))
             translation.taken |= {(candidate.table, key) for key in candidate.text_keys}
-        if not is_own or _is_rewritten(candidate.value, reading.value):
-            is_quoted = is_own and not isinstance(candidate.value, Mapping)
-            origin = f"'{clip_value(candidate.value)}'" if is_quoted else candidate.name
+        is_as_written = reading.value in (decode_entities(value), " ".join(str(value).split()))
+        if not is_own or not is_as_written:
+            is_quoted = is_own and not isinstance(value, Mapping)
+            origin = f"'{clip_value(value)}'" if is_quoted else candidate.name
             note = note_taken(setting, reading.value, origin, is_complete=reading.is_complete)
             translation.add_note(note, candidate)
         return
-
-
-def _is_worth_a_note(candidate: _Candidate) -> bool:
-    is_path = squash_key(candidate.key) in PATH_KEYS
-    return not is_path and not isinstance(candidate.value, bool)
-
-
-def _has_summary(translation: _Translation, setting: str) -> bool:
-    """Return whether a description from another key isn't needed."""
-    return setting == "description" and any(
-        isinstance(text := translation.source.get(key), str) and text.strip()
-        for key in SUMMARY_SETTINGS
-    )
 
 
 def _iter_candidates(source: Mapping[str, Any], dialect: Dialect) -> Iterator[_Candidate]:
@@ -191,30 +188,30 @@ def _iter_candidates(source: Mapping[str, Any], dialect: Dialect) -> Iterator[_C
         by_name = {squash_key(key): key for key in settings}
         for name in dialect.keys:
             key = by_name.get(name)
-            if key is not None and (table or key != dialect.setting):
-                candidate = _Candidate(table, key, settings[key])
-                is_image = dialect.setting == "hero" and isinstance(settings[key], str)
-                yield _add_image_texts(candidate, name, settings) if is_image else candidate
+            if key is None or (not table and key == dialect.setting):
+                continue
+            candidate = _Candidate(table, key, settings[key])
+            if dialect.setting == "hero" and isinstance(settings[key], str):
+                candidate = _add_image_texts(candidate, name, settings)
+            yield candidate
 
 
 def _add_image_texts(candidate: _Candidate, name: str, settings: Mapping[Any, Any]) -> _Candidate:
     """Add ``image_alt`` and ``image_caption`` beside a key ``image`` to its value."""
-    text_keys = {
+    keys = {
         squash_key(key).removeprefix(name).removesuffix("text"): key
         for key, text in settings.items()
         if squash_key(key).startswith(name) and isinstance(text, str)
     }
-    image: dict[str, Any] = {"src": candidate.value}
-    image |= {text: settings[text_keys[text]] for text in ("alt", "caption") if text in text_keys}
-    if len(image) == 1 or not candidate.value.strip():
+    text_keys = {text: keys[text] for text in ("alt", "caption") if text in keys}
+    if not text_keys or not candidate.value.strip():
         return candidate
-    return candidate._replace(
-        value=image, text_keys=tuple(text_keys[text] for text in image if text != "src")
-    )
+    image: dict[str, Any] = {"src": candidate.value}
+    image |= {text: settings[key] for text, key in text_keys.items()}
+    return candidate._replace(value=image, text_keys=tuple(text_keys.values()))
 
 
-def _read(dialect: Dialect, candidate: _Candidate, *, is_own: bool) -> Reading | None:
-    value = candidate.value
+def _read(dialect: Dialect, value: Any, *, is_own: bool) -> Reading | None:
     if dialect.setting in _TEXT_SETTINGS:
         value = decode_entities(value)
     if is_own and dialect.setting == "slug":
@@ -257,50 +254,29 @@ def _keep_own_setting(
         translation.add_note(note_unreadable(key, value), _Candidate("", key, value))
 
 
-def _order(translation: _Translation) -> list[str]:
-    """Return our settings in the order of the source, then those taken from other keys."""
-    own = [key for key in translation.source if key in translation.settings]
-    return list(dict.fromkeys([*own, *translation.settings]))
-
-
 def _collect_extra(translation: _Translation, front_matter: FrontMatter) -> dict[Any, Any]:
     """Return what wasn't taken, as it was, and note it."""
     source, taken = translation.source, translation.taken
     extra: dict[Any, Any] = {}
+    remaining = [(key, value) for key, value in source.items() if ("", key) not in taken]
     own_extra = source.get("extra")
     if isinstance(own_extra, Mapping):
         extra = {key: value for key, value in own_extra.items() if ("extra", key) not in taken}
-    remaining = [
-        (key, value)
-        for key, value in source.items()
-        if ("", key) not in taken and not (key == "extra" and isinstance(own_extra, Mapping | None))
-    ]
+    if isinstance(own_extra, Mapping | None):
+        remaining = [(key, value) for key, value in remaining if key != "extra"]
     names: list[str] = []
-    for key, value in [
-        *remaining,
-        *((entry.key, entry.value) for entry in front_matter.repeated),
-    ]:
+    for key, value in (*remaining, *((entry.key, entry.value) for entry in front_matter.repeated)):
         kept_value = value
         if isinstance(value, Mapping) and any(table == key for table, _ in taken):
             kept_value = {inner: value[inner] for inner in value if (key, inner) not in taken}
             if not kept_value:
                 continue
-        extra[_choose_unused_key(key, extra)] = kept_value
+        unused_key, number = key, 1
+        while unused_key in extra:
+            number += 1
+            unused_key = f"{key}_{number}"
+        extra[unused_key] = kept_value
         names.append(str(key))
     if others := [name for name in names if name not in translation.noted_keys]:
         translation.notes.append(SettingNote("extra", f"{list_keys(others)} (kept, not used)"))
     return extra
-
-
-def _choose_unused_key(key: Any, extra: Mapping[Any, Any]) -> Any:
-    number = 1
-    name = key
-    while name in extra:
-        number += 1
-        name = f"{key}_{number}"
-    return name
-
-
-def _is_rewritten(before: Any, after: Any) -> bool:
-    """Return whether a value was read differently from how it is written."""
-    return bool(decode_entities(before) != after) and " ".join(str(before).split()) != after

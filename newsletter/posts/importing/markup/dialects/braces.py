@@ -47,11 +47,10 @@ def translate_variables(page: MarkupPage) -> Iterator[Edit]:
             continue
         end = _find_end(text, start)
         if end is None:
-            yield _make_literal(page, start, start + 2, start + 40)
+            yield _make_literal(page, start, start + 40)
             start = text.find("{{", start + 2)
             continue
-        expression = text[start:end]
-        if not is_merge_tag(expression):
+        if not is_merge_tag(text[start:end]):
             yield from _translate_variable(page, start, end)
         start = text.find("{{", end)
 
@@ -95,19 +94,19 @@ def _translate_variable(page: MarkupPage, start: int, end: int) -> Iterator[Edit
         elif name in HANDLERS:
             yield from translate_element(MarkupElement(tag), page)
         else:
-            yield _make_literal(page, start, start + 2, end)
+            yield _make_literal(page, start, end)
     elif is_in_link_target(page.text, start) or (
         page.is_markdown and is_in_definition(page.text, start)
     ):
         tag = MarkupTag(start, end, "", "single", words=(inside,))
         yield from remove_post_link(MarkupElement(tag), page)
     else:
-        yield _make_literal(page, start, start + 2, end)
+        yield _make_literal(page, start, end)
 
 
-def _make_literal(page: MarkupPage, start: int, braces_end: int, end: int) -> Edit:
+def _make_literal(page: MarkupPage, start: int, end: int) -> Edit:
     quoted = " ".join(page.text[start:end].split())
-    return Edit(start, braces_end, format_literal_braces("{{", page), LITERAL_REASON, quoted)
+    return Edit(start, start + 2, format_literal_braces("{{", page), LITERAL_REASON, quoted)
 
 
 def format_literal_braces(braces: str, page: MarkupPage) -> str:

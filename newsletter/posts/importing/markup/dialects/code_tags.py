@@ -18,14 +18,38 @@ _TAG = re.compile(
     re.VERBOSE,
 )
 _LANGUAGE = re.compile(r"(?:lang(?:uage)?\s*=\s*)?[\"']?(?P<language>[A-Za-z][\w+#-]{0,20})[\"']?")
+_NAMED_LANGUAGE = re.compile(r"\blang(?:uage)?\s*[=:]\s*[\"']?([A-Za-z][\w+#-]{0,20})")
+_NAMES_WITH_LANGUAGE = frozenset(
+    "highlight codeblock code_block prism syntax code sourcecode cc".split()
+)
 _TICKS = re.compile(r"`+|~+")
-_FAMILIES = ("liquid", "hugo", "wordpress")
+# Group of _TAG -> what its tags are called.
+_FAMILIES = {
+    "liquid": "template tag",
+    "hugo": "Hugo shortcode",
+    "wordpress": "WordPress shortcode",
+}
 
 
 def translate_code_tags(page: MarkupPage) -> Iterator[Edit]:
     """Yield the edits for all code between tags."""
     for opening, closing, family in _iter_pairs(page):
-        yield from _translate_pair(page, opening, closing, family)
+        why = f"{_FAMILIES[family]} {opening[family]}, now code"
+        start, end, group = opening.end(), closing.start(), opening.start()
+        code = page.text[start:end]
+        is_own_line = page.is_alone(*opening.span()) and page.is_alone(*closing.span())
+        if page.is_markdown and is_own_line:
+            longest = max((len(run[0]) for run in _TICKS.finditer(code)), default=0)
+            fence = "`" * max(3, longest + 1)
+            language = _get_language(opening[family], opening[f"{family}_arguments"] or "")
+            yield Edit(*opening.span(), f"{fence}{language}", why, group=group)
+            yield Edit(*closing.span(), fence, why, group=group)
+        elif page.is_markdown and "\n" not in code and "`" not in code and code.strip():
+            yield Edit(*opening.span(), "`", why, group=group)
+            yield Edit(*closing.span(), "`", why, group=group)
+        else:
+            block = f"<pre><code>{html.escape(code, quote=False)}</code></pre>"
+            yield Edit(group, closing.end(), block, why, f"{opening[0]} {closing[0]}")
 
 
 def find_code_tag_ranges(page: MarkupPage) -> Ranges:
@@ -50,50 +74,10 @@ def _iter_pairs(page: MarkupPage) -> Iterator[tuple[re.Match[str], re.Match[str]
             opening = found  # the one before was never closed
 
 
-def _translate_pair(
-    page: MarkupPage, opening: re.Match[str], closing: re.Match[str], family: str
-) -> Iterator[Edit]:
-    name = opening[family]
-    dialects = {
-        "liquid": "template tag",
-        "hugo": "Hugo shortcode",
-        "wordpress": "WordPress shortcode",
-    }
-    why = f"{dialects[family]} {name}, now code"
-    start, end, group = opening.end(), closing.start(), opening.start()
-    code = page.text[start:end]
-    is_own_line = page.is_alone(*opening.span()) and page.is_alone(*closing.span())
-    if page.is_markdown and is_own_line:
-        longest = max((len(run[0]) for run in _TICKS.finditer(code)), default=0)
-        fence = "`" * max(3, longest + 1)
-        language = _get_language(name, opening[f"{family}_arguments"] or "")
-        yield Edit(*opening.span(), f"{fence}{language}", why, group=group)
-        yield Edit(*closing.span(), fence, why, group=group)
-    elif page.is_markdown and "\n" not in code and "`" not in code and code.strip():
-        yield Edit(*opening.span(), "`", why, group=group)
-        yield Edit(*closing.span(), "`", why, group=group)
-    else:
-        escaped = html.escape(code, quote=False)
-        markup = f"{opening[0]} {closing[0]}"
-        yield Edit(
-            *(opening.start(), closing.end()), f"<pre><code>{escaped}</code></pre>", why, markup
-        )
-
-
 def _get_language(name: str, arguments: str) -> str:
-    if name not in {
-        "highlight",
-        "codeblock",
-        "code_block",
-        "prism",
-        "syntax",
-        "code",
-        "sourcecode",
-        "cc",
-    }:
+    if name not in _NAMES_WITH_LANGUAGE:
         return "" if name == "plain" else name
-    found = _LANGUAGE.match(arguments.strip())
-    named = re.search(r"\blang(?:uage)?\s*[=:]\s*[\"']?([A-Za-z][\w+#-]{0,20})", arguments)
-    if named:
+    if named := _NAMED_LANGUAGE.search(arguments):
         return named[1]
+    found = _LANGUAGE.match(arguments.strip())
     return found["language"] if found and found["language"] != "linenos" else ""

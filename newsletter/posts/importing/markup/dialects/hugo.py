@@ -1,5 +1,6 @@
 """Hugo's shortcodes: ``{{< youtube id >}}``, ``{{% notice %}}``."""
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -11,8 +12,8 @@ from newsletter.posts.importing.markup.links_to_posts import remove_post_link
 from newsletter.posts.importing.markup.page import MarkupPage
 from newsletter.posts.importing.markup.tags import MarkupTag, TagForm, pair_tags, parse_arguments
 
-DIALECT = "Hugo shortcode"
-_DELIMITERS = (("{{<", ">}}", "<>"), ("{{%", "%}}", "%%"))
+_SHOWN_REASON = "Hugo shortcode, now text as the author shows it"
+_DELIMITERS = (("{{<", ">}}", ("<", ">")), ("{{%", "%}}", ("%", "%")))
 _IN_CODE = re.compile(
     r"\{\{(?P<mark>[<%])(?:/\*(?P<escaped>[^{}\n]{1,400}?)\*/[>%]\}\}|[^{}\n]{0,400}[>%]\}\})"
 )
@@ -21,8 +22,18 @@ _KEPT_INSIDE = frozenset({"rawhtml", "raw-html", "raw", "unsafe", "html", "markd
 
 def translate_hugo(page: MarkupPage) -> list[Edit]:
     """Return the edits for all shortcodes of a post."""
-    edits = [*_iter_escaped(page), *_iter_escaped_in_code(page)]
-    tags = list(_iter_tags(page))
+    edits = list(_iter_escaped_in_code(page))
+    tags: list[MarkupTag] = []
+    for opening, closing, (first, last) in _DELIMITERS:
+        for start, end, inside in iter_delimited(page.text, opening, closing, page.protected):
+            content = inside.strip()
+            if not content.startswith("/*"):
+                tags.append(_make_tag(start, end, content))
+            elif content.endswith("*/"):  # by which an author shows a shortcode
+                marks = (first, last) if page.is_markdown else map(html.escape, (first, last))
+                shown = f" {content[2:-2].strip()} ".join(marks)
+                shown = f"{format_literal_braces('{{', page)}{shown}}}}}"
+                edits.append(Edit(start, end, shown, _SHOWN_REASON))
     elements = pair_tags(tags)
     for element in elements:
         name = element.tag.name
@@ -36,37 +47,15 @@ def translate_hugo(page: MarkupPage) -> list[Edit]:
     return edits
 
 
-def _iter_tags(page: MarkupPage) -> Iterator[MarkupTag]:
-    for opening, closing, _ in _DELIMITERS:
-        for start, end, inside in iter_delimited(page.text, opening, closing, page.protected):
-            content = inside.strip()
-            form: TagForm = "open"
-            if content.startswith("/*"):
-                continue
-            if content.startswith("/"):
-                form, content = "close", content[1:].strip()
-            elif content.endswith("/"):
-                form, content = "single", content[:-1].strip()
-            name, _, arguments = content.replace("\n", " ").partition(" ")
-            values, words = parse_arguments(arguments)
-            yield MarkupTag(
-                start, end, name.removesuffix(".html").lower(), form, values, words, arguments
-            )
-
-
-def _iter_escaped(page: MarkupPage) -> Iterator[Edit]:
-    """Yield the edits that make text of ``{{</* a */>}}``, by which an author shows a shortcode."""
-    for opening, closing, marks in _DELIMITERS:
-        for start, end, inside in iter_delimited(page.text, opening, closing, page.protected):
-            content = inside.strip()
-            if content.startswith("/*") and content.endswith("*/"):
-                first, last = marks[0], marks[1]
-                if not page.is_markdown:
-                    first, last = first.replace("<", "&lt;"), last.replace(">", "&gt;")
-                shown = (
-                    f"{format_literal_braces('{{', page)}{first} {content[2:-2].strip()} {last}}}}}"
-                )
-                yield Edit(start, end, shown, f"{DIALECT}, now text as the author shows it")
+def _make_tag(start: int, end: int, content: str) -> MarkupTag:
+    form: TagForm = "open"
+    if content.startswith("/"):
+        form, content = "close", content[1:].strip()
+    elif content.endswith("/"):
+        form, content = "single", content[:-1].strip()
+    name, _, arguments = content.replace("\n", " ").partition(" ")
+    name = name.removesuffix(".html").lower()
+    return MarkupTag(start, end, name, form, *parse_arguments(arguments), arguments)
 
 
 def _iter_escaped_in_code(page: MarkupPage) -> Iterator[Edit]:
@@ -82,4 +71,4 @@ def _iter_escaped_in_code(page: MarkupPage) -> Iterator[Edit]:
     for found in found_in_code:
         mark = found["mark"]
         shown = f"{{{{{mark} {found['escaped'].strip()} {'>' if mark == '<' else mark}}}}}"
-        yield Edit(*found.span(), shown, f"{DIALECT}, now text as the author shows it")
+        yield Edit(*found.span(), shown, _SHOWN_REASON)

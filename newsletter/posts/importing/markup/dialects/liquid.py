@@ -53,13 +53,12 @@ def translate_raw(page: MarkupPage) -> Iterator[Edit]:
         and not page.text.startswith(("<!--", "{{"), code[0])
         for braces in _BRACES.finditer(page.text)
     )
-    why = "template tag raw"
     for opening, closing in pairs:
         in_code = opening.start() in code_ranges
         if in_code and is_shown_in_code:
             continue
         for tag in (opening, closing):
-            yield _remove_raw_tag(page, tag, why, opening.start(), in_code=in_code)
+            yield _remove_raw_tag(page, tag, opening.start(), in_code=in_code)
         if in_code:
             continue
         for braces in _BRACES.finditer(page.text, opening.end(), closing.start()):
@@ -82,23 +81,18 @@ def _iter_raw_pairs(
             opening = None
 
 
-def _remove_raw_tag(
-    page: MarkupPage, tag: re.Match[str], why: str, group: int, *, in_code: bool
-) -> Edit:
+def _remove_raw_tag(page: MarkupPage, tag: re.Match[str], group: int, *, in_code: bool) -> Edit:
     """Return the edit for one tag; a line of its own at the edge of a code block leaves no gap."""
-    text = page.text
+    text, why = page.text, "template tag raw"
     if in_code and page.is_alone(*tag.span()):
         line_start = text.rfind("\n", 0, tag.start()) + 1
-        above_start = text.rfind("\n", 0, max(line_start - 1, 0)) + 1
-        above = text[above_start:line_start].rstrip("\n")
+        above = page.get_before(max(line_start - 1, 0))
         if re.match(r"[ \t>]*(?:```|~~~|\{%-? *highlight\b)", above):
+            above_start = line_start - 1 - len(above)
             return Edit(above_start, tag.end(), f"\n{above}", why, tag[0], group)
         line_end = text.find("\n", tag.end())
-        below_end = text.find("\n", line_end + 1) if line_end >= 0 else -1
-        below = text[line_end + 1 : below_end if below_end >= 0 else None]
-        if line_end >= 0 and re.match(
-            r"[ \t>]*(?:(?:```|~~~)[`~]*|\{%-? *endhighlight *-?%\})\s*$", below
-        ):
+        below = page.get_behind(line_end + 1) if line_end >= 0 else ""
+        if re.match(r"[ \t>]*(?:(?:```|~~~)[`~]*|\{%-? *endhighlight *-?%\})\s*$", below):
             end = line_end + 1 + len(below)
             return Edit(line_start, end, f"{below}\n", why, tag[0], group)
     return Edit(*tag.span(), "", why, group=group)
@@ -174,7 +168,6 @@ def _translate_element(  # noqa: PLR0911 - one return for each kind of tag
 
 def _is_paragraph_in_html(element: MarkupElement, page: MarkupPage) -> bool:
     """Whether an element holds one paragraph of Markdown on a line that begins with HTML."""
-    line_start = page.text.rfind("\n", 0, element.tag.start) + 1
-    is_in_html = _AFTER_HTML.match(page.text, line_start, element.tag.start)
+    is_in_html = _AFTER_HTML.match(page.get_before(element.tag.start))
     inner = page.get_inner(element).strip()
     return bool(page.is_markdown and is_in_html and inner and not _BLOCKS.search(inner))

@@ -12,7 +12,6 @@ from newsletter.posts.importing.markup.edits import Edit
 from newsletter.posts.importing.markup.page import MarkupPage
 from newsletter.posts.importing.markup.tags import MarkupElement, MarkupTag, TagForm, pair_tags
 
-DIALECT = "component"
 _BRACES = r"\{(?>(?:[^{}]|\{(?>(?:[^{}]|\{[^{}]*+\})*)\})*)\}"
 _QUOTED = r"\"[^\"]*+\"|'[^']*+'"
 _ATTRIBUTES = rf"(?P<attributes>(?:\s(?>(?:[^<>{{}}\"'/]|{_QUOTED}|/(?!>)|{_BRACES})*))?)"
@@ -149,7 +148,7 @@ def _find_tags(page: MarkupPage, paths: Mapping[str, str], *, mdx: bool) -> _Fou
         if found := _COMPONENT.match(page.text, start.start(), end):
             position = found.end()
             if found["name"] is None:
-                result.edits.extend([Edit(*found.span(), "", f"{DIALECT} <>")] if mdx else [])
+                result.edits.extend([Edit(*found.span(), "", "component <>")] if mdx else [])
             elif found["name"] not in _HTML_NAMES:
                 result.components.append(_make_tag(found, paths))
         elif mdx and (found := _ELEMENT.match(page.text, start.start(), end)):
@@ -184,18 +183,15 @@ def _clean_element(found: re.Match[str], page: MarkupPage) -> Iterator[Edit]:
     is_jsx = "{" in found["attributes"] or "className" in found["attributes"]
     is_block = found["name"] in _BLOCK_ELEMENTS and page.is_alone(*found.span())
     line_ends = found[0].count("\n")
-    is_broken = line_ends and not found["self"] and not _has_bare_value(found["attributes"])
+    # JSX has no values without quotation marks.
+    has_bare_value = re.search(r"=\s*[^\s\"{]", re.sub(_QUOTED, '""', found["attributes"]))
+    is_broken = line_ends and not found["self"] and not has_bare_value
     tag = found[0]
     if is_jsx or is_broken:
         tag = _write_tag(found, 0 if is_block else line_ends, keep_words=not is_jsx)
     formatted = page.format_block(tag, *found.span()) if is_block else tag
     if formatted != found[0]:
         yield Edit(*found.span(), formatted, "JSX attributes, now HTML" if is_jsx else "")
-
-
-def _has_bare_value(attributes: str) -> bool:
-    """Whether an attribute has a value without quotation marks, which JSX doesn't have."""
-    return bool(re.search(r"=\s*[^\s\"{]", re.sub(_QUOTED, '""', attributes)))
 
 
 def _write_tag(found: re.Match[str], line_ends: int, *, keep_words: bool) -> str:
@@ -229,15 +225,14 @@ def _iter_dedent(element: MarkupElement, page: MarkupPage) -> Iterator[Edit]:
     starts = page.iter_line_starts(element.tag.end, element.closing.start)
     indents = []
     for start in starts:
-        line_end = page.text.find("\n", start)
-        line = page.text[start : line_end if line_end >= 0 else None]
-        if line.strip() and start + len(line) - len(line.lstrip()) < element.closing.start:
-            indents.append(len(line) - len(line.lstrip()))
+        line = page.get_behind(start)
+        indent = len(line) - len(line.lstrip())
+        if line.strip() and start + indent < element.closing.start:
+            indents.append(indent)
     width = min(indents, default=0)
     for start in starts:
-        blank = len(page.text[start : start + width]) - len(
-            page.text[start : start + width].lstrip(" \t")
-        )
+        margin = page.text[start : start + width]
+        blank = len(margin) - len(margin.lstrip(" \t"))
         if blank and start + blank <= element.closing.start:
             yield Edit(start, start + blank, "", group=element.tag.start)
 
@@ -250,19 +245,13 @@ def translate_expressions(page: MarkupPage) -> Iterator[Edit]:
         if start in page.protected or page.text[start + 1 : start + 2] in {"#", ".", ":", "%", "{"}:
             continue
         found = _EXPRESSION.match(page.text, start, start + _MAX_LENGTH)
-        if found is None or _is_math(page.text, *found.span()):
+        if found is None:
             continue
+        if "$" in page.get_before(start) and "$" in page.get_behind(found.end()):
+            continue  # a formula
         position = found.end()
-        literal = _STRING.fullmatch(found[0])
-        if literal:
+        if literal := _STRING.fullmatch(found[0]):
             yield Edit(*found.span(), literal["text"], "MDX expression, now its text")
-        elif re.match(r"\{\s*/\*", found[0]):
-            yield Edit(*found.span(), "", "comment of MDX")
         else:
-            yield Edit(*found.span(), "", "MDX expression")
-
-
-def _is_math(text: str, start: int, end: int) -> bool:
-    line_start = text.rfind("\n", 0, start) + 1
-    line_end = text.find("\n", end)
-    return "$" in text[line_start:start] and "$" in text[end : line_end if line_end >= 0 else None]
+            is_comment = re.match(r"\{\s*/\*", found[0])
+            yield Edit(*found.span(), "", "comment of MDX" if is_comment else "MDX expression")

@@ -36,14 +36,13 @@ def translate_mkdocs(page: MarkupPage) -> list[Edit]:
     edits: list[Edit] = []
     widths = [0] * len(lines)
     for block in blocks:
+        edits += _translate_head(lines, starts, block)
         for index in range(block.first + 1, block.last + 1):
             widths[index] += _INDENT
-    for block in blocks:
-        edits += _translate_head(lines, starts, block)
-        widths[block.first] = 0  # its head is written anew
-    for start, line, width in zip(starts, lines, widths, strict=False):
-        if width and line.strip():
-            edits.append(Edit(start, start + width, ""))
+    heads = {block.first for block in blocks}  # which are written anew
+    for index, (line, width) in enumerate(zip(lines, widths, strict=True)):
+        if width and line.strip() and index not in heads:
+            edits.append(Edit(starts[index], starts[index] + width, ""))
     return edits
 
 

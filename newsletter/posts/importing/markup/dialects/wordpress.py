@@ -1,7 +1,6 @@
 """WordPress's shortcodes: ``[caption]``, ``[gallery ids="1,2"]``."""
 
 import re
-from collections.abc import Iterator, Sequence
 
 from newsletter.posts.importing.markup.components import HANDLERS, translate_element
 from newsletter.posts.importing.markup.edits import Edit
@@ -9,12 +8,12 @@ from newsletter.posts.importing.markup.page import MarkupPage
 from newsletter.posts.importing.markup.tags import (
     MarkupElement,
     MarkupTag,
+    TagForm,
     pair_tags,
     parse_arguments,
 )
 
 _LABEL = re.compile(r"^[> ]{0,9}\[([^\[\]\n]{1,500})\]:", re.MULTILINE)  # of a link's definition
-DIALECT = "WordPress shortcode"
 _QUOTED = r"\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'|“[^”\n]{0,500}”|&quot;"
 _TAG = re.compile(
     rf"(?:(?<![\w!\\])(?P<escape>\[)?\[|\[(?P<close>/))(?P<name>[A-Za-z][\w-]{{1,40}})"
@@ -28,14 +27,14 @@ _PICTURE = re.compile(
 # Shortcodes that stand on a line of their own without any argument.
 _BARE_NAMES = frozenset({"gallery", "toc", "contact-form", "contact_form", "mc4wp_form"})
 _MARKER_NAMES = frozenset({"gallery", "embed", "caption", "wp_caption", *HANDLERS})
-_GALLERY_REASON = f"{DIALECT} gallery, whose pictures are only on the site"
 
 
 def translate_wordpress(page: MarkupPage) -> list[Edit]:
     """Return the edits for everything that certainly is a shortcode."""
     edits: list[Edit] = []
     tags: list[MarkupTag] = []
-    labels = _find_labels(page)
+    # Labels of links that the post defines, whose text may be in brackets alone.
+    labels = set(map(_normalize, _LABEL.findall(page.text))) if page.is_markdown else set[str]()
     for found in _TAG.finditer(page.text):
         if found.start() in page.protected or _normalize(found[0][1:-1]) in labels:
             continue
@@ -46,15 +45,18 @@ def translate_wordpress(page: MarkupPage) -> list[Edit]:
                 edits.append(Edit(*found.span(), shown))
             continue
         tags.append(_make_tag(found))
-    for element in _iter_certain(pair_tags(tags), page):
-        edits += _translate_element(element, page)
+    for element in pair_tags(tags):
+        tag = element.tag
+        if not _is_shortcode(element, page):
+            continue
+        if tag.name in {"caption", "wp_caption"} and element.closing:
+            edits += _translate_caption(element, page)
+        elif tag.name in {"gallery", "playlist"}:
+            why = f"WordPress shortcode {tag.name}, whose pictures are only on the site"
+            edits.append(Edit(tag.start, element.end, "", why))
+        else:
+            edits += translate_element(element, page)
     return edits
-
-
-def _find_labels(page: MarkupPage) -> frozenset[str]:
-    """Return the labels of links that the post defines, whose text may be in brackets alone."""
-    found = _LABEL.findall(page.text) if page.is_markdown else ()
-    return frozenset(map(_normalize, found))
 
 
 def _normalize(label: str) -> str:
@@ -62,39 +64,23 @@ def _normalize(label: str) -> str:
 
 
 def _make_tag(found: re.Match[str]) -> MarkupTag:
-    arguments = (found["arguments"] or "").strip().removeprefix("=")
-    arguments = arguments.removesuffix("/")
-    values, words = parse_arguments(arguments)
+    written = found["arguments"] or ""
+    arguments = written.strip().removeprefix("=").removesuffix("/")
     start = found.start() + (1 if found["escape"] else 0)
     end = found.end() - (1 if found["escaped"] else 0)
-    form = "close" if found["close"] else "single" if _closes_itself(found) else "open"
-    return MarkupTag(start, end, found["name"].lower(), form, values, words, arguments)  # type: ignore[arg-type]  # one of the three
+    closes_itself = found["self"] or written.endswith("/")
+    form: TagForm = "close" if found["close"] else "single" if closes_itself else "open"
+    name = found["name"].lower()
+    return MarkupTag(start, end, name, form, *parse_arguments(arguments), arguments)
 
 
-def _closes_itself(found: re.Match[str]) -> bool:
-    return bool(found["self"]) or (found["arguments"] or "").endswith("/")
-
-
-def _iter_certain(elements: Sequence[MarkupElement], page: MarkupPage) -> Iterator[MarkupElement]:
-    """Yield the elements that are no words in brackets such as ``[sic]`` or ``[note]``."""
-    for element in elements:
-        tag = element.tag
-        is_media = tag.name in HANDLERS and any(
-            "//" in word or word.isdecimal() for word in tag.words
-        )
-        is_bare = tag.name in _BARE_NAMES and page.is_alone(tag.start, tag.end)
-        has_values = bool(tag.values) and "<" not in _QUOTED_TEXT.sub("", tag.arguments)
-        if element.closing or has_values or is_media or is_bare:
-            yield element
-
-
-def _translate_element(element: MarkupElement, page: MarkupPage) -> list[Edit]:
+def _is_shortcode(element: MarkupElement, page: MarkupPage) -> bool:
+    """Whether an element certainly is no word in brackets such as ``[sic]`` or ``[note]``."""
     tag = element.tag
-    if tag.name in {"caption", "wp_caption"} and element.closing:
-        return _translate_caption(element, page)
-    if tag.name in {"gallery", "playlist"}:
-        return [Edit(tag.start, element.end, "", _GALLERY_REASON.replace("gallery", tag.name))]
-    return translate_element(element, page)
+    is_media = tag.name in HANDLERS and any("//" in word or word.isdecimal() for word in tag.words)
+    is_bare = tag.name in _BARE_NAMES and page.is_alone(tag.start, tag.end)
+    has_values = bool(tag.values) and "<" not in _QUOTED_TEXT.sub("", tag.arguments)
+    return bool(element.closing or has_values or is_media or is_bare)
 
 
 def _translate_caption(element: MarkupElement, page: MarkupPage) -> list[Edit]:
