@@ -18,7 +18,7 @@ from newsletter.sending.ledger.recall_record import (
 )
 from newsletter.sending.ledger.record import Ledger, Send, get_ledger_time, get_send
 from newsletter.sending.ledger.send_phase import get_send_phase, is_recallable, was_recalled
-from newsletter.sending.planning.schedule_text import (
+from newsletter.sending.planning.send_schedule import (
     AFTER_TIME_REASON,
     describe_schedule,
     late_reason,

@@ -24,17 +24,21 @@ from newsletter.sending.ledger.record import (
     may_have_been_sent,
 )
 from newsletter.sending.ledger.send_phase import get_send_phase, is_held, is_recallable
+from newsletter.sending.planning.audience import recipient_state_condition
 from newsletter.sending.planning.copy_send import copy_recalled_send, list_planned_sizes
-from newsletter.sending.planning.frozen_article import require_new_article
 from newsletter.sending.planning.frozen_content import load_frozen_email
 from newsletter.sending.planning.preflight import (
     find_resume_problems,
     past_send_problem,
 )
-from newsletter.sending.planning.proposal import recipient_state_condition
+from newsletter.sending.planning.repeated_article import require_new_article
 from newsletter.sending.planning.schedule import ScheduledTime
-from newsletter.sending.planning.schedule_text import describe_schedule
-from newsletter.sending.planning.send_schedule import SendSchedule, request_schedule, save_schedule
+from newsletter.sending.planning.send_schedule import (
+    SendSchedule,
+    describe_schedule,
+    request_schedule,
+    save_schedule,
+)
 from newsletter.sending.providers.provider import ProviderClient
 from newsletter.sending.providers.registry import get_provider
 from newsletter.sending.recall import cancel_locally, recall_send

@@ -30,14 +30,10 @@ from newsletter.sending.delivery.worker_pool import MailTransport
 from newsletter.sending.ledger.pause_cancel_retry import cancel_send
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
 from newsletter.sending.planning.catch_up import propose_catch_up
+from newsletter.sending.planning.confirm import confirm_send
 from newsletter.sending.planning.frozen_content import load_frozen_email, load_prepared_email
 from newsletter.sending.planning.preflight import require_resumable
-from newsletter.sending.planning.proposal import (
-    SendOptions,
-    SendProposal,
-    confirm_send,
-    propose_send,
-)
+from newsletter.sending.planning.proposal import SendOptions, SendProposal, propose_send
 from newsletter.sending.planning.send_schedule import SendSchedule
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.registry import get_provider

@@ -110,7 +110,7 @@ def _not_sent_error(send: "Send", project: "Project", ledger: "Ledger") -> Proje
     from zoneinfo import ZoneInfo
 
     from newsletter.sending.ledger.record import get_ledger_time, may_have_been_sent
-    from newsletter.sending.planning.schedule_text import describe_schedule
+    from newsletter.sending.planning.send_schedule import describe_schedule
 
     now = get_ledger_time(ledger)
     words = describe_schedule(send, now, ZoneInfo(project.config.timezone))

@@ -61,20 +61,20 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     from newsletter.subscribers import iter_audience
     from newsletter.subscribers.consent.dry_run_erasure import dry_run_folder
 
-    if not proposal.recipient_count:
-        raise SendRefusedError.from_problems([no_recipients_problem(proposal.segment)])
+    if not proposal.audience.count:
+        raise SendRefusedError.from_problems([no_recipients_problem(proposal.audience.segment)])
     folder = dry_run_folder(proposal.project.build_dir, proposal.folder.name)
     with (
         read_transaction(proposal.ledger.engine) as connection,
-        progress_bar(proposal.recipient_count, "Writing") as advance,
+        progress_bar(proposal.audience.count, "Writing") as advance,
     ):
         result = export_dry_run(
             proposal.prepared_email,
             {
                 group.tracked: iter_audience(
-                    connection, condition=sa.and_(proposal.recipient_condition, group.condition)
+                    connection, condition=sa.and_(proposal.audience.condition, group.condition)
                 )
-                for group in proposal.tracking_groups
+                for group in proposal.audience.tracking_groups
             },
             folder,
             with_tokens=with_tokens,
@@ -93,9 +93,9 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
     from newsletter.render.personalization import get_default_subject
 
     totals = result.totals
-    segment = proposal.segment.text if proposal.segment else ""
-    if proposal.earlier_send and proposal.is_resumed:
-        segment = proposal.earlier_send.segment
+    segment = proposal.audience.segment.text if proposal.audience.segment else ""
+    if proposal.resumed:
+        segment = proposal.resumed.segment
     return {
         "issue": proposal.prepared_email.email.issue,
         "subject": get_default_subject(
@@ -107,7 +107,7 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
         "largest": totals.largest_bytes,
         "tracked": dict(totals.tracked_counts),
         "unfit": totals.rejected_count,
-        "left_out": dict(proposal.excluded),
+        "left_out": dict(proposal.audience.excluded),
         "segment": segment,
         "catch_up": proposal.catch_up is not None,
         "files": {
@@ -169,7 +169,7 @@ def _print_result(
         echo("Nothing was sent. A real send would be refused:", color="yellow")
         echo(format_fields(("-", str(problem)) for problem in problems))
     else:
-        earlier = proposal.earlier_send if proposal.is_resumed else None
+        earlier = proposal.resumed
         action = "ask for the count and start"
         if earlier and earlier.state != "frozen":
             action = "resume its earlier send"

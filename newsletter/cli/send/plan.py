@@ -67,7 +67,7 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         proposal = plan(project, issue, engine, options)
         raise_if_refused(proposal)
-        if again and proposal.is_resumed:
+        if again and proposal.resumed:
             _refuse_replanning(proposal)
         back_up_before_send(project, engine)
         _print_plan(proposal, confirm_plan(proposal).send, as_json=as_json)
@@ -106,7 +106,7 @@ def _print_plan(proposal: "SendProposal", send: "Send", *, as_json: bool) -> Non
         zone = ZoneInfo(proposal.project.config.timezone)
         rows.append(("when", format_schedule_time(send.scheduled_at, zone)))
     print_proposal(proposal, rows)
-    if proposal.is_resumed:
+    if proposal.resumed:
         reader_count = format_count(send.total, "reader")
         echo(f"It was planned before, for {reader_count}, and has not changed since.")
     else:

@@ -47,11 +47,11 @@ def raise_if_refused(proposal: "SendProposal", *, strict: bool = False) -> None:
 
     if not proposal.problems:
         return
-    if proposal.blocking_problem and proposal.finished_counts:
+    if proposal.earlier.blocking_problem and proposal.finished_counts:
         raise finished_send_error(
-            proposal.blocking_problem, proposal.finished_counts, strict=strict
+            proposal.earlier.blocking_problem, proposal.finished_counts, strict=strict
         )
-    for line in proposal.diff_lines:
+    for line in proposal.earlier.diff_lines:
         echo_err(line, color={"-": "red", "+": "green"}.get(line[:1]))
     raise SendRefusedError.from_problems(proposal.problems)
 
@@ -61,20 +61,18 @@ def print_proposal(proposal: "SendProposal", extra_rows: Iterable[tuple[str, str
     from newsletter.render.personalization import get_default_subject
 
     recipients = (
-        f"{format_count(proposal.recipient_count, 'reader')} in "
+        f"{format_count(proposal.audience.count, 'reader')} in "
         f"{format_count(proposal.request_count, 'request')}"
     )
-    earlier = proposal.earlier_send if proposal.is_resumed else None
+    earlier = proposal.resumed
     if earlier and earlier.state != "frozen":
         recipients += f"; resumes the stopped send to {earlier.total:,}"
     elif earlier:
         recipients += ", as planned"
     rows = [*sender_rows(proposal), ("to", recipients), *tracking_rows(proposal)]
     rows += catch_up_rows(proposal)
-    if proposal.unsubscribed_count:
-        rows.append(
-            ("gone", f"{proposal.unsubscribed_count:,} more were planned and left the list since")
-        )
+    if gone := proposal.audience.unsubscribed_count:
+        rows.append(("gone", f"{gone:,} more were planned and left the list since"))
     rows += [*exclusion_rows(proposal), *extra_rows]
     if proposal.recalled_sends:
         rows.append(("earlier", "cancelled at SendGrid in time; nobody has it"))
@@ -96,14 +94,14 @@ def catch_up_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
         return []
     parent = proposal.catch_up.parent
     verb, day = describe_freezing(parent, proposal.project.config)
-    joined = format_count(proposal.recipient_count, "reader")
+    joined = format_count(proposal.audience.count, "reader")
     preposition = "to" if verb == "sent" else "for"
     words = f"when {parent.issue} was {verb} {preposition} {parent.total:,}"
     rows = [("catch-up", f"{joined} joined since {day}, {words}")]
     if proposal.catch_up.has_changed:
         words = f"what was {verb} on {day} is sent"
         rows.append(("content", f"files, templates or settings have changed since; {words}"))
-    if proposal.excluded.get(refused_reason(parent)):
+    if proposal.audience.excluded.get(refused_reason(parent)):
         commands = format_retry_commands(proposal.catch_up.refused)
         rows.append(("refused", f"retry them with: {commands}"))
     return rows
@@ -118,9 +116,9 @@ def tracking_rows(
         proposal: the proposed send.
         request_counts: in how many requests each of them is recorded, if it is known.
     """
-    total = proposal.recipient_count
+    total = proposal.audience.count
     # A plan of before readers were asked has requests with both.
-    agreed = "where the whole request agreed" if proposal.is_resumed else "who agreed"
+    agreed = "where the whole request agreed" if proposal.resumed else "who agreed"
     lines = [
         f"{action} of {count:,} of {format_count(total, 'reader')} {agreed}"
         + (f", in {format_count(request_counts[action], 'request')}" if request_counts else "")
@@ -142,12 +140,12 @@ def exclusion_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
     """Return the rows with the segment and with the excluded readers by reason."""
     exclusions = [
         f"{count:,} {STATUS_LABELS[why].in_list if why in STATUS_LABELS else why}"
-        for why, count in proposal.excluded.items()
+        for why, count in proposal.audience.excluded.items()
     ]
     rows = [("left out", ", ".join(exclusions))] if exclusions else []
-    segment = str(proposal.segment or "")
-    if proposal.earlier_send and proposal.is_resumed:
-        segment = proposal.earlier_send.segment
+    segment = str(proposal.audience.segment or "")
+    if proposal.resumed:
+        segment = proposal.resumed.segment
     return [("segment", segment), *rows] if segment else rows
 
 

@@ -78,7 +78,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
         options = RehearsalOptions(
             project, proposal.folder.name, engine, readers or 0, names, serve_rehearsal_site
         )
-        with progress_bar(readers or proposal.recipient_count, "Rehearsing") as advance:
+        with progress_bar(readers or proposal.audience.count, "Rehearsing") as advance:
             result = run_rehearsal(options, advance)
     if as_json:
         refused = [str(problem) for problem in proposal.problems]

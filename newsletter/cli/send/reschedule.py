@@ -132,8 +132,8 @@ def _print_reschedule(
 
     from newsletter.render.personalization import get_default_subject
     from newsletter.sending.ledger.record import get_ledger_time
-    from newsletter.sending.planning.frozen_article import is_issue_changed
-    from newsletter.sending.planning.schedule_text import describe_schedule
+    from newsletter.sending.planning.repeated_article import is_issue_changed
+    from newsletter.sending.planning.send_schedule import describe_schedule
 
     context = proposal.context
     send, config = context.send, context.project.config

@@ -45,9 +45,9 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     from newsletter.sending.ledger.find_sends import find_send
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.state_machine import next_state
-    from newsletter.sending.planning.frozen_article import require_new_article
+    from newsletter.sending.planning.audience import recipient_state_condition
     from newsletter.sending.planning.frozen_content import load_frozen_email
-    from newsletter.sending.planning.proposal import recipient_state_condition
+    from newsletter.sending.planning.repeated_article import require_new_article
     from newsletter.sending.providers.registry import get_provider
     from newsletter.sending.service import resume
 

@@ -219,7 +219,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
         if not as_json:
             print_proposal(proposal, _schedule_rows(proposal, scheduled_time))
         if not yes:
-            confirm_count(proposal.recipient_count, "schedule" if scheduled_time else "send")
+            confirm_count(proposal.audience.count, "schedule" if scheduled_time else "send")
         return _confirm_and_deliver(
             proposal,
             scheduled_time,
@@ -278,7 +278,7 @@ def _check_images(proposal: "SendProposal") -> None:
 def _schedule_rows(
     proposal: "SendProposal", scheduled_time: "ScheduledTime | None"
 ) -> list[tuple[str, str]]:
-    resumed = proposal.earlier_send if proposal.is_resumed else None
+    resumed = proposal.resumed
     return format_schedule_rows(scheduled_time, proposal.project.config, resumed)
 
 

@@ -153,7 +153,7 @@ def _iter_details(status: "SendStatus", config: "Config") -> Iterator[str]:
 def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> Iterator[str]:
     """Yield when it goes or whether it may, and what the editor can do about it."""
     from newsletter.sending.ledger.send_phase import is_recallable
-    from newsletter.sending.planning.schedule_text import describe_schedule
+    from newsletter.sending.planning.send_schedule import describe_schedule
     from newsletter.subscribers.send_names import get_original_issue, is_set_aside_name
 
     send, slug = status.send, status.send.slug

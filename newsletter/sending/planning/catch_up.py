@@ -22,19 +22,19 @@ from newsletter.sending.ledger.record import (
     may_have_been_sent,
 )
 from newsletter.sending.ledger.send_phase import get_send_phase, was_recalled
+from newsletter.sending.planning.audience import Audience, load_pending_audience
 from newsletter.sending.planning.catch_up_audience import (
     PLANNED_BEFORE,
     count_catch_up_exclusions,
     exclude_earlier_recipients,
     refused_reason,
 )
-from newsletter.sending.planning.frozen_article import is_issue_changed, load_frozen_article
+from newsletter.sending.planning.earlier_send import EarlierSend
 from newsletter.sending.planning.frozen_content import load_frozen_email, load_prepared_email
 from newsletter.sending.planning.preflight import (
     find_resume_problems,
     find_settings_problems,
     finished_send_problem,
-    no_recipients_left_problem,
     scheduled_send_problem,
 )
 from newsletter.sending.planning.proposal import (
@@ -42,17 +42,20 @@ from newsletter.sending.planning.proposal import (
     SendOptions,
     SendProposal,
     check_same_options,
+    find_audience_problem,
     limit_batch_size,
-    recipient_state_condition,
 )
-from newsletter.sending.planning.repeated_article import find_repetition_problem
-from newsletter.sending.planning.schedule_text import describe_schedule
+from newsletter.sending.planning.repeated_article import (
+    find_repetition_problem,
+    is_issue_changed,
+    load_frozen_article,
+)
+from newsletter.sending.planning.send_schedule import describe_schedule
 from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_subscribers
 from newsletter.subscribers.segments import find_segment
 from newsletter.subscribers.tracking_groups import (
     count_tracking_groups,
-    find_planned_groups,
     list_tracking_groups,
 )
 
@@ -98,40 +101,22 @@ def _propose_new(
     options: SendOptions,
 ) -> SendProposal:
     config = limit_batch_size(project.config, options)
-    segment, condition = None, ALL_SUBSCRIBERS
-    with read_transaction(ledger.engine) as connection:
-        now = ledger.clock(connection)
-        if parent.segment:
-            segment = find_segment(connection, parent.segment, config, now, besides=parent.issue)
-            condition = segment.condition
-        audience = exclude_earlier_recipients(connection, condition, parent, besides=replaced)
-        excluded = count_catch_up_exclusions(connection, parent, condition, now, besides=replaced)
-        count = count_subscribers(connection, audience, mailable_only=True, at=now)
-        groups = list_tracking_groups(config.tracking)
-        group_counts = count_tracking_groups(connection, groups, audience, now)
+    audience = _select_audience(ledger, config, parent, replaced)
     refused = _find_parts(ledger, parent, "rejected")
-    if not count:
+    if not audience.count:
         uncertain = _find_parts(ledger, parent, "unknown")
-        raise _nobody_joined_error(parent, config, excluded, refused, uncertain)
+        raise _nobody_joined_error(parent, config, audience.excluded, refused, uncertain)
     email = load_frozen_email(ledger, parent)
     article = None if options.repeat_article else load_frozen_article(project, email)
-    repetition = article and find_repetition_problem(ledger, article, audience, config)
+    repetition = article and find_repetition_problem(ledger, article, audience.condition, config)
     scheduled = next((part for part in replaced if part.is_scheduled_locally), None)
     return SendProposal(
         project=project,
         folder=project.issues_dir / parent.issue,
-        prepared_email=get_provider(config).prepare_email(email),
         ledger=ledger,
-        earlier_send=next(iter(replaced), None),
-        is_resumed=False,
-        recipient_count=count,
-        unsubscribed_count=0,
-        excluded=excluded,
-        segment=segment,
-        recipient_condition=audience,
-        blocking_problem=None,
-        finished_counts={},
-        diff_lines=(),
+        prepared_email=get_provider(config).prepare_email(email),
+        audience=audience,
+        earlier=EarlierSend(next(iter(replaced), None)),
         allowed=parent.allowed,
         problems=(
             *_find_problems(ledger, config, options),
@@ -139,12 +124,35 @@ def _propose_new(
             *get_provider(config).find_link_problems(email),
             *((repetition,) if repetition else ()),
         ),
-        schedule_problem=scheduled_send_problem(scheduled, config, now) if scheduled else None,
+        schedule_problem=(
+            scheduled_send_problem(scheduled, config, get_ledger_time(ledger))
+            if scheduled
+            else None
+        ),
         catch_up=CatchUp(parent, is_issue_changed(project, parent) is not False, refused, replaced),
         article=article,
-        tracking_groups=groups,
-        group_counts=group_counts,
     )
+
+
+def _select_audience(
+    ledger: Ledger, config: Config, parent: Send, replaced: Sequence[Send]
+) -> Audience:
+    segment, condition = None, ALL_SUBSCRIBERS
+    with read_transaction(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        if parent.segment:
+            segment = find_segment(connection, parent.segment, config, now, besides=parent.issue)
+            condition = segment.condition
+        joined = exclude_earlier_recipients(connection, condition, parent, besides=replaced)
+        groups = list_tracking_groups(config.tracking)
+        return Audience(
+            joined,
+            count_subscribers(connection, joined, mailable_only=True, at=now),
+            count_catch_up_exclusions(connection, parent, condition, now, besides=replaced),
+            segment,
+            tracking_groups=groups,
+            group_counts=count_tracking_groups(connection, groups, joined, now),
+        )
 
 
 def _propose_resumption(
@@ -152,30 +160,16 @@ def _propose_resumption(
 ) -> SendProposal:
     config = project.config
     check_same_options(resumed, config, options)
-    condition = recipient_state_condition(resumed, "pending")
-    with read_transaction(ledger.engine) as connection:
-        now = ledger.clock(connection)
-        count = count_subscribers(connection, condition, mailable_only=True, at=now)
-        groups = find_planned_groups(connection, config.tracking, resumed.id, now)
-        group_counts = count_tracking_groups(connection, groups, condition, now)
-    pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
-    left_problem = no_recipients_left_problem(resumed) if pending and not count else None
+    audience = load_pending_audience(ledger, config, resumed)
+    left_problem = find_audience_problem(audience, resumed)
     prepared_email = load_prepared_email(ledger, resumed, config)
     return SendProposal(
         project=project,
         folder=project.issues_dir / parent.issue,
-        prepared_email=prepared_email,
         ledger=ledger,
-        earlier_send=resumed,
-        is_resumed=True,
-        recipient_count=count,
-        unsubscribed_count=max(pending - count, 0),
-        excluded=resumed.excluded,
-        segment=None,
-        recipient_condition=condition,
-        blocking_problem=None,
-        finished_counts={},
-        diff_lines=(),
+        prepared_email=prepared_email,
+        audience=audience,
+        earlier=EarlierSend(resumed, resumed=resumed),
         allowed=resumed.allowed,
         problems=(
             *_find_problems(ledger, config, options),
@@ -187,8 +181,6 @@ def _propose_resumption(
             is_issue_changed(project, parent) is not False,
             _find_parts(ledger, parent, "rejected"),
         ),
-        tracking_groups=groups,
-        group_counts=group_counts,
     )
 
 

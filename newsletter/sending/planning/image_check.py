@@ -28,8 +28,7 @@ def list_image_urls(proposal: SendProposal) -> list[str]:
 
     Empty if the email has been sent to some readers already: what they got can't be changed.
     """
-    earlier = proposal.earlier_send
-    if proposal.is_resumed and earlier and earlier.state != "frozen":
+    if proposal.resumed and proposal.resumed.state != "frozen":
         return []
     return list_email_image_urls(proposal.prepared_email.email, proposal.project.config)
 

@@ -15,7 +15,7 @@ from newsletter.render.email import Email
 from newsletter.render.fallback_host import find_fallback_problems
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.ledger.send_phase import get_send_phase, is_held, is_recallable
-from newsletter.sending.planning.schedule_text import describe_schedule
+from newsletter.sending.planning.send_schedule import describe_schedule
 from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.send_names import get_original_issue

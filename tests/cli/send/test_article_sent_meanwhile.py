@@ -10,7 +10,8 @@ from ready_to_send import ISSUE, READERS, Cli, flatten
 from newsletter.db import database_engine
 from newsletter.errors import SendRefusedError
 from newsletter.project import open_project
-from newsletter.sending.planning.proposal import confirm_send, propose_send
+from newsletter.sending.planning.confirm import confirm_send
+from newsletter.sending.planning.proposal import propose_send
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 from newsletter.sending.rehearsal.fake_sendgrid.validation import ApiErrorEntry

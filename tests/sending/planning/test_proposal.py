@@ -19,12 +19,8 @@ from newsletter.sending.ledger.record import (
     start_send,
     stop_send,
 )
-from newsletter.sending.planning.proposal import (
-    SendOptions,
-    SendProposal,
-    confirm_send,
-    propose_send,
-)
+from newsletter.sending.planning.confirm import confirm_send
+from newsletter.sending.planning.proposal import SendOptions, SendProposal, propose_send
 
 POST = "---\ntitle: The ice\n---\nIt let go on Tuesday.\n"
 TABLES = (send, batch, send_recipient, attempt)
@@ -53,7 +49,7 @@ def count_rows(engine: sa.Engine) -> int:
 
 def test_proposal_writes_nothing(folder: Path, engine: sa.Engine) -> None:
     shown = propose(folder, engine)
-    assert (shown.recipient_count, shown.request_count, shown.is_resumed) == (12, 1, False)
+    assert (shown.audience.count, shown.request_count, shown.resumed is not None) == (12, 1, False)
     assert count_rows(engine) == 0
 
 
@@ -75,7 +71,7 @@ def test_confirming_is_refused_if_the_list_has_changed(folder: Path, engine: sa.
         confirm_send(shown)
     assert count_rows(engine) == 0
     again = propose(folder, engine)
-    assert (again.recipient_count, again.excluded) == (11, {"unsubscribed": 1})
+    assert (again.audience.count, again.audience.excluded) == (11, {"unsubscribed": 1})
 
 
 def test_confirming_is_refused_if_the_issue_has_changed(folder: Path, engine: sa.Engine) -> None:
@@ -106,7 +102,8 @@ def test_stopped_send_of_which_nothing_was_sent_is_resumed_as_frozen(
             sa.update(subscriber).where(subscriber.c.id == 3).values(status="unsubscribed")
         )
     again = propose(folder, engine)
-    assert (again.is_resumed, again.recipient_count, again.unsubscribed_count) == (True, 11, 1)
+    assert again.resumed is not None
+    assert (again.audience.count, again.audience.unsubscribed_count) == (11, 1)
     assert confirm_send(again).id == frozen.id
 
 
@@ -119,14 +116,14 @@ def test_new_plan_uses_the_present_issue_and_list(folder: Path, engine: sa.Engin
             sa.update(subscriber).where(subscriber.c.id == 3).values(status="unsubscribed")
         )
     changed = propose(folder, engine)
-    assert not changed.is_resumed
+    assert changed.resumed is None
     assert "newsletter plan ice --again" in str(changed.problems[0])
-    assert [line for line in changed.diff_lines if line.startswith(("-It", "+It"))] == [
+    assert [line for line in changed.earlier.diff_lines if line.startswith(("-It", "+It"))] == [
         "-It let go on Tuesday.",
         "+It let go on Wednesday.",
     ]
     again = propose_send(open_project(), folder, engine, SendOptions(replace_plan=True))
-    assert (again.is_resumed, again.recipient_count) == (False, 11)
+    assert (again.resumed is not None, again.audience.count) == (False, 11)
     replanned = confirm_send(again)
     assert (replanned.total, replanned.content_sha) == (11, again.prepared_email.email.content_sha)
     assert replanned.content_sha != frozen.content_sha
@@ -142,11 +139,11 @@ def test_send_of_which_something_may_have_been_sent_is_resumed_as_frozen(
     mark_in_flight(shown.ledger, [PreparedBatch(claimed, b"{}")])
     stop_send(shown.ledger, frozen, "paused", "no")
     again = propose(folder, engine)
-    assert again.is_resumed
+    assert again.resumed is not None
     assert confirm_send(again).id == frozen.id
     (folder / "post.md").write_text(POST.replace("Tuesday", "Wednesday"))
     changed = propose(folder, engine)
-    assert not changed.is_resumed
+    assert changed.resumed is None
     assert "has changed since its send was started" in str(changed.problems[0])
     with pytest.raises(SendRefusedError, match="has changed since its send was started"):
         confirm_send(changed)

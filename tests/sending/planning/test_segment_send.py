@@ -10,12 +10,8 @@ from newsletter.db.schema import batch, send, send_recipient, subscriber, subscr
 from newsletter.errors import SendRefusedError, SubscriberListError
 from newsletter.project import open_project
 from newsletter.sending.ledger.record import get_send, start_send, stop_send
-from newsletter.sending.planning.proposal import (
-    SendOptions,
-    SendProposal,
-    confirm_send,
-    propose_send,
-)
+from newsletter.sending.planning.confirm import confirm_send
+from newsletter.sending.planning.proposal import SendOptions, SendProposal, propose_send
 
 POST = "---\ntitle: The ice\n---\nIt let go on Tuesday.\n"
 READERS = 12
@@ -58,13 +54,14 @@ def test_only_the_segment_gets_it_and_the_rest_is_counted(
     folder: Path, engine: sa.Engine, segment: str
 ) -> None:
     shown = propose(folder, engine, segment)
-    assert (shown.recipient_count, shown.excluded) == (
+    assert (shown.audience.count, shown.audience.excluded) == (
         3,
         {"unsubscribed": 1, "not in the segment": 8},
     )
     frozen = confirm_send(shown)
     assert recipients(engine) == [2, 3, 4]
-    assert (frozen.total, frozen.segment, frozen.excluded) == (3, "tag:vip", shown.excluded)
+    excluded = shown.audience.excluded
+    assert (frozen.total, frozen.segment, frozen.excluded) == (3, "tag:vip", excluded)
     assert frozen.total + sum(frozen.excluded.values()) == READERS
 
 
@@ -105,9 +102,9 @@ def test_new_plan_keeps_the_segment_of_the_plan_that_it_replaces(
         start_send(shown.ledger, frozen)
         stop_send(shown.ledger, frozen, "blocked", "no such key")
         shown = propose(folder, engine, option, again=True)
-        assert (shown.is_resumed, shown.recipient_count) == (False, count)
-        assert shown.segment
-        assert shown.segment.text == segment
+        assert (shown.resumed is not None, shown.audience.count) == (False, count)
+        assert shown.audience.segment
+        assert shown.audience.segment.text == segment
     assert confirm_send(shown).total == 11
 
 
@@ -126,7 +123,7 @@ def test_started_send_is_resumed_with_its_own_segment_only(folder: Path, engine:
         connection.execute(sa.update(send).values(state="paused"))
     for option in ("", "vips"):
         again = propose(folder, engine, option)
-        assert (again.is_resumed, again.recipient_count) == (True, 2)
+        assert (again.resumed is not None, again.audience.count) == (True, 2)
         assert confirm_send(again).id == frozen.id
     with pytest.raises(SendRefusedError, match="planned for the segment 'tag:vip'") as caught:
         propose(folder, engine, "status:active")
@@ -135,5 +132,5 @@ def test_started_send_is_resumed_with_its_own_segment_only(folder: Path, engine:
 
 def test_last_sends_exclude_the_one_that_is_being_frozen(folder: Path, engine: sa.Engine) -> None:
     shown = propose(folder, engine, "tag:vip and not sent:last-1")
-    assert shown.recipient_count == 3
+    assert shown.audience.count == 3
     assert confirm_send(shown).total == 3

@@ -1,0 +1,109 @@
+"""Select whom a send goes to: a new plan, or what is left of one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from newsletter.config import Config
+from newsletter.db import read_transaction
+from newsletter.db.schema import send_recipient, subscriber
+from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state
+from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
+from newsletter.subscribers.segments import Segment, find_segment
+from newsletter.subscribers.tracking_groups import (
+    TrackingGroup,
+    count_tracking_groups,
+    find_planned_groups,
+    list_tracking_groups,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a send would go to.
+
+    Attributes:
+        condition: of the subscribers: the segment or, of a plan that is resumed, its pending
+            recipients.
+        count: how many of them would be sent to now.
+        excluded: reason -> how many subscribers are excluded for it.
+        segment: the segment that a new plan is for, if not the whole list.
+        unsubscribed_count: how many planned recipients have unsubscribed since.
+        tracking_groups: the recipients by what is recorded of them.
+        group_counts: variant -> how many of them, where readers are asked whether opens or clicks
+            may be recorded; otherwise empty.
+    """
+
+    condition: sa.ColumnElement[bool]
+    count: int
+    excluded: Mapping[str, int]
+    segment: Segment | None = None
+    unsubscribed_count: int = 0
+    tracking_groups: Sequence[TrackingGroup] = ()
+    group_counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def select_audience(ledger: Ledger, config: Config, name_or_query: str) -> Audience:
+    """Return the audience of a new plan.
+
+    Args:
+        ledger: the ledger.
+        config: the newsletter's settings.
+        name_or_query: of the segment; empty for the whole list.
+
+    Raises:
+        SubscriberListError: the segment is not valid.
+    """
+    segment, condition = None, ALL_SUBSCRIBERS
+    with read_transaction(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        if name_or_query:
+            segment = find_segment(connection, name_or_query, config, now)
+            condition = segment.condition
+        groups = list_tracking_groups(config.tracking)
+        return Audience(
+            condition,
+            count_subscribers(connection, condition, mailable_only=True, at=now),
+            count_exclusions(connection, condition, at=now),
+            segment,
+            tracking_groups=groups,
+            group_counts=count_tracking_groups(connection, groups, condition, now),
+        )
+
+
+def load_pending_audience(ledger: Ledger, config: Config, resumed: Send) -> Audience:
+    """Return the pending recipients of a plan.
+
+    Its query is not evaluated again: by now it may count this very send.
+    """
+    condition = recipient_state_condition(resumed, "pending")
+    with read_transaction(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        count = count_subscribers(connection, condition, mailable_only=True, at=now)
+        groups = find_planned_groups(connection, config.tracking, resumed.id, now)
+        group_counts = count_tracking_groups(connection, groups, condition, now)
+    pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
+    return Audience(
+        condition,
+        count,
+        resumed.excluded,
+        unsubscribed_count=max(pending - count, 0),
+        tracking_groups=groups,
+        group_counts=group_counts,
+    )
+
+
+def recipient_state_condition(send_record: Send, *states: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a subscriber is a recipient of a send.
+
+    Args:
+        send_record: the send.
+        states: of a recipient; without any, all.
+    """
+    is_recipient = sa.and_(
+        send_recipient.c.send_id == send_record.id,
+        send_recipient.c.subscriber_id == subscriber.c.id,
+        send_recipient.c.state.in_(states) if states else sa.true(),
+    )
+    return sa.exists().where(is_recipient).correlate(subscriber)
