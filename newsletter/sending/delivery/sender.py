@@ -22,7 +22,7 @@ from newsletter.sending.delivery.record_results import BatchResult
 from newsletter.sending.delivery.response_recorder import ResponseRecorder
 from newsletter.sending.delivery.worker_pool import MailTransport, WorkerPool
 from newsletter.sending.ledger import record
-from newsletter.sending.ledger.leases import expire_leases, find_held_batches
+from newsletter.sending.ledger.leases import expire_leases, find_held_batches, get_next_claim_time
 from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.providers.prepared_email import PreparedEmail
@@ -283,7 +283,7 @@ class _SendLoop:
             self._wait_until(self.resume_at)
             self.resume_at = None
             return True
-        next_claim_time = record.get_next_claim_time(sender.ledger, sender.send)
+        next_claim_time = get_next_claim_time(sender.ledger, sender.send)
         if next_claim_time is None:
             record.finish_send(sender.ledger, sender.send)
             return False

@@ -11,13 +11,16 @@ import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db import read_transaction
-from newsletter.db.schema import attempt, batch, send_recipient
+from newsletter.db.schema import OPEN_BATCH_STATES, attempt, batch, send_recipient
+from newsletter.sending.ledger.provider_pause import select_paused_until
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.providers.registry import get_request_timeout
 
 # The longest that the settings allow. A lease that ends later was taken before the clock was set
 # back.
 MAX_LEASE = datetime.timedelta(seconds=2 * (120 + 600) + 60)
+# How long an idle sender waits before it looks again for batches that another sender holds.
+POLL_INTERVAL = datetime.timedelta(seconds=1)
 
 
 class HeldBatches(NamedTuple):
@@ -40,6 +43,33 @@ def find_held_batches(ledger: Ledger, send_record: Send) -> HeldBatches | None:
     with read_transaction(ledger.engine) as connection:
         size, lease_until = connection.execute(query).one()
     return HeldBatches(int(size), lease_until) if lease_until else None
+
+
+def get_next_claim_time(ledger: Ledger, send_record: Send) -> datetime.datetime | None:
+    """Return when the next open batch can be claimed, or its lease expires.
+
+    ``None`` if no batch is open.
+    """
+    is_ready = batch.c.state == "ready"
+    due_at = sa.func.coalesce(batch.c.retry_at, batch.c.available_at)
+    latest_due_at = sa.case((batch.c.available_at > due_at, batch.c.available_at), else_=due_at)
+    query = sa.select(
+        sa.func.count(),
+        sa.func.count().filter(is_ready, due_at.is_(None)),
+        sa.func.min(sa.case((is_ready, latest_due_at), else_=batch.c.lease_until)),
+        sa.func.count().filter(~is_ready),
+        select_paused_until(),
+    ).where(batch.c.send_id == send_record.id, batch.c.state.in_(OPEN_BATCH_STATES))
+    with read_transaction(ledger.engine) as connection:
+        open_count, due_count, earliest, held_count, paused_until = connection.execute(query).one()
+        if not open_count:
+            return None
+        now = ledger.clock(connection)
+    earliest = now if due_count or earliest is None else earliest
+    if held_count:
+        # A live sender completes its batches long before their leases expire.
+        earliest = min(earliest, now + POLL_INTERVAL)
+    return max(earliest, paused_until or earliest)
 
 
 def lease_length(config: Config) -> datetime.timedelta:

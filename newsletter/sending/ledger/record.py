@@ -21,15 +21,11 @@ from newsletter.db.schema import (
 )
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.copied_database import require_adopted
-from newsletter.sending.ledger.provider_pause import select_paused_until
 from newsletter.sending.providers.registry import get_facts
 from newsletter.subscribers.send_names import get_original_issue
 from newsletter.subscribers.tracking_record import insert_tracking
 
 Clock = Callable[[sa.Connection], datetime.datetime]
-
-# How long an idle sender waits before it looks again for batches that another sender holds.
-POLL_INTERVAL = datetime.timedelta(seconds=1)
 
 
 def get_database_time(connection: sa.Connection) -> datetime.datetime:
@@ -263,33 +259,6 @@ def finish_send(ledger: Ledger, send_record: Send) -> None:
         )
 
 
-def get_next_claim_time(ledger: Ledger, send_record: Send) -> datetime.datetime | None:
-    """Return when the next open batch can be claimed, or its lease expires.
-
-    ``None`` if no batch is open.
-    """
-    is_ready = batch.c.state == "ready"
-    due_at = sa.func.coalesce(batch.c.retry_at, batch.c.available_at)
-    latest_due_at = sa.case((batch.c.available_at > due_at, batch.c.available_at), else_=due_at)
-    query = sa.select(
-        sa.func.count(),
-        sa.func.count().filter(is_ready, due_at.is_(None)),
-        sa.func.min(sa.case((is_ready, latest_due_at), else_=batch.c.lease_until)),
-        sa.func.count().filter(~is_ready),
-        select_paused_until(),
-    ).where(batch.c.send_id == send_record.id, batch.c.state.in_(OPEN_BATCH_STATES))
-    with read_transaction(ledger.engine) as connection:
-        open_count, due_count, earliest, held_count, paused_until = connection.execute(query).one()
-        if not open_count:
-            return None
-        now = ledger.clock(connection)
-    earliest = now if due_count or earliest is None else earliest
-    if held_count:
-        # A live sender completes its batches long before their leases expire.
-        earliest = min(earliest, now + POLL_INTERVAL)
-    return max(earliest, paused_until or earliest)
-
-
 def count_recipients_by_state(ledger: Ledger, send_record: Send) -> dict[str, int]:
     """Return state -> how many recipients are in it; they add up to the send's total."""
     with read_transaction(ledger.engine) as connection:
@@ -300,17 +269,6 @@ def count_states(connection: sa.Connection, table: sa.Table, send_id: int) -> di
     """Return state -> how many batches, or recipients, of a send are in it."""
     query = sa.select(table.c.state, sa.func.count()).where(table.c.send_id == send_id)
     return dict(connection.execute(query.group_by(table.c.state)).all())
-
-
-def list_unknown_batches(ledger: Ledger, send_record: Send) -> list[tuple[int, int, str]]:
-    """Return number, recipient count and reason of each unknown batch."""
-    query = (
-        sa.select(batch.c.number, batch.c.size, batch.c.error)
-        .where(batch.c.send_id == send_record.id, batch.c.state == "unknown")
-        .order_by(batch.c.number)
-    )
-    with read_transaction(ledger.engine) as connection:
-        return [tuple(row) for row in connection.execute(query)]
 
 
 def sent_condition(send_id: int, time: datetime.datetime) -> sa.ColumnElement[bool]:

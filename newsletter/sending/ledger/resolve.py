@@ -40,6 +40,17 @@ class UnknownBatch:
     sample_addresses: tuple[str, ...]
 
 
+def list_unknown_batches(ledger: Ledger, send_record: Send) -> list[tuple[int, int, str]]:
+    """Return number, recipient count and reason of each unknown batch."""
+    query = (
+        sa.select(batch.c.number, batch.c.size, batch.c.error)
+        .where(batch.c.send_id == send_record.id, batch.c.state == "unknown")
+        .order_by(batch.c.number)
+    )
+    with read_transaction(ledger.engine) as connection:
+        return [tuple(row) for row in connection.execute(query)]
+
+
 def find_unknown_batches(
     ledger: Ledger, send_record: Send, numbers: Sequence[int] = ()
 ) -> list[UnknownBatch]:

@@ -23,8 +23,12 @@ from newsletter.errors import SendRefusedError
 from newsletter.events.store import record_events
 from newsletter.project import Project
 from newsletter.sending.ledger.reconcile import reconcile_send
-from newsletter.sending.ledger.record import Ledger, Send, get_send, list_unknown_batches
-from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
+from newsletter.sending.ledger.record import Ledger, Send, get_send
+from newsletter.sending.ledger.resolve import (
+    find_unknown_batches,
+    list_unknown_batches,
+    resolve_batches,
+)
 from newsletter.sending.planning.preflight import no_recipients_problem
 from newsletter.sending.rehearsal.delivery_log import DeliveryLog
 from newsletter.sending.rehearsal.fault_plan import (

@@ -19,12 +19,11 @@ from newsletter.sending.delivery.prepare_batch import PreparedBatch
 from newsletter.sending.delivery.record_results import BatchResult, record_batch_results
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.delivery.worker_pool import WorkerPool
-from newsletter.sending.ledger.leases import expire_leases
+from newsletter.sending.ledger.leases import expire_leases, get_next_claim_time
 from newsletter.sending.ledger.record import (
     Ledger,
     Send,
     count_recipients_by_state,
-    get_next_claim_time,
     get_send,
     start_send,
     stop_send,

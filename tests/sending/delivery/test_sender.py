@@ -23,9 +23,9 @@ from newsletter.sending.ledger.record import (
     Send,
     count_recipients_by_state,
     get_send,
-    list_unknown_batches,
     start_send,
 )
+from newsletter.sending.ledger.resolve import list_unknown_batches
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Outcome, Response
