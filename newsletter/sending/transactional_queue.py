@@ -111,12 +111,9 @@ def enqueue_email(  # noqa: PLR0913 - the columns of a row
         "created_at": now,
     }
     columns = [transactional_email.c[name] for name in values]
-    row = sa.select(
-        *(
-            sa.literal(value, column.type)
-            for value, column in zip(values.values(), columns, strict=True)
-        )
-    ).where(sa.literal(allowed), ~_sent_within_window(kind, address.key, now, window))
+    row = sa.select(*(sa.literal(values[column.name], column.type) for column in columns)).where(
+        sa.literal(allowed), ~_sent_within_window(kind, address.key, now, window)
+    )
     statement = insert_for_upsert(connection, transactional_email).from_select(columns, row)
     # A dropped email was not sent: it doesn't use up the window.
     upsert = statement.on_conflict_do_update(
@@ -161,13 +158,9 @@ def claim_email(
             row = connection.execute(_SELECT_DUE, {"now": now}).one_or_none()
             if row is None:
                 return None
+            address = ParsedAddress(row.address, row.address_key)
             claimed = QueuedEmail(
-                row.id,
-                row.kind,
-                ParsedAddress(row.address, row.address_key),
-                row.data,
-                row.attempts + 1,
-                row.created_at,
+                row.id, row.kind, address, row.data, row.attempts + 1, row.created_at
             )
             wanted = is_wanted(connection, claimed)
             in_flight = {"state": "in_flight", "started_at": now, "attempts": claimed.attempts}
@@ -200,10 +193,8 @@ def build_transactional_body(
     """
     if problems := find_fallback_problems(email, headers):
         raise SendRefusedError.from_problems(problems)
-    local, domain = (
-        queued_email.address.address.rpartition("@")[0],
-        queued_email.address.key.rpartition("@")[2],
-    )
+    local = queued_email.address.address.rpartition("@")[0]
+    domain = queued_email.address.key.rpartition("@")[2]
     return get_provider(config).build_transactional(
         email,
         f"{local}@{domain}",
@@ -217,16 +208,13 @@ def record_email_outcome(
     engine: sa.Engine, queued_email: QueuedEmail, outcome: Outcome, now: datetime.datetime
 ) -> None:
     """Record the outcome of an email, unless another process has claimed it since."""
-    values: dict[str, Any] = {"ended_at": now, "retry_at": None, "error": outcome.message}
-    match outcome.kind:
-        case "accepted" | "rejected" | "unknown":
-            values["state"] = outcome.kind
-        case _:
-            values |= {
-                "state": "ready",
-                "ended_at": None,
-                "retry_at": _next_retry_at(queued_email, outcome, now),
-            }
+    is_final = outcome.kind in {"accepted", "rejected", "unknown"}
+    values = {
+        "state": outcome.kind if is_final else "ready",
+        "ended_at": now if is_final else None,
+        "retry_at": None if is_final else _next_retry_at(queued_email, outcome, now),
+        "error": outcome.message,
+    }
     with engine.begin() as connection:
         if outcome.kind == "throttled" and outcome.retry_at:
             pause_provider(connection, outcome.retry_at)
@@ -250,28 +238,24 @@ def purge_queue(engine: sa.Engine, now: datetime.datetime, retention: datetime.t
         retention: how long emails are kept after the last attempt to send them. A welcome email is
             kept for good, since it is sent only once.
     """
-    orphaned = (
-        transactional_email.c.state == "in_flight",
-        transactional_email.c.started_at < now - LEASE_DURATION,
-    )
-    stale = (
-        transactional_email.c.state == "ready",
-        transactional_email.c.created_at < now - MAX_AGE,
-    )
+    columns = transactional_email.c
     # A link works for as long from the time when its email was sent.
-    sent_at = sa.func.coalesce(transactional_email.c.started_at, transactional_email.c.created_at)
-    old = (transactional_email.c.state != "in_flight", sent_at < now - retention)
+    sent_at = sa.func.coalesce(columns.started_at, columns.created_at)
     with engine.begin() as connection:
         connection.execute(
             sa.update(transactional_email)
-            .where(*orphaned)
+            .where(columns.state == "in_flight", columns.started_at < now - LEASE_DURATION)
             .values(state="unknown", ended_at=now, error="the sender stopped unexpectedly")
         )
         connection.execute(
-            sa.update(transactional_email).where(*stale).values(state="dropped", ended_at=now)
+            sa.update(transactional_email)
+            .where(columns.state == "ready", columns.created_at < now - MAX_AGE)
+            .values(state="dropped", ended_at=now)
         )
         connection.execute(
-            sa.delete(transactional_email).where(*old, transactional_email.c.kind != "welcome")
+            sa.delete(transactional_email).where(
+                columns.state != "in_flight", sent_at < now - retention, columns.kind != "welcome"
+            )
         )
 
 
@@ -282,19 +266,12 @@ def _sent_within_window(
 
     The window is counted from the last attempt, which may be much later than the enqueuing.
     """
-    conditions = [
-        transactional_email.c.kind == kind,
-        transactional_email.c.address_key == key,
-        transactional_email.c.state != "dropped",
-    ]
+    columns = transactional_email.c
+    conditions = [columns.kind == kind, columns.address_key == key, columns.state != "dropped"]
     if window is not None:
         since = now - window
-        recent = (
-            transactional_email.c.created_at > since,
-            transactional_email.c.started_at > since,
-        )
-        is_queued = transactional_email.c.state.in_(("ready", "in_flight"))
-        conditions.append(sa.or_(is_queued, *recent))
+        is_queued = columns.state.in_(("ready", "in_flight"))
+        conditions.append(sa.or_(is_queued, columns.created_at > since, columns.started_at > since))
     return sa.exists().where(*conditions)
 
 
@@ -310,10 +287,8 @@ def _next_retry_at(
 ) -> datetime.datetime:
     if outcome.retry_at:
         return outcome.retry_at
+    if outcome.kind == "blocked":
+        return now + datetime.timedelta(seconds=BACKOFF_MAX_SECONDS)
     jitter = random.random()  # noqa: S311 - only spreads the attempts
-    seconds = (
-        BACKOFF_MAX_SECONDS
-        if outcome.kind == "blocked"
-        else backoff_seconds(queued_email.attempts, jitter)
-    )
+    seconds = backoff_seconds(queued_email.attempts, jitter)
     return now + datetime.timedelta(seconds=seconds)
