@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "plugins"))
 from postgres_server import Server, account, programs
 
 from newsletter.db import open_database
-from newsletter.events.parse import parse_webhook_body
+from newsletter.events.read_events import parse_webhook_body
 from newsletter.project import open_project
 from newsletter.sending.providers.sendgrid.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from newsletter.web.rehearsal_site import serve_rehearsal_site

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.config import Config
 from newsletter.errors import DatabaseError
-from newsletter.events.parse import WebhookBody
+from newsletter.events.read_events import WebhookBody
 from newsletter.events.signature import WebhookSignatureError
 from newsletter.sending.feedback.event_intake import ingest_events, reconcile_from_events
 from newsletter.sending.ledger.find_sends import open_ledger

@@ -14,9 +14,11 @@ from newsletter.events.parse import (
     MAX_ATTEMPT_NUMBER,
     MAX_EVENT_ID_LENGTH,
     MAX_ID,
-    MAX_PROBLEMS,
     MAX_TYPE_LENGTH,
     Event,
+)
+from newsletter.events.read_events import (
+    MAX_PROBLEMS,
     iter_file_entries,
     parse_event_lines,
     parse_webhook_body,

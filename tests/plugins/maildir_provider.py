@@ -18,7 +18,7 @@ from typing import Literal, NoReturn
 from newsletter.config import Config
 from newsletter.config.tracking import TrackedAction
 from newsletter.errors import Problem, ProviderError
-from newsletter.events.parse import WebhookBody
+from newsletter.events.read_events import WebhookBody
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.eml import to_eml
 from newsletter.render.headers import build_unsubscribe_headers

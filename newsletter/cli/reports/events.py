@@ -104,7 +104,8 @@ def _open_seekable(file: str) -> Iterator[IO[bytes]]:
 def _record_all_events(
     ledger: "Ledger", config: "Config", data: IO[bytes], name: str
 ) -> "tuple[list[IntakeResult], Counter[str], int]":
-    from newsletter.events.parse import Event, iter_file_entries
+    from newsletter.events.parse import Event
+    from newsletter.events.read_events import iter_file_entries
     from newsletter.sending.feedback.event_intake import (
         chunk_events,
         ingest_events,
@@ -132,9 +133,9 @@ def _count_entries(data: IO[bytes], name: str, now: datetime.datetime) -> int:
     Raises:
         SubscriberListError: none of them is an event: this is another kind of file.
     """
-    from newsletter.events.parse import (
+    from newsletter.events.parse import Event
+    from newsletter.events.read_events import (
         MAX_PROBLEMS,
-        Event,
         iter_file_entries,
         nothing_imported_error,
         unreadable_problem,

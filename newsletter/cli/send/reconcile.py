@@ -54,7 +54,7 @@ def reconcile_command(issue: str, *, file: Path | None) -> int:
 
 
 def _record_events(context: "SendContext", file: Path) -> int:
-    from newsletter.events.parse import parse_event_lines
+    from newsletter.events.read_events import parse_event_lines
     from newsletter.sending.feedback.event_intake import chunk_events, ingest_events
 
     now = datetime.datetime.now(datetime.UTC)

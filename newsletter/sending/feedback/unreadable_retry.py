@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db import read_transaction
-from newsletter.events.parse import parse_webhook_body
+from newsletter.events.read_events import parse_webhook_body
 from newsletter.events.unreadable_store import (
     UnreadableEvent,
     delete_unreadable,

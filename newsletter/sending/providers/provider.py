@@ -24,7 +24,7 @@ from newsletter.sending.providers.suppressions import RetryTiming, SuppressionSo
 from newsletter.subscribers import Recipient
 
 if TYPE_CHECKING:
-    from newsletter.events.parse import WebhookBody
+    from newsletter.events.read_events import WebhookBody
 
 
 @dataclass(frozen=True, slots=True)

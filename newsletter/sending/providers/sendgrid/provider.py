@@ -47,7 +47,7 @@ from newsletter.sending.providers.suppressions import RetryTiming, SuppressionSo
 from newsletter.subscribers import Recipient
 
 if TYPE_CHECKING:
-    from newsletter.events.parse import WebhookBody
+    from newsletter.events.read_events import WebhookBody
 
 _SETTINGS = Location("newsletter.yml")
 
@@ -193,7 +193,7 @@ class SendGridProvider:
 
     def parse_events(self, body: bytes, received_at: datetime.datetime) -> "WebhookBody":
         """Return the entries of a request with events, and what is not an event."""
-        from newsletter.events.parse import parse_webhook_body
+        from newsletter.events.read_events import parse_webhook_body
 
         return parse_webhook_body(body, received_at)
 
