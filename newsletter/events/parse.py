@@ -77,7 +77,9 @@ def parse_event(entry: object, received_at: datetime.datetime | None = None) -> 
     address = get("email")
     if not (isinstance(address, str) and len(address) <= MAX_ADDRESS_LENGTH):
         address = ""
-    event_type = _require_text(get("event"), MAX_TYPE_LENGTH)
+    event_type = get("event")
+    if not isinstance(event_type, str) or not 0 < len(event_type.encode()) <= MAX_TYPE_LENGTH:
+        raise ValueError("it has no event type, or one that is too long")
     if event_type in _TYPES_WITH_ADDRESS and not address:
         raise ValueError("it has no email address")
     latest = received_at + _MAX_CLOCK_DIFFERENCE if received_at else _LATEST
@@ -100,12 +102,6 @@ def parse_event(entry: object, received_at: datetime.datetime | None = None) -> 
         )
     except (TypeError, OverflowError, OSError) as error:  # orjson raises a TypeError
         raise ValueError(f"it can't be stored: {error}") from error
-
-
-def _require_text(value: object, max_bytes: int) -> str:
-    if not isinstance(value, str) or not 0 < len(value.encode()) <= max_bytes:
-        raise ValueError("it has no event type, or one that is too long")
-    return value
 
 
 def _parse_event_id(entry: dict[str, Any]) -> str:

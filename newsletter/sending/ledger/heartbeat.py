@@ -5,14 +5,11 @@ recent one, nothing would start a send that waits here.
 """
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
-
-import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.identity import HEARTBEAT_PREFIX
-from newsletter.db.schema import setting
 from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.sending.ledger.record import Ledger
 
@@ -60,19 +57,13 @@ def record_heartbeat(ledger: Ledger, starter: Starter) -> None:
 
 def load_heartbeats(ledger: Ledger) -> tuple[Heartbeat, ...]:
     """Return the heartbeats on record, those of ``newsletter serve`` first."""
-    keys = {HEARTBEAT_PREFIX + starter: starter for starter in RECENT}
-    query = sa.select(setting.c.key, setting.c.value).where(setting.c.key.in_(keys))
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
-        values: dict[str, str] = dict(connection.execute(query).all())
-    return tuple(_iter_heartbeats(values, now))
-
-
-def _iter_heartbeats(values: Mapping[str, str], now: datetime.datetime) -> Iterator[Heartbeat]:
-    for starter, longest in RECENT.items():
-        seen_at = _parse(values.get(HEARTBEAT_PREFIX + starter))
-        if seen_at:
-            yield Heartbeat(starter, seen_at, -MIN_INTERVAL <= now - seen_at <= longest)
+        return tuple(
+            Heartbeat(starter, seen_at, -MIN_INTERVAL <= now - seen_at <= longest)
+            for starter, longest in RECENT.items()
+            if (seen_at := _parse(read_setting(connection, HEARTBEAT_PREFIX + starter)))
+        )
 
 
 def _parse(value: str | None) -> datetime.datetime | None:

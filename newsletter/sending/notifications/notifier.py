@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -58,7 +59,14 @@ class Notifier:
 
         The send doesn't wait for it; ``wait`` does.
         """
-        self._attempt("started", lambda: self._notify_start(send, is_notified=is_notified))
+        with self._report_errors("started"):
+            if not self.project.config.notify.is_set:
+                return
+            facts = self.load_facts(send)
+            # Another process may have sent it meanwhile.
+            is_over = facts.send.state in FINAL_STATES
+            if not is_over and self._claim(send, "started") and is_notified:
+                self._send_in_background(describe_send("started", facts))
 
     def wait(self, timeout: float = MAX_WAIT_SECONDS) -> None:
         """Wait for the notification of the start, but not for ever; report its failures."""
@@ -87,10 +95,14 @@ class Notifier:
             error: the error that ended it, if one did.
         """
         self.wait()
-        remedy = outcome.remedy if outcome else ""
-        self._attempt(
-            "ended", lambda: self._notify_end(send, notified_kinds, remedy=remedy, error=error)
-        )
+        with self._report_errors("ended"):
+            if not self.project.config.notify.is_set:
+                return
+            facts = self.load_facts(send, remedy=outcome.remedy if outcome else "", error=error)
+            kind = choose_kind(facts)
+            is_new = self._claim(send, kind or facts.send.state, if_unavailable=bool(error))
+            if is_new and kind in notified_kinds:
+                self.notify(describe_send(kind, facts))
 
     def notify(self, notification: Notification) -> None:
         """Send a notification if newsletter.yml wants its kind; report failures."""
@@ -131,35 +143,26 @@ class Notifier:
                 raise
             # The error is that of the database: the editor must know all the same.
             return SendFacts(name, send, "", {}, error=error)
-        refusals = self._load_refusals(send) if status.recipients_by_state.get("rejected") else ()
-        return SendFacts(
-            name, status.send, self._load_title(send), status.recipients_by_state, refusals,
-            error, remedy,
-        )  # fmt: skip
-
-    def _attempt(self, event: str, notify: Callable[[], None]) -> None:
-        if not self.project.config.notify.is_set:
-            return
         try:
-            notify()
+            email = load_frozen_email(self.ledger, send)
+            title = get_default_subject(email, self.project.config)
+        except NewsletterError:
+            title = ""
+        refusals: tuple[str, ...] = ()
+        if status.recipients_by_state.get("rejected"):
+            with read_transaction(self.ledger.engine) as connection:
+                reasons = count_rejection_reasons(connection, send)
+            refusals = tuple(reason for reason, _ in reasons[:MAX_REFUSALS_SHOWN])
+        by_state = status.recipients_by_state
+        return SendFacts(name, status.send, title, by_state, refusals, error, remedy)
+
+    @contextmanager
+    def _report_errors(self, event: str) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:  # noqa: BLE001 - a send must not fail because of it
             reason = clean_line(str(error))
             self.on_failure(f"The editor could not be notified that a send has {event}: {reason}")
-
-    def _notify_start(self, send: Send, *, is_notified: bool) -> None:
-        facts = self.load_facts(send)
-        # Another process may have sent it meanwhile.
-        if facts.send.state not in FINAL_STATES and self._claim(send, "started") and is_notified:
-            self._send_in_background(describe_send("started", facts))
-
-    def _notify_end(
-        self, send: Send, notified_kinds: tuple[NotificationKind, ...], *, remedy: str, error: str
-    ) -> None:
-        facts = self.load_facts(send, remedy=remedy, error=error)
-        kind = choose_kind(facts)
-        is_new = self._claim(send, kind or facts.send.state, if_unavailable=bool(error))
-        if is_new and kind in notified_kinds:
-            self.notify(describe_send(kind, facts))
 
     def _claim(self, send: Send, kind: str, *, if_unavailable: bool = False) -> bool:
         try:
@@ -169,14 +172,3 @@ class Notifier:
             if not if_unavailable:
                 raise
             return claim_locally(f"{self.project.root.resolve()} {send.issue} {kind}")
-
-    def _load_title(self, send: Send) -> str:
-        try:
-            return get_default_subject(load_frozen_email(self.ledger, send), self.project.config)
-        except NewsletterError:
-            return ""
-
-    def _load_refusals(self, send: Send) -> tuple[str, ...]:
-        with read_transaction(self.ledger.engine) as connection:
-            reasons = count_rejection_reasons(connection, send)
-        return tuple(reason for reason, _ in reasons[:MAX_REFUSALS_SHOWN])
