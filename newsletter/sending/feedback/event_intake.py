@@ -27,7 +27,7 @@ from newsletter.sending.ledger.recall_record import (
     withdraw_disproved_recalls,
 )
 from newsletter.sending.ledger.reconcile import reconcile_send
-from newsletter.sending.ledger.record import Ledger, get_send, stop_send_in_transaction
+from newsletter.sending.ledger.record import Ledger, load_sends, stop_send_in_transaction
 from newsletter.sending.providers.registry import get_facts
 from newsletter.subscribers.consent.delivery_feedback import AppliedReport
 
@@ -117,28 +117,22 @@ def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, 
     batch_ids = {event.batch_id for event in events if event.batch_id is not None}
     if not batch_ids:
         return {}
-    unresolved_issues = (
-        sa.select(send.c.issue)
-        .join(batch, batch.c.send_id == send.c.id)
+    unresolved = (
+        sa.select(batch.c.send_id)
         .join(attempt, attempt.c.batch_id == batch.c.id)
         .where(
             batch.c.id.in_(batch_ids),
             batch.c.state.in_(("unknown", "ready", "dropped", "in_flight")),
             sa.or_(attempt.c.outcome.is_(None), attempt.c.outcome == "unknown"),
         )
-        .distinct()
     )
     with read_transaction(ledger.engine) as connection:
-        issues = connection.scalars(unresolved_issues).all()
+        sends = load_sends(connection, send.c.id.in_(unresolved))
     accepted = {}
-    for issue in issues:
-        send_record = get_send(ledger, issue)
-        result = reconcile_send(ledger, send_record) if send_record else None
-        if result and result.accepted_recipients:
-            accepted[issue] = result.accepted_recipients
-            _log.info(
-                "%s: %d readers accepted, proven by events", issue, result.accepted_recipients
-            )
+    for send_record in sends:
+        if count := reconcile_send(ledger, send_record).accepted_recipients:
+            accepted[send_record.issue] = count
+            _log.info("%s: %d readers accepted, proven by events", send_record.issue, count)
     return accepted
 
 

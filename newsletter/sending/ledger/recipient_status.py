@@ -119,7 +119,7 @@ def iter_recipients(
         .order_by(recipients.subscriber_id)
         .limit(PAGE_SIZE)
     )
-    if only_missed and not _is_cancelled_at_provider(send_record):
+    if only_missed and not send_record.is_cancelled_at_provider:
         query = query.where(recipients.state != "accepted")
     after = 0
     while rows := connection.execute(query, {"after": after}).all():
@@ -141,7 +141,7 @@ def describe_recipient_state(
         batch_error: the error that it holds for the recipient's batch, or ``""``.
     """
     reason = RECIPIENT_STATE_LABELS[state].reason or batch_error
-    if state in {"accepted", "unknown"} and _is_cancelled_at_provider(send_record):
+    if state in {"accepted", "unknown"} and send_record.is_cancelled_at_provider:
         is_recalled = was_recalled(send_record)
         reason = RECIPIENT_STATE_LABELS["recalled"].reason if is_recalled else UNCERTAIN_REASON
         return reason.format(provider=send_record.provider_name)
@@ -152,7 +152,3 @@ def describe_recipient_state(
     if state == "pending" and send_record.state in {"paused", "blocked", "cancelled"}:
         return f"{reason}; the send is {send_record.state}: {send_record.reason}"
     return recipient_error or reason
-
-
-def _is_cancelled_at_provider(send_record: Send) -> bool:
-    return send_record.state == "cancelled" and bool(send_record.provider_batch_id)

@@ -126,6 +126,11 @@ class Send:
         """Whether it waits for its time on this machine, and not at the provider."""
         return self.state == "frozen" and bool(self.scheduled_at) and not self.provider_batch_id
 
+    @property
+    def is_cancelled_at_provider(self) -> bool:
+        """Whether it was cancelled after the provider had got some of it to hold."""
+        return self.state == "cancelled" and bool(self.provider_batch_id)
+
 
 def get_ledger_time(ledger: Ledger) -> datetime.datetime:
     """Return the time by which leases expire."""

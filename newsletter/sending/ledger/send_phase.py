@@ -66,7 +66,7 @@ def get_send_phase(send_record: Send, now: datetime.datetime) -> SendPhase:
         return "waiting" if send_record.is_scheduled_locally else "planned"
     if was_recalled(send_record):
         return "recalled"
-    if send_record.state == "cancelled" and send_record.provider_batch_id:
+    if send_record.is_cancelled_at_provider:
         return "uncertain"
     if send_record.state == "done" and is_held(send_record, now):
         return "held"
@@ -82,21 +82,19 @@ def was_recalled(send_record: Send) -> bool:
 
 def is_held(send_record: Send, now: datetime.datetime) -> bool:
     """Return whether the provider holds what was handed over, and nobody has cancelled it."""
-    return (
-        send_record.state not in {"frozen", "cancelled"}
-        and bool(send_record.provider_batch_id)
-        and send_record.scheduled_at is not None
-        and send_record.scheduled_at > now
-    )
+    return send_record.state not in {"frozen", "cancelled"} and _may_be_held(send_record, now)
 
 
 def is_recallable(send_record: Send, now: datetime.datetime) -> bool:
     """Return whether the provider may hold emails of the send that can still be cancelled there."""
     return (
         send_record.state != "frozen"
-        and bool(send_record.provider_batch_id)
         and send_record.recalled_at is None
         and not send_record.reason.endswith(DISPROVED_REASON)
-        and send_record.scheduled_at is not None
-        and send_record.scheduled_at > now
+        and _may_be_held(send_record, now)
     )
+
+
+def _may_be_held(send_record: Send, now: datetime.datetime) -> bool:
+    is_future = send_record.scheduled_at is not None and send_record.scheduled_at > now
+    return is_future and bool(send_record.provider_batch_id)
