@@ -1,16 +1,16 @@
 """Limit coverage measurement to the tests where it is worth its cost.
 
 Measuring branch coverage doubles the time of a test. The packages that pyproject.toml names are
-measured while their own tests and those of the command line run. Excluded are tests that run the
-same lines again: the PostgreSQL run of a test that also runs on SQLite, and property tests, which
-run them a hundred times. ``MEASURE=all`` measures every test.
+measured while their own tests run, and ``sending`` while those of the commands that send run.
+Excluded are tests that run the same lines again: the PostgreSQL run of a test that also runs on
+SQLite, and property tests, which run them a hundred times. ``MEASURE=all`` measures every test.
 """
 
 import os
 import tomllib
 from collections.abc import Generator
 from functools import cache
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import coverage
 import pytest
@@ -60,10 +60,10 @@ class CoverageSwitch:
 
 
 @cache
-def measured_folders() -> frozenset[str]:
+def measured_folders() -> tuple[str, ...]:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     sources = settings["tool"]["coverage"]["run"]["source"]
-    return frozenset({"cli", *(source.rpartition(".")[2] for source in sources)})
+    return ("tests/cli/send/", *(f"tests/{source.rpartition('.')[2]}/" for source in sources))
 
 
 def is_measured(item: pytest.Item) -> bool:
@@ -71,8 +71,7 @@ def is_measured(item: pytest.Item) -> bool:
         return True
     if item.get_closest_marker("property") or is_hypothesis_test(getattr(item, "obj", None)):
         return False
-    path, _, name = item.nodeid.partition("::")
-    return "[postgresql" not in name and not measured_folders().isdisjoint(PurePath(path).parts)
+    return "[postgresql" not in item.nodeid and item.nodeid.startswith(measured_folders())
 
 
 def is_long(item: pytest.Item) -> bool:
