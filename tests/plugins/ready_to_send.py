@@ -28,7 +28,7 @@ attributes:
 limits:
   batch_size: 10
 sendgrid:
-  read_timeout: 2
+  read_timeout: 60
 """
 POST = """\
 ---

@@ -26,7 +26,7 @@ sender: {{name: Harbour Notes, address: editor@harbour-notes.org}}
 postal_address: Harbour Notes, 1 Quay Street, Bergen
 site_url: https://harbour-notes.org
 public_url: https://news.harbour-notes.org
-sendgrid: {{connect_timeout: 5, read_timeout: 5}}
+sendgrid: {{connect_timeout: 60, read_timeout: 60}}
 limits: {{batch_size: {PER_BATCH}}}
 """
 LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)

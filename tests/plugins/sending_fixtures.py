@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,22 +127,24 @@ def double(observer: FakeObserver) -> Iterator[FakeSendGrid]:
 
 @pytest.fixture
 def mailer(double: FakeSendGrid) -> Iterator[SendGridClient]:
-    options = {"host": double.url, "connect_timeout": 5.0, "read_timeout": 0.5}
-    client = SendGridClient(double.key, configured(sendgrid=options).sendgrid)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def patient_mailer(double: FakeSendGrid) -> Iterator[SendGridClient]:
     """A client that waits for the fake however busy the machine is.
 
     A request that the client gave up could be accepted later, at random.
     """
-    options = {"host": double.url, "connect_timeout": 60.0, "read_timeout": 60.0}
-    client = SendGridClient(double.key, configured(sendgrid=options).sendgrid)
-    yield client
-    client.close()
+    with closing(make_client(double, read_timeout=60.0)) as client:
+        yield client
+
+
+@pytest.fixture
+def impatient_mailer(double: FakeSendGrid) -> Iterator[SendGridClient]:
+    """A client that gives up half a second after the request: only for delayed responses."""
+    with closing(make_client(double, read_timeout=0.5)) as client:
+        yield client
+
+
+def make_client(double: FakeSendGrid, read_timeout: float) -> SendGridClient:
+    options = {"host": double.url, "connect_timeout": 60.0, "read_timeout": read_timeout}
+    return SendGridClient(double.key, configured(sendgrid=options).sendgrid)
 
 
 @pytest.fixture

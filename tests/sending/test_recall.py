@@ -66,17 +66,15 @@ class HeldSend:
 def held(
     ledger: Ledger,
     prepared: PreparedEmail,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     observer: FakeObserver,
     make_readers: MakeReaders,
     subscribe: Subscribe,
 ) -> HeldSend:
     subscribe(make_readers(TOTAL))
-    schedule = SendSchedule(
-        observer.now + datetime.timedelta(hours=1), 0, create_batch_id(patient_mailer)
-    )
+    schedule = SendSchedule(observer.now + datetime.timedelta(hours=1), 0, create_batch_id(mailer))
     frozen = save_schedule(ledger, freeze_send(ledger, prepared), schedule)
-    return HeldSend(ledger, patient_mailer, observer, frozen.issue)
+    return HeldSend(ledger, mailer, observer, frozen.issue)
 
 
 def test_requests_on_their_way_are_recalled_by_asking_again(held: HeldSend) -> None:

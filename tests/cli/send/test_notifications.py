@@ -342,7 +342,7 @@ def test_send_without_events_is_told_by_the_next_due(
     with (project_folder / "newsletter.yml").open("a") as file:
         file.write("sendgrid: {webhook_unsigned: true}\n")
     text = (project_folder / "newsletter.yml").read_text()
-    text = text.replace("sendgrid:\n  read_timeout: 2\n", "")
+    text = text.replace("sendgrid:\n  read_timeout: 60\n", "")
     (project_folder / "newsletter.yml").write_text(text)
     assert newsletter("send", "--yes")[0] == 0
     assert newsletter(*DUE) == (0, "", "")

@@ -167,7 +167,7 @@ class Scenario:
 def scenario(
     engine: sa.Engine,
     prepared: PreparedEmail,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     outage: Outage,
     subscribe: Subscribe,
     make_readers: MakeReaders,
@@ -176,7 +176,7 @@ def scenario(
     ledger = Ledger(engine, clock=lambda _: observer.now)
     subscribe(make_readers(TOTAL))
     freeze_send(ledger, prepared)
-    return Scenario(ledger, prepared, patient_mailer, observer, outage)
+    return Scenario(ledger, prepared, mailer, observer, outage)
 
 
 WAITS = [1, 2, 4, 8, 15, 30, 30]

@@ -66,7 +66,7 @@ def test_clock_that_goes_back_does_not_raise_the_limit() -> None:
 def test_limited_send_waits_and_reaches_everybody(
     ledger: Ledger,
     prepared: PreparedEmail,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     observer: FakeObserver,
     double: FakeSendGrid,
     subscribe: Subscribe,
@@ -74,9 +74,7 @@ def test_limited_send_waits_and_reaches_everybody(
 ) -> None:
     subscribe(make_readers(45))
     frozen = save_schedule(ledger, freeze_send(ledger, prepared), SendSchedule(limit_per_hour=20))
-    BatchSender(
-        ledger, frozen, prepared, patient_mailer, observer, jitter=lambda: 1.0, concurrency=1
-    ).run()
+    BatchSender(ledger, frozen, prepared, mailer, observer, jitter=lambda: 1.0, concurrency=1).run()
     assert count_recipients_by_state(ledger, frozen) == {"accepted": 45}
     assert len(double.requests) == 5
     assert sum(observer.waits) == 2 * HOUR.total_seconds()

@@ -85,7 +85,7 @@ def test_ledger_is_consistent_after_any_faults(
     email: Email,
     observer: FakeObserver,
     double: FakeSendGrid,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     make_readers: MakeReaders,
     plan: list[str | InjectedFault],
     unsubscribed: set[int],
@@ -97,7 +97,7 @@ def test_ledger_is_consistent_after_any_faults(
     with ledger.engine.begin() as connection:
         update = sa.update(subscriber).where(subscriber.c.id.in_(unsubscribed))
         connection.execute(update.values(status="unsubscribed"))
-    transport = FaultyTransport(patient_mailer, double, list(plan))
+    transport = FaultyTransport(mailer, double, list(plan))
     for _ in range(len(plan) + 2):
         with SimulatedProcess.running(transport.post_mail) as process:
             BatchSender(ledger, frozen, prepared, process, observer, concurrency=concurrency).run()

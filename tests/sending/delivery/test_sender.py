@@ -119,7 +119,7 @@ def test_attempt_is_recorded_with_the_providers_message_id(scenario: SendScenari
 UNKNOWN = [
     faults.lost_response(),
     faults.lost_request(),
-    faults.slow_response(0.8),
+    faults.slow_response(60.0),
     faults.reset_mid_response(),
     faults.invalid_http_response(),
     faults.error_response(500),
@@ -134,10 +134,12 @@ UNKNOWN = [
     "fault", UNKNOWN, ids=lambda fault: f"{fault.behavior.name}-{fault.status}"
 )
 def test_batch_that_may_have_been_accepted_is_unknown_and_never_sent_again(
-    scenario: SendScenario, fault: InjectedFault
+    scenario: SendScenario, fault: InjectedFault, impatient_mailer: SendGridClient
 ) -> None:
     scenario.double.inject_faults(InjectedFault(accept=True), fault)
+    scenario.mailer = _ImpatientOnce(scenario.mailer, impatient_mailer)
     scenario.run()
+    scenario.double.wait_for_requests(3)
     assert scenario.send().state == "needs_review"
     assert scenario.recipients_by_state() == {"accepted": 15, "unknown": 10}
     assert [row[:2] for row in list_unknown_batches(scenario.ledger, scenario.send())] == [(2, 10)]
@@ -431,6 +433,19 @@ class _WrappedMailer(SendGridClient):
 
     def __init__(self, mailer: SendGridClient) -> None:
         self.mailer = mailer
+
+
+class _ImpatientOnce(_WrappedMailer):
+    """A mailer that makes its second request through an impatient one."""
+
+    def __init__(self, mailer: SendGridClient, impatient: SendGridClient) -> None:
+        super().__init__(mailer)
+        self.impatient = impatient
+        self.request_count = 0
+
+    def post_mail(self, body: bytes) -> Response | NoResponse:
+        self.request_count += 1
+        return (self.impatient if self.request_count == 2 else self.mailer).post_mail(body)
 
 
 class _FailingToConnect(_WrappedMailer):

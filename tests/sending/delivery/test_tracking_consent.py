@@ -201,7 +201,7 @@ def test_request_is_tracked_only_if_all_agree_now(
     ledger: Ledger,
     email: Email,
     observer: FakeObserver,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     double: FakeSendGrid,
     frozen_as: str,
     sent_as: str,
@@ -211,7 +211,7 @@ def test_request_is_tracked_only_if_all_agree_now(
     frozen = freeze_send(ledger, prepare(email, frozen_as))
     answer(ledger.engine, changed)
     transport = CheckingTransport(
-        ledger, observer, patient_mailer, double, {"opens": sent_as, "clicks": "off"}
+        ledger, observer, mailer, double, {"opens": sent_as, "clicks": "off"}
     )
     BatchSender(ledger, frozen, prepare(email, sent_as), transport, observer, concurrency=1).run()
     assert transport.tracked == requests
@@ -240,7 +240,7 @@ def test_batch_names_what_its_readers_had_agreed_to_when_it_was_sent(
     ledger: Ledger,
     email: Email,
     observer: FakeObserver,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     frozen_as: tuple[str, str],
     sent_as: tuple[str, str],
     variants: list[str],
@@ -248,7 +248,7 @@ def test_batch_names_what_its_readers_had_agreed_to_when_it_was_sent(
     frozen = freeze_send(ledger, prepare(email, *frozen_as))
     # Several batches are claimed, and marked as in flight, at once.
     prepared = prepare(email, *sent_as)
-    BatchSender(ledger, frozen, prepared, patient_mailer, observer, concurrency=4).run()
+    BatchSender(ledger, frozen, prepared, mailer, observer, concurrency=4).run()
     with read_transaction(ledger.engine) as connection:
         query = sa.select(batch.c.variant).order_by(batch.c.number)
         assert [*connection.scalars(query)] == variants
@@ -259,7 +259,7 @@ def test_unsubscribed_reader_does_not_keep_the_others_from_being_tracked(
     ledger: Ledger,
     email: Email,
     observer: FakeObserver,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     double: FakeSendGrid,
 ) -> None:
     prepared = prepare(email, "ask", size=10)
@@ -269,7 +269,7 @@ def test_unsubscribed_reader_does_not_keep_the_others_from_being_tracked(
         update = sa.update(subscriber).where(subscriber.c.id == 1)
         connection.execute(update.values(status="unsubscribed"))
     modes: dict[TrackedAction, str] = {"opens": "ask", "clicks": "off"}
-    transport = CheckingTransport(ledger, observer, patient_mailer, double, modes)
+    transport = CheckingTransport(ledger, observer, mailer, double, modes)
     BatchSender(ledger, frozen, prepared, transport, observer, concurrency=1).run()
     assert transport.tracked == {("opens",): 1, (): 1}
 
@@ -279,7 +279,7 @@ def test_halves_of_a_split_batch_and_retried_readers_keep_their_variant(
     ledger: Ledger,
     email: Email,
     observer: FakeObserver,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     double: FakeSendGrid,
 ) -> None:
     prepared = prepare(email, "ask", size=10)
@@ -287,7 +287,7 @@ def test_halves_of_a_split_batch_and_retried_readers_keep_their_variant(
     modes: dict[TrackedAction, str] = {"opens": "ask", "clicks": "off"}
     too_large = faults.error_response(413)
     transport = CheckingTransport(
-        ledger, observer, patient_mailer, double, modes, limit=1, plan=[too_large]
+        ledger, observer, mailer, double, modes, limit=1, plan=[too_large]
     )
     BatchSender(ledger, frozen, prepared, transport, observer, concurrency=1).run()
     assert planned_batches(ledger, frozen) == [
@@ -355,7 +355,7 @@ def test_nobody_is_tracked_without_consent_whatever_happens(
     email: Email,
     observer: FakeObserver,
     double: FakeSendGrid,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     make_readers: MakeReaders,
     answers: Answers,
     frozen_as: tuple[str, str],
@@ -385,9 +385,7 @@ def test_nobody_is_tracked_without_consent_whatever_happens(
         answer(ledger.engine, changed)
         observer.stop_requested = False
         modes: dict[TrackedAction, str] = {"opens": opens, "clicks": clicks}
-        transport = CheckingTransport(
-            ledger, observer, patient_mailer, double, modes, limit, list(plan)
-        )
+        transport = CheckingTransport(ledger, observer, mailer, double, modes, limit, list(plan))
         prepared = prepare(email, opens, clicks)
         BatchSender(
             ledger, current(ledger, frozen), prepared, transport, observer, concurrency=1

@@ -314,7 +314,7 @@ def test_ledger_matches_the_model_under_any_history(
     email: Email,
     observer: FakeObserver,
     double: FakeSendGrid,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     make_readers: MakeReaders,
     examples: int,
 ) -> None:
@@ -323,7 +323,7 @@ def test_ledger_matches_the_model_under_any_history(
         "email": email,
         "observer": observer,
         "double": double,
-        "mailer": patient_mailer,
+        "mailer": mailer,
         "make_readers": staticmethod(make_readers),
     }
     run_state_machine_as_test(

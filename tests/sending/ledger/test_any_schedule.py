@@ -251,7 +251,7 @@ def test_nobody_gets_it_twice_however_it_is_scheduled(
     email: Email,
     observer: FakeObserver,
     double: FakeSendGrid,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     make_readers: MakeReaders,
     subscribe: Subscribe,
     tmp_path: Path,
@@ -261,7 +261,7 @@ def test_nobody_gets_it_twice_however_it_is_scheduled(
     monkeypatch.setenv("SENDGRID_API_KEY", double.key)
     attributes = {
         "ledger": ledger, "email": email, "observer": observer, "double": double,
-        "mailer": patient_mailer, "make_readers": staticmethod(make_readers),
+        "mailer": mailer, "make_readers": staticmethod(make_readers),
         "subscribe": staticmethod(subscribe), "root": tmp_path,
     }  # fmt: skip
     run_state_machine_as_test(

@@ -40,12 +40,12 @@ GARBAGE = ["", "{", "[]", '{"identity": "x"}', "\0" * 90, "[" * 100_000]
 def original(
     engine: sa.Engine,
     prepared: PreparedEmail,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     observer: FakeObserver,
     subscribe: Subscribe,
     make_readers: MakeReaders,
 ) -> Home:
-    home = Home(engine, prepared, patient_mailer, observer)
+    home = Home(engine, prepared, mailer, observer)
     subscribe(make_readers(TOTAL))
     home.plan()
     return home

@@ -218,7 +218,7 @@ class CopyMachine(RuleBasedStateMachine):
 def test_nobody_gets_an_issue_from_two_databases(
     engine: sa.Engine,
     prepared: PreparedEmail,
-    patient_mailer: SendGridClient,
+    mailer: SendGridClient,
     observer: FakeObserver,
     double: FakeSendGrid,
     subscribe: Subscribe,
@@ -233,7 +233,7 @@ def test_nobody_gets_an_issue_from_two_databases(
         subscribe(make_readers(TOTAL))
         open_ledger(engine, configured())  # which gives it an identity
 
-    home = Home(engine, prepared, patient_mailer, observer)
+    home = Home(engine, prepared, mailer, observer)
     attributes = {
         "original": home,
         "copy_database": staticmethod(copy_database),
