@@ -2,14 +2,12 @@
 
 import datetime
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import itsdangerous
 import sqlalchemy as sa
-from starlette.requests import Request
-from starlette.responses import Response
 
 from newsletter.config import Config
 from newsletter.db import read_transaction
@@ -83,21 +81,3 @@ def _load_or_create_secret(engine: sa.Engine) -> bytes:
             connection.execute(insert_or_ignore(connection, setting).values(row))
             secret = connection.execute(select_secret).scalar_one()
     return bytes.fromhex(secret)
-
-
-def run_inline_on_sqlite(
-    site: Site, endpoint: Callable[[Request], Response]
-) -> Callable[[Request], Response | Awaitable[Response]]:
-    """Return an endpoint that runs without a worker thread if the database is SQLite.
-
-    For endpoints that read a row or two and change nothing: SQLite finds a row in less time than
-    it takes to wake a thread, and readers don't wait for writers. A database across a network is
-    waited for in a thread, as is Starlette's default.
-    """
-    if site.engine.dialect.name != "sqlite":
-        return endpoint
-
-    async def run_inline(request: Request) -> Response:
-        return endpoint(request)
-
-    return run_inline

@@ -31,7 +31,7 @@ from newsletter.subscribers.preferences import (
     set_subscriber_name,
 )
 from newsletter.web.http.request_data import parse_form
-from newsletter.web.site_context import Site, run_inline_on_sqlite
+from newsletter.web.site_context import Site
 from newsletter.web.subscriber import change_address, data_requests
 from newsletter.web.subscriber.access_token import (
     FORM_LIFETIME,
@@ -79,7 +79,7 @@ def routes(site: Site) -> list[BaseRoute]:
         return _render_preferences(site, token, error_key="preferences_stale", status=400)
 
     return [
-        Route("/p/{token}", run_inline_on_sqlite(site, show), methods=["GET"]),
+        Route("/p/{token}", show, methods=["GET"]),
         Route("/p/{token}", submit, methods=["POST"]),
     ]
 

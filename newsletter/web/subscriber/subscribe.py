@@ -24,7 +24,7 @@ from newsletter.config.urls import get_public_url
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import ParsedAddress, parse_address
 from newsletter.web.http.request_data import get_client_ip, parse_form, parse_json_body
-from newsletter.web.site_context import Site, run_inline_on_sqlite
+from newsletter.web.site_context import Site
 from newsletter.web.subscriber.requested_emails import enqueue_requested_email
 from newsletter.web.subscriber.signup_limits import count_signup
 from newsletter.web.subscriber.tracking_question import (
@@ -71,7 +71,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/form-token", endpoints.token, methods=["GET"]),
     ]
     return [
-        Route("/subscribe", run_inline_on_sqlite(site, endpoints.show), methods=["GET"]),
+        Route("/subscribe", endpoints.show, methods=["GET"]),
         Route("/subscribe", endpoints.submit, methods=["POST"]),
         Route("/embed", endpoints.embed, methods=["GET"]),
         Route("/assets/subscribe.js", _serve_script, methods=["GET"]),

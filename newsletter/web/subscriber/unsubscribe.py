@@ -23,7 +23,7 @@ from newsletter.subscribers.queries.unsubscribe_reasons import (
     record_unsubscribe_reason,
 )
 from newsletter.web.http.request_data import get_raw_body, parse_form
-from newsletter.web.site_context import Site, run_inline_on_sqlite
+from newsletter.web.site_context import Site
 from newsletter.web.subscriber.access_token import Visitor, find_visitor, sign, unsign
 
 UNSUBSCRIBE_PURPOSE, UNDO_PURPOSE, REASON_PURPOSE = "leave", "undo", "why"
@@ -72,7 +72,7 @@ def routes(site: Site) -> list[BaseRoute]:
         return site.pages.render_page("leave_odd", status=400, private=True)
 
     return [
-        Route("/u/{token}", run_inline_on_sqlite(site, show), methods=["GET"]),
+        Route("/u/{token}", show, methods=["GET"]),
         Route("/u/{token}", submit, methods=["POST"]),
     ]
 
