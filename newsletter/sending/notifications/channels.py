@@ -6,10 +6,9 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from newsletter.config import Config
 from newsletter.errors import NewsletterError, ProviderError
 from newsletter.project import Project
 from newsletter.project.editor_command import (
@@ -20,7 +19,6 @@ from newsletter.project.editor_command import (
     withhold_secrets,
 )
 from newsletter.sending.notifications.notification import Notification, clean_line
-from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.registry import get_provider
 
 COMMAND_TIMEOUT_SECONDS = 30.0
@@ -56,53 +54,44 @@ def send_notification(
             address is notified.
     """
     settings = project.config.notify
-    channels: dict[str, Callable[[], None]] = {}
+    senders = []
     if settings.command:
-        channels["by notify.command"] = lambda: _run_command(
-            project, notification, environment, timeout
-        )
+        senders.append(("by notify.command", _run_command))
     if settings.email:
-        channels["by email"] = lambda: _send_emails(
-            project.config, notification, environment, timeout
-        )
-    return [ChannelResult(channel, _find_failure(send)) for channel, send in channels.items()]
-
-
-def _find_failure(send: Callable[[], None]) -> str:
-    try:
-        send()
-    except (NewsletterError, OSError) as error:
-        return clean_line(str(error))
-    except Exception as error:  # noqa: BLE001 - a send must not fail because of its notification
-        return clean_line(f"{type(error).__name__}: {error}")
-    return ""
+        senders.append(("by email", _send_emails))
+    results = []
+    for channel, send in senders:
+        failure = ""
+        try:
+            send(project, notification, environment, timeout)
+        except (NewsletterError, OSError) as error:
+            failure = clean_line(str(error))
+        except Exception as error:  # noqa: BLE001 - no send may fail because of its notification
+            failure = clean_line(f"{type(error).__name__}: {error}")
+        results.append(ChannelResult(channel, failure))
+    return results
 
 
 def _send_emails(
-    config: Config, notification: Notification, environment: Mapping[str, str], timeout: float
+    project: Project, notification: Notification, environment: Mapping[str, str], timeout: float
 ) -> None:
-    provider = get_provider(config)
+    provider = get_provider(project.config)
     give_up_at = time.monotonic() + timeout
     messages = set()
     with provider.connect(environment, timeout) as client:
         # One request each: a wrong address must not keep the others from being notified.
-        for address in config.notify.email:
+        for address in project.config.notify.email:
             if time.monotonic() > give_up_at:
                 messages.add(f"not all addresses within {timeout:g} s")
                 break
             body = provider.build_notification(notification.subject, notification.text, address)
             response = client.post_mail(body)
             outcome = provider.classify(response, datetime.datetime.now(datetime.UTC))
-            messages.add(_describe_failure(outcome, provider.facts.name))
-    if failures := sorted(filter(None, messages)):
-        raise ProviderError("; ".join(failures))
-
-
-def _describe_failure(outcome: Outcome, provider_name: str) -> str:
-    """Return why an email was not accepted, or an empty text."""
-    if outcome.kind == "accepted":
-        return ""
-    return f"{provider_name}: {outcome.message}" if outcome.status else outcome.message
+            if outcome.kind != "accepted":
+                prefix = f"{provider.facts.name}: " if outcome.status else ""
+                messages.add(prefix + outcome.message)
+    if messages:
+        raise ProviderError("; ".join(sorted(messages)))
 
 
 def _run_command(
