@@ -130,22 +130,19 @@ class HtmlMasker(TextMasker):
                 return end
             if name == "pre":
                 self._note_code(tag.end())
-        if tag["end"]:
-            self._mask_tag(tag[0], name, tag.end())
+        if not tag["end"] and self._note_values(tag, name):
             return tag.end()
-        self._mask_tag_with_values(tag, name)
+        if name in _INLINE_TAGS:
+            self.out.glue(tag[0])
+            return tag.end()
+        self.out.blank(tag[0])
+        if name not in _SEPARATING_TAGS:
+            kind = "paragraph" if tag["end"] else _BLOCK_KINDS.get(name, "paragraph")
+            self.out.block(tag.end(), kind)
         return tag.end()
 
-    def _mask_tag(self, markup: str, name: str, end: int) -> None:
-        if name in _INLINE_TAGS:
-            self.out.glue(markup)
-            return
-        self.out.blank(markup)
-        if name not in _SEPARATING_TAGS:
-            self.out.block(end, "paragraph")
-
-    def _mask_tag_with_values(self, tag: re.Match[str], name: str) -> None:
-        """Mask a start tag, except for the alternative text in it; note its URLs."""
+    def _note_values(self, tag: re.Match[str], name: str) -> bool:
+        """Note the URLs of a start tag; add it if it has an alternative text, and say so."""
         values = _find_attributes(tag[0])
         get = {key: _get_value(found).strip() for key, found in values.items()}.get
         urls = _get_urls(tag[0])
@@ -156,15 +153,10 @@ class HtmlMasker(TextMasker):
             self.out.references.append(ContentReference("image", urls, tag.start(), get("alt", "")))
             if "alt" in values:
                 self._mask_around(tag[0], values["alt"], tag.start())
-                return
+                return True
         elif name in _FALLBACK_TAGS or name in _EMBED_TAGS:
             self._note_embed(tag[0], tag.start())
-        if name in _INLINE_TAGS:
-            self.out.glue(tag[0])
-            return
-        self.out.blank(tag[0])
-        if name not in _SEPARATING_TAGS:
-            self.out.block(tag.end(), _BLOCK_KINDS.get(name, "paragraph"))
+        return False
 
     def is_image(self, width: str | None, height: str | None) -> bool:  # noqa: ARG002
         """Return whether an image of this size is content; in an email all are."""
@@ -233,21 +225,16 @@ def _find_attributes(tag: str) -> dict[str, re.Match[str]]:
 def _get_urls(tag: str) -> tuple[str, ...]:
     """Return every URL that a start tag loads something from."""
     values = _find_attributes(tag)
-    return tuple(
-        url
-        for key in _URL_ATTRIBUTES
-        if key in values
-        for url in _split_srcset(key, _get_value(values[key]).strip())
-        if not TEMPLATE_TAG_START.search(url)
-    )
+    urls: list[str] = []
+    for key in _URL_ATTRIBUTES:
+        value = _get_value(values[key]).strip() if key in values else ""
+        if key.endswith("srcset"):
+            candidates = (part.split() for part in re.split(r",\s+|,(?=https?:)", value))
+            urls += (words[0].rstrip(",") for words in candidates if words)
+        elif value:
+            urls.append(value)
+    return tuple(url for url in urls if not TEMPLATE_TAG_START.search(url))
 
 
 def _get_value(found: re.Match[str]) -> str:
     return unescape_attribute(found["double"] or found["single"] or found["bare"] or "")
-
-
-def _split_srcset(key: str, value: str) -> tuple[str, ...]:
-    if not key.endswith("srcset"):
-        return (value,) if value else ()
-    candidates = (candidate.split() for candidate in re.split(r",\s+|,(?=https?:)", value))
-    return tuple(words[0].rstrip(",") for words in candidates if words)

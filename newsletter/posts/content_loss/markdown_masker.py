@@ -150,13 +150,21 @@ class MarkdownMasker(HtmlSourceMasker):
         return found.end()
 
     def _consume_fence(self, fence: re.Match[str]) -> int:
-        """Add a fenced code block (CommonMark 0.31, section 4.5); one never closed runs on."""
+        """Add a fenced code block (CommonMark 0.31, section 4.5), with its title as text.
+
+        One never closed runs on.
+        """
         marker, quote = fence["fence"], "> " if ">" in fence["prefix"] else ""
         closing = re.compile(
             rf"^(?:[>\t ])*{re.escape(marker[0])}{{{len(marker)},}}[ \t]*$", re.MULTILINE
         ).search(self.source, fence.end())
         end = closing.start() if closing else len(self.source)
-        self._mask_fence(fence[0])
+        line, title = fence[0], find_code_title(fence[0])
+        group = title.lastgroup or 0 if title else 0
+        before, behind = title.span(group) if title else (len(line), len(line))
+        self.out.blank(line[:before])
+        self.out.text(line[before:behind])
+        self.out.blank(line[behind:])
         start = fence.end()
         for line in self.source[start:end].splitlines(keepends=True):
             code = line.lstrip(" \t>") if quote else line
@@ -169,17 +177,6 @@ class MarkdownMasker(HtmlSourceMasker):
         self._starts_block = True
         self._in_table_row = False
         return closing.end() if closing else end
-
-    def _mask_fence(self, line: str) -> None:
-        """Mask the line that opens a fence, except for the title of the code in it."""
-        title = find_code_title(line)
-        if title is None:
-            self.out.blank(line)
-            return
-        group = title.lastgroup or 0
-        self.out.blank(line[: title.start(group)])
-        self.out.text(title[group])
-        self.out.blank(line[title.end(group) :])
 
     def _consume_code_span(self, start: int) -> int:
         """Add a code span (CommonMark 0.31, section 6.1), which can't contain a blank line."""
@@ -205,15 +202,14 @@ class MarkdownMasker(HtmlSourceMasker):
         self.out.text(code[position:])
 
     def _consume_opening_bracket(self, start: int) -> int:
-        for pattern in (_FOOTNOTE_MARK, _SHORTCODE):
-            found = pattern.match(self.source, start)
-            if found and (pattern is _FOOTNOTE_MARK or self._is_shortcode(found)):
-                self.mask_template_tag(found[0])
-                return found.end()
-        return self._open_bracket(start, "[")
-
-    def _is_shortcode(self, found: re.Match[str]) -> bool:
-        return bool(found["attributes"]) or found["name"].lower() in self._paired_shortcodes
+        found = _FOOTNOTE_MARK.match(self.source, start)
+        if found is None and (shortcode := _SHORTCODE.match(self.source, start)):
+            is_paired = shortcode["name"].lower() in self._paired_shortcodes
+            found = shortcode if shortcode["attributes"] or is_paired else None
+        if found is None:
+            return self._open_bracket(start, "[")
+        self.mask_template_tag(found[0])
+        return found.end()
 
     def _consume_exclamation_mark(self, start: int) -> int:
         if self.source.startswith("![", start) and not self.source.startswith("![^", start):
@@ -233,9 +229,11 @@ class MarkdownMasker(HtmlSourceMasker):
         if is_image and self.source.startswith(("(", "["), start + 1):
             self._drop_bare_urls(opening)
         if opening >= 0 and (found := _DESTINATION.match(self.source, start)):
-            content = self.source[opening:start]
-            if is_image or content.strip():  # a link without text shows nothing
-                self._add_reference(kind, found["url"], opening, content if is_image else "")
+            content, url = self.source[opening:start], found["url"].strip("<>")
+            is_shown = is_image or content.strip()  # a link without text shows nothing
+            if is_shown and url and "{{" not in url and "{%" not in url:
+                urls, alt = (self.decode_url(url),), content if is_image else ""
+                self.out.references.append(ContentReference(kind, urls, opening, alt))
             self.out.blank(found[0])
             return found.end()
         if opening >= 0:
@@ -256,11 +254,6 @@ class MarkdownMasker(HtmlSourceMasker):
             if BARE_URL.match(self.source, references[-1].start) is None:
                 return
             references.pop()
-
-    def _add_reference(self, kind: ReferenceKind, url: str, start: int, alt: str = "") -> None:
-        url = url.strip("<>")
-        if url and "{{" not in url and "{%" not in url:
-            self.out.references.append(ContentReference(kind, (self.decode_url(url),), start, alt))
 
     def decode_url(self, url: str) -> str:
         """Return a URL without backslashes and character references."""

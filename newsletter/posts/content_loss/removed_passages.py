@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from newsletter.posts.content_loss.inventory import ContentInventory, take_inventory
 from newsletter.posts.removed_line import RemovedLine
@@ -22,15 +22,20 @@ def find_removed_words(source: ContentInventory, removed: Iterable[RemovedLine])
     next_starts: dict[tuple[tuple[str, ...], int], int] = {}
     urls = {url for reference in source.references for url in reference.urls}
     for entry in removed:
-        words = take_inventory(_strip_urls(entry.text, urls), "text").words
+        parts = entry.text.split()
+        while parts and parts[-1] in urls:
+            del parts[-1]
+        words = take_inventory(" ".join(parts), "text").words
         if not words:
             continue
         key = (words, entry.line)
-        first = next_starts.get(key, source.find_first_word(entry.line))
-        found = _find_passage(source, words, places, first)
+        on_line = source.find_first_word(entry.line)
+        found = _find_passage(source, words, places, next_starts.get(key, on_line))
         if found:
             next_starts[key] = found.stop
-        starts = _get_line_range(source, entry.line) if entry.line else places.get(words[0], ())
+        starts: Sequence[int] = places.get(words[0], ())
+        if entry.line:
+            starts = range(on_line, max(on_line + 1, source.find_first_word(entry.line + 1)))
         indices.update(found or _find_part(source, words, starts))
     return indices
 
@@ -39,14 +44,6 @@ def find_passage_line(source: ContentInventory, text: str) -> int:
     """Return the 1-based line on which a passage begins; 0 if it isn't in the source."""
     indices = find_removed_words(source, (RemovedLine(0, text, ""),))
     return source.get_line(source.spans[min(indices)][0]) if indices else 0
-
-
-def _strip_urls(text: str, urls: Collection[str]) -> str:
-    """Return the text of a removed line without the URLs at its end."""
-    parts = text.split()
-    while parts and parts[-1] in urls:
-        del parts[-1]
-    return " ".join(parts)
 
 
 def _find_passage(
@@ -61,11 +58,6 @@ def _find_passage(
         if start >= 0 and source.words[start : start + len(words)] == words:
             return range(start, start + len(words))
     return range(0)
-
-
-def _get_line_range(source: ContentInventory, line: int) -> range:
-    first = source.find_first_word(line)
-    return range(first, max(first + 1, source.find_first_word(line + 1)))
 
 
 def _find_part(source: ContentInventory, words: Sequence[str], starts: Sequence[int]) -> range:

@@ -57,16 +57,17 @@ class UrlIndex:
     def count(self, reference: ContentReference) -> int:
         """Return how often the email has a reference of the source, whatever its form there."""
         if reference.kind == "link":
-            return self._count_links(reference)
+            key = normalize_url(reference.urls[0])
+            leads_nowhere = not key or key.startswith(("#", "?")) or _OTHER_SCHEME.match(key)
+            return _ENOUGH if leads_nowhere else self._links.get(key, 0)
         if reference.kind == "image":
             return self._count_images(reference)
-        return _ENOUGH if any(self._has_embed_url(url) for url in reference.urls) else 0
-
-    def _count_links(self, link: ContentReference) -> int:
-        key = normalize_url(link.urls[0])
-        if not key or key.startswith(("#", "?")) or _OTHER_SCHEME.match(key):
-            return _ENOUGH  # leads nowhere from an email
-        return self._links.get(key, 0)
+        for key in map(normalize_url, reference.urls):
+            ids = {part for part in _split_url(key)[1:] if len(part) >= _MIN_EMBED_ID_LENGTH}
+            is_known = key in self._links or key in self._images
+            if is_known or not self._parts.isdisjoint(ids - _EMBED_WORDS):
+                return _ENOUGH
+        return 0
 
     def _count_images(self, image: ContentReference) -> int:
         alt = " ".join(image.alt.split())
@@ -79,21 +80,9 @@ class UrlIndex:
             found |= self._images.get(_get_file_name(url), set())
         return len(found or self._alts.get(alt, ()))
 
-    def _has_embed_url(self, url: str) -> bool:
-        key = normalize_url(url)
-        if key in self._links or key in self._images:
-            return True
-        parts = _split_url(key)
-        return any(_is_embed_id(part) and part in self._parts for part in parts[1:])
-
 
 def _split_url(key: str) -> list[str]:
     return _URL_SEPARATOR.split(key)
-
-
-def _is_embed_id(part: str) -> bool:
-    """Return whether a part of a URL identifies a video or a post."""
-    return len(part) >= _MIN_EMBED_ID_LENGTH and part not in _EMBED_WORDS
 
 
 def normalize_url(url: str) -> str:

@@ -96,27 +96,24 @@ def split_front_matter(text: str, path: str, *, allow_repeated: bool = False) ->
     Raises:
         PostError: the front matter is invalid; with its line in the file.
     """
-    front_matter = _split(text, path)
+    fence = text.split("\n", 1)[0].rstrip()
+    if fence == "---":
+        front_matter = _parse_fenced(text, path, "yaml", ("---", "..."))
+    elif fence == "+++":
+        front_matter = _parse_fenced(text, path, "toml", ("+++",))
+    elif _JSON_START.match(text):
+        front_matter = _parse_json_file(text, path)
+    elif named_fence := _NAMED_FENCE.fullmatch(fence):
+        language = named_fence["language"].lower().replace("yml", "yaml")
+        block_format = "javascript" if language == "js" else language
+        front_matter = _parse_fenced(text, path, block_format, ("---",))
+    else:
+        return FrontMatter(body=text)
     if front_matter.repeated and not allow_repeated:
         key, _, first_line, line = front_matter.repeated[0]
         _raise_invalid(f"'{key}' is set twice, first on line {first_line}", path, line)
     check_values(front_matter.data, front_matter.lines, path)
     return front_matter
-
-
-def _split(text: str, path: str) -> FrontMatter:
-    first_line = text.split("\n", 1)[0].rstrip()
-    if first_line == "---":
-        return _parse_fenced(text, path, "yaml", ("---", "..."))
-    if first_line == "+++":
-        return _parse_fenced(text, path, "toml", ("+++",))
-    if _JSON_START.match(text):
-        return _parse_json_file(text, path)
-    if named_fence := _NAMED_FENCE.fullmatch(first_line):
-        language = named_fence["language"].lower().replace("yml", "yaml")
-        block_format = "javascript" if language == "js" else language
-        return _parse_fenced(text, path, block_format, ("---",))
-    return FrontMatter(body=text)
 
 
 def _parse_fenced(

@@ -18,13 +18,13 @@ CALLOUT_KINDS = frozenset({"note", "tip", "important", "warning", "caution"})
 def callouts_plugin(md: MarkdownIt) -> None:
     """Add both callout syntaxes and galleries to a parser."""
     md.options["alerts"] = True
-    container_plugin(md, "callout", validate=lambda params, _: _parse_kind(params) in CALLOUT_KINDS)
+    container_plugin(
+        md,
+        "callout",
+        validate=lambda params, _: (params.split() or [""])[0].lower() in CALLOUT_KINDS,
+    )
     container_plugin(md, "gallery")
     md.core.ruler.after("block", "callouts", _normalize_callouts)
-
-
-def _parse_kind(params: str) -> str:
-    return (params.split() or [""])[0].lower()
 
 
 def _normalize_callouts(state: StateCore) -> None:

@@ -71,8 +71,11 @@ def extract_article(
     surroundings = split_surroundings(root, article, keep)
     unwanted = _NON_ARTICLE_TAGS if article.tag in {"html", "body"} else _NEVER_ARTICLE_TAGS
     removed = (*surroundings.removed, *remove_page_parts(article, unwanted, keep))
+    inner_html = html.escape(article.text or "", quote=False) + "".join(
+        lxml.html.tostring(child, encoding="unicode") for child in article
+    )
     return ExtractedArticle(
-        html=surroundings.before + _inner_html(article) + surroundings.after,
+        html=surroundings.before + inner_html + surroundings.after,
         title=_find_title(root, article, json_ld),
         author=_find_author(root, json_ld),
         description=_get_first_meta(root, "og:description", "description"),
@@ -108,12 +111,6 @@ def _join_urls(base_url: str, url: str) -> str:
         return url
 
 
-def _inner_html(element: HtmlElement) -> str:
-    return html.escape(element.text or "", quote=False) + "".join(
-        lxml.html.tostring(child, encoding="unicode") for child in element
-    )
-
-
 def _find_title(root: HtmlElement, article: HtmlElement, json_ld: dict[str, Any]) -> str:
     headings = [_get_text(heading) for heading in article.iter("h1")]
     if len(headings) == 1 and headings[0]:
@@ -123,13 +120,10 @@ def _find_title(root: HtmlElement, article: HtmlElement, json_ld: dict[str, Any]
     )
     if meta_title:
         return meta_title
-    title = root.findtext(".//title") or ""
-    site = _get_first_meta(root, "og:site_name")
-    return (
-        re.sub(rf"\s+[-|–—·:]\s+{re.escape(site)}$", "", _collapse_whitespace(title))  # noqa: RUF001
-        if site
-        else _collapse_whitespace(title)
-    )
+    title = _collapse_whitespace(root.findtext(".//title") or "")
+    if site := _get_first_meta(root, "og:site_name"):
+        title = re.sub(rf"\s+[-|–—·:]\s+{re.escape(site)}$", "", title)  # noqa: RUF001
+    return title
 
 
 def _find_author(root: HtmlElement, json_ld: dict[str, Any]) -> str:
@@ -172,13 +166,9 @@ def _find_date(
 
 def _find_canonical_url(root: HtmlElement) -> str:
     link = root.find(".//link[@rel='canonical']")
-    for url in (
-        (link.get("href") or "") if link is not None else "",
-        _get_first_meta(root, "og:url"),
-    ):
-        if url.strip().startswith(("https://", "http://")):
-            return url.strip()
-    return ""
+    href = (link.get("href") or "") if link is not None else ""
+    urls = (href.strip(), _get_first_meta(root, "og:url").strip())
+    return next((url for url in urls if url.startswith(("https://", "http://"))), "")
 
 
 def _find_json_ld_article(root: HtmlElement) -> dict[str, Any]:

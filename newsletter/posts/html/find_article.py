@@ -76,17 +76,17 @@ def _list_candidates(
     """Return the largest ``article``, the largest ``main`` and the largest with the role."""
     candidates = []
     for path in (".//article", ".//main", ".//*[@role='main']"):
-        elements = [element for element in root.iterfind(path) if _has_text(element)]
+        elements = [
+            element
+            for element in root.iterfind(path)
+            if any(not text.isspace() for text in element.itertext())
+        ]
         sized = [element for element in elements if element in sizes]
         if sized or elements:
             candidates.append(
                 max(sized or elements, key=lambda element: sizes.get(element, _TextSize()))
             )
     return candidates
-
-
-def _has_text(element: HtmlElement) -> bool:
-    return any(not text.isspace() for text in element.itertext())
 
 
 def _measure(root: HtmlElement) -> dict[HtmlElement, _TextSize]:
@@ -109,7 +109,9 @@ def _measure(root: HtmlElement) -> dict[HtmlElement, _TextSize]:
             texts.setdefault(block, []).append(element.text)
     sizes: dict[HtmlElement, _TextSize] = {}
     for block, parts in texts.items():
-        count = _count_words(" ".join(parts))
+        text = " ".join(parts)
+        # In scripts without spaces, two characters count as a word.
+        count = len(_WORD.findall(text)) + len(_UNSPACED.findall(text)) // 2
         prose = count if count >= _MIN_PROSE_WORDS else 0
         for around in (block, *block.iterancestors()) if count else ():
             size = sizes.get(around, _TextSize())
@@ -125,8 +127,3 @@ def _is_page_part(element: HtmlElement) -> bool:
         return False
     names = {*(element.get("class") or "").lower().split(), (element.get("id") or "").lower()}
     return not names.isdisjoint(_COMMENT_NAMES)
-
-
-def _count_words(text: str) -> int:
-    """Return the number of words; in scripts without spaces, two characters count as a word."""
-    return len(_WORD.findall(text)) + len(_UNSPACED.findall(text)) // 2

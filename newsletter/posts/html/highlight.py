@@ -54,7 +54,11 @@ def highlight_code(code: str, language: str) -> str:
     if lexer is None:
         return escape(code, quote=False)
     runs = groupby(_iter_styled_text(lexer, code), itemgetter(0))
-    return "".join(_format_span(style, "".join(text for _, text in run)) for style, run in runs)
+    parts: list[str] = []
+    for style, run in runs:
+        escaped = escape("".join(text for _, text in run), quote=False)
+        parts.append(f'<span style="{style}">{escaped}</span>' if style else escaped)
+    return "".join(parts)
 
 
 def _iter_styled_text(lexer: Lexer, code: str) -> Iterator[tuple[str, str]]:
@@ -69,21 +73,14 @@ def _iter_styled_text(lexer: Lexer, code: str) -> Iterator[tuple[str, str]]:
             yield style, text
 
 
-def _format_span(style: str, text: str) -> str:
-    escaped = escape(text, quote=False)
-    return f'<span style="{style}">{escaped}</span>' if style else escaped
-
-
 @lru_cache(maxsize=256)
 def _get_style(token_type: _TokenType | None) -> str:
     """Return the style of a token type, or of its nearest parent that has one."""
     if token_type is None:
         return ""
-    return (
-        _STYLE_BY_TOKEN_TYPE[token_type]
-        if token_type in _STYLE_BY_TOKEN_TYPE
-        else _get_style(token_type.parent)
-    )
+    if token_type in _STYLE_BY_TOKEN_TYPE:
+        return _STYLE_BY_TOKEN_TYPE[token_type]
+    return _get_style(token_type.parent)
 
 
 @lru_cache(maxsize=64)

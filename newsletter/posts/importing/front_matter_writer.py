@@ -47,15 +47,11 @@ def _format_front_matter(imported_post: ImportedPost) -> str:
             written = split_front_matter(f"---\n{as_written}---\n", "").data
         except PostError:
             written = {}  # YAML written as one {…}, and aliases, can't be rearranged by lines
-        if _is_same(written, settings):
+        if written.keys() == settings.keys() and all(
+            repr(written[key]) == repr(_load_dumped(settings[key])) for key in settings
+        ):
             return as_written
     return _dump_yaml(settings)
-
-
-def _is_same(written: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    return written.keys() == settings.keys() and all(
-        repr(written[key]) == repr(_load_dumped(settings[key])) for key in settings
-    )
 
 
 def _load_dumped(value: Any) -> Any:

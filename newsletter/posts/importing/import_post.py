@@ -108,7 +108,14 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
         NewsletterError: the post can't be read or would overwrite an issue; nothing is written.
     """
     limits = project.config.limits
-    _check_slug(options.slug)
+    slug = options.slug
+    if slug and (not SLUG_PATTERN.fullmatch(slug) or len(slug) > MAX_SLUG_LENGTH):
+        example = slugify(slug) or "spring-in-the-harbour"
+        raise UsageError(
+            f"--slug '{slug}' is not a valid slug",
+            remedy=f"Use lowercase letters, digits and hyphens, at most {MAX_SLUG_LENGTH}: "
+            f"--slug {example}",
+        )
     source = read_post_source(source_name, limits.post_bytes)
     folders = tuple(folder.resolve() for folder in options.images)
     finder = ImageFinder(source, limits.image_bytes, folders)
@@ -124,7 +131,7 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
         ),
     )
     images = collect_images(parsed, finder)
-    slug = options.slug or parsed.slug
+    slug = slug or parsed.slug
     if not slug:
         raise PostError(
             f"could not make a folder name from the title '{parsed.title}'",
@@ -163,18 +170,6 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
             staging_folder.rename(result.post_path.parent)
             return replace(result, same_file_issues=others)
         return _update_issue(result, staging_folder, options, find_free_slug(project, slug))
-
-
-def _check_slug(slug: str) -> None:
-    if slug and (not SLUG_PATTERN.fullmatch(slug) or len(slug) > MAX_SLUG_LENGTH):
-        example = slugify(slug) or "spring-in-the-harbour"
-        raise UsageError(
-            f"--slug '{slug}' is not a valid slug",
-            remedy=(
-                f"Use lowercase letters, digits and hyphens, at most {MAX_SLUG_LENGTH}: "
-                f"--slug {example}"
-            ),
-        )
 
 
 @contextmanager

@@ -42,17 +42,11 @@ _WORDS_TO_PREPARE = (
     "katex", "mathjax", "mwe-", "material-", "subscri", "post-ufi", "button-w", "captioned-b",
 )  # fmt: skip
 _RENAMED = {
-    "form": "div",
-    "dialog": "div",
-    "template": "div",
-    "select": "span",
-    "datalist": "span",
-    "option": "span",
-    "optgroup": "span",
+    **dict.fromkeys(("form", "dialog", "template"), "div"),
+    **dict.fromkeys(("select", "datalist", "option", "optgroup"), "span"),
 }
 _WITHOUT_END_TAG = frozenset({"noscript", "amp-img", "amp-anim", "object", "embed"})
 _SEPARATE_TAGS = ("button", "label", "legend", "option", "optgroup")
-_PAGE_PARTS = ("nav", "header", "footer", "aside", "dialog")
 _BODY = re.compile(r"<body\b", re.IGNORECASE)
 _INNER_PLAYER = re.compile(r"<(?:embed|iframe|video|img|object)\b", re.IGNORECASE)
 _EMOJI_CLASS = re.compile(r"(?:^|\s)(?:emoji|twemoji|wp-smiley|emojione|joypixels)(?:\s|$)")
@@ -97,10 +91,8 @@ def mark_source_lines(text: str, first_line: int) -> str:
 
 
 def _needs_preparation(text: str) -> bool:
-    if _TAG_TO_PREPARE.search(text):
-        return True
     lower = text.lower()
-    return any(word in lower for word in _WORDS_TO_PREPARE)
+    return bool(_TAG_TO_PREPARE.search(text)) or any(word in lower for word in _WORDS_TO_PREPARE)
 
 
 class _Preparer(HtmlRewriter):
@@ -127,26 +119,21 @@ class _Preparer(HtmlRewriter):
             **dict.fromkeys(_SEPARATE_TAGS, self._handle_separate),
         }
         if keep_scripts:
-            self._handlers |= dict.fromkeys(_PAGE_PARTS, self._handle_page_part)
+            page_parts = ("nav", "header", "footer", "aside", "dialog")
+            self._handlers |= dict.fromkeys(page_parts, self._handle_page_part)
 
     def run(self) -> str:
         for tag in iter_html_tags(self.text):
             if tag.start < self.position:
                 continue
-            if tag.is_end:
-                self._handle_end(tag)
-            else:
+            if not tag.is_end:
                 self._handlers.get(tag.name, self._handle_other)(tag)
+            elif tag.name in _WITHOUT_END_TAG:
+                if tag.name != "noscript" or tag.start >= self._body_start:
+                    self.replace(tag.start, tag.end, "")
+            elif name := components.rename_component(tag.name) or _RENAMED.get(tag.name, ""):
+                self.replace(tag.start, tag.end, f"</{name}>")
         return self.get_result()
-
-    def _handle_end(self, tag: Tag) -> None:
-        if tag.name == "noscript" and tag.start < self._body_start:
-            return
-        name = components.rename_component(tag.name) or _RENAMED.get(tag.name, "")
-        if tag.name in _WITHOUT_END_TAG:
-            self.replace(tag.start, tag.end, "")
-        elif name:
-            self.replace(tag.start, tag.end, f"</{name}>")
 
     def _handle_foreign(self, tag: Tag) -> None:
         """Leave SVG and MathML for ``replace_svg_and_mathml``, with their source lines."""
@@ -169,14 +156,13 @@ class _Preparer(HtmlRewriter):
         elif frame := components.make_script_frame(src, tag.attributes.get("data-id", "")):
             self.replace(tag.start, end, format_start_tag("iframe", frame) + "</iframe>")
         elif tag.name == "textarea":
-            mark = self.mark(tag, unseen_text.FORM_FIELD, html.unescape(text))
-            self.replace(tag.start, end, mark)
+            self.replace(
+                tag.start, end, self.mark(tag, unseen_text.FORM_FIELD, html.unescape(text))
+            )
         elif self._keep_scripts:
-            end_tag = f"</{tag.name}>" if tag.is_self_closed else ""
-            self.replace(end, end, end_tag)
+            self.replace(end, end, f"</{tag.name}>" if tag.is_self_closed else "")
         else:
-            listed = src or text[:_MAX_SCRIPT_LENGTH]
-            self.replace(tag.start, end, self.mark(tag, tag.name, listed))
+            self.replace(tag.start, end, self.mark(tag, tag.name, src or text[:_MAX_SCRIPT_LENGTH]))
 
     def _handle_noscript(self, tag: Tag) -> None:
         end = self.find_end_tag(tag)
@@ -230,13 +216,12 @@ class _Preparer(HtmlRewriter):
         title = attributes.get("title") or attributes.get("aria-label") or ""
         end = self.find_end_tag(tag) if tag.name == "object" else -1
         if not src or _INNER_PLAYER.search(self.text, tag.end, max(end, tag.end)):
-            self.replace(tag.start, tag.end, "")
+            element = ""
         elif attributes.get("type", "").startswith("image/"):
-            image = format_start_tag("img", {"src": src, "alt": title})
-            self.replace(tag.start, tag.end, image)
+            element = format_start_tag("img", {"src": src, "alt": title})
         else:
-            frame = format_start_tag("iframe", {"src": src, "title": title})
-            self.replace(tag.start, tag.end, f"{frame}</iframe>")
+            element = format_start_tag("iframe", {"src": src, "title": title}) + "</iframe>"
+        self.replace(tag.start, tag.end, element)
 
     def _handle_image(self, tag: Tag) -> None:
         attributes = tag.attributes
@@ -251,7 +236,8 @@ class _Preparer(HtmlRewriter):
         if source or "src" in attributes:
             attributes["src"] = source
         self._last_image = (len(self.parts) + 1, tag.end, source, alt)
-        if tag.name == "img" and attributes == tag.attributes and not _is_marked(tag, attributes):
+        is_marked = unseen_text.find_removal_reason(tag.name, attributes)
+        if tag.name == "img" and attributes == tag.attributes and not is_marked:
             self.replace(tag.start, tag.end, self.text[tag.start : tag.end])
         else:
             self.write_element(tag, "img", attributes, tag.end)
@@ -268,10 +254,8 @@ class _Preparer(HtmlRewriter):
         name = components.rename_component(tag.name) or tag.name
         end = self.find_end_tag(tag)
         fallback = self.text[tag.end : end] if end > 0 else ""
-        sources = [
-            t.attributes for t in iter_html_tags(fallback) if t.name == "source" and not t.is_end
-        ]
-        candidates = map(find_media_source, (attributes, *sources))
+        inner = (t for t in iter_html_tags(fallback) if t.name == "source" and not t.is_end)
+        candidates = map(find_media_source, (attributes, *(t.attributes for t in inner)))
         if src := next(filter(None, candidates), ""):
             attributes["src"] = src
         if poster := attributes.get("data-poster"):
@@ -306,12 +290,9 @@ class _Preparer(HtmlRewriter):
         if color := attributes.pop("bgcolor", ""):
             attributes["style"] = f"background-color:{color};{attributes.get('style', '')}"
         end_tag = f"</{name}>" if tag.is_self_closed and name not in VOID_ELEMENTS else ""
-        if name != tag.name or color or end_tag or _is_marked(tag, attributes):
+        is_marked = unseen_text.find_removal_reason(tag.name, attributes)
+        if name != tag.name or color or end_tag or is_marked:
             self.write_element(tag, name, attributes, tag.end, end_tag)
-
-
-def _is_marked(tag: Tag, attributes: dict[str, str]) -> bool:
-    return bool(unseen_text.find_removal_reason(tag.name, attributes))
 
 
 def _find_first_link(fragment: str) -> str:

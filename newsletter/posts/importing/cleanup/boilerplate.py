@@ -33,6 +33,13 @@ class BoilerplatePosition(Enum):
     HEADING = auto()  # in the tail, and the titles under it are boilerplate too
 
 
+_HEAD_POSITIONS = frozenset({BoilerplatePosition.HEAD, BoilerplatePosition.ENDS})
+_TAIL_POSITIONS = frozenset({
+    BoilerplatePosition.TAIL, BoilerplatePosition.ENDS, BoilerplatePosition.AFTER,
+    BoilerplatePosition.HEADING,
+})  # fmt: skip
+
+
 class BoilerplateRule(NamedTuple):
     """A rule for one kind of boilerplate.
 
@@ -223,7 +230,11 @@ def find_boilerplate(
     for index, passage in enumerate(passages):
         if index in found or index in spam:
             continue
-        positions = _get_positions(index, head, tail)
+        positions = frozenset[BoilerplatePosition]()
+        if index < head:
+            positions |= _HEAD_POSITIONS
+        if index >= tail:
+            positions |= _TAIL_POSITIONS
         rule = _match_rule(passage.text, positions)
         if rule is None or (
             rule.position is BoilerplatePosition.AFTER and rule.description != kind
@@ -250,37 +261,20 @@ def _drop_lone_items(passages: Sequence[Passage], found: Mapping[int, str]) -> d
     }
 
 
-def _get_positions(index: int, head: int, tail: int) -> set[BoilerplatePosition]:
-    positions: set[BoilerplatePosition] = set()
-    if index < head:
-        positions |= {BoilerplatePosition.HEAD, BoilerplatePosition.ENDS}
-    if index >= tail:
-        positions |= {
-            BoilerplatePosition.TAIL,
-            BoilerplatePosition.ENDS,
-            BoilerplatePosition.AFTER,
-            BoilerplatePosition.HEADING,
-        }
-    return positions
-
-
 def _find_labels(head: Sequence[Passage], total: int, spam: Collection[int]) -> dict[int, str]:
     """Find labels above the title: only boilerplate precedes them, and a title follows."""
     labels: dict[int, str] = {}
     for index, passage in enumerate(head):
         if index in spam:
             continue
-        rule = _match_rule(
-            passage.text,
-            {BoilerplatePosition.LABEL, BoilerplatePosition.HEAD, BoilerplatePosition.ENDS},
-        )
+        rule = _match_rule(passage.text, _HEAD_POSITIONS | {BoilerplatePosition.LABEL})
         if rule is None or index + 2 >= total:
             break
         labels[index] = rule.description
     return labels
 
 
-def _match_rule(text: str, positions: set[BoilerplatePosition]) -> BoilerplateRule | None:
+def _match_rule(text: str, positions: Collection[BoilerplatePosition]) -> BoilerplateRule | None:
     normalized = " ".join(text.split())
     if not normalized or len(normalized) > _MAX_LENGTH:
         return None

@@ -152,13 +152,11 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
     head, tail = content
     first_checked = min(head + 1, tail)  # a title may be about anything
     prose = [passage for passage in passages if passage.is_prose]
-    main_script = _get_main_script(passages)
-    own_scripts = {
-        LATIN_SCRIPT,
-        main_script,
-        *_get_second_scripts(passages),
-        *_get_quoted_scripts(prose, main_script),
-    }
+    letter_counts = count_letters_by_script(" ".join(passage.text for passage in passages))
+    main_script = _get_main_script(letter_counts)
+    own_scripts = {LATIN_SCRIPT, main_script, *_get_quoted_scripts(prose, main_script)}
+    min_letters = letter_counts.total() * _MIN_SECOND_SCRIPT_SHARE
+    own_scripts |= {script for script, count in letter_counts.items() if count > min_letters}
     short = {
         index: passage
         for index, passage in enumerate(passages)
@@ -196,7 +194,7 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
         ):
             kind = next(iter(terms.values()))
             reasons[index] = (
-                f"has {_add_indefinite_article(kind)} term that the post never uses: "
+                f"has {'an' if kind[0] in 'aeiou' else 'a'} {kind} term that the post never uses: "
                 "looks like link spam"
             )
     return reasons
@@ -251,31 +249,18 @@ def _find_own_terms(prose: Iterable[Passage]) -> frozenset[str]:
     )
 
 
-def _add_indefinite_article(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-
-
-def _get_main_script(passages: Iterable[Passage]) -> str:
-    letter_counts = count_letters_by_script(" ".join(passage.text for passage in passages))
+def _get_main_script(letter_counts: Counter[str]) -> str:
     return letter_counts.most_common(1)[0][0] if letter_counts else LATIN_SCRIPT
-
-
-def _get_second_scripts(passages: Iterable[Passage]) -> set[str]:
-    letter_counts = count_letters_by_script(" ".join(passage.text for passage in passages))
-    return {
-        script
-        for script, count in letter_counts.items()
-        if count > letter_counts.total() * _MIN_SECOND_SCRIPT_SHARE
-    }
 
 
 def _get_quoted_scripts(prose: Iterable[Passage], main_script: str) -> set[str]:
     """Return the scripts quoted in the article's own sentences; they are not spam."""
+    counts = (count_letters_by_script(passage.text) for passage in prose)
     return {
         script
-        for passage in prose
-        if _get_main_script([passage]) == main_script
-        for script in count_letters_by_script(passage.text)
+        for letter_counts in counts
+        if _get_main_script(letter_counts) == main_script
+        for script in letter_counts
     }
 
 
