@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from http.client import responses
@@ -18,6 +19,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
 import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from newsletter.fetch.public_address import is_public_address
 
@@ -80,8 +82,8 @@ class _HttpResponse(NamedTuple):
 class _FetchStoppedError(Exception):
     """Signal that the result is known and no further request is needed."""
 
-    def __init__(self, result: FetchResult) -> None:
-        self.result = result
+    def __init__(self, kind: FetchResultKind, detail: str) -> None:
+        self.result = FetchResult(kind, detail)
 
 
 def resolve_host(host: str, port: int) -> list[str]:
@@ -123,7 +125,9 @@ class SafeFetcher:
         """Request a URL, follow its redirects and classify the response."""
         try:
             if self._respect_robots:
-                robots = self._get_robots(_get_origin(url))
+                parts = urlsplit(url)
+                origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+                robots = self._get_robots(origin)
                 if robots is None:
                     return FetchResult("robots failing", "its robots.txt has a server error")
                 if not robots.can_fetch(self._user_agent, url):
@@ -137,44 +141,32 @@ class SafeFetcher:
     def _follow_redirects(self, url: str) -> FetchResult:
         current_url, permanent = url, True
         for _ in range(_MAX_REDIRECTS):
-            response = self._request_head(current_url)
+            response = self._request("HEAD", current_url)
+            if response.status in _RETRY_WITH_GET_STATUSES:
+                response = self._request("GET", current_url)
             if response.status not in _REDIRECT_STATUSES or not response.location:
                 return _classify_response(response, url, current_url, permanent=permanent)
             permanent = permanent and response.status in _PERMANENT_STATUSES
             current_url = urljoin(current_url, response.location)
         return FetchResult("failing", f"more than {_MAX_REDIRECTS} redirects")
 
-    def _request_head(self, url: str) -> _HttpResponse:
-        """Send HEAD, and GET if the server may not support HEAD."""
-        response = self._request("HEAD", url)
-        return (
-            self._request("GET", url) if response.status in _RETRY_WITH_GET_STATUSES else response
-        )
-
     def _request(self, method: str, url: str, max_bytes: int = 0) -> _HttpResponse:
         """Send a request; return the response with the first ``max_bytes`` of its body."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme not in {"http", "https"} or not host:
-            raise _FetchStoppedError(
-                FetchResult("failing", f"{url[:80]} is not an http or https URL")
-            )
+            raise _FetchStoppedError("failing", f"{url[:80]} is not an http or https URL")
         with self._lock:
             semaphore = self._host_semaphores[host]
         with semaphore:
             try:
-                return self._request_any_address(method, url, max_bytes)
-            except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
-                raise _FetchStoppedError(_classify_error(error)) from error
-
-    def _request_any_address(self, method: str, url: str, max_bytes: int) -> _HttpResponse:
-        addresses = self._resolve_allowed_addresses(url)
-        for address in addresses[:-1]:
-            try:
-                return self._request_address(address, method, url, max_bytes)
-            except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.NewConnectionError):
-                continue
-        return self._request_address(addresses[-1], method, url, max_bytes)
+                *others, last = self._resolve_allowed_addresses(url)
+                for address in others:
+                    with suppress(ConnectTimeoutError, NewConnectionError):
+                        return self._request_address(address, method, url, max_bytes)
+                return self._request_address(last, method, url, max_bytes)
+            except (HTTPError, OSError, UnicodeError) as error:
+                raise _FetchStoppedError(*_classify_error(error)) from error
 
     def _resolve_allowed_addresses(self, url: str) -> list[str]:
         """Return the host's IP addresses; stop if any of them is not public."""
@@ -184,25 +176,26 @@ class SafeFetcher:
             addresses = self._resolver(host, parts.port or (443 if parts.scheme == "https" else 80))
         except (OSError, UnicodeError) as error:
             if getattr(error, "errno", None) == socket.EAI_AGAIN:
-                raise _FetchStoppedError(
-                    FetchResult("failing", f"temporary DNS failure for {host}")
-                ) from error
-            raise _FetchStoppedError(FetchResult("dead", f"host {host} not found")) from error
+                detail = f"temporary DNS failure for {host}"
+                raise _FetchStoppedError("failing", detail) from error
+            raise _FetchStoppedError("dead", f"host {host} not found") from error
         for address in addresses:
-            if not is_public_address(address) and not (
-                self._allow_loopback and _is_loopback_address(address)
-            ):
+            if is_public_address(address):
+                continue
+            is_loopback = ipaddress.ip_address(address.partition("%")[0]).is_loopback
+            if not (self._allow_loopback and is_loopback):
                 detail = f"{host} resolves to {address}, which is not a public address"
-                raise _FetchStoppedError(FetchResult("private", detail))
+                raise _FetchStoppedError("private", detail)
         if not addresses:
-            raise _FetchStoppedError(FetchResult("dead", f"host {host} has no IP address"))
+            raise _FetchStoppedError("dead", f"host {host} has no IP address")
         return addresses
 
     def _request_address(
         self, address: str, method: str, url: str, max_bytes: int
     ) -> _HttpResponse:
         parts = urlsplit(url)
-        host, port = _to_idna(parts.hostname), f":{parts.port}" if parts.port else ""
+        host, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
+        host = host if host.isascii() else host.encode("idna").decode()  # RFC 5891
         headers = {
             "Host": f"[{host}]{port}" if ":" in host else f"{host}{port}",
             "User-Agent": self._user_agent,
@@ -210,7 +203,15 @@ class SafeFetcher:
             "Connection": "close",
         }
         target = urllib3.util.Url(path=parts.path or "/", query=parts.query or None).url
-        with self._make_pool(address, url) as pool:
+        pool: urllib3.HTTPConnectionPool
+        if parts.scheme == "http":
+            pool = urllib3.HTTPConnectionPool(address, parts.port or 80, timeout=_TIMEOUT)
+        else:
+            pool = urllib3.HTTPSConnectionPool(
+                address, parts.port or 443, timeout=_TIMEOUT,
+                ssl_context=get_ssl_context(), server_hostname=host,
+            )  # fmt: skip
+        with pool:
             response = pool.urlopen(
                 method, target, headers=headers, retries=False, redirect=False,
                 preload_content=False, assert_same_host=False,
@@ -220,19 +221,6 @@ class SafeFetcher:
         received = response.headers
         return _HttpResponse(
             response.status, received.get("Location", ""), received.get("Content-Type", ""), body
-        )
-
-    @staticmethod
-    def _make_pool(address: str, url: str) -> urllib3.HTTPConnectionPool:
-        parts = urlsplit(url)
-        if parts.scheme == "http":
-            return urllib3.HTTPConnectionPool(address, parts.port or 80, timeout=_TIMEOUT)
-        return urllib3.HTTPSConnectionPool(
-            address,
-            parts.port or 443,
-            timeout=_TIMEOUT,
-            ssl_context=get_ssl_context(),
-            server_hostname=_to_idna(parts.hostname),
         )
 
     def _load_robots(self, origin: str) -> RobotFileParser | None:
@@ -263,36 +251,18 @@ def _keep_valid_rules(lines: Iterable[str]) -> list[str]:
     It fails at a superscript digit in ``Crawl-delay`` and at ``Disallow: //[``. The other lines
     still count (RFC 9309 2.3.1.5).
     """
-    return [line for line in lines if _is_valid_rule(line)]
-
-
-def _is_valid_rule(line: str) -> bool:
-    try:
-        RobotFileParser().parse(["User-agent: *", line])
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback_address(address: str) -> bool:
-    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    valid = []
+    for line in lines:
+        with suppress(ValueError):
+            RobotFileParser().parse(["User-agent: *", line])
+            valid.append(line)
+    return valid
 
 
 @lru_cache(maxsize=1)
 def get_ssl_context() -> ssl.SSLContext:
     """Return the default TLS context; cached, since loading the certificates is slow."""
     return ssl.create_default_context()
-
-
-def _get_origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def _to_idna(host: str | None) -> str:
-    """Return the host in ASCII: ``bücher.example`` is ``xn--bcher-kva.example`` (RFC 5891)."""
-    name = host or ""
-    return name if name.isascii() else name.encode("idna").decode()
 
 
 def _classify_response(
@@ -308,27 +278,22 @@ def _classify_response(
         return FetchResult("closed", detail)
     if status >= _FIRST_REDIRECT_STATUS:  # one that says no new address, or is about a cache
         return FetchResult("failing", detail)
-    moved = permanent and final_url.partition("#")[0] != url.partition("#")[0]
     content_type = response.content_type.partition(";")[0].strip().lower()
-    return (
-        FetchResult("moved", "", final_url, content_type)
-        if moved
-        else FetchResult("fine", content_type=content_type)
-    )
+    if permanent and final_url.partition("#")[0] != url.partition("#")[0]:
+        return FetchResult("moved", "", final_url, content_type)
+    return FetchResult("fine", content_type=content_type)
 
 
-def _classify_error(error: Exception) -> FetchResult:
+def _classify_error(error: Exception) -> tuple[FetchResultKind, str]:
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__ or cause
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return FetchResult(
-            "certificate", cause.verify_message or "could not verify the certificate"
-        )
+        return "certificate", cause.verify_message or "could not verify the certificate"
     if isinstance(cause, ssl.SSLError):
-        return FetchResult("certificate", "TLS handshake failed")
+        return "certificate", "TLS handshake failed"
     if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, TimeoutError):
-        return FetchResult("failing", cause.strerror.lower())
+        return "failing", cause.strerror.lower()
     if isinstance(cause, TimeoutError) or isinstance(error, urllib3.exceptions.TimeoutError):
-        return FetchResult("failing", "no response in time")
-    return FetchResult("failing", "the response is not valid HTTP")
+        return "failing", "no response in time"
+    return "failing", "the response is not valid HTTP"
