@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, format_fields, print_json, prompt_for_answer
 from newsletter.errors import SendRefusedError
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command("adopt", short_help="Send from a database that is a copy.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def adopt_command(*, yes: bool, as_json: bool) -> None:
     """Make this database, which is a copy, the one to send from.
 

@@ -3,6 +3,7 @@
 import click
 
 from newsletter.cli.lazy_group import LazyCommand, LazyGroup
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, print_json
 
 COMMANDS = {
@@ -25,7 +26,7 @@ def db_group() -> None:
 
 
 @click.command("upgrade", short_help="Make or upgrade the database.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def upgrade_command(*, as_json: bool) -> None:
     """Upgrade the database to the schema of this version of newsletter, or make it.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.database.backup import postgresql_tools_error
+from newsletter.cli.options import yes_option
 from newsletter.cli.output import confirm_count, echo, echo_err, format_fields, format_status_counts
 from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.wording import format_count
@@ -30,7 +31,7 @@ NO_CARRY_OVER_WARNING = (
 
 @click.command("restore", short_help="Restore the database from a backup.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
+@yes_option
 def restore_command(file: Path, *, yes: bool) -> None:
     """Restore the database from FILE, which newsletter backup has made.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, escape_controls, print_json
 from newsletter.errors import ConfigError, NewsletterError
 from newsletter.wording import format_count
@@ -23,7 +24,7 @@ _WIDTH = 80
 @click.command("doctor", short_help="Check that everything is ready for a send.")
 @click.option("--online", is_flag=True, help="Ask SendGrid, the name servers and your server too.")
 @click.option("--notify", is_flag=True, help="Send a test notification, as notify: says.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def doctor_command(*, online: bool, notify: bool, as_json: bool) -> int:
     """Check that everything is ready for a send: settings, key, list, templates, sender.
 

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo_err, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.reports.intake_result import intakes_to_dict, print_intakes
@@ -48,7 +49,7 @@ events_group.add_command(unreadable_events_command)
 
 @events_group.command("import", short_help="Import a file of SendGrid's events.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def import_events_command(file: str, *, as_json: bool) -> None:
     """Import FILE: SendGrid's events as JSON, one event or a list of events per line.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.errors import ProjectError, display_path
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("report", short_help="Show the results of a send.")
 @click.argument("issue", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 @click.option(
     "--html",
     "page",

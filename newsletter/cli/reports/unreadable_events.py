@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, make_output_private, print_json
 from newsletter.cli.reports.intake_result import intakes_to_dict, print_intakes
 from newsletter.wording import format_count
@@ -24,7 +25,7 @@ _MAX_SHOWN = 500  # characters of one text
 @click.option(
     "--all", "show_all", is_flag=True, help=f"List all, not only the latest {_MAX_LISTED}."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def unreadable_events_command(*, retry: bool, show_all: bool, as_json: bool) -> None:
     """List what SendGrid has posted, or a file held, and is not understood; the latest first.
 

@@ -1,8 +1,12 @@
 """``newsletter send --dry-run``: write the requests and sample emails."""
 
 import datetime
+import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
 
 from newsletter.cli.output import echo, format_fields, print_json
 from newsletter.cli.progress import progress_bar
@@ -24,6 +28,8 @@ _STAND_IN_TOKENS = (
     "--with-tokens writes the real ones"
 )
 _WORKING_TOKENS = "in readers' links are the real ones: whoever has the files can unsubscribe them"
+# Parameters that are no part of the command that follows a dry run.
+_NOT_REPEATED = {"issue", "dry_run", "with_tokens", "samples", "yes", "as_json"}
 
 
 def perform_dry_run(  # noqa: PLR0913 - the command's options
@@ -32,7 +38,6 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     samples: int,
     *,
     with_tokens: bool,
-    command: str,
     strict: bool,
     as_json: bool,
 ) -> int:
@@ -43,7 +48,6 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
         schedule_rows: when it would be sent, in labels and values; empty for at once.
         samples: how many recipients' emails to write as ``.eml``.
         with_tokens: whether to write the readers' own tokens instead of stand-ins.
-        command: the command that sends it.
         strict: whether a single recipient who can't be sent to is a failure.
         as_json: whether to print one JSON object instead of text.
 
@@ -85,7 +89,7 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     if as_json:
         print_json({**_to_dict(proposal, result), "with_tokens": with_tokens})
     else:
-        _print_result(proposal, result, list(schedule_rows), command, with_tokens=with_tokens)
+        _print_result(proposal, result, list(schedule_rows), with_tokens=with_tokens)
     return int(strict and result.totals.rejected_count > 0)
 
 
@@ -122,7 +126,6 @@ def _print_result(
     proposal: "SendProposal",
     result: "DryRunResult",
     schedule_rows: list[tuple[str, str]],
-    command: str,
     *,
     with_tokens: bool,
 ) -> None:
@@ -176,8 +179,21 @@ def _print_result(
         elif schedule_rows:
             action = "ask for the count and schedule it"
         echo(f"Nothing was sent. A real send would {action}.")
-        echo(f"Next: {command}")
+        echo(f"Next: {_format_send_command(proposal.folder.name[11:])}")
 
 
 def _list_problems(proposal: "SendProposal") -> list[Problem]:
     return [*proposal.problems, *filter(None, [proposal.schedule_problem])]
+
+
+def _format_send_command(slug: str) -> str:
+    """Return the command that does what a dry run has tried, with the options that were given."""
+    context = click.get_current_context()
+    words = ["newsletter", "send", slug]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if is_given and name not in _NOT_REPEATED:
+            is_flag = isinstance(parameter, click.Option) and parameter.is_flag
+            words += [parameter.opts[0]] if is_flag else [parameter.opts[0], context.params[name]]
+    return shlex.join(map(str, words))

@@ -4,8 +4,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import (
+    batch_size_option,
+    json_option,
+    repeat_article_option,
+    segment_option,
+)
 from newsletter.cli.output import echo, echo_err, print_json
-from newsletter.cli.send.shared import back_up_before_send, repeat_article_option
+from newsletter.cli.send.shared import back_up_before_send
 from newsletter.errors import SendRefusedError
 from newsletter.wording import format_count
 
@@ -16,20 +22,11 @@ if TYPE_CHECKING:
 
 @click.command("plan", short_help="Freeze an issue's content and recipients, and send nothing yet.")
 @click.argument("issue", required=False)
-@click.option(
-    "--segment",
-    metavar="NAME|QUERY",
-    help="Only to the readers of a segment: its name in newsletter.yml, or a query.",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1, 1000),
-    metavar="N",
-    help="Readers in one request; limits.batch_size of newsletter.yml if not given.",
-)
+@segment_option
+@batch_size_option
 @repeat_article_option
 @click.option("--again", is_flag=True, help="Replace the plan, while nothing of it was sent.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def plan_command(  # noqa: PLR0913 - one parameter per option
     issue: str | None,
     *,

@@ -1,11 +1,9 @@
-"""Print a proposed send and its schedule; the options of a schedule."""
+"""Print a proposed send and its schedule."""
 
 import datetime
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
-
-import click
 
 from newsletter.cli.output import STATUS_LABELS, echo, echo_err, format_fields, print_json
 from newsletter.errors import SendRefusedError
@@ -18,18 +16,6 @@ if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import SendProposal
     from newsletter.sending.planning.schedule import ScheduledTime, WaitingPlace
     from newsletter.sending.service import SendContext
-
-at_option = click.option(
-    "--at",
-    metavar="TIME",
-    help="When: '2026-12-01 09:00' or 'Tue 09:00' in the newsletter's zone, or with an offset.",
-)
-hold_option = click.option(
-    "--hold-at-sendgrid", is_flag=True, help="With --at: let SendGrid hold it, up to 72 hours."
-)
-local_option = click.option(
-    "--local", is_flag=True, help="With --at: wait here, even if nothing that starts it was seen."
-)
 
 
 def raise_if_refused(proposal: "SendProposal", *, strict: bool = False) -> None:

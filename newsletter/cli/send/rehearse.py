@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, format_fields, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.signals import interrupt_on_stop_signals
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="N made-up readers instead of the list.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_json: bool) -> int:
     """Send an issue to nobody, with the code that will really send it; prove who would get it.
 

@@ -5,12 +5,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import (
+    at_option,
+    concurrency_option,
+    hold_option,
+    json_option,
+    local_option,
+    no_image_check_option,
+    repeat_article_option,
+    strict_option,
+    yes_option,
+)
 from newsletter.cli.output import confirm_count, echo, echo_err, format_fields
 from newsletter.cli.send.proposal import (
-    at_option,
     format_schedule_rows,
-    hold_option,
-    local_option,
     parse_schedule,
     print_scheduled,
 )
@@ -18,11 +26,8 @@ from newsletter.cli.send.run_result import count_recipients, report_run
 from newsletter.cli.send.shared import (
     back_up_before_send,
     check_published_images,
-    concurrency_option,
     open_send_context,
-    repeat_article_option,
     run_and_notify,
-    strict_option,
 )
 from newsletter.wording import format_count
 
@@ -41,13 +46,9 @@ if TYPE_CHECKING:
 @repeat_article_option
 @concurrency_option
 @strict_option
-@click.option(
-    "--no-image-check",
-    is_flag=True,
-    help="Don't check that the issue's images can be seen on the web.",
-)
-@click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@no_image_check_option
+@yes_option
+@json_option
 def reschedule_command(  # noqa: PLR0913 - one parameter per option
     issue: str,
     *,

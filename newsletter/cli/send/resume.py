@@ -2,13 +2,12 @@
 
 import click
 
+from newsletter.cli.options import concurrency_option, json_option, strict_option
 from newsletter.cli.send.run_result import count_recipients, finished_send_error, report_run
 from newsletter.cli.send.shared import (
-    concurrency_option,
     open_send_context,
     refuse_copied_database,
     run_and_notify,
-    strict_option,
 )
 
 
@@ -16,7 +15,7 @@ from newsletter.cli.send.shared import (
 @click.argument("issue", required=False)
 @concurrency_option
 @strict_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def resume_command(issue: str | None, *, concurrency: int, strict: bool, as_json: bool) -> int:
     """Resume a send that was paused, blocked or killed, where it stopped.
 

@@ -2,26 +2,30 @@
 
 import click
 
+from newsletter.cli.options import (
+    concurrency_option,
+    json_option,
+    repeat_article_option,
+    strict_option,
+    yes_option,
+)
 from newsletter.cli.output import confirm_count, echo
 from newsletter.cli.send.run_result import count_recipients, report_run
 from newsletter.cli.send.shared import (
-    concurrency_option,
     open_send_context,
     refuse_copied_database,
-    repeat_article_option,
     run_and_notify,
-    strict_option,
 )
 from newsletter.wording import format_count
 
 
 @click.command("retry", short_help="Send again to the readers whom SendGrid refused.")
 @click.argument("issue")
-@click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
+@yes_option
 @repeat_article_option
 @concurrency_option
 @strict_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def retry_command(  # noqa: PLR0913 - one parameter per option
     issue: str,
     *,

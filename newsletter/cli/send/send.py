@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from newsletter.cli.output import confirm_count, echo, make_output_private
-from newsletter.cli.send.proposal import (
+from newsletter.cli.options import (
     at_option,
-    format_schedule_rows,
+    batch_size_option,
+    concurrency_option,
     hold_option,
     local_option,
+    no_image_check_option,
+    repeat_article_option,
+    segment_option,
+    strict_option,
+    yes_option,
+)
+from newsletter.cli.output import confirm_count, echo, make_output_private
+from newsletter.cli.send.proposal import (
+    format_schedule_rows,
     parse_schedule,
     print_proposal,
     print_scheduled,
@@ -21,12 +30,10 @@ from newsletter.cli.send.proposal import (
 from newsletter.cli.send.run_result import count_recipients, report_run
 from newsletter.cli.send.shared import (
     back_up_before_send,
-    concurrency_option,
+    check_published_images,
     open_notifier,
     refuse_copied_database,
-    repeat_article_option,
     run_and_notify,
-    strict_option,
 )
 from newsletter.errors import NewsletterError, Problem, SendRefusedError
 
@@ -36,8 +43,9 @@ if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import SendProposal
     from newsletter.sending.planning.schedule import ScheduledTime
 
-# Parameters that are no part of the command that follows a dry run.
-_NOT_REPEATED = {"issue", "dry_run", "with_tokens", "samples", "yes", "as_json"}
+
+# All that has a meaning for sends that are planned already.
+_DUE_OPTIONS = {"due", "by_server", "concurrency", "strict", "yes", "as_json"}
 
 
 @click.command("send", short_help="Send an issue, or see exactly what would be sent.")
@@ -55,11 +63,7 @@ _NOT_REPEATED = {"issue", "dry_run", "with_tokens", "samples", "yes", "as_json"}
     show_default=True,
     help="With --dry-run: how many readers' copies to write as .eml.",
 )
-@click.option(
-    "--segment",
-    metavar="NAME|QUERY",
-    help="Only to the readers of a segment: its name in newsletter.yml, or a query.",
-)
+@segment_option
 @at_option
 @hold_option
 @local_option
@@ -77,12 +81,7 @@ _NOT_REPEATED = {"issue", "dry_run", "with_tokens", "samples", "yes", "as_json"}
     metavar="N",
     help="No more than N readers in any hour, however many senders run.",
 )
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1, 1000),
-    metavar="N",
-    help="Readers in one request; limits.batch_size of newsletter.yml if not given.",
-)
+@batch_size_option
 @repeat_article_option
 @click.option(
     "--catch-up",
@@ -91,12 +90,8 @@ _NOT_REPEATED = {"issue", "dry_run", "with_tokens", "samples", "yes", "as_json"}
 )
 @concurrency_option
 @strict_option
-@click.option(
-    "--no-image-check",
-    is_flag=True,
-    help="Don't check that the issue's images can be seen on the web.",
-)
-@click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
+@no_image_check_option
+@yes_option
 @click.option(
     "--json",
     "as_json",
@@ -164,26 +159,22 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.ledger.find_sends import open_ledger
+    from newsletter.sending.ledger.heartbeat import record_heartbeat
+    from newsletter.sending.planning.image_check import list_image_urls
+    from newsletter.sending.planning.preflight import find_resume_problems
     from newsletter.sending.planning.proposal import SendOptions
     from newsletter.sending.planning.schedule import choose_waiting_place
     from newsletter.sending.service import plan
 
-    if due:
-        _check_due_options()
-    if catch_up and segment:
-        raise click.UsageError(
-            "--catch-up sends what was sent, to the segment that it was sent to; it can't be used "
-            "with --segment"
-        )
-    if with_tokens and not dry_run:
-        raise click.UsageError("--with-tokens is for --dry-run; a send always has them")
+    _check_combinations()
     make_output_private()  # SendGrid may name readers in its reasons
     project = open_project()
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         if due:
             ledger = open_ledger(engine, project.config)
-            if not by_server:
-                _leave_heartbeat(ledger, project)
+            # Not if it can't send: cron often lacks the key.
+            if not by_server and not find_resume_problems(project.config, os.environ):
+                record_heartbeat(ledger, "due")
             return _start_due_sends(project, ledger, concurrency, strict=strict, as_json=as_json)
         scheduled_time = parse_schedule(
             open_ledger(engine, project.config),
@@ -201,85 +192,48 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             catch_up=catch_up,
         )
         proposal = plan(project, issue, engine, options)
+        rows = format_schedule_rows(scheduled_time, project.config, proposal.resumed)
         if dry_run:
-            rows = _schedule_rows(proposal, scheduled_time)
-            command = _format_send_command(proposal.folder.name[11:])
             return perform_dry_run(
-                proposal,
-                rows,
-                samples,
-                with_tokens=with_tokens,
-                command=command,
-                strict=strict,
-                as_json=as_json,
+                proposal, rows, samples, with_tokens=with_tokens, strict=strict, as_json=as_json
             )
-        _check_sendable(proposal, strict=strict)
+        raise_if_refused(proposal, strict=strict)
+        if problem := proposal.schedule_problem:
+            raise SendRefusedError.from_problems([problem])
         if not no_image_check:
-            _check_images(proposal)
+            urls = list_image_urls(proposal)
+            issue_name = proposal.prepared_email.email.issue
+            check_published_images(proposal.ledger, project.config, issue_name, urls)
         if not as_json:
-            print_proposal(proposal, _schedule_rows(proposal, scheduled_time))
+            print_proposal(proposal, rows)
         if not yes:
             confirm_count(proposal.audience.count, "schedule" if scheduled_time else "send")
         return _confirm_and_deliver(
-            proposal,
-            scheduled_time,
-            limit_per_hour,
-            concurrency,
-            strict=strict,
-            as_json=as_json,
+            proposal, scheduled_time, limit_per_hour, concurrency, strict=strict, as_json=as_json
         )
 
 
-def _format_send_command(slug: str) -> str:
-    """Return the command that does what a dry run has tried, with the options that were given."""
-    import shlex
-
+def _check_combinations() -> None:
+    """Reject options that would have no effect beside others, or be ignored."""
     context = click.get_current_context()
-    words = ["newsletter", "send", slug]
-    for parameter in context.command.params:
-        name = str(parameter.name)
-        is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if is_given and name not in _NOT_REPEATED:
-            is_flag = isinstance(parameter, click.Option) and parameter.is_flag
-            words += [parameter.opts[0]] if is_flag else [parameter.opts[0], context.params[name]]
-    return shlex.join(map(str, words))
-
-
-def _check_due_options() -> None:
-    """Reject what would have no effect on sends that are planned already, or be ignored."""
-    context = click.get_current_context()
-    allowed = {"due", "by_server", "concurrency", "strict", "yes", "as_json"}
-    given = [
+    options = context.params
+    not_due = [
         parameter.get_error_hint(context)
         for parameter in context.command.params
-        if parameter.name not in allowed
+        if parameter.name not in _DUE_OPTIONS
         and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
     ]
-    if given:
+    if options["due"] and not_due:
         raise click.UsageError(
-            f"--due starts what was planned earlier; it can't be used with {', '.join(given)}"
+            f"--due starts what was planned earlier; it can't be used with {', '.join(not_due)}"
         )
-
-
-def _check_sendable(proposal: "SendProposal", *, strict: bool) -> None:
-    raise_if_refused(proposal, strict=strict)
-    if problem := proposal.schedule_problem:
-        raise SendRefusedError.from_problems([problem])
-
-
-def _check_images(proposal: "SendProposal") -> None:
-    from newsletter.cli.send.shared import check_published_images
-    from newsletter.sending.planning.image_check import list_image_urls
-
-    email, config = proposal.prepared_email.email, proposal.project.config
-    check_published_images(proposal.ledger, config, email.issue, list_image_urls(proposal))
-
-
-def _schedule_rows(
-    proposal: "SendProposal", scheduled_time: "ScheduledTime | None"
-) -> list[tuple[str, str]]:
-    resumed = proposal.resumed
-    return format_schedule_rows(scheduled_time, proposal.project.config, resumed)
+    if options["catch_up"] and options["segment"]:
+        raise click.UsageError(
+            "--catch-up sends what was sent, to the segment that it was sent to; it can't be used "
+            "with --segment"
+        )
+    if options["with_tokens"] and not options["dry_run"]:
+        raise click.UsageError("--with-tokens is for --dry-run; a send always has them")
 
 
 def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
@@ -308,49 +262,35 @@ def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
     return report_run(context, outcome, before, strict=strict, as_json=as_json)
 
 
-def _leave_heartbeat(ledger: "Ledger", project: "Project") -> None:
-    """Record that something runs ``--due``; not if it can't send: cron often lacks the key."""
-    from newsletter.sending.ledger.heartbeat import record_heartbeat
-    from newsletter.sending.planning.preflight import find_resume_problems
-
-    if not find_resume_problems(project.config, os.environ):
-        record_heartbeat(ledger, "due")
-
-
 def _start_due_sends(
     project: "Project", ledger: "Ledger", concurrency: int, *, strict: bool, as_json: bool
 ) -> int:
-    """Start every send that is due, then notify the editor about those that have stopped."""
-    from newsletter.sending.notifications.periodic_check import notify_overdue
+    """Start every send that is due, then notify the editor about those that have stopped.
 
-    try:
-        refuse_copied_database(ledger)  # all that was due in it is held
-        return _run_due_sends(project, ledger, concurrency, strict=strict, as_json=as_json)
-    finally:
-        notify_overdue(open_notifier(project, ledger))
-
-
-def _run_due_sends(
-    project: "Project", ledger: "Ledger", concurrency: int, *, strict: bool, as_json: bool
-) -> int:
-    """Run every send that is due; one that fails doesn't keep the others from starting."""
+    One that fails doesn't keep the others from starting.
+    """
     from newsletter.sending.ledger.find_sends import iter_due_sends
+    from newsletter.sending.notifications.periodic_check import notify_overdue
     from newsletter.sending.service import SendContext, resume
 
     exit_code, problems = 0, list[Problem]()
-    for send in iter_due_sends(ledger):
-        context = SendContext(project, ledger, send)
-        if not as_json:
-            echo(f"{send.slug} is due.")
-        try:
-            before = count_recipients(context)
-            outcome = run_and_notify(
-                context, partial(resume, context, concurrency=concurrency), is_due=True
-            )
-            run_code = report_run(context, outcome, before, strict=strict, as_json=as_json)
-            exit_code = max(exit_code, run_code)
-        except NewsletterError as error:
-            problems += error.problems
+    try:
+        refuse_copied_database(ledger)  # all that was due in it is held
+        for send in iter_due_sends(ledger):
+            context = SendContext(project, ledger, send)
+            if not as_json:
+                echo(f"{send.slug} is due.")
+            try:
+                before = count_recipients(context)
+                outcome = run_and_notify(
+                    context, partial(resume, context, concurrency=concurrency), is_due=True
+                )
+                run_code = report_run(context, outcome, before, strict=strict, as_json=as_json)
+                exit_code = max(exit_code, run_code)
+            except NewsletterError as error:
+                problems += error.problems
+    finally:
+        notify_overdue(open_notifier(project, ledger))
     if problems:
         raise NewsletterError.from_problems(problems)
     return exit_code

@@ -1,4 +1,4 @@
-"""Shared by the send commands: options, observer, notifications, labels."""
+"""Shared by the send commands: observer, notifications, labels."""
 
 import datetime
 import sys
@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING
-
-import click
 
 from newsletter.cli.database.backup import print_orphan_rows
 from newsletter.cli.output import echo_err, make_output_private
@@ -35,21 +33,6 @@ CANCELLATION_CAVEAT = (
 
 # Of more batches the numbers are not spelled out: without any, a command is for all.
 MAX_LISTED_BATCHES = 5
-
-concurrency_option = click.option(
-    "--concurrency",
-    type=click.IntRange(1, 256),
-    default=16,
-    show_default=True,
-    metavar="N",
-    help="Number of concurrent requests.",
-)
-repeat_article_option = click.option(
-    "--repeat-article", is_flag=True, help="Send it to readers who got it as another issue, too."
-)
-strict_option = click.option(
-    "--strict", is_flag=True, help="Exit with 1 if SendGrid refused any reader."
-)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.errors import SubscriberListError
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     "--consent", default="", metavar="TEXT", help="How they consented; the journal keeps it."
 )
 @click.option("--resubscribe", is_flag=True, help="Bring back a reader who left; needs --consent.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def add_command(  # noqa: PLR0913 - the fields of a subscriber
     address: str,
     *,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, print_json, prompt_for_answer
 from newsletter.errors import SubscriberListError, display_path
 from newsletter.wording import format_count
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @click.command("erase", short_help="Erase all that is known of a reader (GDPR).")
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
     """Erase all that is known of the reader of ADDRESS, who has asked for it (GDPR, art. 17).
 

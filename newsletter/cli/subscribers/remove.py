@@ -4,13 +4,14 @@ import datetime
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, print_json
 
 
 @click.command("remove", short_help="Unsubscribe a reader who asked you to.")
 @click.argument("address")
 @click.option("--reason", default="", metavar="TEXT", help="Why; the journal keeps it.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def remove_command(address: str, *, reason: str, as_json: bool) -> None:
     """Unsubscribe the reader of ADDRESS, who has asked you to be taken off the list.
 
@@ -51,7 +52,7 @@ def remove_command(address: str, *, reason: str, as_json: bool) -> None:
 
 @click.command("rotate-token", short_help="Give a reader's links a new secret.")
 @click.argument("address")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def rotate_token_command(address: str, *, as_json: bool) -> None:
     """Give the reader of ADDRESS a new secret for their unsubscribe and preferences links.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
 from newsletter.wording import format_count
 
@@ -30,7 +31,7 @@ LONG_WAIT_SECONDS = 5.0
     help="Fetch from this day on, instead of since the last sync.  [2026-11-22]",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: bool) -> None:
     """Bring SendGrid's bounces, spam reports and unsubscribes into the list.
 

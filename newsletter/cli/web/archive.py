@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, escape_controls, print_json
 from newsletter.cli.signals import interrupt_on_stop_signals
 from newsletter.errors import ConfigError, Location, UsageError, display_path
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     help="Where the folder will be published; by image_url or public_url if not given.",
 )
 @click.option("--publish", is_flag=True, help="Then run publish.command of newsletter.yml.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def archive_command(
     out: Path | None, issue: str | None, base_url: str | None, *, publish: bool, as_json: bool
 ) -> None:

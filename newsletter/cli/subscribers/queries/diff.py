@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import json_lines_option
 from newsletter.cli.output import echo, echo_err, format_fields, format_status_counts, print_json
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 from newsletter.errors import SubscriberListError
@@ -29,9 +30,7 @@ AudienceChanges = Iterator[tuple[str, "AudienceDifference"]]
     show_default=True,
     help="Show N readers at most; 0 for all.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per line, for scripts."
-)
+@json_lines_option
 def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
     """Show who would get ISSUE now but was not in its send, and who left since, and why.
 

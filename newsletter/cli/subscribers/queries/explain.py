@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import STATUS_LABELS, echo, format_fields, print_error, print_json
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 from newsletter.errors import SubscriberListError
@@ -27,7 +28,7 @@ TERM_RESULT_LABELS = {True: "yes", False: "no", None: "-"}
 @click.argument("address")
 @click.option("--issue", metavar="ISSUE", help="A specific issue, sent or not.")
 @click.option("--segment", metavar="NAME|QUERY", help="As if it were sent to this segment only.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def explain_command(address: str, *, issue: str | None, segment: str | None, as_json: bool) -> None:
     """Explain why the reader of ADDRESS gets an issue, or doesn't.
 

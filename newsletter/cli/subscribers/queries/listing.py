@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import json_lines_option
 from newsletter.cli.output import echo, echo_err, format_status_counts, print_json
 from newsletter.wording import format_count
 
@@ -23,9 +24,7 @@ STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
     metavar="N",
     help="Show N at most; 0 for all.  [default: 50, with --json all]",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per line, for scripts."
-)
+@json_lines_option
 def list_command(status: str | None, search: str | None, limit: int | None, as_json: bool) -> None:  # noqa: FBT001
     """Show who is in the list, the longest there first, and count them by status.
 

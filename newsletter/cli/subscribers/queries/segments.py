@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.options import json_lines_option, json_option
 from newsletter.cli.output import echo, format_fields, print_error, print_json
 from newsletter.errors import SubscriberListError
 from newsletter.wording import format_count
@@ -23,7 +24,7 @@ There are no segments in newsletter.yml. For example:
 
 @click.command("count", short_help="Count the readers that a query finds.")
 @click.argument("segment", metavar="QUERY|NAME")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def count_command(segment: str, *, as_json: bool) -> None:
     """Count the readers that a query finds, or a segment named in newsletter.yml.
 
@@ -57,9 +58,7 @@ def count_command(segment: str, *, as_json: bool) -> None:
 
 
 @click.command("segments", short_help="Show the segments of newsletter.yml, counted.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per line, for scripts."
-)
+@json_lines_option
 def segments_command(*, as_json: bool) -> int:
     """Show the segments that newsletter.yml names, and how many readers each finds.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
 from newsletter.cli.subscribers.queries.explain import format_answers
 from newsletter.cli.subscribers.queries.issue_argument import format_in_zone
@@ -19,7 +20,7 @@ MAX_SHOWN = 20
 
 @click.command("show", short_help="Show all that is known of a reader.")
 @click.argument("address")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def show_command(address: str, *, as_json: bool) -> None:
     """Show all that is known of the reader of ADDRESS, with the journal of their consent.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import WIDTH, echo, format_status_counts, isolate_bidi, print_json
 from newsletter.errors import UsageError, display_path
 from newsletter.wording import format_count
@@ -36,7 +37,7 @@ MAX_NAME_WIDTH = 50
     metavar="FILE.svg",
     help="Draw the weeks into a file.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@json_option
 def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
     """Show how the list grows: who joined and left by week, churn, sources, tags.
 
