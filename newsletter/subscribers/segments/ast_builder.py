@@ -5,7 +5,6 @@ The input is the parse tree of the library, lark.
 
 import datetime
 import re
-from calendar import monthrange
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -34,6 +33,7 @@ from newsletter.subscribers.segments.ast import (
 )
 from newsletter.subscribers.segments.error_caret import Span, format_with_carets
 from newsletter.subscribers.segments.known_sends import KnownSend, engagement_problem
+from newsletter.subscribers.segments.query_dates import parse_query_date
 
 if TYPE_CHECKING:
     from lark import Token, Tree
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 # SQLite's parser fails at about a hundred open parentheses, and each level needs several.
 MAX_DEPTH = 20
 MAX_SENDS = 1_000
-MIN_DATE, MAX_DATE = datetime.date(1900, 1, 1), datetime.date(2999, 12, 31)
 
 TESTS = ("tag", "status", "source", "has", *get_args(Engagement))
 OPERATORS: Mapping[AttributeType, tuple[Operator, ...]] = {
@@ -50,8 +49,9 @@ OPERATORS: Mapping[AttributeType, tuple[Operator, ...]] = {
     "boolean": ("=", "!="),
     "date": ("=", "!=", "<", "<=", ">", ">="),
 }
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_RELATIVE_DATE = re.compile(r"(\d{1,5})\s+(day|week|month|year)s?\s+ago", re.IGNORECASE)
+_TYPE_WORDS: Mapping[AttributeType, str] = {
+    "text": "text", "number": "a number", "boolean": "true or false", "date": "a date",
+}  # fmt: skip
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 _BOOLEAN_WORDS = {"true": True, "yes": True, "false": False, "no": False}
 _MAX_SUGGESTIONS = 8
@@ -109,8 +109,15 @@ class QueryBuilder:
             return None
         if tree.data in {"test", "comparison"}:
             tokens = [child for child in tree.children if isinstance(child, Token)]
-            build = self._build_test if tree.data == "test" else self._build_comparison
-            return self._collect_problems(build, tokens)
+            is_test = tree.data == "test"
+            build: Callable[..., Query] = self._build_test if is_test else self._build_comparison
+            try:
+                return build(*tokens)
+            except _TokenError as error:
+                span = Span(error.token.start_pos or 0, len(error.token))
+                message = format_with_carets(error.message, self._text, span)
+                self.problems.append(Problem(message, remedy=error.remedy))
+                return None
         parts = [self.build_query(child, depth + 1) for child in tree.children]
         valid_parts = tuple(part for part in parts if part is not None)
         if len(valid_parts) < len(parts):
@@ -119,26 +126,21 @@ class QueryBuilder:
             return Not(valid_parts[0])
         return And(valid_parts) if tree.data == "conjunction" else Or(valid_parts)
 
-    def _collect_problems(self, build: Callable[..., Query], tokens: "list[Token]") -> Query | None:
-        try:
-            return build(*tokens)
-        except _TokenError as error:
-            span = Span(error.token.start_pos or 0, len(error.token))
-            message = format_with_carets(error.message, self._text, span)
-            self.problems.append(Problem(message, remedy=error.remedy))
-            return None
-
     def _build_test(self, name: "Token", value: "Token") -> Query:
         text = _unquote(value)
         match name.lower():
             case "tag":
-                return HasTag(self._find_tag_spellings(value, text))
+                tags = self._known.tags
+                folded = text.casefold()
+                if spellings := tuple(sorted(tag for tag in tags if tag.casefold() == folded)):
+                    return HasTag(spellings)
+                hint = _suggest_names(text, tags)
+                raise _TokenError(f"no reader has the tag '{text}'. {hint}".strip(), value)
             case "status":
-                if text.lower() not in STATUSES:
-                    raise _TokenError(
-                        f"'{text}' is not a status. {_suggest_names(text, STATUSES)}", value
-                    )
-                return HasStatus(text.lower())
+                if text.lower() in STATUSES:
+                    return HasStatus(text.lower())
+                hint = _suggest_names(text, STATUSES)
+                raise _TokenError(f"'{text}' is not a status. {hint}", value)
             case "source":
                 return HasSource(text)
             case "has":
@@ -156,7 +158,7 @@ class QueryBuilder:
         if operator not in OPERATORS[segment_field.type]:
             operators = " ".join(OPERATORS[segment_field.type])
             raise _TokenError(
-                f"'{segment_field.name}' is {_describe_type(segment_field.type)}; "
+                f"'{segment_field.name}' is {_TYPE_WORDS[segment_field.type]}; "
                 f"compare it with one of {operators}",
                 operator,
             )
@@ -179,15 +181,6 @@ class QueryBuilder:
                 token,
             )
         return SegmentField(found, attributes[found])
-
-    def _find_tag_spellings(self, token: "Token", tag: str) -> tuple[str, ...]:
-        tags = self._known.tags
-        spellings = tuple(sorted(known for known in tags if known.casefold() == tag.casefold()))
-        if not spellings:
-            raise _TokenError(
-                f"no reader has the tag '{tag}'. {_suggest_names(tag, tags)}".strip(), token
-            )
-        return spellings
 
     def _build_engagement(self, kind: Engagement, token: "Token", text: str) -> HasEngagement:
         sends = self._parse_sends(token, text)
@@ -234,7 +227,13 @@ class QueryBuilder:
         text = _unquote(token)
         match segment_field.type:
             case "date":
-                return self._parse_date(segment_field, text, token)
+                if day := parse_query_date(text, self._today):
+                    return day
+                raise _TokenError(
+                    f"'{segment_field.name}' is a date, '{text}' is not: write 2026-01-31, today "
+                    "or 30 days ago",
+                    token,
+                )
             case "number" if _NUMBER.fullmatch(text):
                 return float(text) if "." in text else int(text)
             case "number":
@@ -250,16 +249,6 @@ class QueryBuilder:
                 token,
             )
         return text if sign == "~" else _comparison_key(segment_field, text, token)
-
-    def _parse_date(self, segment_field: SegmentField, text: str, token: "Token") -> datetime.date:
-        day = _parse_date_text(text, self._today)
-        if day is None:
-            raise _TokenError(
-                f"'{segment_field.name}' is a date, '{text}' is not: write 2026-01-31, today or "
-                "30 days ago",
-                token,
-            )
-        return day
 
 
 def _comparison_key(segment_field: SegmentField, text: str, token: "Token") -> str:
@@ -277,43 +266,10 @@ def _comparison_key(segment_field: SegmentField, text: str, token: "Token") -> s
     return key if segment_field.name == "email" else key.partition("@")[2]
 
 
-def _parse_date_text(text: str, today: datetime.date) -> datetime.date | None:
-    day = None
-    if text.lower() == "today":
-        return today
-    if match := _RELATIVE_DATE.fullmatch(text):
-        return _subtract_period(today, int(match[1]), match[2].lower())
-    if _ISO_DATE.fullmatch(text):
-        try:
-            day = datetime.date.fromisoformat(text)
-        except ValueError:
-            return None
-    return day if day and MIN_DATE <= day <= MAX_DATE else None
-
-
-def _subtract_period(today: datetime.date, count: int, unit: str) -> datetime.date:
-    """Return the day that many units before; in a shorter month, at most its last day."""
-    if unit in {"day", "week"}:
-        days = min(count * (7 if unit == "week" else 1), (today - MIN_DATE).days)
-        return today - datetime.timedelta(days=days)
-    months = today.year * 12 + today.month - 1 - count * (12 if unit == "year" else 1)
-    year, month = divmod(months, 12)
-    if year < MIN_DATE.year:
-        return MIN_DATE
-    last_day = monthrange(year, month + 1)[1]
-    return datetime.date(year, month + 1, min(today.day, last_day))
-
-
 def _unquote(token: "Token") -> str:
     if token.type != "QUOTED":
         return str(token)
     return re.sub(r"\\(.)", r"\1", token[1:-1], flags=re.DOTALL)
-
-
-def _describe_type(type_: AttributeType) -> str:
-    return {"text": "text", "number": "a number", "boolean": "true or false", "date": "a date"}[
-        type_
-    ]
 
 
 def _suggest_names(word: str, names: Collection[str]) -> str:
