@@ -6,6 +6,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, format_fields, print_json, prompt_for_answer
+from newsletter.cli.project_database import open_project_database
 from newsletter.errors import SendRefusedError
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ def adopt_command(*, yes: bool, as_json: bool) -> None:
     """
     import sqlalchemy as sa
 
-    from newsletter.db import database_engine
     from newsletter.db.errors import redact_database_url
     from newsletter.project import open_project
     from newsletter.sending.ledger.copied_database import adopt, find_copy
@@ -37,7 +37,7 @@ def adopt_command(*, yes: bool, as_json: bool) -> None:
 
     project = open_project()
     url = redact_database_url(sa.make_url(project.config.database))
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
+    with open_project_database(project) as engine:
         open_ledger(engine, project.config)
         copied = find_copy(engine)
         if copied and not as_json:

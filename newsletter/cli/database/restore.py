@@ -9,6 +9,7 @@ import click
 from newsletter.cli.database.backup import postgresql_tools_error
 from newsletter.cli.options import yes_option
 from newsletter.cli.output import confirm_count, echo, echo_err, format_fields, format_status_counts
+from newsletter.cli.project_database import open_project_database
 from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.wording import format_count
 
@@ -47,7 +48,6 @@ def restore_command(file: Path, *, yes: bool) -> None:
 
     from newsletter.backup.restore import restore_backup
     from newsletter.backup.verified_backup import open_backup
-    from newsletter.db import database_engine
     from newsletter.db.engine import sqlite_file
     from newsletter.project import open_project
     from newsletter.sending.ledger.copied_database import hold_if_copied
@@ -73,7 +73,7 @@ def restore_command(file: Path, *, yes: bool) -> None:
         result = restore_backup(backup, datetime.datetime.now(datetime.UTC))
     echo(f"Restored {display_path(database)} from {display_path(file)}.", color="green")
     _print_result(result)
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
+    with open_project_database(project) as engine:
         if copied := hold_if_copied(engine, datetime.datetime.now(datetime.UTC)):
             echo_err(f"newsletter: {copied.as_problem()}", color="yellow")
     if result.carried_over is None:

@@ -18,6 +18,7 @@ import click
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo_err, print_json
 from newsletter.cli.progress import progress_bar
+from newsletter.cli.project_database import open_project_database
 from newsletter.cli.reports.intake_result import intakes_to_dict, print_intakes
 from newsletter.cli.reports.unreadable_events import unreadable_events_command
 from newsletter.errors import Problem, display_path
@@ -65,16 +66,12 @@ def import_events_command(file: str, *, as_json: bool) -> None:
       newsletter events import events.jsonl
       gunzip -c events.jsonl.gz | newsletter events import -
     """
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.ledger.find_sends import open_ledger
 
     project = open_project()
     name = "the input" if file == "-" else display_path(Path(file))
-    with (
-        _open_seekable(file) as data,
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-    ):
+    with _open_seekable(file) as data, open_project_database(project) as engine:
         intakes, resolved, unreadable = _record_all_events(
             open_ledger(engine, project.config), project.config, data, name
         )

@@ -8,11 +8,10 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.errors import ProjectError, display_path
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
     from newsletter.project import Project
     from newsletter.reports.comparison import StartedSend
     from newsletter.reports.model import SendReport
@@ -44,7 +43,8 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     """
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database_engine, read_transaction
+    from newsletter.cli.reports import report_text
+    from newsletter.db import read_transaction
     from newsletter.project import open_project
     from newsletter.public_files import write_public_file
     from newsletter.reports.comparison import list_started_sends
@@ -54,7 +54,7 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     from newsletter.sending.ledger.find_sends import open_ledger
 
     project, now = open_project(), datetime.datetime.now(datetime.UTC)
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
+    with open_project_database(project) as engine:
         with read_transaction(engine) as connection:
             started_sends = list_started_sends(connection, now)
         send = _select_send(issue, started_sends, project, open_ledger(engine, project.config))
@@ -63,7 +63,12 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     if as_json:
         print_json(report_to_dict(report))
     else:
-        _print_report(report, ZoneInfo(project.config.timezone))
+        for line in report_text.format_outcome(report, ZoneInfo(project.config.timezone)):
+            echo(line)
+        echo(report_text.format_complaints(report), color=report.complaint_state)
+        for line in report_text.format_tables(report):
+            echo(line)
+        _print_next_steps(report)
     if page:
         write_public_file(page, render_report_page(report, project.config).encode())
         if not as_json:
@@ -118,17 +123,6 @@ def _not_sent_error(send: "Send", project: "Project", ledger: "Ledger") -> Proje
     is_known = words and (not send.provider_batch_id or may_have_been_sent(ledger, send))
     message = f"{send.issue} {words}" if is_known else f"nothing of {send.issue} has been sent yet"
     return ProjectError(message, remedy=f"See: newsletter status {send.slug}")
-
-
-def _print_report(report: "SendReport", zone: "ZoneInfo") -> None:
-    from newsletter.cli.reports import report_text
-
-    for line in report_text.format_outcome(report, zone):
-        echo(line)
-    echo(report_text.format_complaints(report), color=report.complaint_state)
-    for line in report_text.format_tables(report):
-        echo(line)
-    _print_next_steps(report)
 
 
 def _print_next_steps(report: "SendReport") -> None:

@@ -17,7 +17,7 @@ from newsletter.reports.output.formatting import (
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from newsletter.reports.model import DomainCounts, EngagementCounts, SendReport
+    from newsletter.reports.model import EngagementCounts, SendReport
 
 DELIVERY_STATES = ("delivered", "bounced", "dropped", "waiting")
 # Rates so small that they need a second decimal place.
@@ -165,18 +165,15 @@ def _format_domains(report: "SendReport") -> Iterator[str]:
     ).rstrip()
     for domain in report.counts.domains:
         opened = format_percent(share(domain.opened, domain.delivered)) if shows_opens else ""
-        yield _format_domain(domain, opened)
-
-
-def _format_domain(domain: "DomainCounts", open_rate: str) -> str:
-    name = domain.name or "all others"
-    shown_name = name if len(name) < MAX_NAME_WIDTH else f"{name[: MAX_NAME_WIDTH - 2]}…"
-    delivered = format_percent(share(domain.delivered, domain.sent))
-    complained = format_percent(share(domain.complaints, domain.delivered), 2)
-    return (
-        f"  {shown_name:<{MAX_NAME_WIDTH}}{domain.sent:>9,}{delivered:>12}"
-        f"{format_percent(share(domain.bounced, domain.sent)):>10}{complained:>12}{open_rate:>9}"
-    ).rstrip()
+        name = domain.name or "all others"
+        shown_name = name if len(name) < MAX_NAME_WIDTH else f"{name[: MAX_NAME_WIDTH - 2]}…"
+        delivered = format_percent(share(domain.delivered, domain.sent))
+        bounced = format_percent(share(domain.bounced, domain.sent))
+        complained = format_percent(share(domain.complaints, domain.delivered), 2)
+        yield (
+            f"  {shown_name:<{MAX_NAME_WIDTH}}{domain.sent:>9,}{delivered:>12}{bounced:>10}"
+            f"{complained:>12}{opened:>9}"
+        ).rstrip()
 
 
 def _format_comparison(report: "SendReport") -> Iterator[str]:

@@ -7,6 +7,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, make_output_private, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.cli.reports.intake_result import intakes_to_dict, print_intakes
 from newsletter.wording import format_count
 
@@ -37,13 +38,12 @@ def unreadable_events_command(*, retry: bool, show_all: bool, as_json: bool) -> 
       newsletter events unreadable
       newsletter events unreadable --retry
     """
-    from newsletter.db import database_engine
     from newsletter.events.unreadable_store import purge_unreadable
     from newsletter.project import open_project
 
     make_output_private()
     project, now = open_project(), datetime.datetime.now(datetime.UTC)
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
+    with open_project_database(project) as engine:
         with engine.begin() as connection:
             purge_unreadable(connection, now)
         if retry:

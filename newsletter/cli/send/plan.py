@@ -11,6 +11,7 @@ from newsletter.cli.options import (
     segment_option,
 )
 from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.cli.send.shared import back_up_before_send
 from newsletter.errors import SendRefusedError
 from newsletter.wording import format_count
@@ -48,7 +49,6 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
       newsletter plan building-trust --segment tag:vip --again
     """
     from newsletter.cli.send.proposal import raise_if_refused
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.planning.proposal import SendOptions
     from newsletter.sending.service import confirm_plan, plan
@@ -61,21 +61,17 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
         needs_api_key=False,
         repeat_article=repeat_article,
     )
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
+    with open_project_database(project) as engine:
         proposal = plan(project, issue, engine, options)
         raise_if_refused(proposal)
         if again and proposal.resumed:
-            _refuse_replanning(proposal)
+            raise SendRefusedError(
+                f"{proposal.folder.name} can't be planned again: part of it has been sent",
+                remedy="Resume what was planned with: "
+                f"newsletter resume {proposal.folder.name[11:]}",
+            )
         back_up_before_send(project, engine)
         _print_plan(proposal, confirm_plan(proposal).send, as_json=as_json)
-
-
-def _refuse_replanning(proposal: "SendProposal") -> None:
-    slug = proposal.folder.name[11:]
-    raise SendRefusedError(
-        f"{proposal.folder.name} can't be planned again: part of it has been sent",
-        remedy=f"Resume what was planned with: newsletter resume {slug}",
-    )
 
 
 def _print_plan(proposal: "SendProposal", send: "Send", *, as_json: bool) -> None:

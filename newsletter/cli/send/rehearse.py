@@ -7,6 +7,7 @@ import click
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, format_fields, print_json
 from newsletter.cli.progress import progress_bar
+from newsletter.cli.project_database import open_project_database
 from newsletter.cli.signals import interrupt_on_stop_signals
 from newsletter.wording import format_count
 
@@ -63,7 +64,6 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
       newsletter rehearse building-trust --faults lost-answer,kill
       newsletter rehearse building-trust --readers 10000
     """
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.planning.proposal import SendOptions
     from newsletter.sending.rehearsal.run import RehearsalOptions, run_rehearsal
@@ -74,7 +74,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
     # They must clean up as Ctrl-C does: no scratch database or process may remain.
     interrupt_on_stop_signals()
     project = open_project()
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
+    with open_project_database(project) as engine:
         proposal = plan(project, issue, engine, SendOptions(needs_api_key=False))
         options = RehearsalOptions(
             project, proposal.folder.name, engine, readers or 0, names, serve_rehearsal_site
@@ -128,13 +128,14 @@ def _print_result(proposal: "SendProposal", result: "RehearsalResult", *, made_u
 def _result_rows(
     proposal: "SendProposal", result: "RehearsalResult", *, made_up: bool
 ) -> list[tuple[str, str]]:
-    full_size = proposal.prepared_email.batch_size
+    full_size, scan = proposal.prepared_email.batch_size, result.link_scan
+    opened = f"{format_count(scan.links, 'link')} of {format_count(scan.readers, 'reader')}"
     rows = [
         ("readers", f"{result.recipient_count:,}" + (", made up" if made_up else "")),
         ("accepted once", f"{result.delivered_once:,}"),
         ("accepted twice", f"{result.delivered_repeatedly:,}"),
         ("lost", f"{result.lost:,}"),
-        ("unsubscribed", _format_link_scan(result)),
+        ("unsubscribed", f"{scan.changed:,} by the scanner, which opened {opened}"),
         ("set aside", f"{result.skipped:,}, each with its reason"),
         ("unknown", _format_unknown(result)),
         ("requests", f"{result.requests:,} for {format_count(result.batches, 'batch')}"),
@@ -153,12 +154,6 @@ def _result_rows(
             -1, ("not met", f"{', '.join(result.faults_not_met)}: no request was left for it")
         )
     return [row for row in rows if row[0] != "set aside" or result.skipped]
-
-
-def _format_link_scan(result: "RehearsalResult") -> str:
-    scan = result.link_scan
-    opened = f"{format_count(scan.links, 'link')} of {format_count(scan.readers, 'reader')}"
-    return f"{scan.changed:,} by the scanner, which opened {opened}"
 
 
 def _format_unknown(result: "RehearsalResult") -> str:

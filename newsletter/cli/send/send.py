@@ -20,6 +20,7 @@ from newsletter.cli.options import (
     yes_option,
 )
 from newsletter.cli.output import confirm_count, echo, make_output_private
+from newsletter.cli.project_database import open_project_database
 from newsletter.cli.send.proposal import (
     format_schedule_rows,
     parse_schedule,
@@ -156,7 +157,6 @@ def send_command(  # noqa: PLR0913 - one parameter per option
       newsletter send building-trust --catch-up
     """
     from newsletter.cli.send.dry_run import perform_dry_run
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.ledger.find_sends import open_ledger
     from newsletter.sending.ledger.heartbeat import record_heartbeat
@@ -169,7 +169,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     _check_combinations()
     make_output_private()  # SendGrid may name readers in its reasons
     project = open_project()
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
+    with open_project_database(project) as engine:
         if due:
             ledger = open_ledger(engine, project.config)
             # Not if it can't send: cron often lacks the key.

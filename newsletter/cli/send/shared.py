@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from newsletter.cli.database.backup import print_orphan_rows
 from newsletter.cli.output import echo_err, make_output_private
 from newsletter.cli.progress import progress_bar
+from newsletter.cli.project_database import open_project_database
 from newsletter.errors import SendRefusedError
 from newsletter.wording import format_count
 
@@ -42,14 +43,13 @@ def open_send_context(issue: str | None) -> "Iterator[SendContext]":
     Raises:
         ProjectError: no send matches, or several do.
     """
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.ledger.find_sends import find_send, open_ledger
     from newsletter.sending.service import SendContext
 
     make_output_private()  # recipients, or what SendGrid has said of some
     project = open_project()
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
+    with open_project_database(project) as engine:
         ledger = open_ledger(engine, project.config)
         yield SendContext(project, ledger, find_send(ledger, issue))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err, make_output_private, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.cli.send.shared import iter_unknown_batch_texts
 from newsletter.wording import format_count
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from newsletter.config import Config
-    from newsletter.sending.ledger.record import Ledger
     from newsletter.sending.ledger.status import SendStatus
 
 POLL_SECONDS = 2.0
@@ -39,14 +39,14 @@ def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
       newsletter status
       newsletter status building-trust --watch
     """
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.ledger.copied_database import find_copy
     from newsletter.sending.ledger.find_sends import find_send, list_sends, open_ledger
+    from newsletter.sending.ledger.status import get_send_status
 
     make_output_private()  # SendGrid may name readers in its reasons
     project = open_project()
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
+    with open_project_database(project) as engine:
         ledger = open_ledger(engine, project.config)
         if copied := find_copy(engine):
             echo_err(f"newsletter: {copied.as_problem()}", color="yellow")
@@ -55,25 +55,21 @@ def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
             echo_err("Nothing has been sent or planned yet.")
         before: list[object] = []
         while True:
-            statuses = [_load_status(ledger, send.issue) for send in sends]
+            statuses = [get_send_status(ledger, find_send(ledger, send.issue)) for send in sends]
             shown = [
                 status.as_data() if as_json else format_status(status, project.config)
                 for status in statuses
             ]
             if shown != before:
-                for status in statuses:
-                    _print_status(status, project.config, as_json=as_json)
+                for entry in shown:
+                    if as_json:
+                        print_json(entry)
+                    else:
+                        echo(str(entry))
             before = list(shown)
             if not watch or not any(_may_change(status) for status in statuses):
                 return
             time.sleep(POLL_SECONDS)
-
-
-def _print_status(status: "SendStatus", config: "Config", *, as_json: bool) -> None:
-    if as_json:
-        print_json(status.as_data())
-    else:
-        echo(format_status(status, config))
 
 
 def format_status(status: "SendStatus", config: "Config") -> str:
@@ -179,13 +175,6 @@ def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> Iterator[str
         yield f"  send it as it is now with: {send.send_command}"
         if status.phase == "recalled":
             yield f"  the same at another time: newsletter reschedule {slug} --at TIME"
-
-
-def _load_status(ledger: "Ledger", issue: str) -> "SendStatus":
-    from newsletter.sending.ledger.find_sends import find_send
-    from newsletter.sending.ledger.status import get_send_status
-
-    return get_send_status(ledger, find_send(ledger, issue))
 
 
 def _may_change(status: "SendStatus") -> bool:

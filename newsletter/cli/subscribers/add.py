@@ -7,6 +7,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.errors import SubscriberListError
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ def add_command(  # noqa: PLR0913 - the fields of a subscriber
       newsletter subscribers add bo@example.com --resubscribe \\
         --consent 'by phone, 3 May 2026'
     """
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.consent import changes
@@ -82,10 +82,7 @@ def add_command(  # noqa: PLR0913 - the fields of a subscriber
         tags=clean_tags(tags),
     )
     project = open_project()
-    with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-        engine.begin() as connection,
-    ):
+    with open_project_database(project) as engine, engine.begin() as connection:
         subscribe = changes.resubscribe if resubscribe else changes.subscribe
         changed = subscribe(connection, parsed, subscriber.status, origin)
         suppression_error = (

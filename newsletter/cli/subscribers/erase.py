@@ -7,6 +7,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, print_json, prompt_for_answer
+from newsletter.cli.project_database import open_project_database
 from newsletter.errors import SubscriberListError, display_path
 from newsletter.wording import format_count
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from newsletter.project import Project
     from newsletter.subscribers.address import ParsedAddress
     from newsletter.subscribers.consent.dry_run_erasure import ReaderErasure
-    from newsletter.subscribers.consent.erasure import ErasureResult
 
 
 @click.command("erase", short_help="Erase all that is known of a reader (GDPR).")
@@ -32,7 +32,7 @@ def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
     Example:
       newsletter subscribers erase ada@example.com
     """
-    from newsletter.db import database_engine, read_transaction
+    from newsletter.db import read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.consent.dry_run_erasure import erase_reader
@@ -40,7 +40,7 @@ def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
 
     parsed = parse_address(address)
     project = open_project()
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
+    with open_project_database(project) as engine:
         if not yes:
             _confirm_erasure(parsed)
         now = datetime.datetime.now(datetime.UTC)
@@ -115,19 +115,15 @@ def _to_dict(erasure: "ReaderErasure") -> dict[str, Any]:
 def _print_result(address: "ParsedAddress", erasure: "ReaderErasure") -> None:
     from newsletter.project import display_path
 
-    if erasure.records:
-        _print_records(address, erasure.records)
+    if erased := erasure.records:
+        places = [
+            "the list" if erased.subscriber else "",
+            format_count(erased.sends, "send") if erased.sends else "",
+            format_count(erased.events, "event") if erased.events else "",
+            format_count(erased.unreadable, "unreadable event") if erased.unreadable else "",
+            format_count(erased.suppressions, "suppression") if erased.suppressions else "",
+        ]
+        echo(f"{address.address} is erased from {', '.join(filter(None, places))}.", color="green")
     for folder in erasure.deleted:
         echo(f"{display_path(folder)} mentioned it and is deleted.")
     echo("Erase it from your own files and backups too, and ask SendGrid to erase it.")
-
-
-def _print_records(address: "ParsedAddress", erased: "ErasureResult") -> None:
-    places = [
-        "the list" if erased.subscriber else "",
-        format_count(erased.sends, "send") if erased.sends else "",
-        format_count(erased.events, "event") if erased.events else "",
-        format_count(erased.unreadable, "unreadable event") if erased.unreadable else "",
-        format_count(erased.suppressions, "suppression") if erased.suppressions else "",
-    ]
-    echo(f"{address.address} is erased from {', '.join(filter(None, places))}.", color="green")

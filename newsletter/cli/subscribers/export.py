@@ -11,6 +11,7 @@ import click
 
 from newsletter.cli.output import echo, echo_err
 from newsletter.cli.progress import progress_bar
+from newsletter.cli.project_database import open_project_database
 from newsletter.errors import Location, SubscriberListError, display_path
 from newsletter.wording import format_count
 
@@ -50,7 +51,7 @@ def export_command(  # noqa: PLR0913 - click passes each option as a parameter
     Example:
       newsletter subscribers export readers.jsonl --journal
     """
-    from newsletter.db import database_engine, read_transaction
+    from newsletter.db import read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers import ALL_SUBSCRIBERS, count_subscribers
     from newsletter.subscribers.export import ExportOptions, export_subscribers
@@ -63,7 +64,7 @@ def export_command(  # noqa: PLR0913 - click passes each option as a parameter
         raise click.UsageError("--raw is for CSV: JSON lines are never escaped")
     project = open_project()
     with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
+        open_project_database(project) as engine,
         read_transaction(engine) as connection,
         _open_output(file, force=force) as out,
     ):

@@ -11,6 +11,7 @@ import click
 
 from newsletter.cli.output import echo, echo_err, format_fields, format_status_counts, print_json
 from newsletter.cli.progress import progress_bar
+from newsletter.cli.project_database import open_project_database
 from newsletter.errors import display_path
 from newsletter.wording import format_count
 
@@ -75,7 +76,6 @@ def import_list_command(  # noqa: PLR0913 - click passes each option as a parame
     Example:
       newsletter subscribers import readers.csv --map 'Contact=email' --tag launch
     """
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.importing import import_list
     from newsletter.subscribers.tags import clean_tag
@@ -90,7 +90,7 @@ def import_list_command(  # noqa: PLR0913 - click passes each option as a parame
     )
     project = open_project()
     with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
+        open_project_database(project) as engine,
         progress_bar(file.stat().st_size, "Importing") as advance,
     ):
         reports = import_list.import_subscriber_files(

@@ -6,6 +6,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, print_json
+from newsletter.cli.project_database import open_project_database
 
 
 @click.command("remove", short_help="Unsubscribe a reader who asked you to.")
@@ -22,7 +23,6 @@ def remove_command(address: str, *, reason: str, as_json: bool) -> None:
     Example:
       newsletter subscribers remove ada@example.com --reason 'asked by mail'
     """
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.consent import changes
@@ -34,10 +34,7 @@ def remove_command(address: str, *, reason: str, as_json: bool) -> None:
     now = datetime.datetime.now(datetime.UTC)
     origin = ChangeOrigin(now, "cli", wording=clean_text(reason.strip(), "reason"))
     project = open_project()
-    with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-        engine.begin() as connection,
-    ):
+    with open_project_database(project) as engine, engine.begin() as connection:
         changed = changes.unsubscribe(connection, parsed.key, origin)
         if changed is None:
             raise subscriber_not_found_error(connection, parsed)
@@ -63,7 +60,6 @@ def rotate_token_command(address: str, *, as_json: bool) -> None:
     Example:
       newsletter subscribers rotate-token ada@example.com
     """
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.consent import changes
@@ -72,10 +68,7 @@ def rotate_token_command(address: str, *, as_json: bool) -> None:
     parsed = parse_address(address)
     now = datetime.datetime.now(datetime.UTC)
     project = open_project()
-    with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-        engine.begin() as connection,
-    ):
+    with open_project_database(project) as engine, engine.begin() as connection:
         if not changes.rotate_token(connection, parsed.key, now):
             raise subscriber_not_found_error(connection, parsed)
     if as_json:

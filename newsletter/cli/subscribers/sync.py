@@ -5,19 +5,18 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.sending.feedback.suppression_sync import SuppressionSyncResult
     from newsletter.sending.providers.suppressions import RetryTiming
-    from newsletter.subscribers.consent.delivery_feedback import AppliedReport
 
 MAX_SHOWN = 10
 LONG_WAIT_SECONDS = 5.0
@@ -46,7 +45,6 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
     """
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.feedback.suppression_sync import sync_suppressions
     from newsletter.sending.providers.registry import get_provider
@@ -55,10 +53,7 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
     zone = ZoneInfo(project.config.timezone)
     provider = get_provider(project.config)
     results = []
-    with (
-        provider.connect(os.environ) as client,
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-    ):
+    with provider.connect(os.environ) as client, open_project_database(project) as engine:
         for result in sync_suppressions(
             engine,
             provider.open_suppressions(client, _make_retry_timing()),
@@ -94,21 +89,16 @@ def _wait_for_provider(seconds: float) -> None:
 
 def _print_list_result(result: "SuppressionSyncResult") -> None:
     since = f"since {result.since:%Y-%m-%d}" if result.since else "in all"
-    remarks = [
-        f"{count:,} now {status}"
-        for status, count in _count_by_status(result.applied_reports).items()
-    ]
+    counts = Counter(report.after for report in result.applied_reports if report.listed)
+    remarks = [f"{count:,} now {status}" for status, count in counts.items()]
     unlisted_count = sum(not report.listed for report in result.applied_reports)
     if unlisted_count:
         remarks.append(f"{unlisted_count:,} not in the list")
     if result.blocks:
         remarks.append("SendGrid retries these")
-    remark = ", ".join(remarks)
-    echo(f"{result.label:<19} {result.fetched_count:>7,} {since:<16}  {remark}".rstrip())
-
-
-def _count_by_status(applied: Iterable["AppliedReport"]) -> Counter[str]:
-    return Counter(report.after for report in applied if report.listed)
+    echo(
+        f"{result.label:<19} {result.fetched_count:>7,} {since:<16}  {', '.join(remarks)}".rstrip()
+    )
 
 
 def _print_summary(results: "list[SuppressionSyncResult]", *, dry_run: bool) -> None:
@@ -120,7 +110,8 @@ def _print_summary(results: "list[SuppressionSyncResult]", *, dry_run: bool) -> 
             format_fields(
                 (
                     report.address,
-                    f"{report.before} → {report.after}{_format_reason(report.wording)}",
+                    f"{report.before} → {report.after}"
+                    + (f" ({report.wording})" if report.wording else ""),
                 )
                 for report in changed[:MAX_SHOWN]
             )
@@ -137,10 +128,6 @@ def _print_summary(results: "list[SuppressionSyncResult]", *, dry_run: bool) -> 
         echo(f"{format_count(len(changed), 'reader')} changed.", color="green")
     else:
         echo("Nothing new: the list is up to date.", color="green")
-
-
-def _format_reason(wording: str) -> str:
-    return f" ({wording})" if wording else ""
 
 
 def _to_dict(result: "SuppressionSyncResult") -> dict[str, Any]:

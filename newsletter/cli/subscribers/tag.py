@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.errors import UsageError
 from newsletter.wording import format_count
 
@@ -83,7 +84,6 @@ def _change_tag(  # noqa: PLR0913 - the commands' options
 ) -> int:
     import sqlalchemy as sa
 
-    from newsletter.db import database_engine
     from newsletter.db.bulk import column_in
     from newsletter.db.schema import subscriber
     from newsletter.project import open_project
@@ -98,10 +98,7 @@ def _change_tag(  # noqa: PLR0913 - the commands' options
     changed = matched = 0
     seen: set[int] = set()  # so that a reader who is chosen twice is counted once
     remarks: list[dict[str, Any]] = []
-    with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-        engine.begin() as connection,
-    ):
+    with open_project_database(project) as engine, engine.begin() as connection:
         if query:
             now = datetime.datetime.now(datetime.UTC)
             condition = find_segment(connection, query, project.config, now).condition

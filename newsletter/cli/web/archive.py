@@ -7,6 +7,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, escape_controls, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.cli.signals import interrupt_on_stop_signals
 from newsletter.errors import ConfigError, Location, UsageError, display_path
 from newsletter.wording import format_count
@@ -57,7 +58,6 @@ def archive_command(
       newsletter archive --out public --base-url https://example.org/letters
       newsletter archive --issue building-trust --publish
     """
-    from newsletter.db import database_engine
     from newsletter.project import find_issue, open_project
     from newsletter.web.archive.issue_export import write_issue
     from newsletter.web.archive.static_export import write_archive
@@ -70,7 +70,7 @@ def archive_command(
     explicit = _parse_base_url(base_url)
     base = explicit or _get_base_url(project.config, for_issue=issue is not None)
     written: ExportedIssue | ExportedArchive
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
+    with open_project_database(project) as engine:
         site = open_site(project, engine)
         if issue is not None:
             written = write_issue(site, find_issue(project, issue), folder, base)

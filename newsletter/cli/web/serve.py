@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err, format_fields
+from newsletter.cli.project_database import open_project_database
 
 if TYPE_CHECKING:
     from newsletter.config import Config
@@ -35,7 +36,6 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     Example:
       newsletter serve --port 8000 --metrics-port 9100
     """
-    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.providers.registry import get_provider
     from newsletter.web.monitoring.request_log import configure_stderr_logging
@@ -45,10 +45,7 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     project = open_project()
     config = project.config
     with_key = bool(os.environ.get("SENDGRID_API_KEY"))
-    with (
-        database_engine(config.database, project.root, config.id) as engine,
-        open_public_socket(host, port) as listener,
-    ):
+    with open_project_database(project) as engine, open_public_socket(host, port) as listener:
         site = open_site(project, engine)
         connection = get_provider(config).connect(os.environ) if with_key else nullcontext()
         with connection as client:

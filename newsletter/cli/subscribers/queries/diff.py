@@ -10,6 +10,7 @@ import click
 
 from newsletter.cli.options import json_lines_option
 from newsletter.cli.output import echo, echo_err, format_fields, format_status_counts, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 from newsletter.errors import SubscriberListError
 
@@ -42,17 +43,14 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
     """
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database_engine, read_transaction
+    from newsletter.db import read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers import ALL_SUBSCRIBERS
     from newsletter.subscribers.queries.diff import iter_added, iter_removed
     from newsletter.subscribers.segments import find_segment
 
     project = open_project()
-    with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-        read_transaction(engine) as connection,
-    ):
+    with open_project_database(project) as engine, read_transaction(engine) as connection:
         name, sent = find_issue_and_send(project, connection, issue)
         if sent is None:
             raise SubscriberListError(
@@ -71,17 +69,13 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
             ((LEFT, difference) for difference in removed),
         )
         if as_json:
-            _print_json(changes)
+            for change, difference in changes:
+                at = difference.at.isoformat() if difference.at else None
+                print_json({"change": change, **difference._asdict(), "at": at})
             return
         zone = ZoneInfo(project.config.timezone)
         echo(f"{name}, sent to {sent.total:,} on {format_in_zone(sent.frozen_at, zone)}")
         _print_changes(changes, zone, limit)
-
-
-def _print_json(changes: AudienceChanges) -> None:
-    for change, difference in changes:
-        at = difference.at.isoformat() if difference.at else None
-        print_json({"change": change, **difference._asdict(), "at": at})
 
 
 def _print_changes(changes: AudienceChanges, zone: datetime.tzinfo, limit: int) -> None:
@@ -92,15 +86,15 @@ def _print_changes(changes: AudienceChanges, zone: datetime.tzinfo, limit: int) 
         if not limit or len(shown) < limit:
             shown.append(_format_change(change, difference, zone))
     total = sum(counter.total() for counter in counts.values())
-    echo(format_fields((change, _format_counts(counter)) for change, counter in counts.items()))
+    texts = {
+        change: f"{counter.total():,}: {format_status_counts(counter)}" if counter else "nobody"
+        for change, counter in counts.items()
+    }
+    echo(format_fields(texts.items()))
     for line in shown:
         echo(line)
     if total > len(shown):
         echo_err(f"and {total - len(shown):,} more; all of them with --limit 0")
-
-
-def _format_counts(counter: Counter[str]) -> str:
-    return f"{counter.total():,}: {format_status_counts(counter)}" if counter else "nobody"
 
 
 def _format_change(change: str, difference: "AudienceDifference", zone: datetime.tzinfo) -> str:

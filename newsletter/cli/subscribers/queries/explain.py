@@ -9,6 +9,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import STATUS_LABELS, echo, format_fields, print_error, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 from newsletter.errors import SubscriberListError
 
@@ -41,7 +42,7 @@ def explain_command(address: str, *, issue: str | None, segment: str | None, as_
     """
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database_engine, read_transaction
+    from newsletter.db import read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.queries.explain import explain_delivery
@@ -49,10 +50,7 @@ def explain_command(address: str, *, issue: str | None, segment: str | None, as_
     parsed = parse_address(address)
     project = open_project()
     zone = ZoneInfo(project.config.timezone)
-    with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-        read_transaction(engine) as connection,
-    ):
+    with open_project_database(project) as engine, read_transaction(engine) as connection:
         name, sent = find_issue_and_send(project, connection, issue) if issue else ("", None)
         chosen_segment = _find_segment(project, connection, segment, sent)
         now = datetime.datetime.now(datetime.UTC)

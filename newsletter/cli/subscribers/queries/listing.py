@@ -7,6 +7,7 @@ import click
 
 from newsletter.cli.options import json_lines_option
 from newsletter.cli.output import echo, echo_err, format_status_counts, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def list_command(status: str | None, search: str | None, limit: int | None, as_j
     Example:
       newsletter subscribers list --status bounced --search example.com
     """
-    from newsletter.db import database_engine, read_transaction
+    from newsletter.db import read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers import count_by_status
     from newsletter.subscribers.queries.listing import (
@@ -45,10 +46,7 @@ def list_command(status: str | None, search: str | None, limit: int | None, as_j
     criteria = SubscriberFilter(status, search)
     if limit is None and not as_json:
         limit = 50
-    with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-        read_transaction(engine) as connection,
-    ):
+    with open_project_database(project) as engine, read_transaction(engine) as connection:
         subscribers = iter_subscribers(connection, criteria, limit or None)
         if as_json:
             for subscriber in subscribers:

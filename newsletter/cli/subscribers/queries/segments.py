@@ -8,6 +8,7 @@ import click
 
 from newsletter.cli.options import json_lines_option, json_option
 from newsletter.cli.output import echo, format_fields, print_error, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.errors import SubscriberListError
 from newsletter.wording import format_count
 
@@ -35,16 +36,13 @@ def count_command(segment: str, *, as_json: bool) -> None:
     Example:
       newsletter subscribers count 'tag:vip and joined > 30 days ago'
     """
-    from newsletter.db import database_engine, read_transaction
+    from newsletter.db import read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers import count_subscribers
     from newsletter.subscribers.segments import find_segment
 
     project = open_project()
-    with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-        read_transaction(engine) as connection,
-    ):
+    with open_project_database(project) as engine, read_transaction(engine) as connection:
         now = datetime.datetime.now(datetime.UTC)
         found_segment = find_segment(connection, segment, project.config, now)
         data = _count_segment(connection, found_segment) | {"list": count_subscribers(connection)}
@@ -66,7 +64,7 @@ def segments_command(*, as_json: bool) -> int:
     Example:
       newsletter subscribers segments
     """
-    from newsletter.db import database_engine, read_transaction
+    from newsletter.db import read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.segments import find_segment
 
@@ -75,10 +73,7 @@ def segments_command(*, as_json: bool) -> int:
         echo(SEGMENTS_EXAMPLE)
     has_error = False
     now = datetime.datetime.now(datetime.UTC)
-    with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-        read_transaction(engine) as connection,
-    ):
+    with open_project_database(project) as engine, read_transaction(engine) as connection:
         for name in project.config.segments:
             try:
                 data = _count_segment(

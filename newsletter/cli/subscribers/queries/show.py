@@ -8,6 +8,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.cli.subscribers.queries.explain import format_answers
 from newsletter.cli.subscribers.queries.issue_argument import format_in_zone
 
@@ -33,17 +34,14 @@ def show_command(address: str, *, as_json: bool) -> None:
     """
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database_engine, read_transaction
+    from newsletter.db import read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.gdpr_export import find_profile, profile_to_dict
 
     parsed = parse_address(address)
     project = open_project()
-    with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-        read_transaction(engine) as connection,
-    ):
+    with open_project_database(project) as engine, read_transaction(engine) as connection:
         profile = find_profile(connection, parsed)
     if as_json:
         print_json(profile_to_dict(profile), default=datetime.datetime.isoformat)
@@ -62,7 +60,8 @@ def _print_profile(profile: "SubscriberProfile", zone: datetime.tzinfo) -> None:
 
 def _profile_rows(profile: "SubscriberProfile", zone: datetime.tzinfo) -> Iterator[tuple[str, str]]:
     yield "name", profile.name
-    yield "joined", f"{format_in_zone(profile.joined_at, zone)}{_format_source(profile.source)}"
+    source = f", from {profile.source}" if profile.source else ""
+    yield "joined", f"{format_in_zone(profile.joined_at, zone)}{source}"
     yield "confirmed", format_in_zone(profile.confirmed_at, zone) if profile.confirmed_at else ""
     yield "tags", ", ".join(profile.tags)
     attributes = sorted(profile.attributes.items())
@@ -115,10 +114,6 @@ def _format_journal_entry(entry: "JournalEntry", zone: datetime.tzinfo) -> str:
     wording = f": '{entry.wording}'" if entry.wording else ""
     change = entry.change.replace("_", " ")
     return f"{format_in_zone(entry.at, zone)}  {change}{status} ({how}){wording}"
-
-
-def _format_source(source: str) -> str:
-    return f", from {source}" if source else ""
 
 
 def _format_value(value: Any) -> str:

@@ -11,6 +11,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import WIDTH, echo, format_status_counts, isolate_bidi, print_json
+from newsletter.cli.project_database import open_project_database
 from newsletter.errors import UsageError, display_path
 from newsletter.wording import format_count
 
@@ -50,17 +51,14 @@ def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
     """
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database_engine, read_transaction
+    from newsletter.db import read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.queries.stats import compute_stats
 
     if plot:
         _check_plot_format(plot)
     project = open_project()
-    with (
-        database_engine(project.config.database, project.root, project.config.id) as engine,
-        read_transaction(engine) as connection,
-    ):
+    with open_project_database(project) as engine, read_transaction(engine) as connection:
         stats = compute_stats(
             connection,
             week_count=weeks,
