@@ -85,9 +85,9 @@ class SanitizedHtml(NamedTuple):
     removed: tuple[RemovedLine, ...] = ()
 
 
-def sanitize_html(html: str, path: str | None = None) -> str:
+def sanitize_html(html: str) -> str:
     """Return the HTML of ``sanitize_article``, without the list of what was left out."""
-    return sanitize_article(html, path).html
+    return sanitize_article(html).html
 
 
 def sanitize_article(

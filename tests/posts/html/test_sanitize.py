@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import PostError
-from newsletter.posts.html.sanitize import sanitize_html
+from newsletter.posts.html.sanitize import sanitize_article, sanitize_html
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_preformatted_text_keeps_all_line_breaks() -> None:
 )
 def test_deep_nesting_is_rejected(nested: str, times: int) -> None:
     with pytest.raises(PostError, match=r"^post.html:1: the HTML nests more than 100"):
-        sanitize_html(nested * times, "post.html")
+        sanitize_article(nested * times, "post.html")
 
 
 def test_too_many_unclosed_formatting_elements_are_rejected() -> None:

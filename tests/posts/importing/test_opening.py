@@ -61,7 +61,7 @@ def test_imported_preheader_never_repeats_the_title(body: str, settings: str) ->
     ],
 )
 def test_clip_to_sentence_cuts_between_sentences_or_words(text: str, clipped: str | None) -> None:
-    result = clip_to_sentence(text, 110)
+    result = clip_to_sentence(text)
     assert len(result) <= 110
     if clipped is not None:
         assert result == clipped

@@ -35,7 +35,6 @@ CALLOUT_KIND_BY_NAME: Mapping[str, str] = {
 }  # fmt: skip
 # In a name of several words, such as ``callout-danger``, one of these makes it a callout.
 _CALLOUT_PARTS = frozenset({"callout", "admonition", "alert", "notice"})
-_INDENT = re.compile(r"[ \t]*")
 
 
 def _translate_callout(  # noqa: PLR0911 - one return for each form
@@ -57,7 +56,7 @@ def _translate_callout(  # noqa: PLR0911 - one return for each form
         title = " ".join(title.split())
         return page.replace_tags(element, f"::: {kind} {title}".rstrip(), ":::", "a callout")
     if "\n" in page.get_inner(element).strip() and page.is_markdown:
-        return quote_lines(element, page, "a quotation", f"**{title}** " if title else "")
+        return quote_lines(element, page, f"**{title}** " if title else "")
     if page.is_markdown and page.is_alone(tag.start, element.end):
         callout = _format_callout(page, element, kind, title, page.get_inner(element))
         return page.replace_element(element, callout, "a callout")
@@ -91,19 +90,19 @@ def _get_callout_head(element: MarkupElement) -> tuple[str, str]:
 
 
 def quote_lines(
-    element: MarkupElement, page: MarkupPage, became: str, first: str = "", last: str = ""
+    element: MarkupElement, page: MarkupPage, first: str = "", last: str = ""
 ) -> list[Edit]:
     """Return the edits that make a quotation of all lines of an element."""
     tag, closing = element.tag, element.closing
     assert closing is not None  # checked by the callers
-    why = page.explain(element, became)
-    indent_start = page.text.rfind("\n", 0, tag.start) + 1
-    indent = len(_INDENT.match(page.text, indent_start)[0])  # type: ignore[index]  # it always matches
-    edits = [Edit(tag.start, tag.end, f"> {first}".rstrip() if page.ends_line(tag.end) and not first
-                  else f"> {first}", why, group=tag.start)]  # fmt: skip
+    why = page.explain(element, "a quotation")
+    before = page.get_before(tag.start)
+    indent = len(before) - len(before.lstrip(" \t"))
+    opening = ">" if page.ends_line(tag.end) and not first else f"> {first}"
+    edits = [Edit(tag.start, tag.end, opening, why, group=tag.start)]
     for start in page.iter_line_starts(tag.end, closing.start):
-        own_indent = len(_INDENT.match(page.text, start)[0])  # type: ignore[index]  # likewise
-        offset = start + min(indent, own_indent)
+        line = page.get_behind(start)
+        offset = start + min(indent, len(line) - len(line.lstrip(" \t")))
         edits.append(Edit(offset, offset, "> ", group=tag.start))
     ending = f"— {last}" if last else ""
     edits.append(Edit(closing.start, closing.end, ending, why, group=tag.start))
@@ -117,7 +116,7 @@ def _translate_quote(element: MarkupElement, page: MarkupPage) -> list[Edit] | N
     if element.tag.name == "blockquote" and not author:
         author = element.tag.arguments.strip()
     if page.is_markdown and page.starts_line(element.tag.start):
-        return quote_lines(element, page, "a quotation", last=author)
+        return quote_lines(element, page, last=author)
     if page.is_markdown:
         return page.replace_tags(element)
     ending = f"<p>— {html.escape(author)}</p></blockquote>" if author else "</blockquote>"
