@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -54,10 +54,22 @@ Cli = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep compiled templates apart from the user's own, in child processes too."""
+    """Keep compiled templates apart from the user's own, in child processes too.
+
+    In this process all projects share them, though each is in a folder of its own: to compile the
+    same templates again takes a seventh of a test that builds an issue.
+    """
+    from newsletter.render.template import bytecode_cache, loader
+
+    def open_shared(
+        _: Path, environ: Mapping[str, str]
+    ) -> bytecode_cache.TemplateBytecodeCache | None:
+        return bytecode_cache.open_bytecode_cache(ROOT / "templates", environ)
+
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setattr(loader, "open_bytecode_cache", open_shared)
         yield folder
 
 

@@ -10,6 +10,7 @@ import pytest
 from jinja2.bccache import bc_magic
 
 from newsletter.errors import TemplateError
+from newsletter.render.template import loader
 from newsletter.render.template.bytecode_cache import open_bytecode_cache
 from newsletter.render.template.jinja_env import render_template
 from newsletter.render.template.loader import load_templates
@@ -19,7 +20,8 @@ Render = Callable[[], str]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the cache folder, which does not exist yet."""
+    """Return the cache folder, which does not exist yet; no other test uses it."""
+    monkeypatch.setattr(loader, "open_bytecode_cache", open_bytecode_cache)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "newsletter"
 
