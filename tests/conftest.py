@@ -30,6 +30,7 @@ pytest_plugins = [
     "preview_server",
     "ready_to_send",
     "sending_fixtures",
+    "send_scenario",
     "signed_webhook",
     "database_copies",
     "limited_process",

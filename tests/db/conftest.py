@@ -20,3 +20,12 @@ def engine(database_url: str, tmp_path: Path) -> Iterator[sa.Engine]:
     engine = open_database(database_url, tmp_path)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def empty_database(database_url: str, tmp_path: Path) -> Iterator[sa.Engine]:
+    """A database without tables, to create those of an earlier version."""
+    url = database_url.replace("sqlite:///", f"sqlite:///{tmp_path}/")
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    yield engine
+    engine.dispose()

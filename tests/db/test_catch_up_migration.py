@@ -1,8 +1,6 @@
 """The upgrade that lets an issue have catch-ups: rows of earlier versions become roots."""
 
 import datetime
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,15 +18,11 @@ OLD_INSERT = sa.text(
 NOW = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def old_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+@pytest.fixture
+def old_engine(empty_database: sa.Engine) -> sa.Engine:
     """A database of the version before, with two sends to the same two readers."""
-    url = f"sqlite:///{tmp_path / 'newsletter.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("new_postgres_url").replace("://", "+psycopg://", 1)
-    engine = sa.create_engine(url)
     config = alembic_config()
-    with engine.begin() as connection:
+    with empty_database.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0004")
         for id_ in (1, 2):
@@ -43,8 +37,7 @@ def old_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.En
                 connection.execute(
                     OLD_INSERT, {"id": id_, "reader": reader, "key": f"r{reader}@example.com"}
                 )
-    yield engine
-    engine.dispose()
+    return empty_database
 
 
 def test_recipients_of_earlier_versions_belong_to_their_own_send(old_engine: sa.Engine) -> None:

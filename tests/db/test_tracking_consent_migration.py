@@ -1,8 +1,6 @@
 """The upgrade that records consent to tracking: it makes two tables anew, and loses nothing."""
 
 import datetime
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -31,15 +29,11 @@ OLD_SUBSCRIBER = sa.text(
 ).bindparams(sa.bindparam("now", type_=subscriber.c.joined_at.type))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def old_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+@pytest.fixture
+def old_engine(empty_database: sa.Engine) -> sa.Engine:
     """A database of the version before, with a journal and with emails, of which two are gone."""
-    url = f"sqlite:///{tmp_path / 'newsletter.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("new_postgres_url").replace("://", "+psycopg://", 1)
-    engine = sa.create_engine(url)
     config = alembic_config()
-    with engine.begin() as connection:
+    with empty_database.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0005")
         connection.execute(OLD_SUBSCRIBER, {"now": NOW})
@@ -47,8 +41,7 @@ def old_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.En
         for window in ("1/3600", "2/3600", "3/3600"):
             connection.execute(sa.insert(transactional_email), {**EMAIL, "window": window})
         connection.execute(sa.delete(transactional_email).where(transactional_email.c.id > 1))
-    yield engine
-    engine.dispose()
+    return empty_database
 
 
 def test_journal_and_emails_stay_as_they_were(old_engine: sa.Engine) -> None:

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-from collections import Counter
 
 from forked_command import ForkedCommand
 from sender_process import READERS, SenderProject
@@ -29,9 +28,7 @@ def let_it_send(sender_project: SenderProject, sender: ForkedCommand, seconds: f
 
 def accepted_once(sender_project: SenderProject, issue: str) -> int:
     """Return how many have the email; nobody may have it twice."""
-    send_id = sender_project.send_id(issue)
-    accepted = sender_project.double.accepted
-    counts = Counter(email.address for email in accepted if email.custom_args["nl_send"] == send_id)
+    counts = sender_project.count_copies(issue)
     assert set(counts.values()) <= {1}
     return len(counts)
 

@@ -2,23 +2,22 @@
 
 import datetime
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
+from send_scenario import TOTAL, SendScenario
 from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured, make_client
 
-from newsletter.db.schema import send_recipient, subscriber
+from newsletter.db.schema import subscriber
 from newsletter.errors import DatabaseError, NewsletterError
 from newsletter.render.email import Email
-from newsletter.sending.delivery.sender import BatchSender
+from newsletter.sending.delivery.worker_pool import MailTransport
 from newsletter.sending.ledger import pause_cancel_retry
-from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
+from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.payload import prepare_email
@@ -27,110 +26,43 @@ from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 from newsletter.sending.rehearsal.fake_sendgrid.validation import ApiErrorEntry
 
-TOTAL = 25
 HOUR = datetime.timedelta(hours=1)
 # The hours that are skipped and repeated in Oslo, in UTC.
 SKIPPED = datetime.datetime(2026, 3, 29, 1, 0, tzinfo=datetime.UTC)
 REPEATED = datetime.datetime(2026, 10, 25, 1, 0, tzinfo=datetime.UTC)
 
 
-def do_nothing() -> None:
-    """No-op."""
-
-
 class InterruptedTransport:
     """A transport that runs an action during its first request."""
 
-    def __init__(self, mailer: SendGridClient, action: Callable[[], object]) -> None:
+    def __init__(self, mailer: MailTransport, action: Callable[[], object]) -> None:
         self.mailer = mailer
-        self.action = action
+        self.actions = [action]
 
     def post_mail(self, body: bytes) -> Response | NoResponse:
         response = self.mailer.post_mail(body)
-        action, self.action = self.action, do_nothing
-        action()
+        if self.actions:
+            self.actions.pop()()
         return response
 
 
-@dataclass
-class SendScenario:
-    """A frozen send of 25 recipients in batches of ten, and what is needed to send it."""
-
-    ledger: Ledger
-    prepared: PreparedEmail
-    mailer: SendGridClient
-    observer: FakeObserver
-    double: FakeSendGrid
-
-    @property
-    def send(self) -> Send:
-        send = get_send(self.ledger, self.prepared.email.issue)
-        assert send is not None
-        return send
-
-    @property
-    def recipients_by_state(self) -> dict[str, int]:
-        return count_recipients_by_state(self.ledger, self.send)
-
-    def run(self, meanwhile: Callable[[], object] = do_nothing) -> None:
-        """Send, one request at a time."""
-        transport = InterruptedTransport(self.mailer, meanwhile)
-        BatchSender(
-            self.ledger, self.send, self.prepared, transport, self.observer, concurrency=1,
-            monotonic=self.observer.timestamp,
-        ).run()  # fmt: skip
-
-    def change(self, statement: sa.Update) -> None:
-        """Change the list, as another command would."""
-        with self.ledger.engine.begin() as connection:
-            connection.execute(statement)
-
-    def check(self) -> None:
-        """Assert that nobody is lost or got it twice, and that the ledger matches what was sent."""
-        counts = Counter(email.address for email in self.double.accepted)
-        assert set(counts.values()) <= {1}
-        assert sum(self.recipients_by_state.values()) == self.send.total
-        with self.ledger.engine.connect() as connection:
-            columns = (send_recipient.c.address_key, send_recipient.c.state)
-            rows = connection.execute(sa.select(*columns)).all()
-        assert {key for key, state in rows if state == "accepted"} <= counts.keys()
-        assert counts.keys() <= {key for key, state in rows if state in {"accepted", "unknown"}}
-
-
-@pytest.fixture
-def scenario(
-    ledger: Ledger,
-    prepared: PreparedEmail,
-    mailer: SendGridClient,
-    observer: FakeObserver,
-    double: FakeSendGrid,
-    subscribe: Subscribe,
-    make_readers: MakeReaders,
-) -> SendScenario:
-    subscribe(make_readers(TOTAL))
-    freeze_send(ledger, prepared)
-    return SendScenario(ledger, prepared, mailer, observer, double)
+def run(scenario: SendScenario, meanwhile: Callable[[], object]) -> None:
+    scenario.run(InterruptedTransport(scenario.mailer, meanwhile))
 
 
 def test_paused_send_is_resumed_with_the_rest(scenario: SendScenario) -> None:
-    scenario.run(lambda: pause_cancel_retry.pause_send(scenario.ledger, scenario.send))
-    assert (scenario.send.state, scenario.recipients_by_state) == (
-        "paused",
-        {"accepted": 10, "pending": 15},
-    )
+    run(scenario, lambda: pause_cancel_retry.pause_send(scenario.ledger, scenario.send()))
+    assert scenario.state() == ("paused", {"accepted": 10, "pending": 15})
     scenario.run()
-    assert (scenario.send.state, scenario.recipients_by_state) == ("done", {"accepted": TOTAL})
+    assert scenario.state() == ("done", {"accepted": TOTAL})
     scenario.check()
 
 
 def test_cancelling_records_the_request_in_flight_and_drops_the_rest(
     scenario: SendScenario,
 ) -> None:
-    scenario.run(lambda: pause_cancel_retry.cancel_send(scenario.ledger, scenario.send))
-    assert (scenario.send.state, scenario.recipients_by_state) == (
-        "cancelled",
-        {"accepted": 10, "dropped": 15},
-    )
+    run(scenario, lambda: pause_cancel_retry.cancel_send(scenario.ledger, scenario.send()))
+    assert scenario.state() == ("cancelled", {"accepted": 10, "dropped": 15})
     scenario.check()
 
 
@@ -140,8 +72,8 @@ def test_recipient_who_unsubscribes_before_their_batch_is_claimed_is_skipped(
     unsubscribe = (
         sa.update(subscriber).where(subscriber.c.id.in_((1, 25))).values(status="unsubscribed")
     )
-    scenario.run(lambda: scenario.change(unsubscribe))
-    assert scenario.recipients_by_state == {"accepted": 24, "skipped_late": 1}
+    run(scenario, lambda: change(scenario, unsubscribe))
+    assert scenario.recipients_by_state() == {"accepted": 24, "skipped_late": 1}
     assert "reader25@example.com" not in {email.address for email in scenario.double.accepted}
     scenario.check()
 
@@ -152,21 +84,18 @@ def test_revoked_key_blocks_the_send_until_it_is_resumed_with_another(
     def revoke_key() -> None:
         scenario.double.key = "SG.another"
 
-    scenario.run(revoke_key)
-    assert (scenario.send.state, scenario.recipients_by_state) == (
-        "blocked",
-        {"accepted": 10, "pending": 15},
-    )
+    run(scenario, revoke_key)
+    assert scenario.state() == ("blocked", {"accepted": 10, "pending": 15})
     scenario.double.key = "SG.rehearsal.key"
     scenario.run()
-    assert scenario.recipients_by_state == {"accepted": TOTAL}
+    assert scenario.recipients_by_state() == {"accepted": TOTAL}
     scenario.check()
 
 
 @pytest.mark.parametrize("hours", [1, -1])
 def test_clock_change_does_not_affect_a_single_sender(scenario: SendScenario, hours: int) -> None:
-    scenario.run(lambda: move_clock(scenario.observer, hours))
-    assert scenario.recipients_by_state == {"accepted": TOTAL}
+    run(scenario, lambda: move_clock(scenario.observer, hours))
+    assert scenario.recipients_by_state() == {"accepted": TOTAL}
     scenario.check()
 
 
@@ -179,8 +108,8 @@ def test_clock_change_between_two_senders_duplicates_nothing(
         scenario.run()
 
     with pytest.raises(NewsletterError, match="batch 1 was sent, but"):
-        scenario.run(run_another_sender)
-    assert scenario.recipients_by_state == {"accepted": 15, "unknown": 10}
+        run(scenario, run_another_sender)
+    assert scenario.recipients_by_state() == {"accepted": 15, "unknown": 10}
     scenario.check()
 
 
@@ -195,7 +124,7 @@ def test_daylight_saving_time_does_not_change_the_length_of_a_pause(
     scenario.run()
     assert scenario.observer.waits == [20.0]
     assert local in scenario.observer.remarks[0]
-    assert scenario.recipients_by_state == {"accepted": TOTAL}
+    assert scenario.recipients_by_state() == {"accepted": TOTAL}
     scenario.check()
 
 
@@ -204,7 +133,7 @@ def test_slow_response_in_small_pieces_is_accepted(scenario: SendScenario) -> No
     scenario.double.inject_faults(faults.trickled_response(2.5))
     with closing(make_client(scenario.double, read_timeout=2.0)) as scenario.mailer:
         scenario.run()
-    assert scenario.recipients_by_state == {"accepted": TOTAL}
+    assert scenario.recipients_by_state() == {"accepted": TOTAL}
     scenario.check()
 
 
@@ -220,12 +149,12 @@ def test_three_bad_addresses_of_a_thousand_are_rejected_and_the_rest_is_sent(
     subscribe(make_readers(1000))
     prepared = prepare_email(email, configured())
     freeze_send(ledger, prepared)
-    scenario = SendScenario(ledger, prepared, mailer, observer, double)
+    scenario = SendScenario(ledger, prepared, mailer, observer, double, total=1000)
     bad = (0, 500, 999)
     errors = tuple(ApiErrorEntry("Bad.", f"personalizations.{index}.to.0.email") for index in bad)
     double.inject_faults(InjectedFault(status=400, errors=errors))
     scenario.run()
-    assert scenario.recipients_by_state == {"accepted": 997, "rejected": 3}
+    assert scenario.recipients_by_state() == {"accepted": 997, "rejected": 3}
     assert len(double.requests) == 2
     assert {f"reader{index + 1}@example.com" for index in bad}.isdisjoint(
         email.address for email in double.accepted
@@ -241,7 +170,7 @@ def test_database_locked_before_the_request_sends_nothing(scenario: SendScenario
             scenario.run()
     assert scenario.double.requests == []
     scenario.run()
-    assert scenario.recipients_by_state == {"accepted": TOTAL}
+    assert scenario.recipients_by_state() == {"accepted": TOTAL}
     scenario.check()
 
 
@@ -250,11 +179,17 @@ def test_database_locked_after_the_request_makes_the_batch_unknown_and_is_report
     scenario: SendScenario,
 ) -> None:
     with locked(scenario) as lock, pytest.raises(DatabaseError, match="was sent, but") as failed:
-        scenario.run(lock)
+        run(scenario, lock)
     assert any("locked" in problem.message for problem in failed.value.problems)
     scenario.run()
-    assert scenario.recipients_by_state == {"accepted": 15, "unknown": 10}
+    assert scenario.recipients_by_state() == {"accepted": 15, "unknown": 10}
     scenario.check()
+
+
+def change(scenario: SendScenario, statement: sa.Update) -> None:
+    """Change the list, as another command would."""
+    with scenario.ledger.engine.begin() as connection:
+        connection.execute(statement)
 
 
 @contextmanager

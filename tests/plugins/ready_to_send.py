@@ -2,6 +2,8 @@
 
 import datetime
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,13 +11,14 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db import database_engine
-from newsletter.db.schema import send
+from newsletter.db.schema import batch, send
 from newsletter.sending.rehearsal import FakeSendGrid
 
 Cli = Callable[..., tuple[int, str, str]]
+PrepareProject = Callable[[str, str, str, str], Cli]
 
 ISSUE = "2026-12-01-the-ice"
-SETTINGS = """\
+BASIC_SETTINGS = """\
 name: Harbour Notes
 sender:
   name: Harbour Notes
@@ -23,7 +26,9 @@ sender:
 postal_address: Harbour Notes, 1 Quay Street, Bergen
 site_url: https://harbour-notes.org
 public_url: https://news.harbour-notes.org
-attributes:
+"""
+SETTINGS = f"""\
+{BASIC_SETTINGS}attributes:
   name: friend
 limits:
   batch_size: 10
@@ -55,6 +60,18 @@ def set_scheduled_time(project_folder: Path, **length: float) -> None:
         connection.execute(sa.update(send).where(send.c.issue == ISSUE).values(scheduled_at=time))
 
 
+def let_leases_end(project_folder: Path) -> None:
+    """Let the lease of each batch in flight expire, as after its sender was killed."""
+    long_ago = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+    with (
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
+        engine.begin() as connection,
+    ):
+        connection.execute(
+            sa.update(batch).where(batch.c.state == "in_flight").values(lease_until=long_ago)
+        )
+
+
 def flatten(text: str) -> str:
     """Return text on one line, so that it can be searched wherever the terminal wraps it."""
     return " ".join(text.split())
@@ -73,29 +90,43 @@ def first_ready_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def prepare_project(
+    project_folder: Path, cli: Cli, fake_sendgrid: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
+) -> PrepareProject:
+    """Return a function that makes the project ready to send, and returns the command line.
+
+    It takes the settings, the issue's name, its post and the rows of the list.
+    """
+
+    def prepare(settings: str, issue: str, post: str, rows: str) -> Cli:
+        (project_folder / "newsletter.yml").write_text(settings)
+        (project_folder / "issues" / issue).mkdir()
+        (project_folder / "issues" / issue / "post.md").write_text(post)
+        (project_folder / "readers.csv").write_text(rows)
+        assert cli("subscribers", "import", "readers.csv")[0] == 0
+        return cli
+
+    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
+    monkeypatch.setenv("SENDGRID_HOST", fake_sendgrid.url)
+    return prepare
+
+
+@pytest.fixture
 def newsletter(
-    project_folder: Path,
-    cli: Cli,
-    fake_sendgrid: FakeSendGrid,
-    monkeypatch: pytest.MonkeyPatch,
-    first_ready_folder: Path,
+    project_folder: Path, cli: Cli, prepare_project: PrepareProject, first_ready_folder: Path
 ) -> Cli:
     """The command line in a project that is ready to send to 25 subscribers."""
     if first_ready_folder.exists():
         shutil.copytree(first_ready_folder, project_folder, dirs_exist_ok=True)
     else:
-        _prepare_project(project_folder, cli)
+        rows = (f"reader{number}@example.com,Reader {number}" for number in range(1, READERS + 1))
+        prepare_project(SETTINGS, ISSUE, POST, "\n".join(("email,name", *rows)) + "\n")
         shutil.copytree(project_folder, first_ready_folder)
-    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
-    monkeypatch.setenv("SENDGRID_HOST", fake_sendgrid.url)
     return cli
 
 
-def _prepare_project(folder: Path, cli: Cli) -> None:
-    (folder / "newsletter.yml").write_text(SETTINGS)
-    issue = folder / "issues" / ISSUE
-    issue.mkdir()
-    (issue / "post.md").write_text(POST)
-    rows = (f"reader{number}@example.com,Reader {number}" for number in range(1, READERS + 1))
-    (folder / "readers.csv").write_text("\n".join(("email,name", *rows)) + "\n")
-    assert cli("subscribers", "import", "readers.csv")[0] == 0
+def started(project_folder: Path, *args: str) -> "subprocess.Popen[str]":
+    """Start ``newsletter ARGS`` in a process of its own."""
+    command = [str(Path(sys.executable).parent / "newsletter"), *args]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=project_folder, text=True, stdout=pipe, stderr=pipe)

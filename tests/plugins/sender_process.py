@@ -97,6 +97,14 @@ class SenderProject:
         with database_engine(self.url, self.folder) as engine, engine.begin() as connection:
             return str(connection.execute(query).scalar_one())
 
+    def count_copies(self, issue: str) -> Counter[str]:
+        """Count by address the emails of an issue's send that the fake SendGrid accepted."""
+        send_id = self.send_id(issue)
+        accepted = self.double.accepted
+        return Counter(
+            email.address for email in accepted if email.custom_args["nl_send"] == send_id
+        )
+
     def write_events(self, path: Path) -> None:
         """Write a ``processed`` event for every accepted recipient, as an export of events."""
         with path.open("w") as file:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.db.schema import subscriber
+from newsletter.db.schema import metadata, subscriber
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTag
 from newsletter.render.email import Email, NamedAddress
 from newsletter.sending.ledger.record import Ledger
@@ -176,3 +176,13 @@ def subscribe(engine: sa.Engine, observer: FakeObserver) -> Subscribe:
             connection.execute(sa.insert(subscriber), rows)
 
     return insert
+
+
+def start_over(engine: sa.Engine, double: FakeSendGrid) -> None:
+    """Empty the database and the fake SendGrid, before the next of many examples."""
+    double.accepted.clear()
+    double.clear_faults()
+    with engine.begin() as connection:
+        connection.execute(sa.delete(subscriber))  # with their journals
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(sa.delete(table))

@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Self
 
+from newsletter.sending.delivery.worker_pool import MailTransport
 from newsletter.sending.providers.provider import NoResponse, Response
+from newsletter.sending.rehearsal import FakeSendGrid
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 
 class Killed(BaseException):
@@ -53,3 +56,19 @@ class SimulatedProcess:
         """End the process, after the request that is under way."""
         with self._lock:
             self._is_killed = True
+
+
+def post_with_fault(
+    mailer: MailTransport, double: FakeSendGrid, fault: str | InjectedFault, body: bytes
+) -> Response | NoResponse:
+    """POST a body while the provider, the network or the sender's process has a fault."""
+    if fault == "killed before POST":
+        raise Killed
+    if fault == "no connection":
+        return NoResponse(request_sent=False, reason="connection refused")
+    if isinstance(fault, InjectedFault):
+        double.inject_faults(fault)
+    response = mailer.post_mail(body)
+    if fault == "killed after POST":
+        raise Killed
+    return response

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
+from ready_to_send import BASIC_SETTINGS
 
 from newsletter.db import database_engine
 from newsletter.db.schema import subscriber
@@ -26,15 +27,8 @@ ROOT = Path(__file__).parents[2]
 ISSUE = "2026-11-22-reading-the-tide"
 PUBLIC = "https://news.harbour-notes.org"
 SETTINGS = f"""\
-name: Harbour Notes
-sender:
-  name: Harbour Notes
-  address: editor@harbour-notes.org
-postal_address: Harbour Notes, 1 Quay Street, Bergen
-site_url: https://harbour-notes.org
-attributes:
+{BASIC_SETTINGS}attributes:
   name: friend
-public_url: {PUBLIC}
 signup:
   least_seconds: 0
 tracking: ask

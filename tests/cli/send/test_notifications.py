@@ -58,6 +58,14 @@ def due(newsletter: Cli) -> Callable[[], None]:
     return schedule
 
 
+@pytest.fixture
+def told(configure: Configure, due: Callable[[], None], recorder: NotifyRecorder) -> NotifyRecorder:
+    """What a send that is due tells by ``notify.command``."""
+    configure(command=recorder.command)
+    due()
+    return recorder
+
+
 def make_due() -> None:
     hour_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
     with (
@@ -119,38 +127,29 @@ def test_revoked_key_is_told_with_sendgrids_words_by_the_command_alone(
 
 
 def test_missing_key_is_told_once_and_the_send_starts_later(
-    newsletter: Cli,
-    configure: Configure,
-    due: Callable[[], None],
-    recorder: NotifyRecorder,
-    monkeypatch: pytest.MonkeyPatch,
+    newsletter: Cli, told: NotifyRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configure(command=recorder.command)
-    due()
     key = os.environ["SENDGRID_API_KEY"]
     monkeypatch.delenv("SENDGRID_API_KEY")
     for _ in range(3):
         assert newsletter(*DUE)[0] == 1
-    assert recorder.kinds == ["blocked"]
-    assert "The send could not start: no API key" in recorder.calls[0].data["text"]
-    assert recorder.calls[0].data["commands"] == ["newsletter send --due"]
+    assert told.kinds == ["blocked"]
+    assert "The send could not start: no API key" in told.calls[0].data["text"]
+    assert told.calls[0].data["commands"] == ["newsletter send --due"]
     monkeypatch.setenv("SENDGRID_API_KEY", key)
     assert newsletter(*DUE)[0] == 0
-    assert recorder.kinds == ["blocked", "started", "finished"]
+    assert told.kinds == ["blocked", "started", "finished"]
 
 
 @pytest.mark.parametrize("command", ["reschedule", "cancel"])
 def test_block_of_a_send_that_got_another_time_is_told_again(
     newsletter: Cli,
-    configure: Configure,
     due: Callable[[], None],
-    recorder: NotifyRecorder,
+    told: NotifyRecorder,
     fake_sendgrid: FakeSendGrid,
     monkeypatch: pytest.MonkeyPatch,
     command: str,
 ) -> None:
-    configure(command=recorder.command)
-    due()
     monkeypatch.delenv("SENDGRID_API_KEY")
     assert newsletter(*DUE)[0] == 1
     monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
@@ -162,58 +161,40 @@ def test_block_of_a_send_that_got_another_time_is_told_again(
         make_due()
     monkeypatch.delenv("SENDGRID_API_KEY")
     assert newsletter(*DUE)[0] == 1
-    assert recorder.kinds == ["blocked", "blocked"]
+    assert told.kinds == ["blocked", "blocked"]
 
 
 def test_unknown_batch_needs_a_decision(
-    newsletter: Cli,
-    configure: Configure,
-    due: Callable[[], None],
-    recorder: NotifyRecorder,
-    fake_sendgrid: FakeSendGrid,
+    newsletter: Cli, told: NotifyRecorder, fake_sendgrid: FakeSendGrid
 ) -> None:
-    configure(command=recorder.command)
-    due()
     fake_sendgrid.inject_faults(ACCEPT, faults.lost_response())
     assert newsletter(*DUE)[0] == 1
-    assert recorder.kinds == ["started", "needs_decision"]
-    text = recorder.calls[1].data["text"]
+    assert told.kinds == ["started", "needs_decision"]
+    text = told.calls[1].data["text"]
     assert "It is not known whether 10 readers have the email." in text
     assert "newsletter status the-ice" in text
 
 
 def test_refusal_of_everybody_names_no_reader(
-    newsletter: Cli,
-    configure: Configure,
-    due: Callable[[], None],
-    recorder: NotifyRecorder,
-    fake_sendgrid: FakeSendGrid,
+    newsletter: Cli, told: NotifyRecorder, fake_sendgrid: FakeSendGrid
 ) -> None:
-    configure(command=recorder.command)
-    due()
     fake_sendgrid.inject_faults(
         *[faults.error_response(400, "reader7@example.com is not wanted")] * 100
     )
     assert newsletter(*DUE)[0] == 1
-    assert recorder.kinds == ["started", "blocked"]
-    call = recorder.calls[1]
+    assert told.kinds == ["started", "blocked"]
+    call = told.calls[1]
     assert "… is not wanted" in call.data["text"]
     assert "@" not in json.dumps(call.data)
 
 
 def test_send_held_in_a_copy_of_the_database_needs_a_decision(
-    newsletter: Cli,
-    configure: Configure,
-    due: Callable[[], None],
-    recorder: NotifyRecorder,
-    project_folder: Path,
+    newsletter: Cli, told: NotifyRecorder, project_folder: Path
 ) -> None:
-    configure(command=recorder.command)
-    due()
     (project_folder / "newsletter.db.mark").unlink()
     for _ in range(2):
         assert newsletter(*DUE)[0] == 1
-    [call] = recorder.calls
+    [call] = told.calls
     assert call.data["kind"] == "needs_decision"
     assert "The send has stopped: the database is a copy as of" in call.data["text"]
 
@@ -242,19 +223,13 @@ class BouncingSendGrid(FakeSendGrid):
 
 
 def test_breaker_needs_a_decision(
-    newsletter: Cli,
-    configure: Configure,
-    due: Callable[[], None],
-    recorder: NotifyRecorder,
-    monkeypatch: pytest.MonkeyPatch,
+    newsletter: Cli, told: NotifyRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configure(command=recorder.command)
-    due()
     with BouncingSendGrid(key=os.environ["SENDGRID_API_KEY"]) as double:
         monkeypatch.setenv("SENDGRID_HOST", double.url)
         assert newsletter(*DUE)[0] == 1
-    assert recorder.kinds == ["started", "needs_decision"]
-    text = recorder.calls[1].data["text"]
+    assert told.kinds == ["started", "needs_decision"]
+    text = told.calls[1].data["text"]
     assert "The send is paused: 100 of the first 100 emails bounced" in text
     assert "newsletter resume the-ice" in text
     assert "newsletter cancel the-ice" in text

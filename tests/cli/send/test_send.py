@@ -1,22 +1,15 @@
 """``newsletter send`` against the test double of SendGrid over real HTTP."""
 
-import datetime
 import json
 import logging
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
-from ready_to_send import ISSUE, POST, READERS, Cli, flatten
+from ready_to_send import ISSUE, POST, READERS, Cli, flatten, let_leases_end, started
 
-from newsletter.db import database_engine
 from newsletter.db.automatic_backup import list_automatic_backups
-from newsletter.db.schema import batch
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
@@ -333,15 +326,7 @@ def test_ctrl_c_finishes_the_request_in_flight_and_send_can_be_resumed(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     fake_sendgrid.inject_faults(faults.slow_response(1.0))
-    command = [str(Path(sys.executable).parent / "newsletter"), *SEQUENTIAL_SEND]
-    with subprocess.Popen(
-        command,
-        cwd=project_folder,
-        env=os.environ,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    with started(project_folder, *SEQUENTIAL_SEND) as process:
         fake_sendgrid.wait_for_requests(1)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
@@ -361,18 +346,10 @@ def test_killed_sender_leaves_batch_unknown_and_nobody_is_mailed_twice(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.slow_response(30.0))
-    command = [str(Path(sys.executable).parent / "newsletter"), *SEQUENTIAL_SEND]
-    with subprocess.Popen(command, cwd=project_folder, env=os.environ) as process:
+    with started(project_folder, *SEQUENTIAL_SEND) as process:
         fake_sendgrid.wait_for_requests(2)
         process.kill()
-    with (
-        database_engine("sqlite:///newsletter.db", project_folder) as engine,
-        engine.begin() as connection,
-    ):
-        long_ago = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
-        connection.execute(
-            sa.update(batch).where(batch.c.state == "in_flight").values(lease_until=long_ago)
-        )
+    let_leases_end(project_folder)
     code, out, _ = newsletter("send", "--yes", "--json")
     assert code == 1
     assert json.loads(out)["readers"] == {"accepted": 15, "unknown": 10}

@@ -2,26 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ready_to_send import BASIC_SETTINGS, Cli, PrepareProject
 
 from newsletter.sending.rehearsal import FakeSendGrid
 
-Cli = Callable[..., tuple[int, str, str]]
-
-SETTINGS = """\
-name: Harbour Notes
-sender:
-  name: Harbour Notes
-  address: editor@harbour-notes.org
-postal_address: Harbour Notes, 1 Quay Street, Bergen
-site_url: https://harbour-notes.org
-public_url: https://news.harbour-notes.org
-tracking: {opens: ask, clicks: off}
-limits: {batch_size: 2}
+SETTINGS = f"""\
+{BASIC_SETTINGS}tracking: {{opens: ask, clicks: off}}
+limits: {{batch_size: 2}}
 """
 READERS = """\
 email,opens_consent
@@ -34,24 +25,9 @@ ed@example.com,yes
 
 
 @pytest.fixture
-def fake_sendgrid() -> Iterator[FakeSendGrid]:
-    with FakeSendGrid() as running:
-        yield running
-
-
-@pytest.fixture
-def newsletter(
-    project_folder: Path, cli: Cli, fake_sendgrid: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
-) -> Cli:
+def newsletter(prepare_project: PrepareProject) -> Cli:
     """Return the command line in a project with one issue and five readers; three have agreed."""
-    (project_folder / "newsletter.yml").write_text(SETTINGS)
-    (project_folder / "issues" / "2026-12-01-ice").mkdir()
-    (project_folder / "issues" / "2026-12-01-ice" / "post.md").write_text("# Ice\n\nIt let go.\n")
-    (project_folder / "readers.csv").write_text(READERS)
-    assert cli("subscribers", "import", "readers.csv")[0] == 0
-    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
-    monkeypatch.setenv("SENDGRID_HOST", fake_sendgrid.url)
-    return cli
+    return prepare_project(SETTINGS, "2026-12-01-ice", "# Ice\n\nIt let go.\n", READERS)
 
 
 def count_tracked(bodies: list[bytes]) -> Counter[tuple[bool, int]]:

@@ -1,22 +1,15 @@
 """Plan, status, pause, cancel, retry, resolve and reconcile against the test double."""
 
-import datetime
 import json
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
-from ready_to_send import ISSUE, POST, READERS, Cli
+from ready_to_send import ISSUE, POST, READERS, Cli, let_leases_end, started
 
 from newsletter.cli.send.shared import open_send_context, terminal_observer
-from newsletter.db import database_engine
-from newsletter.db.schema import batch
 from newsletter.errors import DatabaseError
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
@@ -304,15 +297,7 @@ def test_second_ctrl_c_stops_immediately_and_loses_nobody(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.slow_response(30.0))
-    command = [str(Path(sys.executable).parent / "newsletter"), *SEQUENTIAL_SEND]
-    with subprocess.Popen(
-        command,
-        cwd=project_folder,
-        env=os.environ,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    with started(project_folder, *SEQUENTIAL_SEND) as process:
         fake_sendgrid.wait_for_requests(2)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
@@ -325,14 +310,7 @@ def test_second_ctrl_c_stops_immediately_and_loses_nobody(
     data = load_status(newsletter)
     assert (data["state"], data["in_flight"]) == ("paused", 10)
     assert "10 readers in flight" in newsletter("status")[1]
-    with (
-        database_engine("sqlite:///newsletter.db", project_folder) as engine,
-        engine.begin() as connection,
-    ):
-        long_ago = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
-        connection.execute(
-            sa.update(batch).where(batch.c.state == "in_flight").values(lease_until=long_ago)
-        )
+    let_leases_end(project_folder)
     assert "newsletter reconcile the-ice" in newsletter("status")[1]
     assert newsletter("resume")[0] == 1
     assert load_status(newsletter)["readers"] == {"accepted": 15, "unknown": 10}

@@ -5,10 +5,10 @@ from collections import Counter
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sending_fixtures import FakeObserver, MakeReaders, configured
-from simulated_process import Killed, SimulatedProcess
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured, start_over
+from simulated_process import SimulatedProcess, post_with_fault
 
-from newsletter.db.schema import attempt, batch, metadata, send_recipient, subscriber
+from newsletter.db.schema import attempt, batch, send_recipient, subscriber
 from newsletter.render.email import Email
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
@@ -35,16 +35,7 @@ class FaultyTransport:
 
     def post_mail(self, body: bytes) -> Response | NoResponse:
         event = self.plan.pop(0) if self.plan else "ok"
-        if event == "killed before POST":
-            raise Killed
-        if event == "no connection":
-            return NoResponse(request_sent=False, reason="connection refused")
-        if isinstance(event, InjectedFault):
-            self.double.inject_faults(event)
-        response = self.mailer.post_mail(body)
-        if event == "killed after POST":
-            raise Killed
-        return response
+        return post_with_fault(self.mailer, self.double, event, body)
 
 
 EVENTS: st.SearchStrategy[str | InjectedFault] = st.sampled_from(
@@ -87,11 +78,13 @@ def test_ledger_is_consistent_after_any_faults(
     double: FakeSendGrid,
     mailer: SendGridClient,
     make_readers: MakeReaders,
+    subscribe: Subscribe,
     plan: list[str | InjectedFault],
     unsubscribed: set[int],
     concurrency: int,
 ) -> None:
-    reset(ledger, observer, double, make_readers)
+    start_over(ledger.engine, double)
+    subscribe(make_readers(TOTAL))
     prepared = prepare_email(email, configured(limits={"batch_size": 10}))
     frozen = freeze_send(ledger, prepared)
     with ledger.engine.begin() as connection:
@@ -108,25 +101,6 @@ def test_ledger_is_consistent_after_any_faults(
     assert "pending" not in counts
     assert counts.get("skipped_late", 0) <= len(unsubscribed)
     assert (current(ledger, frozen).state == "needs_review") == ("unknown" in counts)
-
-
-def reset(
-    ledger: Ledger, observer: FakeObserver, double: FakeSendGrid, make_readers: MakeReaders
-) -> None:
-    double.accepted.clear()
-    double.clear_faults()
-    rows = [
-        {
-            "id": reader.id, "address": reader.address, "address_key": reader.address_key,
-            "name": "", "status": "active", "attributes": {}, "token": reader.token,
-            "joined_at": observer.now, "updated_at": observer.now,
-        }
-        for reader in make_readers(TOTAL)
-    ]  # fmt: skip
-    with ledger.engine.begin() as connection:
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(sa.delete(table))
-        connection.execute(sa.insert(subscriber), rows)
 
 
 def current(ledger: Ledger, frozen: Send) -> Send:

@@ -1,95 +1,29 @@
 """The sender against the fake SendGrid, over real sockets, on both databases, with faults."""
 
 import datetime
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from sending_fixtures import FakeObserver, MakeReaders, Subscribe
+from send_scenario import TOTAL, SendScenario
+from sending_fixtures import FakeObserver
 
 from newsletter.db.schema import attempt, batch, send_recipient, subscriber, suppression
 from newsletter.errors import DatabaseError
 from newsletter.sending.delivery.claim import claim_batches
 from newsletter.sending.delivery.in_flight import mark_in_flight
 from newsletter.sending.delivery.prepare_batch import PreparedBatch
-from newsletter.sending.delivery.sender import BatchSender
+from newsletter.sending.delivery.worker_pool import MailTransport
 from newsletter.sending.ledger.leases import MAX_LEASE
 from newsletter.sending.ledger.pause_cancel_retry import retry_rejected
-from newsletter.sending.ledger.record import (
-    Ledger,
-    Send,
-    count_recipients_by_state,
-    get_send,
-    start_send,
-)
+from newsletter.sending.ledger.record import start_send
 from newsletter.sending.ledger.resolve import list_unknown_batches
-from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.prepared_email import PreparedEmail
-from newsletter.sending.providers.provider import NoResponse, Outcome, Response
+from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
-
-TOTAL = 25
-
-
-@dataclass
-class SendScenario:
-    """A frozen send of 25 recipients in batches of ten, and what is needed to send it."""
-
-    ledger: Ledger
-    prepared: PreparedEmail
-    mailer: SendGridClient
-    observer: FakeObserver
-    double: FakeSendGrid
-    concurrency: int = 1  # for a defined order of requests
-
-    def send(self) -> Send:
-        send = get_send(self.ledger, self.prepared.email.issue)
-        assert send is not None
-        return send
-
-    def run(self) -> Outcome | None:
-        sender = BatchSender(
-            self.ledger, self.send(), self.prepared, self.mailer, self.observer, lambda: 1.0,
-            self.concurrency,
-        )  # fmt: skip
-        return sender.run()
-
-    def recipients_by_state(self) -> dict[str, int]:
-        return count_recipients_by_state(self.ledger, self.send())
-
-    def check(self) -> None:
-        """Assert that nobody is lost or got it twice, and that the ledger matches what was sent."""
-        times = Counter(email.address for email in self.double.accepted)
-        assert set(times.values()) <= {1}
-        counts = self.recipients_by_state()
-        assert sum(counts.values()) == self.send().total == TOTAL
-        with self.ledger.engine.connect() as connection:
-            states = sa.select(send_recipient.c.address_key, send_recipient.c.state)
-            state_by_address = dict(connection.execute(states).all())
-        assert {state_by_address[address] for address in times} <= {"accepted", "unknown"}
-        accepted = {address for address, state in state_by_address.items() if state == "accepted"}
-        assert accepted <= times.keys()
-
-
-@pytest.fixture
-def scenario(
-    ledger: Ledger,
-    prepared: PreparedEmail,
-    mailer: SendGridClient,
-    observer: FakeObserver,
-    double: FakeSendGrid,
-    subscribe: Subscribe,
-    make_readers: MakeReaders,
-) -> SendScenario:
-    subscribe(make_readers(TOTAL))
-    freeze_send(ledger, prepared)
-    return SendScenario(ledger, prepared, mailer, observer, double)
 
 
 def test_send_without_faults_reaches_everybody_once(scenario: SendScenario) -> None:
@@ -137,8 +71,7 @@ def test_batch_that_may_have_been_accepted_is_unknown_and_never_sent_again(
     scenario: SendScenario, fault: InjectedFault, impatient_mailer: SendGridClient
 ) -> None:
     scenario.double.inject_faults(InjectedFault(accept=True), fault)
-    scenario.mailer = _ImpatientOnce(scenario.mailer, impatient_mailer)
-    scenario.run()
+    scenario.run(_ImpatientOnce(scenario.mailer, impatient_mailer))
     scenario.double.wait_for_requests(3)
     assert scenario.send().state == "needs_review"
     assert scenario.recipients_by_state() == {"accepted": 15, "unknown": 10}
@@ -150,23 +83,19 @@ def test_batch_that_may_have_been_accepted_is_unknown_and_never_sent_again(
 
 
 def test_request_that_was_not_sent_is_retried_with_backoff(scenario: SendScenario) -> None:
-    scenario.mailer = _FailingToConnect(scenario.mailer, 3)
-    scenario.run()
+    scenario.run(_FailingToConnect(scenario.mailer, 3))
     assert scenario.recipients_by_state() == {"accepted": TOTAL}
     assert scenario.observer.waits == [1.0, 2.0, 4.0]
     scenario.check()
 
 
 def test_send_pauses_after_eight_attempts_and_can_be_resumed(scenario: SendScenario) -> None:
-    mailer = scenario.mailer
-    scenario.mailer = _FailingToConnect(mailer, 100)
-    outcome = scenario.run()
+    outcome = scenario.run(_FailingToConnect(scenario.mailer, 100))
     assert outcome is not None
     assert outcome.message == "connection refused"
     assert scenario.send().state == "paused"
     assert scenario.recipients_by_state() == {"pending": TOTAL}
     assert len(scenario.observer.waits) == 7
-    scenario.mailer = mailer
     scenario.run()
     assert scenario.recipients_by_state() == {"accepted": TOTAL}
     scenario.check()
@@ -224,8 +153,7 @@ def test_recipients_named_by_a_400_are_rejected_and_the_rest_is_sent(
 def test_rejection_without_an_index_splits_until_the_culprit_is_alone(
     scenario: SendScenario, status: int
 ) -> None:
-    scenario.mailer = _RejectingRecipient(scenario.mailer, b"reader7@", status)
-    scenario.run()
+    scenario.run(_RejectingRecipient(scenario.mailer, b"reader7@", status))
     assert scenario.recipients_by_state() == {"accepted": 24, "rejected": 1}
     with scenario.ledger.engine.connect() as connection:
         parents = connection.scalars(
@@ -236,17 +164,14 @@ def test_rejection_without_an_index_splits_until_the_culprit_is_alone(
 
 
 def test_refusal_of_every_recipient_stops_after_a_few(scenario: SendScenario) -> None:
-    mailer = scenario.mailer
-    rejecting = _RejectingRecipient(mailer, b"@example.com", 400)
-    scenario.mailer = rejecting
-    outcome = scenario.run()
+    rejecting = _RejectingRecipient(scenario.mailer, b"@example.com", 400)
+    outcome = scenario.run(rejecting)
     assert outcome is not None
     assert "so the others were not tried" in outcome.remedy
     assert (scenario.send().state, scenario.send().reason) == ("blocked", "HTTP 400")
     assert scenario.recipients_by_state() == {"rejected": 5, "pending": 20}
     # 10 -> 5 and 5 -> 3 and 2 -> ...: the smallest are tried first.
     assert rejecting.request_count <= 1 + 4 + 5
-    scenario.mailer = mailer
     retry_rejected(scenario.ledger, scenario.send(), 10)
     assert scenario.run() is None
     assert scenario.recipients_by_state() == {"accepted": TOTAL}
@@ -360,12 +285,10 @@ def test_sender_states_for_whom_it_waits_and_until_when(
 
 
 def test_stop_request_completes_the_request_in_flight_and_pauses(scenario: SendScenario) -> None:
-    scenario.mailer = _StopRequesting(scenario.mailer, scenario.observer)
-    scenario.run()
+    scenario.run(_StopRequesting(scenario.mailer, scenario.observer))
     assert scenario.send().state == "paused"
     assert scenario.recipients_by_state() == {"accepted": 10, "pending": 15}
     scenario.observer.stop_requested = False
-    scenario.mailer = scenario.mailer.mailer
     scenario.run()
     assert scenario.send().state == "done"
     scenario.check()
@@ -373,8 +296,7 @@ def test_stop_request_completes_the_request_in_flight_and_pauses(scenario: SendS
 
 def test_two_senders_share_the_batches_and_nobody_gets_it_twice(scenario: SendScenario) -> None:
     other = replace(scenario, observer=_NonWaitingObserver())
-    scenario.mailer = _RunningAnotherSender(scenario.mailer, other.run)
-    scenario.run()
+    scenario.run(_RunningAnotherSender(scenario.mailer, other.run))
     assert scenario.send().state == "done"
     assert scenario.recipients_by_state() == {"accepted": TOTAL}
     assert (scenario.observer.done, other.observer.done) == (10, 15)
@@ -428,17 +350,17 @@ class _NonWaitingObserver(FakeObserver):
         raise InterruptedError(seconds)
 
 
-class _WrappedMailer(SendGridClient):
+class _WrappedMailer:
     """A mailer that wraps a mailer."""
 
-    def __init__(self, mailer: SendGridClient) -> None:
+    def __init__(self, mailer: MailTransport) -> None:
         self.mailer = mailer
 
 
 class _ImpatientOnce(_WrappedMailer):
     """A mailer that makes its second request through an impatient one."""
 
-    def __init__(self, mailer: SendGridClient, impatient: SendGridClient) -> None:
+    def __init__(self, mailer: MailTransport, impatient: MailTransport) -> None:
         super().__init__(mailer)
         self.impatient = impatient
         self.request_count = 0
@@ -451,7 +373,7 @@ class _ImpatientOnce(_WrappedMailer):
 class _FailingToConnect(_WrappedMailer):
     """A mailer that fails to connect the first few times."""
 
-    def __init__(self, mailer: SendGridClient, times: int) -> None:
+    def __init__(self, mailer: MailTransport, times: int) -> None:
         super().__init__(mailer)
         self.times = times
 
@@ -465,7 +387,7 @@ class _FailingToConnect(_WrappedMailer):
 class _RejectingRecipient(_WrappedMailer):
     """A mailer that rejects any request with a certain recipient, without naming the recipient."""
 
-    def __init__(self, mailer: SendGridClient, culprit: bytes, status: int) -> None:
+    def __init__(self, mailer: MailTransport, culprit: bytes, status: int) -> None:
         super().__init__(mailer)
         self.culprit = culprit
         self.status = status
@@ -481,7 +403,7 @@ class _RejectingRecipient(_WrappedMailer):
 class _StopRequesting(_WrappedMailer):
     """A mailer that requests a stop while the first request is in flight."""
 
-    def __init__(self, mailer: SendGridClient, observer: FakeObserver) -> None:
+    def __init__(self, mailer: MailTransport, observer: FakeObserver) -> None:
         super().__init__(mailer)
         self.observer = observer
 
@@ -493,7 +415,7 @@ class _StopRequesting(_WrappedMailer):
 class _RunningAnotherSender(_WrappedMailer):
     """A mailer that runs another sender while the first request is in flight."""
 
-    def __init__(self, mailer: SendGridClient, other: Callable[[], object]) -> None:
+    def __init__(self, mailer: MailTransport, other: Callable[[], object]) -> None:
         super().__init__(mailer)
         self.other = other
         self.called = False

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured, start_over
 
 from newsletter.config.tracking import TRACKED_ACTIONS, TrackedAction
 from newsletter.db import read_transaction
@@ -357,25 +357,13 @@ def test_nobody_is_tracked_without_consent_whatever_happens(
     double: FakeSendGrid,
     mailer: SendGridClient,
     make_readers: MakeReaders,
+    subscribe: Subscribe,
     answers: Answers,
     frozen_as: tuple[str, str],
     runs: list[tuple[str, str, Answers, int, list[InjectedFault | None]]],
 ) -> None:
-    double.accepted.clear()
-    double.clear_faults()
-    rows = [
-        {
-            "id": reader.id, "address": reader.address, "address_key": reader.address_key,
-            "name": "", "status": "active", "attributes": {}, "token": reader.token,
-            "joined_at": observer.now, "updated_at": observer.now,
-        }
-        for reader in make_readers(TOTAL)
-    ]  # fmt: skip
-    with ledger.engine.begin() as connection:
-        connection.execute(sa.delete(subscriber))  # with their journals
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(sa.delete(table))
-        connection.execute(sa.insert(subscriber), rows)
+    start_over(ledger.engine, double)
+    subscribe(make_readers(TOTAL))
     answer(ledger.engine, answers)
     frozen = freeze_send(ledger, prepare(email, *frozen_as))
     with ledger.engine.connect() as connection:

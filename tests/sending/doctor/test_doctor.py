@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ready_to_send import BASIC_SETTINGS
 from sending_fixtures import configured
 
 from newsletter.db import database_engine
@@ -25,15 +26,6 @@ from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 KEY = f"SG.{'a' * 22}.{'b' * 43}"
 NOW = datetime.datetime(2026, 12, 1, 8, tzinfo=datetime.UTC)
-SETTINGS = """\
-name: Harbour Notes
-sender:
-  name: Harbour Notes
-  address: editor@harbour-notes.org
-postal_address: Harbour Notes, 1 Quay Street, Bergen
-site_url: https://harbour-notes.org
-public_url: https://news.harbour-notes.org
-"""
 
 Cli = Callable[..., tuple[int, str, str]]
 FindProblems = Callable[..., dict[str, DoctorCheck]]
@@ -46,7 +38,7 @@ def find_problems(project_folder: Path) -> FindProblems:
     def run_checks(
         old: str = "", new: str = "", key: str = KEY, more: str = ""
     ) -> dict[str, DoctorCheck]:
-        (project_folder / "newsletter.yml").write_text(SETTINGS.replace(old, new) + more)
+        (project_folder / "newsletter.yml").write_text(BASIC_SETTINGS.replace(old, new) + more)
         checks = check_local_setup(open_project(), {"SENDGRID_API_KEY": key}, lambda: NOW)
         return {check.about: check for check in checks if check.state != "ok"}
 

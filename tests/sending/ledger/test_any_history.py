@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from sending_fixtures import FakeObserver, MakeReaders, configured
-from simulated_process import Killed, SimulatedProcess
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured, start_over
+from simulated_process import SimulatedProcess, post_with_fault
 
-from newsletter.db.schema import attempt, batch, event, metadata, send_recipient, subscriber
+from newsletter.db.schema import attempt, batch, event, send_recipient, subscriber
 from newsletter.errors import NewsletterError
 from newsletter.render.email import Email
 from newsletter.sending.delivery.sender import BatchSender
@@ -29,7 +29,6 @@ from newsletter.sending.providers.sendgrid.payload import prepare_email
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
-from newsletter.subscribers import Recipient
 
 TOTAL = 17
 BATCH_SIZE = 4
@@ -80,6 +79,7 @@ class SendMachine(RuleBasedStateMachine):
     double: FakeSendGrid
     mailer: SendGridClient
     make_readers: MakeReaders
+    subscribe: Subscribe
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,26 +90,10 @@ class SendMachine(RuleBasedStateMachine):
         self.plan: list[str | InjectedFault] = []
         self.catch_up: Send | None = None
         self.joined = TOTAL
-        self.double.accepted.clear()
-        self.double.clear_faults()
+        start_over(self.ledger.engine, self.double)
+        self.subscribe(self.make_readers(TOTAL))
         self.prepared = prepare_email(self.email, configured(limits={"batch_size": BATCH_SIZE}))
-        self._subscribe()
         self.frozen_send = freeze_send(self.ledger, self.prepared)
-
-    def _subscribe(self) -> None:
-        rows = [self._subscriber(reader) for reader in self.make_readers(TOTAL)]
-        with self.ledger.engine.begin() as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(sa.delete(table))
-            connection.execute(sa.insert(subscriber), rows)
-
-    def _subscriber(self, reader: Recipient) -> dict[str, Any]:
-        now = self.observer.now
-        return {
-            "id": reader.id, "address": reader.address, "address_key": reader.address_key,
-            "name": "", "status": "active", "attributes": {}, "token": reader.token,
-            "joined_at": now, "updated_at": now,
-        }  # fmt: skip
 
     @property
     def send(self) -> Send:
@@ -126,19 +110,10 @@ class SendMachine(RuleBasedStateMachine):
     def post(self, body: bytes) -> Response | NoResponse:
         """POST with what is planned for this request."""
         event = self.plan.pop(0) if self.plan else "ok"
-        if event == "killed before POST":
-            raise Killed
-        if event == "no connection":
-            return NoResponse(request_sent=False, reason="connection refused")
-        if isinstance(event, InjectedFault):
-            self.double.inject_faults(event)
         if event == "lease expires":  # so slow that another sender takes over
             self.observer.now += 2 * self.ledger.lease
             self.run_sender(self.frozen_send)
-        response = self.mailer.post_mail(body)
-        if event == "killed after POST":
-            raise Killed
-        return response
+        return post_with_fault(self.mailer, self.double, event, body)
 
     @rule(plan=st.lists(request_events, max_size=6), concurrency=st.integers(1, 3))
     def run(self, plan: list[str | InjectedFault], concurrency: int) -> None:
@@ -149,12 +124,12 @@ class SendMachine(RuleBasedStateMachine):
     def join(self, count: int, moved: int | None) -> None:
         """Let readers join; perhaps one who has the old address of another, who has moved."""
         readers = self.make_readers(self.joined + count)[self.joined :]
-        with self.ledger.engine.begin() as connection:
-            if moved is not None:
-                key = {"address": f"moved{moved}@example.com"}
+        if moved is not None:
+            key = {"address": f"moved{moved}@example.com"}
+            with self.ledger.engine.begin() as connection:
                 update = sa.update(subscriber).where(subscriber.c.id == moved)
                 connection.execute(update.values(key | {"address_key": key["address"]}))
-            connection.execute(sa.insert(subscriber), [self._subscriber(r) for r in readers])
+        self.subscribe(readers)
         self.joined += count
 
     @rule()
@@ -310,23 +285,9 @@ class SendMachine(RuleBasedStateMachine):
     ids=["sqlite", "postgresql"],
 )
 def test_ledger_matches_the_model_under_any_history(
-    ledger: Ledger,
-    email: Email,
-    observer: FakeObserver,
-    double: FakeSendGrid,
-    mailer: SendGridClient,
-    make_readers: MakeReaders,
-    examples: int,
+    machine_attributes: dict[str, Any], examples: int
 ) -> None:
-    attributes = {
-        "ledger": ledger,
-        "email": email,
-        "observer": observer,
-        "double": double,
-        "mailer": mailer,
-        "make_readers": staticmethod(make_readers),
-    }
     run_state_machine_as_test(
-        type("Machine", (SendMachine,), attributes),
+        type("Machine", (SendMachine,), machine_attributes),
         settings=settings(max_examples=examples, stateful_step_count=15, deadline=None),
     )

@@ -8,15 +8,14 @@ import datetime
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured, start_over
 
-from newsletter.db.schema import metadata
 from newsletter.errors import NewsletterError
 from newsletter.project import Project
 from newsletter.render.email import Email
@@ -82,12 +81,8 @@ class ScheduleMachine(RuleBasedStateMachine):
         self.cancelled: dict[str, list[tuple[datetime.datetime, int]]] = {}
         self.send_at: dict[str, datetime.datetime] = {}
         self.plan: list[str | InjectedFault] = []
-        self.double.accepted.clear()
-        self.double.clear_faults()
+        start_over(self.ledger.engine, self.double)
         self.double.scheduled.statuses.clear()
-        with self.ledger.engine.begin() as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(sa.delete(table))
         self.subscribe(self.make_readers(TOTAL))
         self.prepared = prepare_email(self.email, CONFIG)
         freeze_send(self.ledger, self.prepared)
@@ -247,24 +242,14 @@ class _Answers:
     ids=["sqlite", "postgresql"],
 )
 def test_nobody_gets_it_twice_however_it_is_scheduled(
-    ledger: Ledger,
-    email: Email,
-    observer: FakeObserver,
+    machine_attributes: dict[str, Any],
     double: FakeSendGrid,
-    mailer: SendGridClient,
-    make_readers: MakeReaders,
-    subscribe: Subscribe,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     examples: int,
 ) -> None:
     monkeypatch.setenv("SENDGRID_API_KEY", double.key)
-    attributes = {
-        "ledger": ledger, "email": email, "observer": observer, "double": double,
-        "mailer": mailer, "make_readers": staticmethod(make_readers),
-        "subscribe": staticmethod(subscribe), "root": tmp_path,
-    }  # fmt: skip
     run_state_machine_as_test(
-        type("Machine", (ScheduleMachine,), attributes),
+        type("Machine", (ScheduleMachine,), machine_attributes | {"root": tmp_path}),
         settings=settings(max_examples=examples, stateful_step_count=15, deadline=None),
     )

@@ -2,11 +2,10 @@
 
 import datetime
 from collections import Counter
-from dataclasses import dataclass
 
 import pytest
 import sqlalchemy as sa
-from sending_fixtures import FakeObserver, MakeReaders, Subscribe
+from send_scenario import TOTAL, SendScenario
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, subscriber
@@ -17,7 +16,6 @@ from newsletter.events.store import record_events
 from newsletter.sending.delivery.claim import claim_batches
 from newsletter.sending.delivery.in_flight import mark_in_flight
 from newsletter.sending.delivery.prepare_batch import PreparedBatch
-from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger import pause_cancel_retry
 from newsletter.sending.ledger.recipient_status import (
     RECIPIENT_STATE_LABELS,
@@ -26,52 +24,24 @@ from newsletter.sending.ledger.recipient_status import (
     iter_recipients,
 )
 from newsletter.sending.ledger.reconcile import reconcile_send
-from newsletter.sending.ledger.record import (
-    Ledger,
-    Send,
-    count_recipients_by_state,
-    get_send,
-    start_send,
-)
+from newsletter.sending.ledger.record import start_send
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
 from newsletter.sending.ledger.state_machine import Resolution
 from newsletter.sending.ledger.status import get_send_status
-from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.planning.frozen_content import load_frozen_email
-from newsletter.sending.providers.prepared_email import PreparedEmail
-from newsletter.sending.providers.sendgrid.client import SendGridClient
-from newsletter.sending.rehearsal import FakeSendGrid
+from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
-TOTAL = 25
 ACCEPT = InjectedFault(accept=True)
 
 
-@dataclass
-class SendScenario:
-    """A frozen send of 25 recipients in batches of ten, and what is needed to send it."""
+class EditedSend(SendScenario):
+    """A send, and what an editor and events do to it."""
 
-    ledger: Ledger
-    prepared: PreparedEmail
-    mailer: SendGridClient
-    observer: FakeObserver
-    double: FakeSendGrid
-
-    def send(self) -> Send:
-        send = get_send(self.ledger, self.prepared.email.issue)
-        assert send is not None
-        return send
-
-    def run(self, *faults: InjectedFault) -> None:
+    def run_with(self, *faults: InjectedFault) -> None:
         self.double.inject_faults(*faults)
-        BatchSender(
-            self.ledger, self.send(), self.prepared, self.mailer, self.observer,
-            jitter=lambda: 1.0, concurrency=1,
-        ).run()  # fmt: skip
-
-    def state(self) -> tuple[str, dict[str, int]]:
-        return self.send().state, count_recipients_by_state(self.ledger, self.send())
+        self.run()
 
     def resolve(self, resolution: Resolution, *numbers: int) -> str:
         send = self.send()
@@ -109,21 +79,11 @@ class SendScenario:
 
 
 @pytest.fixture
-def scenario(
-    ledger: Ledger,
-    prepared: PreparedEmail,
-    mailer: SendGridClient,
-    observer: FakeObserver,
-    double: FakeSendGrid,
-    subscribe: Subscribe,
-    make_readers: MakeReaders,
-) -> SendScenario:
-    subscribe(make_readers(TOTAL))
-    freeze_send(ledger, prepared)
-    return SendScenario(ledger, prepared, mailer, observer, double)
+def scenario(scenario: SendScenario) -> EditedSend:
+    return EditedSend(**vars(scenario))
 
 
-def test_paused_send_is_not_claimed_until_it_is_resumed(scenario: SendScenario) -> None:
+def test_paused_send_is_not_claimed_until_it_is_resumed(scenario: EditedSend) -> None:
     start_send(scenario.ledger, scenario.send())
     pause_cancel_retry.pause_send(scenario.ledger, scenario.send())
     assert claim_batches(scenario.ledger, scenario.send()) == []
@@ -134,7 +94,7 @@ def test_paused_send_is_not_claimed_until_it_is_resumed(scenario: SendScenario) 
     scenario.check()
 
 
-def test_command_on_a_send_that_changed_meanwhile_is_refused(scenario: SendScenario) -> None:
+def test_command_on_a_send_that_changed_meanwhile_is_refused(scenario: EditedSend) -> None:
     start_send(scenario.ledger, scenario.send())
     before = scenario.send()
     pause_cancel_retry.pause_send(scenario.ledger, before)
@@ -143,8 +103,8 @@ def test_command_on_a_send_that_changed_meanwhile_is_refused(scenario: SendScena
     assert scenario.state() == ("paused", {"pending": TOTAL})
 
 
-def test_cancelling_keeps_accepted_batches_and_drops_the_rest(scenario: SendScenario) -> None:
-    scenario.run(ACCEPT, faults.error_response(403, "no"))
+def test_cancelling_keeps_accepted_batches_and_drops_the_rest(scenario: EditedSend) -> None:
+    scenario.run_with(ACCEPT, faults.error_response(403, "no"))
     assert pause_cancel_retry.cancel_send(scenario.ledger, scenario.send()) == 15
     assert scenario.state() == ("cancelled", {"accepted": 10, "dropped": 15})
     scenario.run()
@@ -152,7 +112,7 @@ def test_cancelling_keeps_accepted_batches_and_drops_the_rest(scenario: SendScen
     scenario.check()
 
 
-def test_batch_claimed_when_the_send_was_cancelled_is_never_sent(scenario: SendScenario) -> None:
+def test_batch_claimed_when_the_send_was_cancelled_is_never_sent(scenario: EditedSend) -> None:
     start_send(scenario.ledger, scenario.send())
     (claimed,) = claim_batches(scenario.ledger, scenario.send())
     assert pause_cancel_retry.cancel_send(scenario.ledger, scenario.send()) == TOTAL
@@ -162,33 +122,30 @@ def test_batch_claimed_when_the_send_was_cancelled_is_never_sent(scenario: SendS
     scenario.check()
 
 
-def test_batch_in_flight_is_recorded_even_if_the_send_was_cancelled(scenario: SendScenario) -> None:
+def test_batch_in_flight_is_recorded_even_if_the_send_was_cancelled(scenario: EditedSend) -> None:
     start_send(scenario.ledger, scenario.send())
 
     class Cancelling:
         """A transport during whose first request the editor cancels the send."""
 
-        def post_mail(self, body: bytes) -> object:
+        def post_mail(self, body: bytes) -> Response | NoResponse:
             if not scenario.double.accepted:
                 pause_cancel_retry.cancel_send(scenario.ledger, scenario.send())
             return scenario.mailer.post_mail(body)
 
-    BatchSender(
-        scenario.ledger, scenario.send(), scenario.prepared, Cancelling(), scenario.observer,  # type: ignore[arg-type]
-        jitter=lambda: 1.0, concurrency=1,
-    ).run()  # fmt: skip
+    scenario.run(Cancelling())
     assert scenario.state() == ("cancelled", {"accepted": 10, "dropped": 15})
     scenario.check()
 
 
-def test_retry_sends_to_rejected_recipients_only_in_new_batches(scenario: SendScenario) -> None:
+def test_retry_sends_to_rejected_recipients_only_in_new_batches(scenario: EditedSend) -> None:
     rejections = [
         faults.error_response(
             400, "Does not contain a valid address.", f"personalizations.{n}.to.0.email"
         )
         for n in (2, 5)
     ]
-    scenario.run(*rejections)
+    scenario.run_with(*rejections)
     assert scenario.state() == ("done", {"accepted": 23, "rejected": 2})
     assert pause_cancel_retry.retry_rejected(scenario.ledger, scenario.send(), 1) == 2
     assert scenario.state() == ("paused", {"accepted": 23, "pending": 2})
@@ -200,8 +157,8 @@ def test_retry_sends_to_rejected_recipients_only_in_new_batches(scenario: SendSc
     scenario.check()
 
 
-def test_rejection_reasons_are_counted_most_frequent_first(scenario: SendScenario) -> None:
-    scenario.run(
+def test_rejection_reasons_are_counted_most_frequent_first(scenario: EditedSend) -> None:
+    scenario.run_with(
         faults.error_response(400, "Unsubscribed.", "personalizations.2.to.0.email"),
         faults.error_response(400, "Bad address.", "personalizations.5.to.0.email"),
         faults.error_response(400, "Bad address.", "personalizations.0.to.0.email"),
@@ -211,8 +168,8 @@ def test_rejection_reasons_are_counted_most_frequent_first(scenario: SendScenari
     assert reasons == [("Bad address.", 2), ("Unsubscribed.", 1)]
 
 
-def test_retry_skips_recipients_who_have_unsubscribed_since(scenario: SendScenario) -> None:
-    scenario.run(faults.error_response(400, "no", "personalizations.0.to.0.email"))
+def test_retry_skips_recipients_who_have_unsubscribed_since(scenario: EditedSend) -> None:
+    scenario.run_with(faults.error_response(400, "no", "personalizations.0.to.0.email"))
     with scenario.ledger.engine.begin() as connection:
         connection.execute(
             sa.update(subscriber).where(subscriber.c.id == 1).values(status="unsubscribed")
@@ -223,10 +180,10 @@ def test_retry_skips_recipients_who_have_unsubscribed_since(scenario: SendScenar
     scenario.check()
 
 
-def test_only_unknown_batches_can_be_resolved(scenario: SendScenario) -> None:
+def test_only_unknown_batches_can_be_resolved(scenario: EditedSend) -> None:
     with pytest.raises(NothingToDoError, match="no batch of 2026-12-01-ice is unknown"):
         scenario.resolve("drop")
-    scenario.run(ACCEPT, faults.lost_response())
+    scenario.run_with(ACCEPT, faults.lost_response())
     with pytest.raises(SendRefusedError, match="batch 1, 9 of"):
         scenario.resolve("drop", 1, 2, 9)
     shown = find_unknown_batches(scenario.ledger, scenario.send())
@@ -240,8 +197,8 @@ def test_only_unknown_batches_can_be_resolved(scenario: SendScenario) -> None:
     scenario.check()
 
 
-def test_resolving_one_batch_leaves_the_other_unknown(scenario: SendScenario) -> None:
-    scenario.run(faults.lost_response(), faults.lost_request())
+def test_resolving_one_batch_leaves_the_other_unknown(scenario: EditedSend) -> None:
+    scenario.run_with(faults.lost_response(), faults.lost_request())
     assert scenario.resolve("accepted", 1) == "needs_review"
     assert scenario.resolve("resend", 2) == "paused"
     scenario.run()
@@ -249,8 +206,8 @@ def test_resolving_one_batch_leaves_the_other_unknown(scenario: SendScenario) ->
     scenario.check()
 
 
-def test_unknown_batch_of_a_cancelled_send_cannot_be_resent(scenario: SendScenario) -> None:
-    scenario.run(faults.lost_request(), faults.error_response(403, "no"))
+def test_unknown_batch_of_a_cancelled_send_cannot_be_resent(scenario: EditedSend) -> None:
+    scenario.run_with(faults.lost_request(), faults.error_response(403, "no"))
     pause_cancel_retry.cancel_send(scenario.ledger, scenario.send())
     with pytest.raises(SendRefusedError, match="was cancelled"):
         scenario.resolve("resend")
@@ -258,8 +215,8 @@ def test_unknown_batch_of_a_cancelled_send_cannot_be_resent(scenario: SendScenar
     assert scenario.state() == ("cancelled", {"dropped": TOTAL})
 
 
-def test_one_event_proves_that_its_whole_batch_was_accepted(scenario: SendScenario) -> None:
-    scenario.run(ACCEPT, faults.lost_response())
+def test_one_event_proves_that_its_whole_batch_was_accepted(scenario: EditedSend) -> None:
+    scenario.run_with(ACCEPT, faults.lost_response())
     event = scenario.event(2, reader=14)
     assert scenario.record(event, event) == 1
     assert scenario.record(event) == 0
@@ -282,16 +239,16 @@ def test_one_event_proves_that_its_whole_batch_was_accepted(scenario: SendScenar
     ],
 )
 def test_event_that_does_not_match_the_attempt_proves_nothing(
-    scenario: SendScenario, number: int, attempt: int, reader: int, late: float
+    scenario: EditedSend, number: int, attempt: int, reader: int, late: float
 ) -> None:
-    scenario.run(ACCEPT, faults.lost_response())
+    scenario.run_with(ACCEPT, faults.lost_response())
     scenario.record(scenario.event(number, attempt, reader=reader, late=late))
     assert reconcile_send(scenario.ledger, scenario.send()).accepted_batches == ()
     assert scenario.state() == ("needs_review", {"accepted": 15, "unknown": 10})
 
 
-def test_event_keeps_a_batch_from_being_resent(scenario: SendScenario) -> None:
-    scenario.run(ACCEPT, faults.lost_response())
+def test_event_keeps_a_batch_from_being_resent(scenario: EditedSend) -> None:
+    scenario.run_with(ACCEPT, faults.lost_response())
     scenario.resolve("resend")
     scenario.record(scenario.event(2, reader=14))
     assert reconcile_send(scenario.ledger, scenario.send()).state == "done"
@@ -300,8 +257,8 @@ def test_event_keeps_a_batch_from_being_resent(scenario: SendScenario) -> None:
     scenario.check()
 
 
-def test_event_after_the_batch_was_resent_is_reported_as_duplicate(scenario: SendScenario) -> None:
-    scenario.run(ACCEPT, faults.lost_response())
+def test_event_after_the_batch_was_resent_is_reported_as_duplicate(scenario: EditedSend) -> None:
+    scenario.run_with(ACCEPT, faults.lost_response())
     scenario.resolve("resend")
     scenario.run()
     scenario.record(scenario.event(2, reader=14))
@@ -310,7 +267,7 @@ def test_event_after_the_batch_was_resent_is_reported_as_duplicate(scenario: Sen
     scenario.check(twice=10)
 
 
-def test_event_resolves_a_batch_that_a_dead_sender_left_in_flight(scenario: SendScenario) -> None:
+def test_event_resolves_a_batch_that_a_dead_sender_left_in_flight(scenario: EditedSend) -> None:
     start_send(scenario.ledger, scenario.send())
     (claimed,) = claim_batches(scenario.ledger, scenario.send())
     mark_in_flight(scenario.ledger, [PreparedBatch(claimed, b"{}", tuple(range(1, 11)))])
@@ -323,12 +280,12 @@ def test_event_resolves_a_batch_that_a_dead_sender_left_in_flight(scenario: Send
     scenario.check()
 
 
-def test_every_recipient_has_a_status_with_its_reason(scenario: SendScenario) -> None:
+def test_every_recipient_has_a_status_with_its_reason(scenario: EditedSend) -> None:
     with scenario.ledger.engine.begin() as connection:
         update = sa.update(subscriber).where(subscriber.c.id == 3).values(status="unsubscribed")
         connection.execute(update)
         connection.execute(sa.delete(subscriber).where(subscriber.c.id == 21))
-    scenario.run(
+    scenario.run_with(
         faults.error_response(400, "bad address", "personalizations.0.to.0.email"),
         ACCEPT,
         faults.lost_response(),
@@ -349,7 +306,7 @@ def test_every_recipient_has_a_status_with_its_reason(scenario: SendScenario) ->
     assert len(missed) == 13
 
 
-def set_recalled(scenario: SendScenario, *, before: datetime.timedelta) -> None:
+def set_recalled(scenario: EditedSend, *, before: datetime.timedelta) -> None:
     """Let SendGrid have confirmed the cancellation so long before the send's time."""
     now = scenario.observer.now
     values = {"state": "cancelled", "provider_batch_id": "b", "scheduled_at": now + before}
@@ -357,7 +314,7 @@ def set_recalled(scenario: SendScenario, *, before: datetime.timedelta) -> None:
         connection.execute(sa.update(send_table).values({**values, "recalled_at": now}))
 
 
-def test_recipients_of_a_recalled_send_count_as_missed(scenario: SendScenario) -> None:
+def test_recipients_of_a_recalled_send_count_as_missed(scenario: EditedSend) -> None:
     scenario.run()
     set_recalled(scenario, before=datetime.timedelta(minutes=10))
     with read_transaction(scenario.ledger.engine) as connection:
@@ -367,7 +324,7 @@ def test_recipients_of_a_recalled_send_count_as_missed(scenario: SendScenario) -
     assert len(missed) == TOTAL
 
 
-def test_recipients_of_a_send_recalled_too_late_may_have_it(scenario: SendScenario) -> None:
+def test_recipients_of_a_send_recalled_too_late_may_have_it(scenario: EditedSend) -> None:
     scenario.run()
     set_recalled(scenario, before=datetime.timedelta(minutes=9, seconds=59))
     with read_transaction(scenario.ledger.engine) as connection:
@@ -376,8 +333,8 @@ def test_recipients_of_a_send_recalled_too_late_may_have_it(scenario: SendScenar
     assert len(missed) == TOTAL
 
 
-def test_status_counts_add_up_to_the_total(scenario: SendScenario) -> None:
-    scenario.run(ACCEPT, faults.lost_response(), faults.error_response(403, "unverified"))
+def test_status_counts_add_up_to_the_total(scenario: EditedSend) -> None:
+    scenario.run_with(ACCEPT, faults.lost_response(), faults.error_response(403, "unverified"))
     status = get_send_status(scenario.ledger, scenario.send())
     assert status.as_data() | {"frozen_at": None, "unknown": None} == {
         "issue": "2026-12-01-ice", "state": "blocked", "phase": "blocked",
@@ -393,7 +350,7 @@ def test_status_counts_add_up_to_the_total(scenario: SendScenario) -> None:
     ]
 
 
-def test_status_shows_when_the_next_batch_can_be_claimed(scenario: SendScenario) -> None:
+def test_status_shows_when_the_next_batch_can_be_claimed(scenario: EditedSend) -> None:
     until = scenario.observer.now + datetime.timedelta(seconds=90)
     start_send(scenario.ledger, scenario.send())
     with scenario.ledger.engine.begin() as connection:

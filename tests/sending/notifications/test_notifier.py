@@ -8,25 +8,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from notify_recorder import NotifyRecorder
-from sending_fixtures import MakeReaders, Subscribe, configured
+from sending_fixtures import configured
 
 from newsletter.config.notify import NOTIFICATION_KINDS
 from newsletter.db.schema import send
 from newsletter.project import Project
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.notifications.notifier import Notifier
-from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.prepared_email import PreparedEmail
 
 SetState = Callable[[str], None]
-
-
-@pytest.fixture
-def frozen(
-    ledger: Ledger, prepared: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
-) -> Send:
-    subscribe(make_readers(3))
-    return freeze_send(ledger, prepared)
 
 
 @pytest.fixture

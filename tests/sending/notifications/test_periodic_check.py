@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from notify_recorder import NotifyRecorder
-from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured
+from sending_fixtures import FakeObserver, configured
 
 from newsletter.db.identity import COPIED_KEY
 from newsletter.db.schema import event, send, send_recipient, setting
@@ -18,20 +18,10 @@ from newsletter.sending.ledger.copied_database import adopt
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.notifications.notifier import Notifier
 from newsletter.sending.notifications.periodic_check import notify_overdue
-from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.prepared_email import PreparedEmail
 
 Check = Callable[..., list[str]]
 HOUR = datetime.timedelta(hours=1)
 DAY = datetime.timedelta(days=1)
-
-
-@pytest.fixture
-def frozen(
-    ledger: Ledger, prepared: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
-) -> Send:
-    subscribe(make_readers(3))
-    return freeze_send(ledger, prepared)
 
 
 @pytest.fixture

@@ -22,6 +22,14 @@ from newsletter.sending.providers.prepared_email import PreparedEmail
 TOTAL = 25
 
 
+@pytest.fixture
+def frozen(
+    ledger: Ledger, prepared: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
+) -> Send:
+    subscribe(make_readers(TOTAL))
+    return freeze_send(ledger, prepared)
+
+
 def recall(ledger: Ledger, send_record: Send, now: datetime.datetime) -> Send:
     values = {
         "state": "cancelled",
@@ -94,14 +102,8 @@ def test_copy_has_the_planned_batches(
 
 
 def test_only_a_recalled_send_is_copied_and_only_once(
-    ledger: Ledger,
-    prepared: PreparedEmail,
-    make_readers: MakeReaders,
-    subscribe: Subscribe,
-    observer: FakeObserver,
+    ledger: Ledger, frozen: Send, observer: FakeObserver
 ) -> None:
-    subscribe(make_readers(TOTAL))
-    frozen = freeze_send(ledger, prepared)
     with pytest.raises(SendRefusedError, match="changed by another command"):
         copy_recalled_send(ledger, frozen, SendSchedule())
     assert find_send(ledger, None) == frozen
@@ -113,14 +115,9 @@ def test_only_a_recalled_send_is_copied_and_only_once(
 
 
 def test_recipients_that_are_not_the_planned_ones_are_not_copied(
-    ledger: Ledger,
-    prepared: PreparedEmail,
-    make_readers: MakeReaders,
-    subscribe: Subscribe,
-    observer: FakeObserver,
+    ledger: Ledger, frozen: Send, observer: FakeObserver
 ) -> None:
-    subscribe(make_readers(TOTAL))
-    recalled = recall(ledger, freeze_send(ledger, prepared), observer.now)
+    recalled = recall(ledger, frozen, observer.now)
     with ledger.engine.begin() as connection:
         last = send_recipient.c.subscriber_id == TOTAL
         connection.execute(sa.delete(send_recipient).where(last))
@@ -130,14 +127,9 @@ def test_recipients_that_are_not_the_planned_ones_are_not_copied(
 
 
 def test_confirmation_of_a_second_command_changes_nothing(
-    ledger: Ledger,
-    prepared: PreparedEmail,
-    make_readers: MakeReaders,
-    subscribe: Subscribe,
-    observer: FakeObserver,
+    ledger: Ledger, frozen: Send, observer: FakeObserver
 ) -> None:
-    subscribe(make_readers(TOTAL))
-    first = recall(ledger, freeze_send(ledger, prepared), observer.now)
+    first = recall(ledger, frozen, observer.now)
     stale = replace(first, recalled_at=None)
     # Too late for a recall, if it were the first.
     observer.now += datetime.timedelta(minutes=5)

@@ -27,16 +27,6 @@ NEW_ADDRESS = "ada.new@elsewhere.example"
 TABLES = (subscriber, subscriber_tag, journal, transactional_email, address_change)
 
 
-@pytest.fixture
-def token(site: Site) -> str:
-    """The token of the only subscriber."""
-    ada = parse_address("Ada.Lovelace@example.org")
-    with site.engine.begin() as connection:
-        changes.subscribe(connection, ada, "active", ChangeOrigin(utc_now(), "form", "/subscribe"))
-        token: str = connection.scalars(sa.select(subscriber.c.token)).one()
-    return token
-
-
 def load_subscriber(site: Site) -> Any:
     with read_transaction(site.engine) as connection:
         return connection.execute(sa.select(subscriber).order_by(subscriber.c.id)).first()
