@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import stat
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -173,7 +174,7 @@ def write_inputs(folder: Path) -> None:
         "bad.csv": f"email,name\n{rows}reader64@example.com@,Reader 64\n",
         "bad.jsonl": '{"newsletter": 1, "attributes": {}}\n{"email": "reader65@example.com@"}\n',
         "events.jsonl": json.dumps({
-            "sg_event_id": "a", "event": "open", "timestamp": 1796000000,
+            "sg_event_id": "a", "event": "open", "timestamp": int(time.time()),
             "email": "reader1@example.com",
         }) + '\n{"event": "reader5@example.com"}\n',
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """Events pause the real sender in mid-send; and a folder is renamed after it was killed."""
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def write_bounces(sender_project: SenderProject, path: Path) -> None:
             "email": recipient.address,
             "event": "bounce",
             "type": "bounce",
-            "timestamp": 1796000000,
+            "timestamp": int(time.time()),
             "sg_event_id": f"bounce-{number}",
             **recipient.custom_args,
         }

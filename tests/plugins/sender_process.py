@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ class SenderProject:
                 event = {
                     "email": recipient.address,
                     "event": "processed",
-                    "timestamp": 1796000000,
+                    "timestamp": int(time.time()),
                     "sg_event_id": f"event-{number}",
                     "sg_message_id": f"{recipient.message_id}.recvd",
                     **recipient.custom_args,

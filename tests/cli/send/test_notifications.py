@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -213,7 +214,7 @@ class BouncingSendGrid(FakeSendGrid):
                 events = [
                     parse_event(
                         {"sg_event_id": f"e{number}", "event": "bounce", "type": "bounce",
-                         "timestamp": 1796115600, "email": f"other{number}@example.com",
+                         "timestamp": int(time.time()), "email": f"other{number}@example.com",
                          "nl_send": send_id}
                     )
                     for number in range(100)

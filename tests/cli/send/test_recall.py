@@ -1,6 +1,7 @@
 """A recall that SendGrid confirms in time, too late, oddly, or not at all."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -123,8 +124,8 @@ def test_late_confirmation_is_no_recall(
     code, _, err = newsletter("cancel", "ice")
     assert code == 1
     assert "less than 10 minutes" in flatten(err)
-    for time, words in ((9, "but may still go out at"), (-1, "but may have gone out at")):
-        set_scheduled_time(project_folder, minutes=time)
+    for minutes, words in ((9, "but may still go out at"), (-1, "but may have gone out at")):
+        set_scheduled_time(project_folder, minutes=minutes)
         for command in (("cancel", "ice"), ("send", "--yes"), ("report", "ice"), ("status",)):
             code, out, err = newsletter(*command)
             assert code == int(command[0] != "status"), command
@@ -149,7 +150,7 @@ def test_event_of_a_recalled_send_disproves_the_recall(
     schedule(newsletter)
     assert newsletter("cancel", "ice")[0] == 0
     (first, *_) = fake_sendgrid.accepted
-    event = {"timestamp": 1796000000, "email": first.address, **first.custom_args}
+    event = {"timestamp": int(time.time()), "email": first.address, **first.custom_args}
     for kind in ("processed", "delivered"):
         assert "recalled" in newsletter("status")[1]
         Path("events.jsonl").write_text(json.dumps({"sg_event_id": kind, "event": kind, **event}))

@@ -3,6 +3,7 @@
 import datetime
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -175,7 +176,7 @@ def test_plan_for_several_readers_per_request_is_not_recalled_in_vain(
 
 
 def import_delivery(newsletter: Cli, email: AcceptedRecipient) -> str:
-    event = {"timestamp": 1796000000, "event": "delivered", "sg_event_id": "late"}
+    event = {"timestamp": int(time.time()), "event": "delivered", "sg_event_id": "late"}
     data = json.dumps({**event, "email": email.address, **email.custom_args})
     Path("events.jsonl").write_text(data)
     code, out, err = newsletter("events", "import", "events.jsonl")
