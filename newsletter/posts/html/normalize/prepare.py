@@ -156,9 +156,8 @@ class _Preparer(HtmlRewriter):
         elif frame := components.make_script_frame(src, tag.attributes.get("data-id", "")):
             self.replace(tag.start, end, format_start_tag("iframe", frame) + "</iframe>")
         elif tag.name == "textarea":
-            self.replace(
-                tag.start, end, self.mark(tag, unseen_text.FORM_FIELD, html.unescape(text))
-            )
+            mark = self.mark(tag, unseen_text.FORM_FIELD, html.unescape(text))
+            self.replace(tag.start, end, mark)
         elif self._keep_scripts:
             self.replace(end, end, f"</{tag.name}>" if tag.is_self_closed else "")
         else:
