@@ -215,3 +215,15 @@ def test_replacing_a_plan_keeps_its_schedule(
     make_due(project_folder, hours=1)
     assert newsletter("send", "--due")[0] == 0
     assert len(fake_sendgrid.accepted) == READERS
+
+
+def test_a_plan_after_a_cancelled_one_has_no_schedule(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
+    newsletter("send", "--yes", "--at", "2099-12-01 09:00", "--local", "--limit-per-hour", "1000")
+    assert newsletter("cancel", "ice")[0] == 0
+    code, out, _ = newsletter("plan")
+    assert code == 0
+    assert "2099" not in out
+    assert newsletter("send", "--yes")[0] == 0
+    assert len(fake_sendgrid.accepted) == READERS
