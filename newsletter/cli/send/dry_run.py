@@ -172,9 +172,9 @@ def _print_result(
         echo("Nothing was sent. A real send would be refused:", color="yellow")
         echo(format_fields(("-", str(problem)) for problem in problems))
     else:
-        earlier = proposal.resumed
+        resumed = proposal.resumed
         action = "ask for the count and start"
-        if earlier and earlier.state != "frozen":
+        if resumed and resumed.state != "frozen":
             action = "resume its earlier send"
         elif schedule_rows:
             action = "ask for the count and schedule it"

@@ -50,10 +50,10 @@ def print_proposal(proposal: "SendProposal", extra_rows: Iterable[tuple[str, str
         f"{format_count(proposal.audience.count, 'reader')} in "
         f"{format_count(proposal.request_count, 'request')}"
     )
-    earlier = proposal.resumed
-    if earlier and earlier.state != "frozen":
-        recipients += f"; resumes the stopped send to {earlier.total:,}"
-    elif earlier:
+    resumed = proposal.resumed
+    if resumed and resumed.state != "frozen":
+        recipients += f"; resumes the stopped send to {resumed.total:,}"
+    elif resumed:
         recipients += ", as planned"
     rows = [*sender_rows(proposal), ("to", recipients), *tracking_rows(proposal)]
     rows += catch_up_rows(proposal)
@@ -168,21 +168,21 @@ def parse_schedule(  # noqa: PLR0913 - the options
 
 
 def format_schedule_rows(
-    scheduled_time: "ScheduledTime | None", config: "Config", earlier: "Send | None" = None
+    scheduled_time: "ScheduledTime | None", config: "Config", resumed: "Send | None" = None
 ) -> list[tuple[str, str]]:
     """Return the rows that show when a send goes, and who holds it until then.
 
     Args:
         scheduled_time: as the editor has chosen it.
         config: the newsletter's settings.
-        earlier: the send that is resumed, if one is: it may have a time already.
+        resumed: the send that is resumed, if one is: it may have a time already.
     """
     from zoneinfo import ZoneInfo
 
     from newsletter.sending.planning.schedule import format_rough_duration, format_schedule_time
 
     now = datetime.datetime.now(datetime.UTC)
-    time, is_held = earlier and earlier.scheduled_at, bool(earlier and earlier.provider_batch_id)
+    time, is_held = resumed and resumed.scheduled_at, bool(resumed and resumed.provider_batch_id)
     if scheduled_time:
         time, is_held = scheduled_time.at, scheduled_time.held_by_provider
     if not time:

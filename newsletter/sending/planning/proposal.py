@@ -238,22 +238,22 @@ def find_audience_problem(audience: Audience, resumed: Send | None) -> Problem |
     return no_recipients_left_problem(resumed) if audience.unsubscribed_count else None
 
 
-def check_same_options(earlier: Send, config: Config, options: SendOptions) -> None:
+def check_same_options(resumed: Send, config: Config, options: SendOptions) -> None:
     """Reject options that a plan which is resumed does not have.
 
     Raises:
         SendRefusedError: the plan has another segment, or its batches are to have another size.
     """
-    replan = f"or, if nothing was sent yet, plan it again: {earlier.replan_command}"
-    if options.segment and find_segment_text(options.segment, config)[1] != earlier.segment:
-        planned = f"the segment '{earlier.segment}'" if earlier.segment else "the whole list"
+    replan = f"or, if nothing was sent yet, plan it again: {resumed.replan_command}"
+    if options.segment and find_segment_text(options.segment, config)[1] != resumed.segment:
+        planned = f"the segment '{resumed.segment}'" if resumed.segment else "the whole list"
         raise SendRefusedError(
-            f"{earlier.issue} is planned for {planned}",
+            f"{resumed.issue} is planned for {planned}",
             remedy=f"Leave --segment out to resume it, {replan}",
         )
     if options.batch_size:
         raise SendRefusedError(
-            f"the batches of {earlier.issue} are planned already",
+            f"the batches of {resumed.issue} are planned already",
             remedy=f"Leave --batch-size out to resume it, {replan}",
         )
 
