@@ -348,3 +348,14 @@ def test_second_ctrl_c_says_how_to_resume_even_if_the_database_is_locked(
         with pytest.raises(DatabaseError, match="locked"), terminal_observer(context)(READERS):
             raise KeyboardInterrupt
     assert "Resume with: newsletter resume the-ice" in capsys.readouterr().err
+
+
+def test_send_whose_sender_was_killed_after_its_last_batch_is_finished(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
+) -> None:
+    assert newsletter("send", "--yes")[0] == 0
+    with closing(sqlite3.connect(project_folder / "newsletter.db")) as database, database:
+        database.execute("UPDATE send SET state = 'running', finished_at = NULL")
+    assert newsletter("send", "--yes")[0] == 0
+    assert newsletter("status")[1].startswith("the-ice  done")
+    assert len(fake_sendgrid.accepted) == READERS
