@@ -262,7 +262,7 @@ class ProviderContract:
                 harness.client.cancel_scheduled("made up")
             return
         schedule_id = harness.client.create_schedule_id()
-        later = datetime.datetime.now(datetime.UTC) + harness.provider.facts.max_hold / 2
+        later = NOW + harness.provider.facts.max_hold / 2  # the simulated clock shows NOW
         prepared = harness.provider.prepare_email(email, ScheduledDelivery(schedule_id, later))
         assert self.send(harness, prepared, readers[:1])[0].kind == "accepted"
         for _ in range(2):
