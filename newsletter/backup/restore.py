@@ -8,7 +8,7 @@ what was sent, so that nothing is sent twice.
 import datetime
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from newsletter.db.sqlite_copy import (
     overwrite_database,
     temporary_file_beside,
 )
-from newsletter.errors import DatabaseError
+from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.private_files import move_into_place
 from newsletter.subscribers import count_by_status
 
@@ -100,9 +100,10 @@ def restore_backup(backup: VerifiedBackup, now: datetime.datetime) -> RestoreRes
     """Replace the database by the backup; no other process may have the database open.
 
     Raises:
-        DatabaseError: another process has it open, or the two are not states of one list.
-            Nothing is changed then.
+        DatabaseError: another process has it open, the two are not states of one list, or the copy
+            is gone. Nothing is changed then.
     """
+    _require_copy(backup)
     database = backup.database
     replaced_path = _unused_path(database)
     if not database.exists():
@@ -118,12 +119,33 @@ def restore_backup(backup: VerifiedBackup, now: datetime.datetime) -> RestoreRes
             move_into_place(copy, replaced_path)
         try:
             carried_over = _carry_over(backup.engine, replaced_path, now)
+            _require_copy(backup)
         except BaseException:
             replaced_path.unlink()
             raise
         backup.engine.dispose()
         overwrite_database(live, backup.copy)
     return RestoreResult(carried_over, replaced_path)
+
+
+def _require_copy(backup: VerifiedBackup) -> None:
+    """Refuse if the checked copy is gone: SQLite would make an empty database in its place.
+
+    A command that waits for its answer for more than a day loses it to another one, to which it is
+    a file that was left over.
+
+    Raises:
+        DatabaseError: it has been deleted or replaced.
+    """
+    with suppress(FileNotFoundError):
+        status = backup.copy.stat()
+        if (status.st_dev, status.st_ino) == backup.file_id:
+            return
+    raise DatabaseError(
+        "the checked copy of the backup has been deleted meanwhile",
+        where=Location(display_path(backup.copy)),
+        remedy="Nothing was changed. Run it again.",
+    )
 
 
 def _replace_damaged(

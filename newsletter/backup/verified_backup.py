@@ -32,12 +32,14 @@ class VerifiedBackup:
 
     Attributes:
         copy: the copy.
+        file_id: device and inode of the copy's file.
         engine: an engine on the copy.
         database: the database file that the copy will replace.
         live_damage: what is wrong with the present database; empty if nothing.
     """
 
     copy: Path
+    file_id: tuple[int, int]
     engine: sa.Engine
     database: Path
     live_damage: str
@@ -62,6 +64,7 @@ def open_backup(file: Path, database: Path, newsletter_id: str = "") -> Iterator
     delete_leftovers(database.parent, rf"{name}({re.escape(REPLACED_SUFFIX)}(-\d+)?)?")
     with temporary_file_beside(database) as copy:
         _copy_and_check(file, copy, where)
+        status = copy.stat()
         try:
             engine = open_database(f"sqlite:///{copy.name}", copy.parent, is_temporary=True)
         except DatabaseError as error:
@@ -72,7 +75,8 @@ def open_backup(file: Path, database: Path, newsletter_id: str = "") -> Iterator
             damage = find_corruption(database) if database.exists() else []
             if database.exists() and not damage:
                 _prepare_live_database(database, newsletter_id)
-            yield VerifiedBackup(copy, engine, database, damage[0] if damage else "")
+            file_id = (status.st_dev, status.st_ino)
+            yield VerifiedBackup(copy, file_id, engine, database, damage[0] if damage else "")
         finally:
             engine.dispose()
 

@@ -643,3 +643,24 @@ def test_refusal_to_be_tracked_since_the_backup_is_carried_over(
         entries = load_journal(connection, 2)
     answers = replay_answers(entry.change for entry in entries)
     assert (answers.get("opens"), answers.get("clicks")) == after
+
+
+@pytest.mark.parametrize("is_live_damaged", [False, True])
+@pytest.mark.parametrize("is_made_again", [False, True])
+def test_restore_whose_copy_is_gone_changes_nothing(
+    folder: Path, *, is_live_damaged: bool, is_made_again: bool
+) -> None:
+    mailing_list = MailingList(folder)
+    mailing_list.join("ada", "grace")
+    back_up(mailing_list.path, mailing_list.backup)
+    if is_live_damaged:
+        mailing_list.path.write_bytes(b"not a database")
+    before = mailing_list.path.read_bytes()
+    with open_backup(mailing_list.backup, mailing_list.path) as backup:
+        backup.copy.rename(folder / "kept")  # as by a command that deletes what was left over
+        if is_made_again:
+            backup.copy.touch()
+        with pytest.raises(DatabaseError, match="has been deleted meanwhile"):
+            restore.restore_backup(backup, NOW)
+    assert mailing_list.path.read_bytes() == before
+    assert not list(folder.glob("*.before-restore*"))
