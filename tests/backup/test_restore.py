@@ -664,3 +664,18 @@ def test_restore_whose_copy_is_gone_changes_nothing(
             restore.restore_backup(backup, NOW)
     assert mailing_list.path.read_bytes() == before
     assert not list(folder.glob("*.before-restore*"))
+
+
+def test_restore_whose_copy_vanishes_while_it_carries_over_changes_nothing(folder: Path) -> None:
+    mailing_list = MailingList(folder)
+    mailing_list.join("ada", "grace")
+    back_up(mailing_list.path, mailing_list.backup)
+    with open_backup(mailing_list.backup, mailing_list.path) as backup:
+        sa.event.listen(
+            backup.engine, "commit", lambda _: backup.copy.rename(folder / "kept"), once=True
+        )
+        with pytest.raises(DatabaseError, match="has been deleted meanwhile"):
+            restore.restore_backup(backup, NOW)
+    assert (folder / "kept").exists()
+    assert mailing_list.audience() == ["ada", "grace"]
+    assert not list(folder.glob("*.before-restore*"))
