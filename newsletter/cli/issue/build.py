@@ -76,7 +76,7 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
             from newsletter.cli.issue.findings_text import print_findings
 
             print_findings(findings, display_path(source_issue.source_path))
-        echo(f"Next: newsletter send {source_issue.name[11:]} --dry-run")
+        echo(f"Next: newsletter check {source_issue.name[11:]}")
     if show:
         import webbrowser
 

@@ -159,7 +159,7 @@ def _print_result(result: "ImportResult", name: str, comparison: _Comparison) ->
     if comparison.problems:
         echo("The issue can't be built before this is mended:", color="yellow")
         echo(format_fields(("problem", str(problem)) for problem in comparison.problems))
-    echo(f"Next: newsletter build {name}")
+    echo(f"Next: newsletter preview {name}")
 
 
 def _unchanged_rows(result: "ImportResult") -> Iterator[tuple[str, str]]:

@@ -66,3 +66,4 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
         )
     if config.sendgrid.sandbox:
         echo("SendGrid has only validated it: sendgrid.sandbox is on, so nothing arrives.")
+    echo_err(f"Next: newsletter send {rendered.issue.name[11:]} --dry-run")

@@ -74,7 +74,7 @@ def test_build_prints_summary_and_next_step(folder: Path, cli: Cli) -> None:
     assert re.search(r"^  subject +friend, the first boat$", out, re.MULTILINE)
     assert re.search(r"^  size +\d+ KB of the 102 KB that Gmail shows$", out, re.MULTILINE)
     assert re.search(r"^  holds +\d+ links, 0 images$", out, re.MULTILINE)
-    assert out.endswith("Next: newsletter send the-first-boat --dry-run\n")
+    assert out.endswith("Next: newsletter check the-first-boat\n")
     assert all(len(line) <= 80 for line in out.splitlines())
 
 

@@ -62,7 +62,7 @@ def test_scraped_post_is_imported_and_every_removed_line_is_reported(
         "  set aside  line 9: \u2068'Watch\xa0more\xa0سكس'\u2069 is in Arabic script in a post "
         "in Latin\n"
         "             script: looks like link spam; keep it with --keep 9\n"
-        "Next: newsletter build low-tide\n"
+        "Next: newsletter preview low-tide\n"
     )
     issue = project_folder / "issues" / "2026-11-22-low-tide"
     assert (
@@ -159,7 +159,7 @@ def test_settings_of_another_tool_are_reported_and_the_issue_is_valid(
         "  date    2026-10-01 (from pubDate)\n"
         "  cover   'gone.png' isn't an image beside the post; kept under extra:\n"
         "  extra   layout, archived, mood (kept, not used)\n"
-        "Next: newsletter build salt-rope\n"
+        "Next: newsletter preview salt-rope\n"
     )
     config = load_config(project_folder / "newsletter.yml", {})
     issue = read_issue(project_folder / "issues" / "2026-10-01-salt-rope", config)
@@ -176,7 +176,7 @@ def test_next_step_names_one_issue(cli: Cli, project_folder: Path, inbox: Inbox)
     cli("import", post, "--slug", "low-tide", "--date", "2026-11-22")
     assert cli("import", inbox("b.md", f"# Tide\n\n{SENTENCE} b\n"), "--date", "2026-11-23")[
         1
-    ].endswith("Next: newsletter build 2026-11-23-tide\n")
+    ].endswith("Next: newsletter preview 2026-11-23-tide\n")
     assert (project_folder / "issues" / "2026-11-23-tide").is_dir()
 
 
@@ -220,7 +220,7 @@ class TestReimport:
         assert out == (
             "issues/2026-11-22-low-tide/post.md\n"
             "  unchanged  this post was imported before\n"
-            "Next: newsletter build low-tide\n"
+            "Next: newsletter preview low-tide\n"
         )
         assert snapshot(issue.parent) == before
 

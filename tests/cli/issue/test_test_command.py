@@ -47,11 +47,12 @@ def newsletter(
 def test_draft_is_sent_to_each_address_marked_and_personalized(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
-    code, out, _ = newsletter(
+    code, out, err = newsletter(
         "test", "ice", "--to", "me@example.com", "--to", "you@example.com", "--to", "ME@example.com"
     )
     assert code == 0
     assert out == "Sent [TEST] The ice to ME@example.com, you@example.com\n"
+    assert err.endswith("Next: newsletter send the-ice --dry-run\n")
     assert [email.address for email in fake_sendgrid.accepted] == [
         "ME@example.com",
         "you@example.com",
