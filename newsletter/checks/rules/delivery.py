@@ -10,10 +10,10 @@ from newsletter.checks.source_map import CONFIG_FILE_NAME
 from newsletter.errors import Location
 from newsletter.posts.merge_tags.tags import UNSUBSCRIBE_TAG
 from newsletter.render.article.links import get_host
+from newsletter.render.issue import SENDGRID_TAGS
 
 rule = Topic("Deliverability").rule
 
-_SENDGRID_UNSUBSCRIBE_TAG = "<%asm_group_unsubscribe_raw_url%>"
 FREE_MAIL_DOMAINS = frozenset(
     """
     gmail.com googlemail.com yahoo.com ymail.com outlook.com hotmail.com live.com msn.com aol.com
@@ -43,7 +43,7 @@ def no_unsubscribe_link(context: CheckContext) -> Iterator[Match]:
     """The HTML or the text part has no unsubscribe link."""
     links = (
         *(UNSUBSCRIBE_TAG.token(target) for target in ("html", "text", "url")),
-        _SENDGRID_UNSUBSCRIBE_TAG,
+        SENDGRID_TAGS[UNSUBSCRIBE_TAG],
     )
     for name, part in (("HTML", context.email.html), ("text part", context.email.text)):
         if not any(link in part for link in links):

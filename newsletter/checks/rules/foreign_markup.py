@@ -8,6 +8,7 @@ from newsletter.checks.rule import Match, Topic
 from newsletter.checks.rules.content import READER_DATA, shorten_quote
 from newsletter.posts.importing.markup.dialects.emoji import EMOJI, EMOJI_NAMES
 from newsletter.render.article.dom import Element
+from newsletter.render.issue import SENDGRID_TAGS
 
 rule = Topic("Other tools' markup").rule
 
@@ -109,7 +110,7 @@ def _iter_text_part_markup(context: CheckContext) -> Iterator[tuple[str, str]]:
     for kind in _TEXT_PART_KINDS:
         for match in _KINDS[kind].finditer(text):
             excerpt = " ".join(match[0].split())
-            if excerpt not in shown:
+            if excerpt not in shown and excerpt not in SENDGRID_TAGS.values():
                 yield kind, excerpt
 
 

@@ -147,7 +147,7 @@ def _result_rows(
         ("time", f"{result.seconds:.1f} s"),
     ]
     if result.batch_size < full_size:
-        remark = f"{result.batch_size:,} readers each, not {full_size:,}: so that all faults occur"
+        remark = f"{format_count(result.batch_size, 'reader')} each, not {full_size:,}: so that all faults occur"
         rows.insert(7, ("batches", remark))
     if result.faults_not_met:
         rows.insert(

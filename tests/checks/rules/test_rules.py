@@ -288,6 +288,11 @@ def test_good_email_has_no_findings(make_context: MakeContext) -> None:
     assert run_rules(make_context()) == []
 
 
+def test_email_without_a_server_of_its_own_has_no_findings(make_context: MakeContext) -> None:
+    context = make_context(settings={"sendgrid": {"asm_group": 12345}})
+    assert run_rules(context) == []
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_rule_documentation_consists_of_sentences(rule: Any) -> None:
     for text in (rule.summary, rule.meaning, rule.remedy):
