@@ -147,8 +147,8 @@ def _result_rows(
         ("time", f"{result.seconds:.1f} s"),
     ]
     if result.batch_size < full_size:
-        remark = f"{format_count(result.batch_size, 'reader')} each, not {full_size:,}: so that all faults occur"
-        rows.insert(7, ("batches", remark))
+        size = format_count(result.batch_size, "reader")
+        rows.insert(7, ("batches", f"{size} each, not {full_size:,}: so that all faults occur"))
     if result.faults_not_met:
         rows.insert(
             -1, ("not met", f"{', '.join(result.faults_not_met)}: no request was left for it")
