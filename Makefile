@@ -9,7 +9,7 @@ DEV := $(VENV)/dev
 # One more than there are cores, since tests also wait for sockets and timers.
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-.PHONY: demo test coverage faults check audit bench format lock schema golden reference release release-check clean
+.PHONY: demo test coverage faults check audit bench format lock schema golden reference pictures release release-check clean
 
 $(VENV)/packages: requirements.lock
 	@scripts/python-ready $(PYTHON)
@@ -75,6 +75,11 @@ reference: $(DEV)
 	$(BIN)/python scripts/config_reference.py > docs/reference/configuration.md
 	$(BIN)/python scripts/checks_reference.py > docs/checks.md
 	$(BIN)/python scripts/architecture_tree.py
+
+# The pictures of the README and the documentation.
+pictures: $(DEV)
+	@scripts/system-packages
+	$(BIN)/python scripts/pictures.py
 
 # Each lock keeps its versions unless they no longer satisfy pyproject.toml; delete it first to get the
 # newest. The second lock is constrained to the versions of the first. uv has its own environment,
