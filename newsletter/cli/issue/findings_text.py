@@ -36,6 +36,9 @@ def print_findings(findings: Sequence[Finding], source: str, *, every: bool = Fa
 
 def print_summary(findings: Sequence[Finding], seconds: float, *, every: bool = False) -> None:
     """Print the number of findings of each severity; those that occur come first."""
+    if not findings:
+        echo(f"No problems found in {seconds:.1f} s.", color="green")
+        return
     counts = count_by_severity(findings)
     order = sorted(counts, key=lambda severity: not counts[severity])
     summary = ", ".join(

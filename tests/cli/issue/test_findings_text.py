@@ -76,7 +76,7 @@ def test_verbose_prints_each(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("findings", "every", "text"),
     [
-        ([], False, "0 errors, 0 warnings, 0 hints in 1.0 s"),
+        ([], False, "No problems found in 1.0 s."),
         ([make("a", 1)], False, "1 warning, 0 errors, 0 hints in 1.0 s"),
         (
             [make("a", 1), make("a", 2)],
