@@ -113,10 +113,10 @@ def _print_result(proposal: "SendProposal", result: "RehearsalResult", *, made_u
     echo(get_default_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(_result_rows(proposal, result, made_up=made_up)))
     if result.failures:
-        echo("The proof does not hold:", color="red")
+        echo("The rehearsal has failed:", color="red")
         echo(format_fields(("-", failure) for failure in result.failures))
     else:
-        echo("The proof holds: nobody gets it twice, nobody is lost.", color="green")
+        echo("The rehearsal passed: nobody gets the email twice, and nobody is left out.", color="green")
     echo("Nothing left this machine.")
     if proposal.problems:
         echo("A real send would be refused:", color="yellow")

@@ -69,7 +69,7 @@ def test_rehearsal_with_the_real_list_changes_nothing(cli: Cli, folder: Path) ->
     assert code == 0, err
     assert "accepted once   11" in out
     assert re.search(r"unsubscribed +0 by the scanner, which opened \d+ links of 11 readers", out)
-    assert "The proof holds" in out
+    assert "The rehearsal passed" in out
     assert "A real send would be refused" in out
     assert cli("subscribers", "list")[1] == before
     assert cli("status", "--json")[1] == ""
