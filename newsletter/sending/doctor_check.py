@@ -9,6 +9,21 @@ CheckState = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
+class DnsRecord:
+    """A DNS record that the sender's domain should have.
+
+    Attributes:
+        host: the whole name, without a dot at its end.
+        type: ``CNAME``, ``TXT`` or ``MX``.
+        value: what it says; a text without quotes.
+    """
+
+    host: str
+    type: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class DoctorCheck:
     """The result of one check.
 
@@ -18,6 +33,7 @@ class DoctorCheck:
         says: what was found, without a trailing full stop; never a secret.
         meaning: what that means for the newsletter; a full sentence, or empty.
         next_step: what to do; a full sentence, or empty.
+        records: the DNS records to publish, which the next step is about.
     """
 
     about: str
@@ -25,6 +41,7 @@ class DoctorCheck:
     says: str
     meaning: str = ""
     next_step: str = ""
+    records: tuple[DnsRecord, ...] = ()
 
 
 def ok(about: str, message: str) -> DoctorCheck:
@@ -32,14 +49,18 @@ def ok(about: str, message: str) -> DoctorCheck:
     return DoctorCheck(about, "ok", message)
 
 
-def warn(about: str, message: str, meaning: str, next_step: str = "") -> DoctorCheck:
+def warn(
+    about: str, message: str, meaning: str, next_step: str = "", *records: DnsRecord
+) -> DoctorCheck:
     """Return a warning."""
-    return DoctorCheck(about, "warn", message, meaning, next_step)
+    return DoctorCheck(about, "warn", message, meaning, next_step, records)
 
 
-def fail(about: str, message: str, meaning: str, next_step: str = "") -> DoctorCheck:
+def fail(
+    about: str, message: str, meaning: str, next_step: str = "", *records: DnsRecord
+) -> DoctorCheck:
     """Return a failure, which blocks sending or delivery."""
-    return DoctorCheck(about, "fail", message, meaning, next_step)
+    return DoctorCheck(about, "fail", message, meaning, next_step, records)
 
 
 def fail_for_problem(about: str, problem: Problem) -> DoctorCheck:

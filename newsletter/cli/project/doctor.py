@@ -3,7 +3,7 @@
 import datetime
 import os
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +15,7 @@ from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.project import Project
-    from newsletter.sending.doctor_check import DoctorCheck
+    from newsletter.sending.doctor_check import DnsRecord, DoctorCheck
 
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _WIDTH = 80
@@ -30,8 +30,9 @@ def doctor_command(*, online: bool, notify: bool, as_json: bool) -> int:
 
     Nothing is sent and nothing is changed. With --online SendGrid is asked what the key may do
     and whether the sender is verified, the name servers for SPF, DKIM, DMARC and MX, and your
-    own server whether readers can unsubscribe. With --notify a test notification is sent to
-    you. Exits with 1 if anything fails.
+    own server whether readers can unsubscribe; DNS records that are missing are printed, one
+    on a line, as host, type and value. With --notify a test notification is sent to you. Exits
+    with 1 if anything fails.
 
     \b
     Examples:
@@ -113,18 +114,19 @@ def _check_notifications(project: "Project") -> Iterator["DoctorCheck"]:
 
 
 def _run_online_checks(project: "Project") -> Iterator["DoctorCheck"]:
-    from newsletter.sending.doctor.dns import DnsResolver, check_domain
-    from newsletter.sending.doctor.local import sender_domain
+    from newsletter.sending.doctor.dns import DnsResolver, check_sender_domain
     from newsletter.sending.doctor.online import check_account, check_one_click_unsubscribe
+    from newsletter.sending.doctor.published_records import leave_missing_records
     from newsletter.sending.providers.registry import get_provider
 
-    config = project.config
+    config, resolver = project.config, DnsResolver()
     try:
         with get_provider(config).connect(os.environ) as client:
-            yield from check_account(config, client, datetime.datetime.now(datetime.UTC))
+            for check in check_account(config, client, datetime.datetime.now(datetime.UTC)):
+                yield leave_missing_records(check, resolver)
     except ConfigError:
         pass  # the local check of the key reports it
-    yield from check_domain(sender_domain(config), DnsResolver())
+    yield from check_sender_domain(config.sender.address, resolver)
     yield from check_one_click_unsubscribe(config)
 
 
@@ -153,6 +155,16 @@ def _print_check(check: "DoctorCheck") -> None:
                     break_on_hyphens=False,
                 )
             )
+    for line in _format_records(check.records):
+        echo(f"{indent}{line}")  # not wrapped: each value is to be copied
+
+
+def _format_records(records: "Sequence[DnsRecord]") -> Iterator[str]:
+    """Yield host, type and value of each record in columns; texts are quoted, as in a zone file."""
+    width = max((len(record.host) for record in records), default=0)
+    for record in records:
+        value = f'"{record.value}"' if record.type == "TXT" else record.value
+        yield f"{record.host:<{width}}  {record.type:<5}  {value}"
 
 
 def _print_summary(counts: dict[str, int], *, online: bool) -> None:

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import dns.exception
 import dns.name
 import dns.resolver
 
-from newsletter.sending.doctor_check import DoctorCheck, fail, ok, warn
+from newsletter.sending.doctor_check import DnsRecord, DoctorCheck, fail, ok, warn
 
 TIMEOUT_SECONDS = 5.0
 _SELECTORS = ("s1", "s2")  # SendGrid's, unless the editor has chosen others
@@ -55,17 +56,19 @@ class DnsResolver:
         return resolver
 
 
-def check_domain(domain: str, resolver: DnsResolver) -> Iterator[DoctorCheck]:
+def check_sender_domain(address: str, resolver: DnsResolver) -> Iterator[DoctorCheck]:
     """Yield the checks of a domain: whether email from it is authenticated and can be replied to.
 
     Args:
-        domain: the domain of the ``From`` address.
+        address: the ``From`` address; a DMARC record to publish has the reports sent there, since
+            an address elsewhere would need a record of its own (RFC 7489, 7.1).
         resolver: looks up the records.
     """
+    domain = address.rpartition("@")[2].lower()
     for about, check in (
         ("SPF", _check_spf),
         ("DKIM", _check_dkim),
-        ("DMARC", _check_dmarc),
+        ("DMARC", partial(_check_dmarc, report_address=address)),
         ("MX", _check_mx),
     ):
         try:
@@ -94,7 +97,8 @@ def _check_spf(domain: str, resolver: DnsResolver) -> DoctorCheck:
             "SPF",
             f"{domain} has no SPF record",
             "Some servers trust it less; SendGrid's own envelope address has one.",
-            f"Publish a TXT record at {domain}: v=spf1 include:sendgrid.net ~all",
+            "Add this record to the domain's DNS:",
+            DnsRecord(domain, "TXT", "v=spf1 include:sendgrid.net ~all"),
         )
     if re.search(r"(?:^| )\+?all$", records[0]):
         return fail(
@@ -127,8 +131,8 @@ def _check_dkim(domain: str, resolver: DnsResolver) -> DoctorCheck:
         "DKIM",
         f"neither s1._domainkey.{domain} nor s2._domainkey.{domain} has a key",
         "Emails are signed by SendGrid, not by you; Gmail and Yahoo reject that from bulk senders.",
-        f"Authenticate the domain ({_DASHBOARD_PATH}) and publish its three records; "
-        "if you use other selectors, check there whether it is verified.",
+        f"Authenticate the domain ({_DASHBOARD_PATH}) and publish the records shown there; if you "
+        "use other selectors, check there whether it is verified.",
     )
 
 
@@ -139,7 +143,7 @@ def _has_key(name: str, resolver: DnsResolver) -> bool:
     return any(keys) or (not records and bool(resolver.lookup(name, "CNAME")))
 
 
-def _check_dmarc(domain: str, resolver: DnsResolver) -> DoctorCheck:
+def _check_dmarc(domain: str, resolver: DnsResolver, report_address: str) -> DoctorCheck:
     """Check DMARC (RFC 7489): the record is at the domain itself or at the organisation's."""
     for record_domain in domain_and_parents(domain):
         records = [
@@ -156,17 +160,25 @@ def _check_dmarc(domain: str, resolver: DnsResolver) -> DoctorCheck:
             )
         if records:
             return _check_dmarc_policy(
-                domain, record_domain, dict(_TAG.findall(records[0].lower()))
+                domain, record_domain, dict(_TAG.findall(records[0].lower())), report_address
             )
     return warn(
         "DMARC",
         f"{domain} has no policy",
-        "Gmail and Yahoo require one from bulk senders.",
-        f"Publish a TXT record at _dmarc.{domain}: v=DMARC1; p=none; rua=mailto:YOUR-ADDRESS",
+        "Gmail, Yahoo and Outlook.com require one from bulk senders.",
+        "Add this record to the domain's DNS; reports about your email go to the address in it:",
+        _first_dmarc_record(domain, report_address),
     )
 
 
-def _check_dmarc_policy(domain: str, record_domain: str, tags: dict[str, str]) -> DoctorCheck:
+def _first_dmarc_record(domain: str, report_address: str) -> DnsRecord:
+    """Return the record to begin with: it reports, and has nothing rejected (RFC 7489, 6.3)."""
+    return DnsRecord(f"_dmarc.{domain}", "TXT", f"v=DMARC1; p=none; rua=mailto:{report_address}")
+
+
+def _check_dmarc_policy(
+    domain: str, record_domain: str, tags: dict[str, str], report_address: str
+) -> DoctorCheck:
     policy = tags.get("p", "").strip()
     if record_domain != domain:
         policy = tags.get("sp", policy).strip()
@@ -175,7 +187,8 @@ def _check_dmarc_policy(domain: str, record_domain: str, tags: dict[str, str]) -
             "DMARC",
             f"_dmarc.{record_domain} has no valid policy (p=)",
             "Servers treat it as if there were no record.",
-            f"Publish: v=DMARC1; p=none; rua=mailto:YOUR-ADDRESS at _dmarc.{record_domain}",
+            "Replace it with this record:",
+            _first_dmarc_record(record_domain, report_address),
         )
     strict = tags.get("adkim", "r").strip() == "s"
     alignment = "exactly this domain" if strict else "this domain or one of the same organisation"

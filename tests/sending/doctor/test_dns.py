@@ -11,8 +11,9 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from newsletter.sending.doctor.dns import DnsResolver, check_domain, domain_and_parents
-from newsletter.sending.doctor_check import DoctorCheck
+from newsletter.sending.doctor.dns import DnsResolver, check_sender_domain, domain_and_parents
+from newsletter.sending.doctor.published_records import leave_missing_records
+from newsletter.sending.doctor_check import DnsRecord, DoctorCheck, fail
 
 Zone = Mapping[tuple[str, str], list[str]]
 KEY = '"v=DKIM1; k=rsa; p=MIGfMA0"'
@@ -49,7 +50,7 @@ class NameServer:
         response.flags |= dns.flags.RA | dns.flags.AA
         (question,) = query.question
         name, kind = question.name.to_text(omit_final_dot=True), question.rdtype
-        while target := self._zone.get((name, "CNAME")):
+        while kind != dns.rdatatype.CNAME and (target := self._zone.get((name, "CNAME"))):
             response.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "CNAME", *target))
             name = target[0].rstrip(".")
         if records := self._zone.get((name, dns.rdatatype.to_text(kind))):
@@ -66,20 +67,30 @@ class NameServer:
 
 
 CheckZone = Callable[..., dict[str, DoctorCheck]]
+Resolve = Callable[[Zone], DnsResolver]
 
 
 @pytest.fixture
-def check_zone() -> Iterator[CheckZone]:
+def resolve() -> Iterator[Resolve]:
+    """Return a function that starts a name server for a zone, and a resolver that asks it."""
     servers: list[NameServer] = []
 
-    def run_checks(zone: Zone, domain: str = "notes.org") -> dict[str, DoctorCheck]:
+    def make_resolver(zone: Zone) -> DnsResolver:
         servers.append(NameServer(zone))
-        resolver = DnsResolver(["127.0.0.1"], servers[-1].port)
-        return {check.about: check for check in check_domain(domain, resolver)}
+        return DnsResolver(["127.0.0.1"], servers[-1].port)
 
-    yield run_checks
+    yield make_resolver
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def check_zone(resolve: Resolve) -> CheckZone:
+    def run_checks(zone: Zone, domain: str = "notes.org") -> dict[str, DoctorCheck]:
+        checks = check_sender_domain(f"Ed@{domain}", resolve(zone))
+        return {check.about: check for check in checks}
+
+    return run_checks
 
 
 def test_domain_with_all_records_is_ok(check_zone: CheckZone) -> None:
@@ -104,6 +115,65 @@ def test_domain_without_records_fails_dkim_only(check_zone: CheckZone) -> None:
         "MX": "warn",
     }
     assert all(check.meaning and check.next_step for check in checks.values())
+    assert {about: check.records for about, check in checks.items() if check.records} == {
+        "SPF": (DnsRecord("notes.org", "TXT", "v=spf1 include:sendgrid.net ~all"),),
+        "DMARC": (
+            DnsRecord("_dmarc.notes.org", "TXT", "v=DMARC1; p=none; rua=mailto:Ed@notes.org"),
+        ),
+    }
+
+
+def test_invalid_dmarc_record_of_the_parent_domain_is_replaced_there(check_zone: CheckZone) -> None:
+    zone = {**VALID_ZONE, ("_dmarc.notes.org", "TXT"): ['"v=DMARC1; p=maybe"']}
+    [record] = check_zone(zone, "news.notes.org")["DMARC"].records
+    assert (record.host, record.value) == (
+        "_dmarc.notes.org",
+        "v=DMARC1; p=none; rua=mailto:Ed@news.notes.org",
+    )
+
+
+RECORDS = (
+    DnsRecord("em1.notes.org", "CNAME", "u1.wl.sendgrid.net"),
+    DnsRecord("em2.notes.org", "MX", "mx.sendgrid.net"),
+    DnsRecord("m1._domainkey.notes.org", "TXT", "k=rsa; t=s; p=MIGfMA0"),
+    DnsRecord("notes.org", "TXT", "v=spf1 include:u1.wl.sendgrid.net ip4:192.0.2.7 -all"),
+)
+PUBLISHED: Zone = {
+    ("em1.notes.org", "CNAME"): ["U1.wl.sendgrid.net."],
+    ("em2.notes.org", "MX"): ["10 mx.sendgrid.net."],
+    ("m1._domainkey.notes.org", "TXT"): ['"k=rsa; t=s;" " p=MIGfMA0"'],
+    ("notes.org", "TXT"): [
+        '"v=spf1 include:other.org include:u1.wl.sendgrid.net ip4:192.0.2.7 ~all"'
+    ],
+}
+
+
+def test_records_that_are_published_are_not_asked_for_again(resolve: Resolve) -> None:
+    check = fail("sender at SendGrid", "it is not verified", "", "Add:", *RECORDS)
+    left = leave_missing_records(check, resolve(PUBLISHED))
+    assert (left.records, left.state, left.says) == ((), "fail", check.says)
+    assert left.next_step.startswith("Click Verify: SendGrid")
+    untouched = fail("key", "it is missing", "", "Set it.")
+    assert leave_missing_records(untouched, resolve(PUBLISHED)) == untouched
+
+
+@pytest.mark.parametrize(
+    ("record", "changes"),
+    [
+        (RECORDS[0], {("em1.notes.org", "CNAME"): []}),
+        (RECORDS[0], {("em1.notes.org", "CNAME"): ["u2.wl.sendgrid.net."]}),
+        (RECORDS[1], {("em2.notes.org", "MX"): ["10 mx.notes.org."]}),
+        (RECORDS[2], {("m1._domainkey.notes.org", "TXT"): ['"k=rsa; t=s; p=other"']}),
+        (RECORDS[3], {("notes.org", "TXT"): ['"v=spf1 include:u1.wl.sendgrid.net -all"']}),
+        (RECORDS[3], {("notes.org", "TXT"): ['"google-site-verification=x"']}),
+    ],
+)
+def test_record_that_differs_or_is_missing_is_left(
+    resolve: Resolve, record: DnsRecord, changes: Zone
+) -> None:
+    check = fail("sender at SendGrid", "it is not verified", "", "Add:", *RECORDS)
+    left = leave_missing_records(check, resolve({**PUBLISHED, **changes}))
+    assert (left.records, left.next_step) == ((record,), "Add:")
 
 
 def test_dkim_keys_and_dmarc_policy_of_the_parent_domain_are_used(check_zone: CheckZone) -> None:
@@ -150,7 +220,9 @@ def test_unresponsive_name_server_is_a_warning(
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         resolver = DnsResolver(["127.0.0.1"], server.getsockname()[1])
-        checks = list(check_domain("notes.org", resolver))
+        checks = list(check_sender_domain("ed@notes.org", resolver))
+        kept = leave_missing_records(fail("sender", "", "", "", *RECORDS), resolver)
+    assert kept.records == RECORDS
     assert {check.state for check in checks} == {"warn"}
     assert len(checks) == 4
 

@@ -190,12 +190,87 @@ def states(checks: list[DoctorCheck]) -> dict[str, str]:
     return {check.about: check.state for check in checks}
 
 
+def make_domain(
+    name: str, records: dict[str, dict[str, Any]] | None = None, *, valid: bool = False
+) -> dict[str, Any]:
+    """Make an authenticated domain as Twilio's documentation of the endpoint shows it."""
+    return {
+        "id": 1,
+        "user_id": 7,
+        "subdomain": "em1",
+        "domain": name,
+        "automatic_security": True,
+        "valid": valid,
+        "dns": {
+            "mail_cname": make_record(f"em1.{name}", "u7.wl.sendgrid.net", valid=valid),
+            "dkim1": make_record(f"s1._domainkey.{name}", "s1.domainkey.u7.wl", valid=valid),
+            "dkim2": make_record(f"s2._domainkey.{name}", "s2.domainkey.u7.wl", valid=valid),
+            **(records or {}),
+        },
+    }
+
+
+def make_record(
+    host: str, data: str, record_type: str = "cname", *, valid: bool = False
+) -> dict[str, Any]:
+    return {"valid": valid, "type": record_type, "host": host, "data": data}
+
+
 def test_valid_key_and_authenticated_domain_are_ok(
     double: FakeSendGrid, mailer: SendGridClient
 ) -> None:
-    double.account.domains = [{"domain": "harbour-notes.org", "valid": True}]
-    double.account.senders = []
+    double.account.scopes.append("whitelabel.read")
+    double.account.domains = [make_domain("harbour-notes.org", valid=True)]
     assert states(check_online(mailer)) == {"API": "ok", "clock": "ok", "sender at SendGrid": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        (
+            {"dkim1": make_record("s1._domainkey.harbour-notes.org", "s1.wl", valid=True)},
+            {
+                ("em1.harbour-notes.org", "CNAME", "u7.wl.sendgrid.net"),
+                ("s2._domainkey.harbour-notes.org", "CNAME", "s2.domainkey.u7.wl"),
+            },
+        ),
+        (
+            {
+                "mail_cname": make_record("em1.harbour-notes.org.", "mx.sendgrid.net", "mx"),
+                "dkim1": make_record("m1._domainkey.harbour-notes.org", "k=rsa; p=MIG", "txt"),
+                "dkim2": make_record("harbour-notes.org", "v=spf1 include:u7.wl -all", "txt"),
+            },
+            {
+                ("em1.harbour-notes.org", "MX", "mx.sendgrid.net"),
+                ("m1._domainkey.harbour-notes.org", "TXT", "k=rsa; p=MIG"),
+                ("harbour-notes.org", "TXT", "v=spf1 include:u7.wl -all"),
+            },
+        ),
+        # Of what is not as documented, nothing is shown.
+        (
+            {
+                "mail_cname": {"valid": False, "type": "cname", "host": None, "data": 3},
+                "dkim1": make_record("x.harbour-notes.org", "y", "a"),
+                "dkim2": {},
+            },
+            set(),
+        ),
+    ],
+)
+def test_records_of_a_domain_that_is_not_verified_are_shown(
+    double: FakeSendGrid,
+    mailer: SendGridClient,
+    records: dict[str, dict[str, Any]],
+    expected: set[tuple[str, str, str]],
+) -> None:
+    double.account.scopes.append("whitelabel.read")
+    domain = make_domain("harbour-notes.org", records)
+    double.account.domains = [make_domain("elsewhere.org"), domain, domain]
+    check = check_online(mailer)[-1]
+    assert (check.state, check.says) == ("fail", "harbour-notes.org is set up, but not verified")
+    assert {(record.host, record.type, record.value) for record in check.records} == expected
+    assert len(check.records) == len(expected)
+    assert check.next_step.endswith(":" if expected else ".")
 
 
 def test_missing_permissions_are_reported_with_their_purpose(
@@ -230,12 +305,15 @@ def test_unsubscribe_group_requires_another_permission(mailer: SendGridClient) -
     ("domains", "senders", "expected"),
     [
         (None, None, ("warn", "may not read")),
+        (None, [{"from_email": "editor@harbour-notes.org", "verified": True}], ("warn", "may not")),
         ([], [], ("fail", "neither")),
+        ([], None, ("warn", "may not read")),
+        ([make_domain("harbour-notes.org")], None, ("fail", "not verified")),
         ([{"domain": "harbour-notes.org", "valid": False}], None, ("fail", "not verified")),
         ([{"domain": "HARBOUR-notes.org", "valid": True}], None, ("ok", "authenticated")),
         ([{"domain": "elsewhere.org", "valid": True}], [], ("fail", "neither")),
         ([], [{"from_email": "Editor@harbour-notes.org", "verified": True}], ("warn", "DMARC")),
-        (None, [{"from_email": "editor@harbour-notes.org", "verified": False}], ("warn", "read")),
+        ([], [{"from_email": "editor@harbour-notes.org", "verified": False}], ("fail", "neither")),
     ],
 )
 def test_sender_is_ok_only_if_its_domain_is_authenticated(
@@ -245,10 +323,35 @@ def test_sender_is_ok_only_if_its_domain_is_authenticated(
     senders: list[dict[str, Any]] | None,
     expected: tuple[str, str],
 ) -> None:
-    double.account.domains, double.account.senders = domains, senders
+    double.account.senders = senders
+    if domains is not None:
+        double.account.scopes.append("whitelabel.read")
+        double.account.domains = domains
     check = check_online(mailer)[-1]
     assert check.state == expected[0]
     assert expected[1] in f"{check.says} {check.meaning}"
+
+
+def test_key_that_may_not_read_the_domains_is_named_the_permission(mailer: SendGridClient) -> None:
+    step = check_online(mailer)[-1].next_step
+    assert "whitelabel.read" in step
+    assert "look at harbour-notes.org yourself: SendGrid → Settings → Sender Authentication" in step
+
+
+def test_subdomain_does_not_inherit_its_parents_authentication(
+    double: FakeSendGrid, mailer: SendGridClient
+) -> None:
+    double.account.scopes.append("whitelabel.read")
+    parent = make_domain("harbour-notes.org", valid=True)
+    sender = {"name": "Notes", "address": "ed@news.harbour-notes.org"}
+    double.account.domains = [parent]
+    check = check_online(mailer, sender=sender)[-1]
+    assert (check.state, check.says) == (
+        "warn",
+        "harbour-notes.org is authenticated, but email is sent from news.harbour-notes.org",
+    )
+    double.account.domains = [parent, make_domain("news.harbour-notes.org")]
+    assert len(check_online(mailer, sender=sender)[-1].records) == 3
 
 
 def test_clock_skew_is_reported(mailer: SendGridClient) -> None:

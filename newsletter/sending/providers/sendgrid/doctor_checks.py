@@ -20,6 +20,7 @@ from newsletter.sending.providers.sendgrid.client import (
     api_host,
     read_api_key,
 )
+from newsletter.sending.providers.sendgrid.sender_check import check_sender_identity
 from newsletter.sending.providers.sendgrid.suppressions_api import LISTS
 
 # 69 characters: the key's id and its secret (base64url).
@@ -84,7 +85,7 @@ def check_sendgrid_account(
         return
     yield from _check_scopes(config, response)
     yield from _check_clock(response, now)
-    yield _check_sender_identity(config, client, domains)
+    yield check_sender_identity(config, client, domains)
 
 
 def _check_scopes(config: Config, response: Response) -> Iterator[DoctorCheck]:
@@ -136,61 +137,6 @@ def _check_clock(response: Response, now: datetime.datetime) -> Iterator[DoctorC
         )
     else:
         yield ok("clock", "in sync with SendGrid's")
-
-
-def _check_sender_identity(
-    config: Config, client: SendGridClient, sender_domains: Sequence[str]
-) -> DoctorCheck:
-    """Check whether SendGrid may send as the sender: the domain, or at least the address."""
-    domain, address = sender_domains[0], config.sender.address.lower()
-    domains, senders = (
-        _parse_rows(client.get(path, {"limit": "100"}, _MAX_BYTES))
-        for path in ("whitelabel/domains", "verified_senders")
-    )
-    matching_domains = [
-        row for row in domains or () if str(row.get("domain", "")).lower() in sender_domains
-    ]
-    if any(row.get("valid") is True for row in matching_domains):
-        return ok("sender at SendGrid", f"{domain} is authenticated")
-    if matching_domains:
-        return fail(
-            "sender at SendGrid",
-            f"{domain} is set up, but not verified",
-            "Emails are not signed by your domain.",
-            "Publish its records, then Verify: SendGrid → Settings → Sender Authentication.",
-        )
-    matching_senders = [
-        row for row in senders or () if str(row.get("from_email", "")).lower() == address
-    ]
-    if any(row.get("verified") is True for row in matching_senders):
-        return warn(
-            "sender at SendGrid",
-            f"{address} is verified, its domain is not authenticated",
-            "Emails are signed by SendGrid, not by your domain: DMARC can't pass.",
-            "Authenticate the domain: SendGrid → Settings → Sender Authentication.",
-        )
-    if domains is None or senders is None:
-        return warn(
-            "sender at SendGrid",
-            "the key may not read whether the sender is verified",
-            "SendGrid rejects email from unverified senders.",
-            "Check it: SendGrid → Settings → Sender Authentication.",
-        )
-    return fail(
-        "sender at SendGrid",
-        f"neither {address} nor its domain is verified",
-        "SendGrid rejects every email from it (403).",
-        "Authenticate the domain: SendGrid → Settings → Sender Authentication.",
-    )
-
-
-def _parse_rows(response: Response | NoResponse) -> list[dict[str, Any]] | None:
-    """Return the objects of a list, or ``None`` if the key may not read it or it is invalid."""
-    if isinstance(response, NoResponse) or response.status != _HTTP_OK:
-        return None
-    data = _parse_json(response)
-    rows = data.get("results") if isinstance(data, dict) else data
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else None
 
 
 def _parse_json(response: Response) -> Any:

@@ -18,6 +18,12 @@ _PATHS = {
     "/v3/whitelabel/domains": "domains",
     "/v3/verified_senders": "senders",
 }
+_SCOPES = {"domains": "whitelabel.read"}
+_QUERIES = {
+    "scopes": frozenset[str](),
+    "domains": frozenset({"limit", "offset", "exclude_subusers", "username", "domain"}),
+    "senders": frozenset({"limit", "lastSeenID", "id"}),
+}
 
 BATCH_PATH = "/v3/mail/batch"
 SCHEDULED_SENDS_PATH = "/v3/user/scheduled_sends"
@@ -38,7 +44,7 @@ class FakeAccount:
 
     Attributes:
         scopes: the key's permissions.
-        domains: the authenticated domains; ``None`` if the key may not read them.
+        domains: the authenticated domains, which a key with ``whitelabel.read`` may read.
         senders: the verified senders; ``None`` if the key may not read them.
     """
 
@@ -51,7 +57,7 @@ class FakeAccount:
             "user.scheduled_sends.read",
         ]
     )
-    domains: list[dict[str, Any]] | None = None
+    domains: list[dict[str, Any]] = field(default_factory=list)
     senders: list[dict[str, Any]] | None = None
 
     def handles(self, path: str) -> bool:
@@ -60,10 +66,15 @@ class FakeAccount:
 
     def respond(self, path: str) -> StatusAndJson:
         """Return status and JSON for one GET."""
-        name = _PATHS[urlsplit(path).path]
+        parts = urlsplit(path)
+        name = _PATHS[parts.path]
         value = getattr(self, name)
-        if value is None:
+        scope = _SCOPES.get(name)
+        if value is None or (scope and scope not in self.scopes):
             return _error_response(HTTPStatus.FORBIDDEN, "access forbidden", None)
+        for parameter in parse_qs(parts.query, keep_blank_values=True).keys() - _QUERIES[name]:
+            message = f"invalid parameter {parameter}"
+            return _error_response(HTTPStatus.BAD_REQUEST, message, parameter)
         return HTTPStatus.OK, {
             "scopes": {"scopes": value},
             "domains": value,
