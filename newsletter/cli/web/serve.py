@@ -11,6 +11,7 @@ from newsletter.cli.project_database import open_project_database
 
 if TYPE_CHECKING:
     from newsletter.config import Config
+    from newsletter.project import Project
 
 
 @click.command(
@@ -25,16 +26,26 @@ if TYPE_CHECKING:
     metavar="N",
     help="Port for Prometheus metrics, on this machine only.",
 )
-def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
+@click.option(
+    "--print",
+    "printed",
+    type=click.Choice(["systemd", "caddy", "compose"]),
+    help="Print a file that runs this newsletter's server, instead of running it.",
+)
+def serve_command(*, host: str, port: int, metrics_port: int | None, printed: str | None) -> None:
     """Serve the newsletter's public pages, its webhook and its schedule on one port.
 
     Put it behind a proxy that serves public_url over HTTPS. It logs to standard error,
     one JSON object per line, without addresses. SIGTERM or Ctrl-C stops it after the
     requests in progress.
 
+    With --print, a systemd unit, a Caddyfile or a Compose file for this newsletter is
+    printed: with its folder, user, port and domain, and without any secret.
+
     \b
-    Example:
+    Examples:
       newsletter serve --port 8000 --metrics-port 9100
+      newsletter serve --print systemd
     """
     from newsletter.project import open_project
     from newsletter.sending.providers.registry import get_provider
@@ -43,6 +54,9 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     from newsletter.web.site_context import open_site
 
     project = open_project()
+    if printed:
+        _print_deployment_file(project, printed, host, port, metrics_port)
+        return
     config = project.config
     with_key = bool(os.environ.get("SENDGRID_API_KEY"))
     with open_project_database(project) as engine, open_public_socket(host, port) as listener:
@@ -53,6 +67,23 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
             configure_stderr_logging()
             run_site(site, client, listener, metrics_port)
     echo_err("Stopped.")
+
+
+def _print_deployment_file(
+    project: "Project", kind: str, host: str, port: int, metrics_port: int | None
+) -> None:
+    from newsletter.web import deployment
+
+    make_file = {
+        "systemd": deployment.make_systemd_unit,
+        "caddy": deployment.make_caddyfile,
+        "compose": deployment.make_compose_file,
+    }[kind]
+    file = make_file(deployment.describe_deployment(project, host, port, metrics_port))
+    click.echo(file.text, nl=False)
+    for warning in file.warnings:
+        echo_err(f"newsletter: {warning}", color="yellow")
+    echo_err(f"Next: {file.next_step}")
 
 
 def _print_startup(config: "Config", host: str, port: int, *, with_key: bool) -> None:

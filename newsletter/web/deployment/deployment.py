@@ -1,0 +1,140 @@
+"""Describe where this newsletter's server runs: folder, user, program, port."""
+
+import pwd
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from newsletter import __version__
+from newsletter.db.engine import sqlite_file
+from newsletter.errors import UsageError
+from newsletter.posts.slug import slugify
+from newsletter.project import Project
+
+# Of whoever runs the server if the folder belongs to root, who should not.
+SERVICE_USER = "newsletter"
+_ALL_ADDRESSES = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not listened on
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where and how a newsletter's server runs.
+
+    Attributes:
+        title: the newsletter's name, one line.
+        service: the name of the service: ``newsletter-`` and the folder's name.
+        folder: the project's folder.
+        program: the command ``newsletter``, as absolute paths and arguments.
+        program_folders: where the program and its Python are installed.
+        user: who runs the server: the folder's owner, unless that is root.
+        owner: user and group id of the folder's owner.
+        host: the address to listen on.
+        port: the port to listen on.
+        metrics_port: the port for Prometheus, if any.
+        public_url: where readers reach the server; ``None`` if it is not set.
+        database_folder: where the SQLite database is; ``None`` with PostgreSQL.
+        has_list: whether there is a SQLite database already.
+        trusted_proxies: the networks whose forwarded addresses are trusted.
+        version: the program's version.
+    """
+
+    title: str
+    service: str
+    folder: Path
+    program: tuple[str, ...]
+    program_folders: tuple[Path, ...]
+    user: str
+    owner: tuple[int, int]
+    host: str
+    port: int
+    metrics_port: int | None
+    public_url: str | None
+    database_folder: Path | None
+    has_list: bool
+    trusted_proxies: tuple[str, ...]
+    version: str = __version__
+
+    @property
+    def serve_arguments(self) -> tuple[str, ...]:
+        """The arguments of the command that runs the server."""
+        metrics = ("--metrics-port", str(self.metrics_port)) if self.metrics_port else ()
+        return ("serve", "--host", self.host, "--port", str(self.port), *metrics)
+
+    @property
+    def upstream(self) -> str:
+        """Host and port at which a proxy on this machine reaches the server."""
+        loopback = "::1" if ":" in self.host else "127.0.0.1"
+        host = loopback if self.host in _ALL_ADDRESSES else self.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+
+def describe_deployment(
+    project: Project, host: str, port: int, metrics_port: int | None
+) -> Deployment:
+    """Return where the server of a project would run on this machine.
+
+    Args:
+        project: the newsletter's folder.
+        host: the address to listen on.
+        port: the port to listen on; not 0, which would be another one each time.
+        metrics_port: the port for Prometheus, if any.
+
+    Raises:
+        UsageError: the port is 0, or the folder's path has a line break in it.
+        DatabaseError: the database URL is not valid.
+    """
+    if not port:
+        raise UsageError("--print needs a port: 0 is another one at each start")
+    folder = project.root.resolve()
+    if not str(folder).isprintable() or "\\" in str(folder):
+        raise UsageError(
+            "the folder's path has a character that a unit file can't contain",
+            remedy="Rename the folder.",
+        )
+    status = folder.stat()
+    database = sqlite_file(project.config.database, folder)
+    python = Path(sys.executable)
+    script = python.with_name("newsletter")
+    return Deployment(
+        title=project.config.name,
+        service=_name_service(folder),
+        folder=folder,
+        program=(str(script),) if script.is_file() else (str(python), "-m", "newsletter"),
+        program_folders=(python.parent, python.resolve().parent),
+        user=_find_user_name(status.st_uid) if status.st_uid else SERVICE_USER,
+        owner=(status.st_uid, status.st_gid),
+        host=host,
+        port=port,
+        metrics_port=metrics_port,
+        public_url=project.config.public_url,
+        database_folder=database.parent if database else None,
+        has_list=bool(database and database.is_file()),
+        trusted_proxies=project.config.public.trusted_proxies,
+    )
+
+
+def _name_service(folder: Path) -> str:
+    slug = slugify(folder.name)
+    return slug if slug.startswith("newsletter") else f"newsletter-{slug}".rstrip("-")
+
+
+def _find_user_name(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentFile:
+    """A file to save, and what to do with it.
+
+    Attributes:
+        text: the file's content, without secrets.
+        next_step: the command that saves it.
+        warnings: what would keep it from working; full sentences.
+    """
+
+    text: str
+    next_step: str
+    warnings: tuple[str, ...] = ()

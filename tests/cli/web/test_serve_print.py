@@ -1,0 +1,119 @@
+"""``newsletter serve --print``: files with what this folder and this machine have."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from newsletter import __version__
+from newsletter.errors import UsageError
+from newsletter.project import Project, open_project
+from newsletter.web.deployment import describe_deployment
+
+Cli = Callable[..., tuple[int, str, str]]
+PUBLIC_URL = "public_url: https://letters.harbournotes.example\n"
+KINDS = ("systemd", "caddy", "compose")
+SECRETS = {
+    "SENDGRID_API_KEY": f"SG.{'a' * 22}.{'b' * 43}",
+    "NEWSLETTER_DATABASE": "postgresql://ada:hush-hush@db/notes",
+    "PGPASSWORD": "hush-hush",
+}
+
+
+@pytest.fixture
+def project(project_folder: Path) -> Project:
+    with (project_folder / "newsletter.yml").open("a") as file:
+        file.write(PUBLIC_URL)
+    return open_project()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_printed_file_is_on_standard_output_alone(project: Project, cli: Cli, kind: str) -> None:
+    code, out, err = cli("serve", "--print", kind, "--port", "8100")
+    assert code == 0
+    assert out.startswith("# ")
+    assert f"Made by: newsletter serve --print {kind}\n" in out
+    assert "8100" in out
+    assert f"Next: newsletter serve --print {kind} " in err
+    assert not (project.root / "newsletter.db").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_printed_file_has_no_secret(
+    project: Project, cli: Cli, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    code, out, err = cli("serve", "--print", kind)
+    assert code == 0
+    assert "hush" not in out + err
+    assert SECRETS["SENDGRID_API_KEY"] not in out + err
+    assert project.config.name in out
+
+
+def test_caddyfile_without_a_public_url_is_refused(project_folder: Path, cli: Cli) -> None:
+    code, out, err = cli("serve", "--print", "caddy")
+    assert (code, out) == (1, "")
+    assert "there is no https address for Caddy to serve" in err
+    assert project_folder.name not in out
+
+
+def test_deployment_is_that_of_the_folder(project: Project) -> None:
+    deployment = describe_deployment(project, "127.0.0.1", 8000, 9100)
+    assert deployment.folder == project.root.resolve()
+    assert deployment.owner == (os.getuid(), os.getgid())
+    assert deployment.version == __version__
+    assert deployment.public_url == "https://letters.harbournotes.example"
+    assert Path(deployment.program[0]).is_file()
+    assert Path(sys.executable).resolve().parent in deployment.program_folders
+    assert deployment.database_folder == deployment.folder
+    assert not deployment.has_list
+    (project.root / "newsletter.db").touch()
+    assert describe_deployment(project, "127.0.0.1", 8000, None).has_list
+
+
+@pytest.mark.parametrize(
+    ("name", "service"),
+    [
+        ("harbour-notes", "newsletter-harbour-notes"),
+        ("Ærlig talt!", "newsletter-aerlig-talt"),
+        ("newsletter", "newsletter"),
+        ("newsletter-notes", "newsletter-notes"),
+        ("…", "newsletter"),
+    ],
+)
+def test_service_is_named_after_the_folder(
+    project: Project, monkeypatch: pytest.MonkeyPatch, name: str, service: str
+) -> None:
+    folder = project.root.rename(project.root.with_name(name))
+    monkeypatch.chdir(folder)
+    deployment = describe_deployment(open_project(), "127.0.0.1", 8000, None)
+    assert deployment.service == service
+
+
+@pytest.mark.parametrize(("uid", "user"), [(0, "newsletter"), (4_000_000, "4000000")])
+def test_root_runs_no_server_and_an_unknown_user_is_a_number(
+    project: Project, uid: int, user: str
+) -> None:
+    if os.getuid():
+        pytest.skip("only root can give the folder to another user: ownership was not checked")
+    os.chown(project.root, uid, 0)
+    assert describe_deployment(project, "127.0.0.1", 8000, None).user == user
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\\b", "a\x07b"])
+def test_folder_that_no_unit_can_name_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(project.root.rename(project.root.with_name(name)))
+    with pytest.raises(UsageError, match="a character that a unit file can't contain"):
+        describe_deployment(open_project(), "127.0.0.1", 8000, None)
+
+
+def test_port_that_is_chosen_anew_is_refused(project: Project, cli: Cli) -> None:
+    code, out, err = cli("serve", "--print", "systemd", "--port", "0")
+    assert (code, out) == (2, "")
+    assert "--print needs a port" in err
+    assert project.root.is_dir()
