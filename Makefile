@@ -69,10 +69,12 @@ golden: $(DEV)
 
 schema: $(DEV)
 	$(BIN)/python -m newsletter.config.json_schema
+	$(BIN)/python -m newsletter.posts.front_matter.json_schema
 
 reference: $(DEV)
 	$(BIN)/python scripts/cli_reference.py > docs/reference/cli.md
 	$(BIN)/python scripts/config_reference.py > docs/reference/configuration.md
+	$(BIN)/python scripts/front_matter_reference.py
 	$(BIN)/python scripts/checks_reference.py > docs/checks.md
 	$(BIN)/python scripts/architecture_tree.py
 

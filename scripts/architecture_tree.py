@@ -18,6 +18,9 @@ PURPOSES = {
     "newsletter/checks/analysis/client_support.LICENSE": "The license of that data (MIT)",
     "newsletter/config/newsletter.schema.json": "JSON Schema of newsletter.yml, generated",
     "newsletter/db/migrations": "Alembic: one file per change of the schema",
+    "newsletter/posts/front_matter/front-matter.schema.json": (
+        "JSON Schema of front matter, generated"
+    ),
     "newsletter/preview/static": "The preview's page: HTML, CSS, JavaScript",
     "newsletter/project/starter": "What `newsletter init` writes",
     "newsletter/py.typed": "The package is typed (PEP 561)",

@@ -11,8 +11,9 @@ from newsletter.config.models import Config
 from newsletter.errors import Location, PostError
 from newsletter.posts.extracted_article import ExtractedArticle
 from newsletter.posts.front_matter.compile import CompiledFrontMatter, compile_front_matter
+from newsletter.posts.front_matter.field_types import LANGUAGE_TAG_PATTERN
 from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
-from newsletter.posts.front_matter.schema import LANGUAGE_TAG_PATTERN, validate_front_matter
+from newsletter.posts.front_matter.schema import validate_front_matter
 from newsletter.posts.html.markdown import render_markdown
 from newsletter.posts.html.sanitize import sanitize_article
 from newsletter.posts.html.title import extract_title, is_empty_body, remove_repeated_title

@@ -11,7 +11,10 @@ from newsletter.project.folder import CONFIG_NAME
 
 PACKAGE_DIR = Path(__file__).parent.parent
 STARTER_DIR = Path(__file__).with_name("starter")
-SCHEMA_FILE = PACKAGE_DIR / "config" / "newsletter.schema.json"
+SCHEMA_FILES = (
+    PACKAGE_DIR / "config" / "newsletter.schema.json",
+    PACKAGE_DIR / "posts" / "front_matter" / "front-matter.schema.json",
+)
 MAX_HOST_LABEL_LENGTH = 63  # characters (RFC 1035)
 
 
@@ -67,7 +70,8 @@ def _write_project_files(folder: Path, name: str, address: str | None) -> None:
     shutil.copytree(default_templates_dir(), folder / "templates", copy_function=shutil.copyfile)
     shutil.copyfile(STARTER_DIR / "gitignore", folder / ".gitignore")
     shutil.copyfile(STARTER_DIR / "env.example", folder / ".env.example")
-    shutil.copyfile(SCHEMA_FILE, folder / SCHEMA_FILE.name)
+    for schema in SCHEMA_FILES:
+        shutil.copyfile(schema, folder / schema.name)
 
 
 def _refuse_to_overwrite(targets: list[Path]) -> None:

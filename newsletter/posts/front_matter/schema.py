@@ -1,23 +1,31 @@
 """Front matter settings: allowed keys, their values, validation errors."""
 
-import datetime
-import re
-import unicodedata
 from difflib import get_close_matches
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import pydantic
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import ErrorDetails
 
 from newsletter.config.public_site import ArchiveListing
 from newsletter.errors import Location, PostError, Problem
+from newsletter.posts.front_matter.field_types import (
+    FlowedText,
+    FrontMatterDate,
+    FrontMatterLine,
+    ImageSource,
+    LanguageTag,
+    LineWithoutTags,
+    LinkUrl,
+    Mailbox,
+    OptionalWebUrl,
+    RequiredLine,
+    TagList,
+    TemplateName,
+    accept_shorthand,
+)
 from newsletter.posts.front_matter.parse import FrontMatter
 
-LANGUAGE_TAG_PATTERN = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
-_MAILBOX_PATTERN = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
-_MERGE_TAG_PATTERN = re.compile(r"\{\{.*?\}\}")
 # Keys of other tools that look like misspelt keys of ours.
 _FOREIGN_KEYS = frozenset({"authors", "tag", "titles", "headers", "dates"})
 _EXPECTED_TYPES = {
@@ -32,113 +40,6 @@ _EXPECTED_TYPES = {
 }
 
 
-def _coerce_text(value: object) -> object:
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return value.strip() if isinstance(value, str) else value
-
-
-def _coerce_line(value: object) -> object:
-    value = _coerce_text(value)
-    if isinstance(value, str) and any(unicodedata.category(c) in {"Cc", "Zl", "Zp"} for c in value):
-        raise ValueError("must be one line, without control characters")
-    return value
-
-
-def _coerce_line_without_tags(value: object) -> object:
-    value = _coerce_line(value)
-    if isinstance(value, str) and "{{" in value:
-        raise ValueError("is the same for every reader: it can't contain a merge tag")
-    return value
-
-
-def _collapse_whitespace(value: object) -> object:
-    value = _coerce_text(value)
-    return " ".join(value.split()) if isinstance(value, str) else value
-
-
-def _check_web_url(value: object) -> object:
-    value = _coerce_line(value)
-    if isinstance(value, str) and value and not _is_web_url(value):
-        raise ValueError(f"must be a URL that begins with https://, not '{value}'")
-    return value
-
-
-def _is_web_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return False
-    return (
-        parts.scheme.lower() in {"http", "https"}
-        and bool(parts.netloc)
-        and {" ", "{"}.isdisjoint(value)
-    )
-
-
-def _check_link_url(value: object) -> object:
-    value = _coerce_line(value)
-    if not isinstance(value, str) or value.lower().startswith("mailto:"):
-        return value
-    if not _MERGE_TAG_PATTERN.fullmatch(value):
-        _check_web_url(_MERGE_TAG_PATTERN.sub("", value))
-    return value
-
-
-def _check_image_source(value: object) -> object:
-    value = _coerce_line(value)
-    if isinstance(value, str):
-        without_tags = _MERGE_TAG_PATTERN.sub("", value)
-        is_relative = "//" not in without_tags and ":" not in without_tags
-        if not (is_relative or _is_web_url(without_tags)):
-            raise ValueError(
-                f"must be a file beside the post or begin with https://, not '{value}'"
-            )
-    return value
-
-
-def _check_mailbox(value: object) -> object:
-    value = _coerce_line_without_tags(value)
-    if isinstance(value, str) and value and not _MAILBOX_PATTERN.fullmatch(value):
-        raise ValueError(f"must be one email address, not '{value}'")
-    return value
-
-
-def _parse_date(value: object) -> object:
-    if isinstance(value, datetime.datetime):
-        return value.date()
-    if isinstance(value, str):
-        try:
-            return datetime.datetime.fromisoformat(value.strip()).date()
-        except ValueError:
-            raise ValueError(f"must be a date like 2026-11-22, not '{value}'") from None
-    if isinstance(value, datetime.date):
-        return value
-    raise ValueError(f"must be a date like 2026-11-22, not '{value}'")
-
-
-def _split_tags(value: object) -> object:
-    return (
-        [label.strip() for label in value.split(",") if label.strip()]
-        if isinstance(value, str)
-        else value
-    )
-
-
-def _accept_shorthand(key: str) -> BeforeValidator:
-    """Accept text as a mapping with the one key ``key``: ``hero: boat.jpg``."""
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
-
-
-FrontMatterLine = Annotated[str, BeforeValidator(_coerce_line)]
-RequiredLine = Annotated[str, BeforeValidator(_coerce_line), Field(min_length=1)]
-FlowedText = Annotated[str, BeforeValidator(_collapse_whitespace)]
-OptionalWebUrl = Annotated[str, BeforeValidator(_check_web_url)]
-LinkUrl = Annotated[str, BeforeValidator(_check_link_url), Field(min_length=1)]
-
-
 class _NestedModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -146,37 +47,58 @@ class _NestedModel(BaseModel):
 class ImageField(_NestedModel):
     """An image: its path or URL, or a mapping."""
 
-    src: Annotated[str, BeforeValidator(_check_image_source), Field(min_length=1)]
-    alt: FlowedText = ""
-    caption: FlowedText = ""
+    src: ImageSource = Field(description="A file beside the post, or a URL.", examples=["boat.jpg"])
+    alt: FlowedText = Field(
+        default="",
+        description="What the image shows, for readers who don't see it.",
+        examples=["A red boat on the slipway"],
+    )
+    caption: FlowedText = Field(
+        default="", description="The line below the image.", examples=["The quay at six."]
+    )
 
 
-ImageShorthand = Annotated[ImageField, _accept_shorthand("src")]
+ImageShorthand = Annotated[ImageField, accept_shorthand("src", ImageField)]
 
 
 class AuthorField(_NestedModel):
     """An author: a name, or a mapping."""
 
-    name: RequiredLine
-    bio: FlowedText = ""
-    url: OptionalWebUrl = ""
-    picture: ImageShorthand | None = None
+    name: RequiredLine = Field(description="The author's name.", examples=["Ada Berg"])
+    bio: FlowedText = Field(
+        default="",
+        description="A sentence or two about the author.",
+        examples=["Ada writes about boats."],
+    )
+    url: OptionalWebUrl = Field(
+        default="", description="The author's page.", examples=["https://example.com/ada"]
+    )
+    picture: ImageShorthand | None = Field(
+        default=None, description="A portrait; like `hero`.", examples=["ada.jpg"]
+    )
 
 
 class ButtonField(_NestedModel):
     """The call to action."""
 
-    text: RequiredLine
-    url: LinkUrl
+    text: RequiredLine = Field(description="The words on the button.", examples=["Read on"])
+    url: LinkUrl = Field(
+        description="Where it leads: `https://`, `mailto:` or a merge tag.",
+        examples=["https://example.com/spring"],
+    )
 
 
 class CardField(_NestedModel):
     """A card for further reading."""
 
-    title: RequiredLine
-    url: LinkUrl
-    text: FlowedText = ""
-    picture: ImageShorthand | None = None
+    title: RequiredLine = Field(description="The card's heading.", examples=["Three knots"])
+    url: LinkUrl = Field(description="Where it leads.", examples=["https://example.com/knots"])
+    text: FlowedText = Field(
+        default="", description="A sentence below the heading.", examples=["And no more."]
+    )
+    picture: ImageShorthand | None = Field(
+        default=None, description="The card's image; like `hero`.", examples=["knots.jpg"]
+    )
 
 
 class FrontMatterFields(BaseModel):
@@ -187,46 +109,115 @@ class FrontMatterFields(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    title: FrontMatterLine = Field(default="", examples=["Spring in the harbour"])
-    subject: FrontMatterLine = Field(default="", examples=["The boats are back"])
-    preheader: FlowedText = Field(default="", examples=["And so is the fog."])
-    description: FlowedText = ""
-    summary: FlowedText = ""
-    excerpt: FlowedText = ""
-    author: Annotated[AuthorField, _accept_shorthand("name")] | None = Field(
-        default=None, examples=["Ada Berg"]
+    title: FrontMatterLine = Field(
+        default="",
+        description="The headline. Without it, a heading at the start of the post.",
+        examples=["Spring in the harbour"],
     )
-    date: Annotated[datetime.date, BeforeValidator(_parse_date)] | None = Field(
-        default=None, examples=["2026-11-22"]
+    subject: FrontMatterLine = Field(
+        default="",
+        description="The subject line. Without it, the title.",
+        examples=["The boats are back"],
     )
-    canonical_url: OptionalWebUrl = Field(default="", examples=["https://example.com/spring"])
-    language: Annotated[FrontMatterLine, Field(pattern=LANGUAGE_TAG_PATTERN)] | None = Field(
-        default=None, examples=["en"]
+    preheader: FlowedText = Field(
+        default="",
+        description="The line that an inbox shows after the subject.",
+        examples=["And so is the fog."],
     )
-    tags: Annotated[tuple[FrontMatterLine, ...], BeforeValidator(_split_tags)] = Field(
-        default=(), examples=["[boats, spring]"]
+    description: FlowedText = Field(
+        default="",
+        description="Stands in for `preheader`, as blogs name it.",
     )
-    number: int | None = Field(default=None, ge=0, examples=["12"])
-    draft: bool = Field(default=False, examples=["true"])
-    sender_name: Annotated[str, BeforeValidator(_coerce_line_without_tags)] = Field(
-        default="", examples=["Ada at Harbour Notes"]
+    summary: FlowedText = Field(
+        default="",
+        description="Stands in for `preheader` and `description`.",
     )
-    reply_to: Annotated[str, BeforeValidator(_check_mailbox)] = Field(
-        default="", examples=["ada@example.com"]
+    excerpt: FlowedText = Field(
+        default="",
+        description="Stands in for `preheader`, `description` and `summary`.",
     )
-    template: Annotated[FrontMatterLine, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")] | None = Field(
-        default=None, examples=["plain"]
+    author: Annotated[AuthorField, accept_shorthand("name", AuthorField)] | None = Field(
+        default=None,
+        description="The byline; as a mapping, also the box below the article.",
+        examples=["Ada Berg"],
     )
-    hero: ImageShorthand | None = Field(default=None, examples=["boat.jpg"])
+    date: FrontMatterDate | None = Field(
+        default=None,
+        description="The day that the post is dated: `2026-11-22`, with a time and an offset if "
+        "you like.",
+        examples=["2026-11-22"],
+    )
+    canonical_url: OptionalWebUrl = Field(
+        default="",
+        description="The post's address on your site; relative links start there.",
+        examples=["https://example.com/spring"],
+    )
+    language: LanguageTag | None = Field(
+        default=None,
+        description="The issue's language, such as `en` or `pt-BR`. Without it, `language` of "
+        "`newsletter.yml`.",
+        examples=["en"],
+    )
+    tags: TagList = Field(
+        default=(),
+        description="Keywords: a list, or text with commas.",
+        examples=["[boats, spring]"],
+    )
+    number: int | None = Field(
+        default=None, ge=0, description="The issue's number, in the masthead.", examples=["12"]
+    )
+    draft: bool = Field(
+        default=False,
+        description="Whether the issue isn't finished; a draft can't be sent to the list.",
+        examples=["true"],
+    )
+    sender_name: LineWithoutTags = Field(
+        default="",
+        description="The sender's name, instead of `sender.name` of `newsletter.yml`.",
+        examples=["Ada at Harbour Notes"],
+    )
+    reply_to: Mailbox = Field(
+        default="",
+        description="The address that replies go to, instead of `sender.reply_to` of "
+        "`newsletter.yml`.",
+        examples=["ada@example.com"],
+    )
+    template: TemplateName | None = Field(
+        default=None,
+        description="A file of `templates/` without `.mjml`, instead of `theme.template` of "
+        "`newsletter.yml`.",
+        examples=["plain"],
+    )
+    hero: ImageShorthand | None = Field(
+        default=None, description="The image below the title.", examples=["boat.jpg"]
+    )
     button: ButtonField | None = Field(
-        default=None, examples=["{text: Read on, url: https://example.com}"]
+        default=None,
+        description="The call to action below the article.",
+        examples=["{text: Read on, url: https://example.com}"],
     )
     further: tuple[CardField, ...] = Field(
-        default=(), examples=["[{title: Knots, url: https://example.com/knots}]"]
+        default=(),
+        description="Cards for further reading, at the end.",
+        examples=["[{title: Knots, url: https://example.com/knots}]"],
     )
-    archive: ArchiveListing | None = Field(default=None, examples=["unlisted"])
-    allow: Any = None
-    extra: Any = None  # free content, accepted and unused
+    archive: ArchiveListing | None = Field(
+        default=None,
+        description="Where the sent issue's web page is listed, instead of `archive.listing` of "
+        "`newsletter.yml`: unlisted issues have a page that no index links to, private ones have "
+        "none.",
+        examples=["unlisted"],
+    )
+    allow: Any = Field(
+        default=None,
+        description="Findings of `newsletter check` that you accept, each with its reason.",
+    )
+    # Free content, accepted and unused.
+    extra: Any = Field(
+        default=None,
+        description="Anything: it is kept and never used. Import puts the settings of other tools "
+        "here.",
+    )
 
 
 def validate_front_matter(front_matter: FrontMatter, path: str) -> FrontMatterFields:

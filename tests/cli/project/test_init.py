@@ -24,6 +24,7 @@ def test_init_creates_folder_and_prints_next_step(cli: Cli, working_folder: Path
     created = {path.name for path in (working_folder / "harbour-notes").iterdir()}
     assert created == {
         "newsletter.yml",
+        "front-matter.schema.json",
         "newsletter.schema.json",
         "issues",
         "templates",
@@ -50,7 +51,7 @@ def test_init_never_overwrites_a_project(cli: Cli, working_folder: Path) -> None
     settings.write_text("mine")
     code, out, err = cli("init", "quay")
     assert (code, out) == (1, "")
-    assert err.startswith("newsletter: quay: already exists: .env.example, .gitignore, issues, ")
+    assert err.startswith("newsletter: quay: already exists: .env.example, .gitignore, ")
     assert "newsletter.yml" in err
     assert settings.read_text() == "mine"
 

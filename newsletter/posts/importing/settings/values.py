@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import pydantic
 
-from newsletter.posts.front_matter.schema import LANGUAGE_TAG_PATTERN, FrontMatterFields
+from newsletter.posts.front_matter.field_types import LANGUAGE_TAG_PATTERN
+from newsletter.posts.front_matter.schema import FrontMatterFields
 from newsletter.posts.importing.plain_settings import make_plain_text
 from newsletter.posts.importing.settings.dates import parse_foreign_date
 

@@ -5,8 +5,8 @@ from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from itertools import zip_longest
 
+from newsletter.posts.front_matter.field_types import LANGUAGE_TAG_PATTERN
 from newsletter.posts.front_matter.parse import FrontMatter
-from newsletter.posts.front_matter.schema import LANGUAGE_TAG_PATTERN
 from newsletter.posts.html.extract_article import extract_article
 from newsletter.posts.html.normalize.marked_elements import list_urls
 from newsletter.posts.html.normalize.unseen_text import TITLE_LINK
