@@ -20,7 +20,12 @@ from newsletter.render.article.build import Article, build_article
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.headers import build_common_headers
 from newsletter.render.mjml.compile import insert_article
-from newsletter.render.personalization import ARTICLE_MARKER, filter_used_tags, unify_link_tokens
+from newsletter.render.personalization import (
+    ARTICLE_MARKER,
+    FOOTNOTES_MARKER,
+    filter_used_tags,
+    unify_link_tokens,
+)
 from newsletter.render.template.compile import compile_template, inline_styles, load_labels
 from newsletter.render.template.context import build_template_context
 from newsletter.render.template.jinja_env import TemplateContext
@@ -58,7 +63,7 @@ def render_issue(
     name = _find_template(issue, templates, config)
     article = article or build_article(issue, config)
     context = build_template_context(issue, article, config, registry)
-    html = _render_html(article.html, name, templates, context)
+    html = _render_html(article, name, templates, context)
     text = render_text_part(
         render_article_text(article.html, links=config.text_links),
         context,
@@ -94,9 +99,15 @@ def render_issue(
     )
 
 
-def _render_html(article: str, name: str, templates: Templates, context: TemplateContext) -> str:
+def _render_html(
+    article: Article, name: str, templates: Templates, context: TemplateContext
+) -> str:
     compiled = compile_template(name, templates, context)
-    document = insert_article(compiled.html, ARTICLE_MARKER, article)
+    document, body = compiled.html, article.html
+    if FOOTNOTES_MARKER in document:
+        document = insert_article(document, FOOTNOTES_MARKER, article.footnotes)
+        body = body.removesuffix(article.footnotes)
+    document = insert_article(document, ARTICLE_MARKER, body)
     return inline_styles(replace(compiled, html=document), name, templates, context)
 
 

@@ -22,6 +22,7 @@ from newsletter.render.email import Email
 # The place of the article until the template is compiled. Noncharacters (Unicode 23.7) can't be
 # typed, so nothing that an editor writes can be the marker.
 ARTICLE_MARKER = "\ufdd0article\ufdd1"
+FOOTNOTES_MARKER = "\ufdd0footnotes\ufdd1"
 _LINK_TOKEN = re.compile(r"-nl(unsubscribe|preferences)[htu]-")
 _TARGET_BY_LETTER: dict[str, TokenTarget] = {"h": "html", "t": "text", "u": "url"}
 

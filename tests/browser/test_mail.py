@@ -33,6 +33,27 @@ CUT_OFF = """() => [...document.querySelectorAll('body *')].filter(e => {
     return e.checkVisibility() && (box.left < 0 || box.right > innerWidth + 0.5);
 }).map(e => e.outerHTML.slice(0, 80))"""
 
+# WCAG 2.2, 2.5.8: 24 by 24 CSS pixels; links within a sentence are exempt.
+SMALL_TARGETS = """() => [...document.querySelectorAll('.links a, .button a')]
+    .map(e => [e, e.getBoundingClientRect(), e.matches('.button a') ? 44 : 24])
+    .filter(([e, box, least]) => box.height < least || box.width < least)
+    .map(([e, box]) => [e.textContent, box.width, box.height])"""
+CLOSE_TARGETS = """() => {
+    const boxes = [...document.querySelectorAll('.links a')].map(e => e.getBoundingClientRect());
+    return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b =>
+        a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom));
+}"""
+BLACK = """() => [...document.querySelectorAll('body *')].flatMap(e => {
+    if (!e.checkVisibility()) return [];
+    const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+    const styles = own || e.tagName === 'IMG' ? [getComputedStyle(e)] : [];
+    return e.tagName === 'LI' ? [...styles, getComputedStyle(e, '::marker')] : styles;
+}).filter(style => [style.color, style.backgroundColor].includes('rgb(0, 0, 0)')).length"""
+HANGING = """() => [...document.querySelectorAll('.article pre .line')].map(e => {
+    const style = getComputedStyle(e);
+    return [style.display, parseFloat(style.textIndent) + parseFloat(style.paddingLeft)];
+})"""
+
 
 class OpenedEmail(Protocol):
     """What the fixture returns: a page, and its network requests."""
@@ -131,3 +152,38 @@ def test_right_to_left_issue_is_aligned_to_the_right(open_email: EmailOpener, wi
 def test_text_column_is_at_most_600_pixels_wide(open_email: EmailOpener) -> None:
     page = open_email(NEWEST, width=1280).page
     assert page.locator(".article p").first.evaluate("e => e.clientWidth") <= 600
+
+
+@pytest.mark.parametrize("width", [320, 700])
+@pytest.mark.parametrize("name", [ARABIC, NEWEST])
+def test_buttons_and_footer_links_are_large_enough_to_tap(
+    open_email: EmailOpener, name: str, width: int
+) -> None:
+    page = open_email(name, width=width).page
+    assert page.locator(".links a").count() >= 2
+    assert page.evaluate(SMALL_TARGETS) == []
+    assert page.evaluate(CLOSE_TARGETS) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ISSUES)
+def test_nothing_is_pure_black(open_email: EmailOpener, name: str, scheme: str) -> None:
+    page = open_email(name, scheme=scheme).page
+    assert page.evaluate(BLACK) == 0
+
+
+@pytest.mark.parametrize(("width", "display"), [(320, "block"), (700, "inline")])
+def test_wrapped_code_is_indented_on_phones(
+    open_email: EmailOpener, width: int, display: str
+) -> None:
+    lines = open_email(NEWEST, width=width).page.evaluate(HANGING)
+    assert lines
+    assert [line for line in lines if line != [display, 0]] == []
+
+
+def test_button_comes_before_the_footnotes(open_email: EmailOpener) -> None:
+    page = open_email(NEWEST).page
+    button, notes = (page.locator(s).bounding_box() for s in (".button a", ".footnotes"))
+    assert button is not None
+    assert notes is not None
+    assert button["y"] + button["height"] <= notes["y"]

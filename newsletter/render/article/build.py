@@ -7,7 +7,8 @@ The class names that a template's CSS can style:
 - ``embed`` (a ``div``): a card for media that email can't play, with ``embed-picture`` (a link
   around a still), ``embed-title`` and ``embed-host`` (paragraphs); a quoted post keeps its
   ``blockquote``;
-- ``callout`` with ``callout-note`` (``-tip``, ``-warning``, …) and a ``callout-title``;
+- ``callout`` with ``callout-note`` (``-tip``, ``-warning``, …) and a ``callout-title``, which
+  begins with a ``callout-glyph`` (a ``span``);
 - ``details`` with its ``summary``, opened;
 - ``table-scroll`` (a ``div``) around each data table;
 - ``contains-task-list`` and ``task-list-item``, whose text begins with a box character;
@@ -16,7 +17,8 @@ The class names that a template's CSS can style:
 
 Code keeps its line breaks in ``pre`` rather than as ``<br>``: Gmail, Outlook and Apple Mail all
 honour it, and it can be copied in one piece; ``white-space: pre-wrap`` for phones is left to the
-CSS. Classes and inline styles that the author wrote stay.
+CSS. A block that phones wrap has a ``line`` (a ``span``) around each line.
+Classes and inline styles that the author wrote stay.
 """
 
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ from dataclasses import dataclass
 from newsletter.config import Config
 from newsletter.posts.importing.cleanup.paragraph import count_words
 from newsletter.posts.issue import Issue
+from newsletter.render.article.callouts import mark_callouts
+from newsletter.render.article.code_lines import mark_code_lines
 from newsletter.render.article.dom import (
     Element,
     get_visible_text,
@@ -34,6 +38,7 @@ from newsletter.render.article.dom import (
     unwrap_element,
 )
 from newsletter.render.article.embeds import replace_embeds
+from newsletter.render.article.footnotes import serialize_trailing_footnotes
 from newsletter.render.article.images import ArticleImages, normalize_images
 from newsletter.render.article.links import UrlResolver, find_anchor, spell_anchors
 from newsletter.render.article.structure import finish_structure, normalize_structure
@@ -55,6 +60,7 @@ class Article:
         word_count: the number of its words.
         reading_minutes: the reading time, at least 1.
         notes: what had to be changed, for the editor; sentences.
+        footnotes: the end of ``html`` with its footnotes, if they come last; or empty.
     """
 
     html: str
@@ -63,6 +69,7 @@ class Article:
     word_count: int
     reading_minutes: int
     notes: tuple[str, ...]
+    footnotes: str = ""
 
 
 def build_article(issue: Issue, config: Config) -> Article:
@@ -78,6 +85,8 @@ def build_article(issue: Issue, config: Config) -> Article:
         *normalize_images(root, article_images),
         *_resolve_links(root, urls),
     ]
+    mark_code_lines(root)
+    mark_callouts(root, issue.post.language or config.language)
     finish_structure(root)
     words = count_words(get_visible_text(root))
     hrefs = (link.get("href") or "" for link in root.iter("a"))
@@ -88,6 +97,7 @@ def build_article(issue: Issue, config: Config) -> Article:
         word_count=words,
         reading_minutes=max(1, round(words / _WORDS_PER_MINUTE)),
         notes=tuple(dict.fromkeys(notes)),
+        footnotes=serialize_trailing_footnotes(root),
     )
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+from lxml import etree
+
 from newsletter.render.article.dom import (
     Element,
     add_class,
@@ -43,6 +45,20 @@ def normalize_footnotes(root: Element) -> None:
             add_class(link, "footnote-link")
         elif href.startswith("#") and notes in link.iterancestors():
             add_class(link, "footnote-backref")
+
+
+def serialize_trailing_footnotes(root: Element) -> str:
+    """Return the HTML of the footnotes and the rule above them, if they end the article."""
+    if len(root) == 0 or "footnotes" not in get_classes(root[-1]) or not is_blank(root[-1].tail):
+        return ""
+    rule = root[-1].getprevious()
+    has_rule = rule is not None and "footnotes-sep" in get_classes(rule) and is_blank(rule.tail)
+    parts = [rule, root[-1]] if has_rule else [root[-1]]
+    return "".join(
+        etree.tostring(part, method="html", encoding="unicode")
+        for part in parts
+        if part is not None
+    ).rstrip()
 
 
 def _collect_single_notes(root: Element) -> None:

@@ -18,7 +18,7 @@ from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, M
 from newsletter.render.article.build import Article
 from newsletter.render.article.links import UrlResolver
 from newsletter.render.locale import format_date, get_text_direction
-from newsletter.render.personalization import ARTICLE_MARKER, convert_tokens
+from newsletter.render.personalization import ARTICLE_MARKER, FOOTNOTES_MARKER, convert_tokens
 
 _NONCHARACTERS = dict.fromkeys(range(0xFDD0, 0xFDF0))
 
@@ -150,6 +150,7 @@ def build_template_context(
         "preferences_url": Markup(PREFERENCES_TAG.token("html")),  # noqa: S704
         "view_online_url": build_view_online_url(config, issue.slug),
         "article": Markup(ARTICLE_MARKER),  # noqa: S704
+        "footnotes": Markup(FOOTNOTES_MARKER if article.footnotes else ""),  # noqa: S704
         "lang": lang,
         "dir": get_text_direction(lang, config),
         "format_date": lambda day: format_date(day, lang),

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
+from newsletter.render.article.callouts import GLYPH_CLASS
 from newsletter.render.article.dom import (
     BLOCKS,
     Element,
@@ -225,14 +226,15 @@ class _ArticleWriter:
 
     def _write_callout(self, callout: Element, width: int) -> list[TextBlock]:
         """Return ``| NOTE: …``: the callout's text, preceded by its kind."""
-        names = [
-            n.removeprefix("callout-") for n in get_classes(callout) if n.startswith("callout-")
-        ]
-        kind = names[0] if names else ""
-        label = f"{kind.upper()}: " if kind else ""
         title = next((e for e in callout if "callout-title" in get_classes(e)), None)
-        if title is not None and self.inline.write_line(title).casefold() == kind:
-            drop_element(title)
+        glyph = None if title is None else next(iter(title), None)
+        label = ""
+        if title is not None and glyph is not None and GLYPH_CLASS in get_classes(glyph):
+            own_title = glyph.get("aria-label") is not None
+            kind = glyph.get("aria-label") or (glyph.tail or "").strip()
+            label = f"{kind.upper()}: "
+            glyph.text, glyph.tail = None, (glyph.tail or "").lstrip()
+            drop_element(glyph if own_title else title)
         starts_with_paragraph = is_blank(callout.text) and len(callout) and callout[0].tag == "p"
         first = callout[0] if starts_with_paragraph else callout
         first.text = label + (first.text or "").lstrip()

@@ -1,0 +1,94 @@
+"""Give callouts a glyph, and a title in the language of the issue.
+
+Kinds must differ without colour and without images, and a screen reader should say each once. So
+the glyph is a character, hidden from screen readers if the title is the kind's own name; beside
+a title of the author's, it is labelled with that name. The characters are in the system fonts of
+Windows, macOS, Android and Linux; none has an emoji form, which clients draw in their own colours.
+"""
+
+from newsletter.render.article.dom import (
+    Element,
+    append_child,
+    get_classes,
+    get_visible_text,
+)
+
+GLYPH_CLASS = "callout-glyph"
+_TITLE_CLASS = "callout-title"
+_GLYPHS = {
+    "note": "\N{BLACK CIRCLE}",
+    "tip": "\N{WHITE SUN WITH RAYS}",
+    "important": "\N{BLACK DIAMOND}",
+    "warning": "\N{BLACK UP-POINTING TRIANGLE}",
+    "caution": "\N{BLACK SQUARE}",
+}
+_KINDS = tuple(_GLYPHS)
+_NAMES = {
+    "en": ("Note", "Tip", "Important", "Warning", "Caution"),
+    "ar": ("ملاحظة", "نصيحة", "مهم", "تحذير", "خطر"),
+    "cs": ("Poznámka", "Tip", "Důležité", "Varování", "Pozor"),
+    "da": ("Bemærk", "Tip", "Vigtigt", "Advarsel", "Pas på"),
+    "de": ("Hinweis", "Tipp", "Wichtig", "Warnung", "Vorsicht"),
+    "es": ("Nota", "Consejo", "Importante", "Advertencia", "Precaución"),
+    "fi": ("Huomaa", "Vinkki", "Tärkeää", "Varoitus", "Vaara"),
+    "fr": ("Note", "Conseil", "Important", "Avertissement", "Attention"),
+    "he": ("הערה", "טיפ", "חשוב", "אזהרה", "זהירות"),
+    "it": ("Nota", "Consiglio", "Importante", "Avvertenza", "Attenzione"),
+    "ja": ("補足", "ヒント", "重要", "警告", "注意"),
+    "nb": ("Merk", "Tips", "Viktig", "Advarsel", "Forsiktig"),
+    "nl": ("Opmerking", "Tip", "Belangrijk", "Waarschuwing", "Let op"),
+    "pl": ("Uwaga", "Wskazówka", "Ważne", "Ostrzeżenie", "Niebezpieczeństwo"),
+    "pt": ("Nota", "Dica", "Importante", "Aviso", "Cuidado"),
+    "sv": ("Obs", "Tips", "Viktigt", "Varning", "Var försiktig"),
+    "zh": ("注意", "提示", "重要", "警告", "小心"),
+    "zh-Hant": ("注意", "提示", "重要", "警告", "小心"),
+}
+_ALIASES = {
+    "nn": "nb", "no": "nb", "zh-hk": "zh-Hant", "zh-mo": "zh-Hant", "zh-tw": "zh-Hant",
+}  # fmt: skip
+
+
+def mark_callouts(root: Element, lang: str) -> None:
+    """Put a glyph before the title of every callout; name its kind in a language."""
+    names = dict(zip(_KINDS, _NAMES[_match_language(lang)], strict=True))
+    for callout in root.iter("div"):
+        classes = get_classes(callout)
+        kind = next((kind for kind in _KINDS if f"callout-{kind}" in classes), None)
+        if kind is not None and "callout" in classes:
+            _mark_title(_find_or_add_title(callout), kind, names[kind])
+
+
+def _match_language(lang: str) -> str:
+    subtags = lang.lower().split("-")
+    for length in range(len(subtags), 0, -1):
+        tag = "-".join(subtags[:length])
+        tag = _ALIASES.get(tag, "zh-Hant" if tag == "zh-hant" else tag)
+        if tag in _NAMES:
+            return tag
+    return "en"
+
+
+def _find_or_add_title(callout: Element) -> Element:
+    title = next((e for e in callout if _TITLE_CLASS in get_classes(e)), None)
+    if title is None:
+        title = append_child(callout, "p", class_=_TITLE_CLASS)
+        title.tail, callout.text = callout.text, None
+        callout.insert(0, title)
+    return title
+
+
+def _mark_title(title: Element, kind: str, name: str) -> None:
+    glyph = title.makeelement("span", {"class": GLYPH_CLASS})
+    glyph.text = _GLYPHS[kind]
+    own_title = get_visible_text(title).strip()
+    if own_title.casefold() in {"", kind, name.casefold()}:
+        for child in list(title):
+            title.remove(child)
+        glyph.set("aria-hidden", "true")
+        glyph.tail = f"\N{NO-BREAK SPACE}{name}"
+    else:
+        glyph.set("role", "img")
+        glyph.set("aria-label", name)
+        glyph.tail = f"\N{NO-BREAK SPACE}{(title.text or '').lstrip()}"
+    title.text = None
+    title.insert(0, glyph)

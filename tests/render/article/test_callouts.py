@@ -1,0 +1,54 @@
+"""Callouts: a glyph before each title, the kind said once, in the issue's language."""
+
+import pytest
+
+from newsletter.render.article.callouts import mark_callouts
+from newsletter.render.article.dom import parse_fragment, serialize_fragment
+from newsletter.render.text.article import render_article_text
+
+HIDDEN = '<span class="callout-glyph" aria-hidden="true">'
+NAMED = '<span class="callout-glyph" role="img" aria-label="{}">'
+
+
+def mark(kind: str, title: str, lang: str = "en") -> str:
+    root = parse_fragment(f'<div class="callout callout-{kind}">{title}<p>Mind the sill.</p></div>')
+    mark_callouts(root, lang)
+    return serialize_fragment(root)
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "lang", "expected", "text"),
+    [
+        ("note", "Note", "en", f"{HIDDEN}●</span>\xa0Note", "| NOTE: Mind the sill."),
+        ("tip", "Tip", "de-AT", f"{HIDDEN}☼</span>\xa0Tipp", "| TIPP: Mind the sill."),
+        ("important", "Important", "no", f"{HIDDEN}◆</span>\xa0Viktig", "| VIKTIG: Mind the sill."),
+        ("warning", "Warning", "zh-TW", f"{HIDDEN}▲</span>\xa0警告", "| 警告: Mind the sill."),
+        ("caution", "Caution", "zh-Hant-HK", f"{HIDDEN}■</span>\xa0小心", "| 小心: Mind the sill."),
+        ("caution", "Caution", "eo", f"{HIDDEN}■</span>\xa0Caution", "| CAUTION: Mind the sill."),
+        ("note", "<b>note</b>", "en", f"{HIDDEN}●</span>\xa0Note", "| NOTE: Mind the sill."),
+        (
+            "warning",
+            "Low <em>water</em>",
+            "nb",
+            f"{NAMED.format('Advarsel')}▲</span>\xa0Low <em>water</em>",
+            "| ADVARSEL: Low _water_\n|\n| Mind the sill.",
+        ),
+    ],
+)
+def test_title_has_a_glyph_and_one_name(
+    kind: str, title: str, lang: str, expected: str, text: str
+) -> None:
+    html = mark(kind, f'<p class="callout-title">{title}</p>', lang)
+    assert f'<p class="callout-title">{expected}</p>' in html
+    assert render_article_text(html).strip() == text
+
+
+def test_callout_without_a_title_gets_its_kind() -> None:
+    assert f'<p class="callout-title">{HIDDEN}■</span>\xa0Caution</p><p>Mind' in mark("caution", "")
+
+
+@pytest.mark.parametrize("kind", ["", "danger"])
+def test_unknown_kind_stays_as_it_is(kind: str) -> None:
+    html = mark(kind, '<p class="callout-title">Beware</p>')
+    assert "callout-glyph" not in html
+    assert render_article_text(html).strip() == "| Beware\n|\n| Mind the sill."
