@@ -41,11 +41,8 @@ _NAMES = {
     "pt": ("Nota", "Dica", "Importante", "Aviso", "Cuidado"),
     "sv": ("Obs", "Tips", "Viktigt", "Varning", "Var försiktig"),
     "zh": ("注意", "提示", "重要", "警告", "小心"),
-    "zh-Hant": ("注意", "提示", "重要", "警告", "小心"),
 }
-_ALIASES = {
-    "nn": "nb", "no": "nb", "zh-hk": "zh-Hant", "zh-mo": "zh-Hant", "zh-tw": "zh-Hant",
-}  # fmt: skip
+_ALIASES = {"nn": "nb", "no": "nb"}
 
 
 def mark_callouts(root: Element, lang: str) -> None:
@@ -59,13 +56,9 @@ def mark_callouts(root: Element, lang: str) -> None:
 
 
 def _match_language(lang: str) -> str:
-    subtags = lang.lower().split("-")
-    for length in range(len(subtags), 0, -1):
-        tag = "-".join(subtags[:length])
-        tag = _ALIASES.get(tag, "zh-Hant" if tag == "zh-hant" else tag)
-        if tag in _NAMES:
-            return tag
-    return "en"
+    language = lang.lower().partition("-")[0]
+    language = _ALIASES.get(language, language)
+    return language if language in _NAMES else "en"
 
 
 def _find_or_add_title(callout: Element) -> Element:

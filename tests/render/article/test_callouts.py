@@ -1,9 +1,16 @@
 """Callouts: a glyph before each title, the kind said once, in the issue's language."""
 
+from pathlib import Path
+
 import pytest
 
+from newsletter.checks.analysis.color import contrast_ratio, parse_color
+from newsletter.config.theme import Theme
+from newsletter.posts.html.callouts import CALLOUT_KINDS
 from newsletter.render.article.callouts import mark_callouts
 from newsletter.render.article.dom import parse_fragment, serialize_fragment
+from newsletter.render.template.jinja_env import get_template_variable
+from newsletter.render.template.loader import load_templates
 from newsletter.render.text.article import render_article_text
 
 HIDDEN = '<span class="callout-glyph" aria-hidden="true">'
@@ -52,3 +59,20 @@ def test_unknown_kind_stays_as_it_is(kind: str) -> None:
     html = mark(kind, '<p class="callout-title">Beware</p>')
     assert "callout-glyph" not in html
     assert render_article_text(html).strip() == "| Beware\n|\n| Mind the sill."
+
+
+def test_every_kind_has_colors_with_sufficient_contrast() -> None:
+    theme = Theme()
+    templates = load_templates(Path(__file__).parents[3] / "templates")
+    colors = get_template_variable(
+        templates, "partials/callout_colors.mjml", "callout_colors", {"theme": theme}
+    )
+    assert set(colors) == CALLOUT_KINDS
+    for light, dark, _ in colors.values():
+        for color, palette in ((light, theme.light), (dark, theme.dark)):
+            text, ground = parse_color(color), parse_color(palette.code_ground)
+            assert text is not None
+            assert ground is not None
+            assert contrast_ratio(text, ground) >= 4.5  # WCAG 2.2, 1.4.3
+    assert len({light for light, _, _ in colors.values()}) == len(colors)
+    assert len({dark for _, dark, _ in colors.values()}) == len(colors)

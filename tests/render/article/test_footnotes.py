@@ -8,6 +8,8 @@ import pytest
 from newsletter.config.models import Config
 from newsletter.posts.issue import Issue
 from newsletter.render.article.build import build_article
+from newsletter.render.article.dom import parse_fragment, serialize_fragment
+from newsletter.render.article.footnotes import serialize_trailing_footnotes
 from newsletter.render.text.article import render_article_text
 
 SUBSTACK = (
@@ -51,3 +53,25 @@ def test_number_glued_to_a_word_is_raised(
     body: str, part: str, make_issue: Callable[..., Issue], make_config: Callable[..., Config]
 ) -> None:
     assert part in build_article(make_issue(body), make_config()).html
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("", ""),
+        ("<p>a</p>", ""),
+        ('<p>a</p><div class="footnotes">n</div>', '<div class="footnotes">n</div>'),
+        (
+            '<p>a</p><hr class="footnotes-sep"><div class="footnotes">n</div>\n',
+            '<hr class="footnotes-sep"><div class="footnotes">n</div>',
+        ),
+        ('<hr><div class="footnotes">n</div>', '<div class="footnotes">n</div>'),
+        ('<div class="footnotes">n</div><p>a</p>', ""),
+        ('<div class="footnotes">n</div> words', ""),
+    ],
+)
+def test_footnotes_at_the_end_can_be_placed_elsewhere(html: str, expected: str) -> None:
+    root = parse_fragment(html)
+    notes = serialize_trailing_footnotes(root)
+    assert notes == expected
+    assert serialize_fragment(root).endswith(notes)
