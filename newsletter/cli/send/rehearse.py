@@ -116,7 +116,10 @@ def _print_result(proposal: "SendProposal", result: "RehearsalResult", *, made_u
         echo("The rehearsal has failed:", color="red")
         echo(format_fields(("-", failure) for failure in result.failures))
     else:
-        echo("The rehearsal passed: nobody gets the email twice, and nobody is left out.", color="green")
+        echo(
+            "The rehearsal passed: nobody gets the email twice, and nobody is left out.",
+            color="green",
+        )
     echo("Nothing left this machine.")
     if proposal.problems:
         echo("A real send would be refused:", color="yellow")
