@@ -1,4 +1,4 @@
-"""Files that run this newsletter's server elsewhere: systemd, Caddy, Compose."""
+"""Files to run this server elsewhere: systemd, Caddy, Compose."""
 
 from newsletter.web.deployment.caddyfile import make_caddyfile
 from newsletter.web.deployment.compose_file import make_compose_file

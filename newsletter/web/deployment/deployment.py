@@ -1,4 +1,4 @@
-"""Describe where this newsletter's server runs: folder, user, program, port."""
+"""Describe where the server runs: folder, user, program, port."""
 
 import pwd
 import sys
