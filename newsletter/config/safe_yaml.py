@@ -109,7 +109,7 @@ def parse_nodes(text: str, version: YamlVersion) -> yaml.Node | None:
     try:
         return _parse(text, PYTHON_LOADERS[version])
     except YamlError:
-        if (without_tabs := _TAB_BETWEEN_TOKENS.sub(" ", text)) != text:
+        if (without_tabs := _TAB_BETWEEN_TOKENS.sub(_make_spaces, text)) != text:
             return _parse(without_tabs, PYTHON_LOADERS[version])  # its error isn't at such a tab
         raise
 
@@ -144,7 +144,12 @@ def load_entries(text: str) -> list[YamlEntry]:
 def format_inline(value: Any) -> str:
     """Return a value as YAML on one line."""
     text = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=math.inf)
-    return str(text).removesuffix("...\n").strip()
+    return str(text).removesuffix("...\n").strip("\n")  # not a no-break space of the value
+
+
+def _make_spaces(found: re.Match[str]) -> str:
+    """Return as many spaces, so that what follows keeps its column."""
+    return " " * len(found[0])
 
 
 def _parse(text: str, loader_class: type[Any]) -> yaml.Node | None:

@@ -169,3 +169,9 @@ _YAML_PIECES = [
 def test_libyaml_and_pyyaml_read_the_same(block: str) -> None:
     read_with_and_without_libyaml(read_entries, block)
     read_with_and_without_libyaml(read_document, block)
+
+
+def test_tabs_between_tokens_keep_the_columns_of_what_follows() -> None:
+    root = safe_yaml.parse_nodes("name:\t\tQuay\nid:\t \tx\t\t\n", "1.1")
+    assert isinstance(root, yaml.MappingNode)
+    assert [value.start_mark.column for _, value in root.value] == [7, 6]
