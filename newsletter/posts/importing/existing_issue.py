@@ -8,7 +8,7 @@ from pathlib import Path
 from newsletter.errors import Location, PostError
 from newsletter.posts.importing.manifest import diff_files, read_manifest
 from newsletter.posts.importing.read_file import PostSource
-from newsletter.posts.slug import MAX_SLUG_LENGTH
+from newsletter.posts.slug import MAX_SLUG_LENGTH, SHORT_SLUG_LENGTH, slugify
 from newsletter.project import ISSUE_NAME_PATTERN, Project, display_path, list_issue_folders
 
 BACKUP_SUFFIX = ".before-update"
@@ -41,12 +41,14 @@ def find_issue_by_slug(
         slug: the issue's name without its date.
         source: the post.
         date: its own date, if it has one.
-        allow_number: whether an issue from the same file may have a number after its slug.
+        allow_number: whether an issue from the same file may have a number after its slug, or a
+            longer slug, as imports of earlier versions made them.
     """
     names = {
         folder: manifest.source_name if (manifest := read_manifest(folder)) else ""
         for folder in list_issue_folders(project)
         if re.fullmatch(rf"{re.escape(slug)}(-\d+)?", _get_slug(folder))
+        or (allow_number and _shorten(_get_slug(folder)) == slug)
     }
     folders = [folder for folder in names if _get_slug(folder) == slug]
     for folder in reversed(names if allow_number else folders):
@@ -83,6 +85,10 @@ def find_free_slug(project: Project, slug: str) -> str:
 def _get_slug(folder: Path) -> str:
     match = ISSUE_NAME_PATTERN.match(folder.name)
     return match["slug"] if match else ""
+
+
+def _shorten(slug: str) -> str:
+    return slugify(slug, SHORT_SLUG_LENGTH)
 
 
 def get_folder_date(folder: Path) -> datetime.date:

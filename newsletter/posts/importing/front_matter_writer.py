@@ -1,17 +1,34 @@
 """Write an imported post as ``post.md`` or ``post.html``."""
 
+import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import yaml
 
 from newsletter.config.safe_yaml import TIMESTAMP_PATTERN
 from newsletter.errors import PostError
+from newsletter.posts.front_matter.keys import normalize_key
 from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
 from newsletter.posts.importing.imported_post import ImportedPost
 
 _YAML_WIDTH = 96
+HINTS_TITLE = "# Optional settings: delete the '# ' in front of one to use it.\n"
+# Settings that no import fills in, each with an example and what it is for.
+_HINTS = {
+    "number": ("12", "the issue's number"),
+    "hero": ("{src: boat.jpg, alt: A red boat}", "below the title"),
+    "button": ("{text: Read on, url: https://example.com}", "the call to action"),
+    "further": ("[{title: Knots, url: https://example.com}]", "cards at the end"),
+    "sender_name": ("Ada at Harbour Notes", "who the email is from"),
+    "reply_to": ("ada@example.com", "where replies go"),
+    "template": ("plain", "another design"),
+    "archive": ("unlisted", "for its web page"),
+    "draft": ("true", "it can't be sent yet"),
+}
+_HINT_WIDTH = max(len(f"# {key}: {example}") for key, (example, _) in _HINTS.items())
+_HINTED_KEY = re.compile(r"^#[ \t]*([\w-]+)[ \t]*:", re.MULTILINE)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -31,12 +48,30 @@ def format_post_file(imported_post: ImportedPost) -> str:
     """Return the text of the post file: front matter (YAML) and body.
 
     YAML in the source is kept as written, including comments; missing settings are added below it,
-    then the source's other settings, under ``extra``.
+    then the source's other settings, under ``extra``, then the optional settings, as comments.
     """
     body = imported_post.body
     gap = "" if body.startswith("\n") else "\n"
     end = "" if body.endswith("\n") else "\n"
-    return f"---\n{_format_front_matter(imported_post)}---\n{gap}{body}{end}"
+    settings = _format_front_matter(imported_post)
+    hints = _format_hints(imported_post.front_matter.keys(), settings)
+    return f"---\n{settings}{hints}---\n{gap}{body}{end}"
+
+
+def _format_hints(keys: Collection[str], written: str) -> str:
+    """Return the optional settings that are neither set nor in a comment, as comments.
+
+    An issue's own post may be imported: what the editor has deleted of them stays deleted.
+    """
+    if HINTS_TITLE in written:
+        return ""
+    mentioned = {normalize_key(key) for key in (*keys, *_HINTED_KEY.findall(written))}
+    hints = [
+        f"{f'# {key}: {example}':<{_HINT_WIDTH}}  # {purpose}\n"
+        for key, (example, purpose) in _HINTS.items()
+        if key not in mentioned
+    ]
+    return "".join([HINTS_TITLE, *hints]) if hints else ""
 
 
 def _format_front_matter(imported_post: ImportedPost) -> str:

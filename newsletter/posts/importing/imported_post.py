@@ -38,7 +38,7 @@ from newsletter.posts.importing.sources.markdown import parse_markdown_source
 from newsletter.posts.importing.sources.plain_text import parse_plain_text_source
 from newsletter.posts.markup_limits import check_markup_limits
 from newsletter.posts.removed_line import RemovedLine
-from newsletter.posts.slug import slugify
+from newsletter.posts.slug import SHORT_SLUG_LENGTH, slugify
 
 _MAX_KEEP_LINES = 20  # lines named to an editor who tried to keep another one
 
@@ -169,9 +169,10 @@ def parse_imported_post(
         parsed = replace(parsed, opening=find_html_opening(html, title))
     date = fields.date or parsed.date or name.date
     fields = fields.model_copy(update={"date": date})
-    slug = slugify(str(front_matter.data.get("slug") or "")) or name.slug
     # The names of emoji say nothing in a folder's name.
-    slug = slug or slugify(title if _has_word(title) else name.title)
+    slug = slugify(str(front_matter.data.get("slug") or "")) or slugify(
+        name.slug or (title if _has_word(title) else name.title), SHORT_SLUG_LENGTH
+    )
     settings = make_plain_settings(
         _complete_settings(front_matter, fields, parsed, title, language),
         is_markdown=kind == "markdown",

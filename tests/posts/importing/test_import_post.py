@@ -76,8 +76,31 @@ def test_settings_in_another_case_are_completed_and_not_repeated(
     result = import_post(project, source, NEW_IMPORT)
     text = result.post_path.read_text()
     assert text.startswith("---\nTitle: Low tide\nHero: boat.png\nsubject: Low tide\n")
-    assert text.lower().count("title:") == 1
+    assert len(re.findall("^title:", text, re.MULTILINE | re.IGNORECASE)) == 1
     assert result.image_names == ("boat.png",)
+
+
+def test_issue_with_the_longer_slug_of_an_earlier_version_is_found(project: Project) -> None:
+    title = "A very long headline about the boats that came back to our harbour"
+    source = write_source("a.md", f"# {title}\n\n{SENTENCE}\n")
+    old = import_post(project, source, NEW_IMPORT).post_path.parent
+    assert old.name.endswith("-a-very-long-headline-about-the-boats")
+    long = old.with_name(f"{old.name}-that-came-back-to-our")
+    old.rename(long)
+    write_source("a.md", f"# {title}\n\n{SENTENCE} Again.\n")
+    assert import_post(project, source, UPDATE).post_path.parent == long
+
+
+def test_two_posts_with_the_same_cut_slug_are_two_issues(project: Project) -> None:
+    title = "A very long headline about the boats"
+    first = write_source("a.md", f"# {title} in spring\n\n{SENTENCE}\n")
+    second = write_source("b.md", f"# {title} in autumn\n\n{SENTENCE} Again.\n")
+    kept = import_post(project, first, NEW_IMPORT).post_path
+    before = kept.read_text()
+    with pytest.raises(PostError, match="imported from another post") as caught:
+        import_post(project, second, NEW_IMPORT)
+    assert "--slug a-very-long-headline-about-the-boats-in-2" in str(caught.value)
+    assert kept.read_text() == before
 
 
 def test_update_in_another_syntax_replaces_the_post_file(project: Project) -> None:
@@ -220,7 +243,7 @@ def test_image_that_is_missing_is_kept_under_extra(
     assert result.image_names == ("boat.png",)
     written = result.post_path.read_text()
     assert (
-        "\nhero: boat.png\nextra:\n  image: gone.png\n  resources: [{src: gone.png}]\n---\n"
+        "\nhero: boat.png\nextra:\n  image: gone.png\n  resources: [{src: gone.png}]\n# Optional"
         in written
     )
 

@@ -1,4 +1,5 @@
 import datetime
+import re
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,8 @@ from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError, UsageError
 from newsletter.posts.front_matter.parse import split_front_matter
-from newsletter.posts.importing.front_matter_writer import format_post_file
+from newsletter.posts.front_matter.schema import FrontMatterFields, validate_front_matter
+from newsletter.posts.importing.front_matter_writer import HINTS_TITLE, format_post_file
 from newsletter.posts.importing.imported_post import ImportedPost, parse_imported_post
 from newsletter.posts.slug import slugify
 
@@ -51,7 +53,8 @@ def test_markdown_keeps_its_body_and_its_yaml_as_written() -> None:
     post = parse(f"---\n{source}\n---\n{body}")
     written = format_post_file(post)
     assert written.startswith("---\n# about the tide\ntitle:   'Low tide'\nsubject: Low tide\n")
-    assert written.endswith(f"\nextra:\n  mood: [calm,  wet]\n---\n{body}")
+    assert f"\nextra:\n  mood: [calm,  wet]\n{HINTS_TITLE}" in written
+    assert written.endswith(f"---\n{body}")
     assert split_front_matter(written, "").data == {
         "title": "Low tide",
         "subject": "Low tide",
@@ -71,9 +74,9 @@ def test_existing_settings_are_not_added_again() -> None:
         "date: 2026-03-01\nCanonical-URL: https://quay.example/tide\nlanguage: nb\ntags: a, b"
     )
     post = parse(f"---\n{settings}\n---\n{SENTENCE}")
-    assert (
-        format_post_file(post) == f"---\n{settings}\npreheader: What it leaves\n---\n\n{SENTENCE}\n"
-    )
+    written = format_post_file(post)
+    assert written.startswith(f"---\n{settings}\npreheader: What it leaves\n{HINTS_TITLE}")
+    assert written.endswith(f"\n---\n\n{SENTENCE}\n")
     assert (post.title, post.date) == ("Low tide", datetime.date(2026, 3, 1))
 
 
@@ -124,10 +127,10 @@ def test_moved_settings_stay_as_written() -> None:
         "title: Low tide\n# when\nat: 2026-10-02 10:00:00 +0200\ntext: |\n  a\n\n  # b\n"
         "list:\n- x  # y\n"
     )
-    assert format_post_file(parse(f"---\n{source}---\n{SENTENCE}")).endswith(
+    assert (
         "extra:\n  # when\n  at: 2026-10-02 10:00:00 +0200\n  text: |\n    a\n\n    # b\n"
-        f"  list:\n  - x  # y\n---\n\n{SENTENCE}\n"
-    )
+        f"  list:\n  - x  # y\n{HINTS_TITLE}"
+    ) in format_post_file(parse(f"---\n{source}---\n{SENTENCE}"))
 
 
 def test_heading_that_repeats_the_title_is_removed() -> None:
@@ -293,6 +296,69 @@ def test_an_emoji_is_a_title_but_no_slug(title: str, path: str, slug: str) -> No
 )
 def test_slugs_are_short_lowercase_ascii(title: str, slug: str) -> None:
     assert slugify(title) == slug
+
+
+@pytest.mark.parametrize(
+    ("title", "slug"),
+    [
+        ("Building trust: it isn\u2019t a one-time deposit", "building-trust-it-isnt-a-one-time"),
+        ("a" * 40, "a" * 40),
+        ("a" * 40 + " b", "a" * 40),
+        ("a" * 38 + " bc", "a" * 38),
+        ("a" * 38 + " b c", f"{'a' * 38}-b"),
+        ("a" * 39 + "- b", "a" * 39),
+        ("x" * 90, "x" * 40),
+        ("ß" * 50, "ss" * 20),
+    ],
+)
+def test_slug_of_a_title_is_cut_at_a_word(title: str, slug: str) -> None:
+    assert parse(f"---\ntitle: {title}\n---\n{SENTENCE}").slug == slug
+
+
+def test_slug_that_the_author_chose_is_not_cut_as_short() -> None:
+    slug = "building-trust-it-isnt-a-one-time-deposit"
+    assert parse(f"---\ntitle: A\nslug: {slug}\n---\n{SENTENCE}").slug == slug
+
+
+HINT = re.compile(r"^# (?!Optional)(.*)$", re.MULTILINE)
+
+
+def test_optional_settings_are_comments_that_work_when_uncommented() -> None:
+    text = format_post_file(parse(f"# Low tide\n\n{SENTENCE}\n"))
+    uncommented = split_front_matter(HINT.sub(r"\1", text, count=9), "")
+    assert all(len(line) <= 80 for line in text.splitlines() if line.startswith("#"))
+    assert uncommented.body.strip() == SENTENCE
+    fields = validate_front_matter(uncommented, "")
+    unset = FrontMatterFields()
+    changed = {
+        name
+        for name in FrontMatterFields.model_fields
+        if getattr(fields, name) != getattr(unset, name)
+    }
+    assert changed == {
+        *("title", "subject", "preheader", "language", "number", "hero", "button", "further"),
+        *("sender_name", "reply_to", "template", "archive", "draft"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "absent"),
+    [
+        ("Draft: true\nReply-To: a@b.example", ["draft", "reply_to"]),
+        ("# hero: mine.jpg\ntitle: A", ["hero: {"]),
+        ("#button:\ntitle: A", ["button: {"]),
+    ],
+)
+def test_setting_that_is_there_is_no_comment(settings: str, absent: list[str]) -> None:
+    text = format_post_file(parse(f"---\n{settings}\n---\n# Low tide\n\n{SENTENCE}\n"))
+    assert [key for key in absent if f"# {key}" in text] == []
+    assert "# number: 12" in text
+
+
+def test_comments_that_the_editor_deleted_stay_deleted() -> None:
+    once = format_post_file(parse(f"# Low tide\n\n{SENTENCE}\n"))
+    shorter = re.sub(r"^# (number|hero).*\n", "", once, flags=re.MULTILINE)
+    assert format_post_file(parse(shorter)) == shorter
 
 
 def test_outline_counts_paragraphs_words_and_images() -> None:
