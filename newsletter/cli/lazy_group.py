@@ -6,7 +6,7 @@ have loaded anyway; what brings more with it (``newsletter.project``, sqlalchemy
 it is used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import click
@@ -30,11 +30,20 @@ class LazyGroup(click.Group):
 
     Args:
         lazy: command name to command reference.
+        sections: heading to the names of its commands, for the help; all commands have one heading
+            if it is empty.
     """
 
-    def __init__(self, *args: Any, lazy: Mapping[str, LazyCommand], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        lazy: Mapping[str, LazyCommand],
+        sections: Mapping[str, Sequence[str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.lazy = lazy
+        self.sections = sections or {"Commands": tuple(lazy)}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the command names in the table's order."""
@@ -52,8 +61,12 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, command.summary) for name, command in self.lazy.items()])
+        width = max(map(len, self.lazy))
+        for heading, names in self.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [(f"{name:<{width}}", self.lazy[name].summary) for name in names]
+                )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -115,6 +115,16 @@ COMMANDS = {
     ),
 }
 
+# The headings of newsletter --help; each command is below one.
+SECTIONS = {
+    "Write": ("init", "import", "preview", "check", "build", "test"),
+    "Readers": ("subscribers",),
+    "Send": ("doctor", "rehearse", "plan", "send", "status", "who", "report"),
+    "When a send stops": "pause resume reschedule cancel retry resolve reconcile".split(),
+    "Publish": ("archive", "serve", "events"),
+    "Upkeep": ("backup", "restore", "db"),
+}
+
 
 def _configure_logging(ctx: click.Context, param: click.Parameter, verbose: int) -> None:  # noqa: ARG001 - click's signature
     if verbose:
@@ -125,7 +135,12 @@ def _configure_logging(ctx: click.Context, param: click.Parameter, verbose: int)
         logging.getLogger("newsletter").setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, "--version", message="newsletter %(version)s")
 @click.option(
     "-v",

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from newsletter.cli.lazy_group import LazyGroup
-from newsletter.cli.main import COMMANDS, cli
+from newsletter.cli.main import COMMANDS, SECTIONS, cli
 from newsletter.cli.subscribers import subscribers_group
 
 STDLIB = sys.stdlib_module_names
@@ -40,6 +40,11 @@ def test_help_imports_only_click_and_few_own_modules() -> None:
         "newsletter.cli.main",
         "newsletter.cli.output",
     }
+
+
+def test_every_command_is_below_one_heading() -> None:
+    below = [name for names in SECTIONS.values() for name in names]
+    assert sorted(below) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
