@@ -20,9 +20,9 @@ from newsletter.render.article.build import Article
 from newsletter.render.email import Email
 
 # Of an embed's card, the text part leaves out what repeats the title and the URL; it has letters
-# for footnotes, and other signs for the boxes of a task list.
+# for footnotes, other signs for the boxes of a task list, and none for callouts.
 _OTHER_IN_TEXT = re.compile(
-    r'<(?P<tag>a|p|sup)\b[^>]*class="(?:embed-(?:picture|host)|footnote-ref)"[^>]*>.*?</(?P=tag)>'
+    r'<(?P<tag>a|p|span|sup)\b[^>]*class="(?:callout-glyph|embed-(?:picture|host)|footnote-ref)"[^>]*>.*?</(?P=tag)>'
     r"|[\u2610-\u2612]",
     re.DOTALL,
 )

@@ -15,7 +15,8 @@ def cut_to_article(email: ContentInventory, article: ContentInventory) -> Conten
     """Return the words of an email's HTML that are its article's; the rest stays as it is.
 
     The words of a template (a title, a preheader, a footer) would else make up for lost ones. If
-    the article is not there as it is, its longest block tells where it is.
+    the article is not there as it is, its longest block tells where it is, and its last long one
+    where it ends: a template may put a button before the footnotes.
 
     Args:
         email: the HTML part, which has the article's words in their order.
@@ -30,7 +31,7 @@ def cut_to_article(email: ContentInventory, article: ContentInventory) -> Conten
         place, offset = found
         start = place - offset
     end = start + len(article_text)
-    return _cut(email, start, end)
+    return _cut(email, start, max(end, _find_end(text, start, article, article_text)))
 
 
 def cut_before_article(text_part: ContentInventory, article: ContentInventory) -> ContentInventory:
@@ -49,6 +50,15 @@ def cut_before_article(text_part: ContentInventory, article: ContentInventory) -
         if len(block) >= _MIN_BLOCK_LENGTH and text.count(block) == 1:
             return _cut(text_part, text.find(block) - _TEXT_GROWTH * first, len(text))
     return text_part
+
+
+def _find_end(text: str, start: int, article: ContentInventory, article_text: str) -> int:
+    """Return where the article ends by its last long block; 0 if that isn't in the email."""
+    for first, stop in reversed(_get_block_ranges(article)):
+        if stop - first >= _MIN_BLOCK_LENGTH:
+            place = text.find(article_text[first:stop], start)
+            return place + len(article_text) - first if place >= 0 else 0
+    return 0
 
 
 def _cut(inventory: ContentInventory, start: int, end: int) -> ContentInventory:

@@ -173,7 +173,7 @@ BAD: Mapping[str, Bad] = {
         files={"boat.png": (600, 400), "ship.png": (600, 400)},
     ),
     "clipped": Bad(prose(25_000), message="102 KB"),
-    "nearly-clipped": Bad(alter=in_html("</body>", f"<p>{'x' * 84_000}</p></body>")),
+    "nearly-clipped": Bad(alter=in_html("</body>", f"<p>{'x' * 82_000}</p></body>")),
     "long-line": Bad(
         alter=lambda context: in_text(f"{context.email.text}\n{'x' * 1_000}")(context),
         message="1,000 bytes",
