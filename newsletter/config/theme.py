@@ -1,6 +1,6 @@
 """Settings of the design: colours, fonts, sizes."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -99,5 +99,14 @@ class Theme(StrictModel):
         default=None,
         description="URL of the logo in the header; without one, the name is shown as text.",
         examples=["https://harbournotes.example/logo.png"],
+    )
+    logo_dark: Annotated[str, AfterValidator(parse_https_url)] | None = Field(
+        default=None,
+        description="URL of the logo for dark mode; mail clients without it show `logo`.",
+        examples=["https://harbournotes.example/logo-dark.png"],
+    )
+    masthead: Literal["centered", "left"] = Field(
+        default="centered",
+        description="Where the logo or the name is; `left` is the right in right-to-left text.",
     )
     logo_width: int = Field(default=140, ge=1, le=800, description="Width of the logo in pixels.")

@@ -434,3 +434,38 @@ def test_inline_rules_of_the_template_win_over_its_css_file(
     email = render(templates=make_templates(page_with_rules, css="p { color: blue; margin: 0 }"))
     assert '<p style="color:red; margin:0">Low water.</p>' in email.html
     assert "mj-style" not in email.html
+
+
+@pytest.mark.parametrize(
+    ("language", "masthead", "align"),
+    [
+        ("en", "centered", "center"),
+        ("en", "left", "left"),
+        ("ar", "centered", "center"),
+        ("ar", "left", "right"),
+    ],
+)
+def test_masthead_is_centered_or_at_the_start(
+    make_issue: MakeIssue, make_config: MakeConfig, language: str, masthead: str, align: str
+) -> None:
+    config = make_config(theme={"masthead": masthead})
+    issue = make_issue(post={"language": language})
+    html = render_issue(issue, load_templates(ROOT / "templates"), config).html
+    assert re.search(rf'<td [^>]*align="{align}" class="wordmark"', html) or re.search(
+        rf'<td align="{align}" class="wordmark"', html
+    )
+
+
+def test_dark_logo_is_shown_in_dark_mode_only(
+    make_issue: MakeIssue, make_config: MakeConfig
+) -> None:
+    logo, dark = "https://harbournotes.example/a.png", "https://harbournotes.example/b.png"
+    templates = load_templates(ROOT / "templates")
+    both = render_issue(
+        make_issue(), templates, make_config(theme={"logo": logo, "logo_dark": dark})
+    ).html
+    assert f'<source media="(prefers-color-scheme: dark)" srcset="{dark}">' in both
+    assert both.count(f'src="{logo}"') == 1
+    one = render_issue(make_issue(), templates, make_config(theme={"logo": logo})).html
+    assert "<source" not in one
+    assert one.count(f'src="{logo}"') == 1
