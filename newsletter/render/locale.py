@@ -1,45 +1,78 @@
-"""Text direction and date format of a language."""
+"""Text direction and date format of a language, from CLDR's data.
+
+Babel carries the data (Unicode CLDR); it is imported with the first language that is asked for.
+"""
 
 import datetime
+from functools import cache
+from typing import TYPE_CHECKING
 
 from newsletter.config.models import Config
 
-_RTL_LANGUAGES = {
-    "ar",
-    "arc",
-    "ckb",
-    "dv",
-    "fa",
-    "he",
-    "iw",
-    "nqo",
-    "ps",
-    "sd",
-    "syr",
-    "ug",
-    "ur",
-    "yi",
-}
-_RTL_SCRIPTS = {"adlm", "arab", "hebr", "nkoo", "rohg", "syrc", "thaa"}
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from babel import Locale
+
+# Scripts written from right to left (UAX 9, and the "Bidi_Class" of their letters).
+_RTL_SCRIPTS = {
+    "Adlm", "Arab", "Armi", "Hebr", "Mand", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa", "Yezi",
+}  # fmt: skip
 _SCRIPT_TAG_LENGTH = 4  # BCP 47: a subtag of four letters names a script
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
+_TERRITORY_TAG_LENGTH = 2
+# English without a country is that of the world ("22 November 2026"), not of the United States.
+_WORLD_ENGLISH = "en_001"
 
 
 def get_text_direction(lang: str, config: Config) -> str:
     """Return ``ltr`` or ``rtl``: as configured for the newsletter's language, else by script."""
     if config.direction != "auto" and lang == config.language:
         return config.direction
-    language, *subtags = lang.lower().split("-")
-    scripts = [tag for tag in subtags if len(tag) == _SCRIPT_TAG_LENGTH and tag.isalpha()]
-    rtl = scripts[0] in _RTL_SCRIPTS if scripts else language in _RTL_LANGUAGES
-    return "rtl" if rtl else "ltr"
+    return "rtl" if _find_script(lang) in _RTL_SCRIPTS else "ltr"
 
 
 def format_date(day: datetime.date, lang: str) -> str:
-    """Return ``22 November 2026`` in English; ISO 8601 in every other language."""
-    if lang.lower().split("-")[0] != "en":
+    """Return a date as CLDR's long form has it: ``22 November 2026``, ``22. november 2026``.
+
+    It is ISO 8601 in a language that CLDR doesn't have.
+    """
+    locale = _find_locale(lang)
+    if locale is None:
         return day.isoformat()
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+    from babel.dates import format_date as format_localized
+
+    return format_localized(day, "long", locale)
+
+
+@cache
+def _find_script(lang: str) -> str:
+    """Return the script of a language tag: its own, else the likely one (CLDR, "likelySubtags")."""
+    language, *subtags = lang.split("-")
+    for tag in subtags:
+        if len(tag) == _SCRIPT_TAG_LENGTH and tag.isalpha():
+            return tag.title()
+    from babel.core import get_global
+
+    likely_subtags: Mapping[str, str] = get_global("likely_subtags")
+    language = language.lower()
+    territories = [tag.upper() for tag in subtags if len(tag) == _TERRITORY_TAG_LENGTH]
+    for tag in (*(f"{language}_{territory}" for territory in territories), language):
+        if likely := likely_subtags.get(tag):
+            return likely.split("_")[1]
+    return ""
+
+
+@cache
+def _find_locale(lang: str) -> "Locale | None":
+    """Return the locale of a language tag, less the subtags that CLDR doesn't know."""
+    from babel import Locale, UnknownLocaleError
+
+    subtags = lang.split("-")
+    if len(subtags) == 1 and subtags[0].lower() == "en":
+        return Locale.parse(_WORLD_ENGLISH)
+    while subtags:
+        try:
+            return Locale.parse("_".join(subtags))
+        except (UnknownLocaleError, ValueError):
+            subtags.pop()
+    return None

@@ -10,9 +10,11 @@ from newsletter.render.locale import format_date, get_text_direction
 @pytest.mark.parametrize(
     ("lang", "expected"),
     [
-        ("en", "ltr"), ("ar", "rtl"), ("he", "rtl"), ("fa-AF", "rtl"), ("ur", "rtl"),
-        ("az-Arab", "rtl"), ("ar-Latn", "ltr"), ("ku-Arab-IQ", "rtl"), ("ku", "ltr"),
-        ("AR-eg", "rtl"),
+        ("en", "ltr"), ("ar", "rtl"), ("he", "rtl"), ("iw", "rtl"), ("fa-AF", "rtl"),
+        ("ur", "rtl"), ("yi", "rtl"), ("dv", "rtl"), ("ckb", "rtl"), ("nqo", "rtl"),
+        ("arc", "rtl"), ("ug-CN", "rtl"), ("az-Arab", "rtl"), ("az-IR", "rtl"), ("az", "ltr"),
+        ("pa-PK", "rtl"), ("pa", "ltr"), ("ar-Latn", "ltr"), ("ku-Arab-IQ", "rtl"),
+        ("ku", "ltr"), ("AR-eg", "rtl"), ("zh-Hant-TW", "ltr"), ("x-klingon", "ltr"),
     ],
 )  # fmt: skip
 def test_direction_follows_the_script_of_the_language(
@@ -31,7 +33,32 @@ def test_configured_direction_applies_to_the_newsletters_language(
 
 @pytest.mark.parametrize(
     ("lang", "expected"),
-    [("en", "2 November 2026"), ("en-GB", "2 November 2026"), ("nb", "2026-11-02")],
+    [
+        ("en", "2 November 2026"),
+        ("en-GB", "2 November 2026"),
+        ("en-US", "November 2, 2026"),
+        ("ar", "2 نوفمبر 2026"),
+        ("cs", "2. listopadu 2026"),
+        ("da", "2. november 2026"),
+        ("de", "2. November 2026"),
+        ("de-AT-1996", "2. November 2026"),
+        ("es", "2 de noviembre de 2026"),
+        ("fi", "2. marraskuuta 2026"),
+        ("fr", "2 novembre 2026"),
+        ("he", "2 בנובמבר 2026"),
+        ("it", "2 novembre 2026"),
+        ("ja", "2026年11月2日"),
+        ("nb", "2. november 2026"),
+        ("nl", "2 november 2026"),
+        ("no-NO", "2. november 2026"),
+        ("pl", "2 listopada 2026"),
+        ("pt-BR", "2 de novembro de 2026"),
+        ("sv", "2 november 2026"),
+        ("zh-Hant", "2026年11月2日"),
+        ("zh-TW", "2026年11月2日"),
+        ("tlh", "2026-11-02"),  # a language that CLDR doesn't have
+        ("x-klingon", "2026-11-02"),
+    ],
 )
-def test_date_format_follows_the_language(lang: str, expected: str) -> None:
+def test_date_is_written_as_the_language_writes_it(lang: str, expected: str) -> None:
     assert format_date(datetime.date(2026, 11, 2), lang) == expected

@@ -102,7 +102,7 @@ def test_canonical_url_is_the_posts_own_if_set(tmp_path: Path) -> None:
 
 def test_date_language_and_direction(tmp_path: Path) -> None:
     page = make_page(tmp_path, "---\ntitle: ice\nlanguage: ar\ndate: 2026-11-08\n---\nwords")
-    assert (page.lang, page.dir, page.date) == ("ar", "rtl", "2026-11-08")
+    assert (page.lang, page.dir, page.date) == ("ar", "rtl", "8 نوفمبر 2026")
     undated = make_page(tmp_path, "---\ntitle: ice\n---\nwords")
     assert (undated.dir, undated.date) == ("ltr", "1 December 2026")
 
