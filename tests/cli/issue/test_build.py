@@ -122,7 +122,7 @@ def test_build_as_json(folder: Path, cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     ("paragraphs", "remark"),
-    [(10, ""), (230, "hint     nearly-clipped"), (400, "warning  clipped")],
+    [(10, ""), (215, "hint     nearly-clipped"), (400, "warning  clipped")],
 )
 def test_email_near_or_over_gmails_size_limit_is_reported(
     folder: Path, cli: Cli, paragraphs: int, remark: str
