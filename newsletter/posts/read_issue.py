@@ -32,19 +32,22 @@ _IMAGE_URL_PATTERN = re.compile(r'<(?:img\b[^>]*?\ssrc|video\b[^>]*?\sposter)="(
 _PATH_CHARACTER = re.compile(r"[\w/.-]")
 
 
-def read_issue(folder: Path, config: Config) -> Issue:
+def read_issue(folder: Path, config: Config, *, source_text: str | None = None) -> Issue:
     """Read the folder of one issue: post, front matter, images.
 
     Args:
         folder: ``issues/<date>-<slug>``.
         config: the settings; used are the language, the attributes' defaults and the limits.
+        source_text: what the post would be instead of its file's text, such as before it is saved.
 
     Raises:
         PostError: all problems of the post that one pass can find.
     """
     post_file = _find_post_file(folder)
     path = display_path(post_file)
-    source_text = _read_post_text(post_file, path, config.limits.post_bytes)
+    if source_text is None:
+        source_text = _read_post_text(post_file, path, config.limits.post_bytes)
+    _refuse_tokens(source_text, path)
     front_matter = split_front_matter(source_text, path)
     fields = validate_front_matter(front_matter, path)
     compiler = MergeTagCompiler(config.attributes)
@@ -117,14 +120,16 @@ def _read_post_text(post_file: Path, path: str, max_bytes: int) -> str:
             where=Location(path),
             remedy="Remove what is not text, or raise limits.post_bytes in newsletter.yml.",
         )
-    text = decode_text(post_file.read_bytes(), path)
+    return decode_text(post_file.read_bytes(), path)
+
+
+def _refuse_tokens(text: str, path: str) -> None:
     if found := MERGE_TOKEN_PATTERN.search(text):
         raise PostError(
             f"'{found[0]}' is reserved for merge tags and cannot be used in a post",
             where=Location(path, text.count("\n", 0, found.start()) + 1),
             remedy="Write it differently.",
         )
-    return text
 
 
 def _compile_page(

@@ -2,10 +2,9 @@
 
 import asyncio
 import datetime
-import json
 import mimetypes
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
@@ -25,14 +24,16 @@ from newsletter.db.engine import open_existing_database
 from newsletter.errors import NewsletterError
 from newsletter.posts.svg import find_svg_problem
 from newsletter.preview import api, issue_list
-from newsletter.preview.access_control import (
-    EMAIL_POLICY,
-    ERROR_POLICY,
-    FILE_POLICY,
-    LocalAccessMiddleware,
-)
+from newsletter.preview.access_control import FILE_POLICY, LocalAccessMiddleware
+from newsletter.preview.actions import PreviewActions
+from newsletter.preview.envelope import build_envelope_data
 from newsletter.preview.file_watcher import ChangeNotifier, stream_issue_states, watch_files
 from newsletter.preview.rendered_issues import PreviewWorkspace, Rendering
+from newsletter.preview.responses import (
+    make_email_response,
+    make_error_response,
+    make_problems_response,
+)
 from newsletter.preview.sample_recipients import iter_recipient_choices
 from newsletter.preview.views import source_views
 from newsletter.preview.views.color_scheme import apply_color_scheme
@@ -47,7 +48,6 @@ IMAGE_MEDIA_TYPES = {
     "image/avif",
     "image/svg+xml",
 }
-MAX_TEST_REQUEST_BYTES = 2_000
 EMPTY_DOCUMENT = (
     '<!DOCTYPE html><html lang="en"><head><title>Mail</title></head><body></body></html>'
 )
@@ -67,10 +67,12 @@ class PreviewApp:
     ) -> None:
         self.workspace = workspace
         self.first_issue = first_issue
-        self._environ = environ
         self.notifier = ChangeNotifier()
         self.stop_event = asyncio.Event()
         self._engine = _open_existing_database(workspace.project)
+        self._actions = PreviewActions(
+            workspace, self.notifier, environ, get_engine=lambda: self._engine
+        )
 
     def make_asgi_app(self, token: str, port: int) -> ASGIApp:
         """Return the application, with access control, for this token and port."""
@@ -84,12 +86,13 @@ class PreviewApp:
             Route("/web", self._require_rendering(self._archive_page)),
             Route("/stripped", self._require_rendering(self._stripped)),
             Route("/findings", self._require_rendering(self._findings)),
+            Route("/envelope", self._require_rendering(self._envelope)),
             Route("/inbox", self._require_rendering(self._inbox)),
             Route("/source/{kind}", self._require_rendering(self._source)),
             Route("/compare/{other}", self._require_rendering(self._compare)),
             Route("/eml", self._require_rendering(self._eml)),
             Route("/file/{issue}/{path:path}", self._issue_image),
-            Route("/test", self._test_email, methods=["POST"]),
+            *self._actions.build_routes(),
             Mount("/static", StaticFiles(directory=STATIC_DIR)),
         ]
         return LocalAccessMiddleware(Starlette(routes=routes, lifespan=self._lifespan), token, port)
@@ -147,13 +150,13 @@ class PreviewApp:
         return JSONResponse([choice._asdict() for choice in choices])
 
     def _email(self, request: Request, rendering: Rendering) -> Response:
-        return _make_email_response(api.build_email_html(rendering, self._parse_options(request)))
+        return make_email_response(api.build_email_html(rendering, self._parse_options(request)))
 
     def _archive_page(self, request: Request, rendering: Rendering) -> Response:
         from newsletter.preview.views.archive_page import render_archive_page
 
         now = datetime.datetime.now(datetime.UTC)
-        return _make_email_response(
+        return make_email_response(
             apply_color_scheme(
                 render_archive_page(rendering, now), self._parse_options(request).scheme
             )
@@ -164,6 +167,9 @@ class PreviewApp:
 
     def _findings(self, _: Request, rendering: Rendering) -> Response:
         return JSONResponse(api.build_findings_data(rendering, self._engine))
+
+    def _envelope(self, request: Request, rendering: Rendering) -> Response:
+        return JSONResponse(build_envelope_data(rendering, self._parse_options(request).recipient))
 
     def _inbox(self, request: Request, rendering: Rendering) -> Response:
         return JSONResponse(api.build_inbox_data(rendering, self._parse_options(request)))
@@ -176,7 +182,7 @@ class PreviewApp:
                 )
             )
         except KeyError:
-            return _make_error_response("no such view", 404)
+            return make_error_response("no such view", 404)
 
     def _compare(self, request: Request, rendering: Rendering) -> Response:
         return JSONResponse(api.build_comparison_data(rendering, request.path_params["other"]))
@@ -197,7 +203,7 @@ class PreviewApp:
         folders = {folder.name: folder for folder in list_issue_folders(self.workspace.project)}
         folder = folders.get(request.path_params["issue"])
         if folder is None:
-            return _make_error_response("no such issue", 404)
+            return make_error_response("no such issue", 404)
         try:
             # Path.resolve raises RuntimeError for a link that leads to itself.
             path = Path(os.path.realpath(folder / request.path_params["path"], strict=True))
@@ -211,53 +217,12 @@ class PreviewApp:
         except (OSError, ValueError):  # not there, not readable, or a NUL in the path
             is_served = False
         if not is_served:
-            return _make_error_response("no such image", 404)
+            return make_error_response("no such image", 404)
         headers = {
             "cache-control": "private, max-age=31536000, immutable",
             "content-security-policy": FILE_POLICY,
         }
         return FileResponse(path, media_type=media_type, headers=headers)
-
-    async def _test_email(self, request: Request) -> Response:
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_TEST_REQUEST_BYTES:
-                return _make_error_response("the request is too large", 413)
-        try:
-            data = json.loads(body)
-            name, address = str(data["issue"]), str(data["to"])
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return _make_error_response("not a valid request for a test email", 400)
-        return await asyncio.to_thread(self._send_test_email, name, address)
-
-    def _send_test_email(self, name: str, address: str) -> Response:
-        from newsletter.sending.sample_email import deduplicate_addresses, send_test_emails
-
-        state = self.workspace.get_state(name) if name in self._list_issue_names() else None
-        if state is None or state.rendering is None or state.problems:
-            return _make_error_response("the email has errors: fix them first", 409)
-        rendering = state.rendering
-        try:
-            sent = send_test_emails(
-                rendering.issue,
-                rendering.email,
-                rendering.config,
-                deduplicate_addresses([address]),
-                self._environ,
-                engine=self._engine,
-            )
-        except NewsletterError as error:
-            return _make_problems_response(api.build_problems_data(error), 422)
-        sandbox = rendering.config.sendgrid.sandbox
-        return JSONResponse(
-            {
-                "subject": sent.subject,
-                "to": address,
-                "sandbox": sandbox,
-                "inline_images": sent.inline_images,
-            }
-        )
 
     def _require_rendering(
         self, endpoint: Callable[[Request, Rendering], Response]
@@ -269,15 +234,15 @@ class PreviewApp:
     ) -> Response:
         rendering = self.workspace.get_state(self._get_issue_name(request)).rendering
         if rendering is None:
-            return _make_error_response("this issue has not rendered yet", 409)
+            return make_error_response("this issue has not rendered yet", 409)
         try:
             return endpoint(request, rendering)
         except NewsletterError as error:
-            return _make_problems_response(api.build_problems_data(error), 422)
+            return make_problems_response(api.build_problems_data(error), 422)
         except OSError:  # a file has been deleted meanwhile: the next state reports it
-            return _make_error_response("a file of this issue can't be read", 409)
+            return make_error_response("a file of this issue can't be read", 409)
         except Exception as error:  # noqa: BLE001 - one failing view must not break the others
-            return _make_error_response(
+            return make_error_response(
                 f"could not show this view: {type(error).__name__}: {error}", 500
             )
 
@@ -305,18 +270,4 @@ def _open_existing_database(project: Project) -> sa.Engine | None:
 
 def _empty_frame(_: Request) -> Response:
     """Return an empty document for the frame; the email policy applies to its later content."""
-    return _make_email_response(EMPTY_DOCUMENT)
-
-
-def _make_email_response(document: str) -> Response:
-    headers = {"content-security-policy": EMAIL_POLICY}
-    return Response(document, media_type="text/html", headers=headers)
-
-
-def _make_error_response(message: str, status: int) -> Response:
-    return _make_problems_response([{"message": message}], status)
-
-
-def _make_problems_response(problems: Sequence[Mapping[str, object]], status: int) -> Response:
-    headers = {"content-security-policy": ERROR_POLICY}
-    return JSONResponse({"faults": problems}, status, headers)
+    return make_email_response(EMPTY_DOCUMENT)
