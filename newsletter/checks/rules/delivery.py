@@ -1,4 +1,4 @@
-"""Rules on deliverability: unsubscribe link, sender, spam words."""
+"""Rules on deliverability: draft, unsubscribe link, sender, spam words."""
 
 import re
 from collections import Counter
@@ -31,6 +31,21 @@ _SPAM_PHRASE = re.compile(
     re.IGNORECASE,
 )
 _MIN_SPAM_PHRASES = 3
+
+
+@rule(
+    "draft",
+    "warning",
+    meaning="Nobody gets it until it is ready: 'test' and 'preview' work, 'plan' and 'send' refuse.",
+    remedy="Remove 'draft: true' when it is ready.",
+)
+def draft(context: CheckContext) -> Iterator[Match]:
+    """The front matter says that the issue is a draft."""
+    if context.issue.draft:
+        line = context.issue.front_matter_lines.get("draft")
+        yield Match(
+            "this issue is a draft: it can't be sent", context.source_map.file._replace(line=line)
+        )
 
 
 @rule(

@@ -219,6 +219,7 @@ BAD: Mapping[str, Bad] = {
     "low-contrast": Bad(PARAGRAPH + '<p style="color:#cccccc">Hardly there.</p>', line=8),
     "low-contrast-theme": Bad(settings=LIGHT, message="muted on surface"),
     "low-contrast-dark": Bad(settings=DARK, message="text on surface"),
+    "draft": Bad(front={"draft": True}, line=5, message="this issue is a draft: it can't be sent"),
     "no-unsubscribe-link": Bad(alter=in_text("No link."), message="text part"),
     "insecure-unsubscribe": Bad(settings={"public_url": "http://localhost:8000"}),
     "no-postal-address": Bad(settings={"postal_address": None}),
