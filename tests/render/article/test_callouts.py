@@ -1,5 +1,6 @@
 """Callouts: a glyph before each title, the kind said once, in the issue's language."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from newsletter.render.template.jinja_env import get_template_variable
 from newsletter.render.template.loader import load_templates
 from newsletter.render.text.article import render_article_text
 
+TEMPLATES = Path(__file__).parents[3] / "templates"
 HIDDEN = '<span class="callout-glyph" aria-hidden="true">'
 NAMED = '<span class="callout-glyph" role="img" aria-label="{}">'
 
@@ -61,12 +63,19 @@ def test_unknown_kind_stays_as_it_is(kind: str) -> None:
     assert render_article_text(html).strip() == "| Beware\n|\n| Mind the sill."
 
 
+def load_callout_colors(theme: Theme) -> dict[str, tuple[str, str, str]]:
+    colors: dict[str, tuple[str, str, str]] = get_template_variable(
+        load_templates(TEMPLATES),
+        "partials/callout_colors.mjml",
+        "callout_colors",
+        {"theme": theme},
+    )
+    return colors
+
+
 def test_every_kind_has_colors_with_sufficient_contrast() -> None:
     theme = Theme()
-    templates = load_templates(Path(__file__).parents[3] / "templates")
-    colors = get_template_variable(
-        templates, "partials/callout_colors.mjml", "callout_colors", {"theme": theme}
-    )
+    colors = load_callout_colors(theme)
     assert set(colors) == CALLOUT_KINDS
     for light, dark, _ in colors.values():
         for color, palette in ((light, theme.light), (dark, theme.dark)):
@@ -76,3 +85,16 @@ def test_every_kind_has_colors_with_sufficient_contrast() -> None:
             assert contrast_ratio(text, ground) >= 4.5  # WCAG 2.2, 1.4.3
     assert len({light for light, _, _ in colors.values()}) == len(colors)
     assert len({dark for _, dark, _ in colors.values()}) == len(colors)
+
+
+def test_archive_has_the_colors_and_edges_of_the_mail() -> None:
+    css = (TEMPLATES / "web" / "archive.css").read_text()
+    colors = load_callout_colors(Theme())
+    del colors["note"]  # has the accent, in both
+    found = dict.fromkeys(colors, ("", ""))
+    for kind, color in re.findall(r"\.callout-(\w+) { --kind: (#\w+);", css):
+        found[kind] = (*found[kind], color)[-2:]  # the dark scheme comes last
+    assert found == {kind: (light, dark) for kind, (light, dark, _) in colors.items()}
+    wide = set(re.findall(r"\.callout-(\w+) {[^}]*border-inline-start-width: 5px", css))
+    assert wide == {kind for kind, (_, _, edge) in colors.items() if edge == "5px"}
+    assert "color: var(--kind)" in css
