@@ -37,6 +37,11 @@ def build_image_url(config: Config, slug: str, file: str) -> str:
     return pattern.replace("{slug}", quote(slug)).replace("{file}", quote(file))
 
 
+def build_subscribe_url(config: Config) -> str:
+    """Return the URL of the public sign-up page; empty if ``public_url`` is not configured."""
+    return f"{get_public_url(config)}/subscribe" if config.public_url else ""
+
+
 def build_unsubscribe_url(config: Config, token: str) -> str:
     """Return a subscriber's unsubscribe URL: RFC 8058 POST, and a page with one button."""
     return f"{get_public_url(config)}/u/{token}"

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from newsletter.config.models import Config, FooterLink
-from newsletter.config.urls import build_view_online_url
+from newsletter.config.urls import build_subscribe_url, build_view_online_url
 from newsletter.errors import TemplateError
 from newsletter.posts.issue import CallToAction, FrontMatterImage, FurtherReadingCard, Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTagRegistry
@@ -149,6 +149,7 @@ def build_template_context(
         "unsubscribe_url": Markup(UNSUBSCRIBE_TAG.token("html")),  # noqa: S704 - our own token
         "preferences_url": Markup(PREFERENCES_TAG.token("html")),  # noqa: S704
         "view_online_url": build_view_online_url(config, issue.slug),
+        "subscribe_url": build_subscribe_url(config),
         "article": Markup(ARTICLE_MARKER),  # noqa: S704
         "footnotes": Markup(FOOTNOTES_MARKER if article.footnotes else ""),  # noqa: S704
         "lang": lang,

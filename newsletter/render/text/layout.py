@@ -20,6 +20,8 @@ DEFAULT_LABELS = {
     "online": "View online",
     "preferences": "Preferences",
     "leave": "Unsubscribe",
+    "forwarded": "Forwarded this email?",
+    "subscribe": "Subscribe",
     "why": "You get this letter because you signed up for",
 }
 
@@ -43,7 +45,7 @@ def render_text_part(
         _render_button(issue),
         _render_author(issue),
         _render_further(issue.further, labels),
-        _render_footer(newsletter, labels),
+        _render_footer(newsletter, labels, context["subscribe_url"]),
     )
     return convert_tokens("\n\n\n".join(filter(None, parts)), "html", "text") + "\n"
 
@@ -87,13 +89,16 @@ def _render_further(cards: tuple[CardView, ...], labels: Mapping[str, str]) -> s
     return "\n\n".join((f"{labels['further']}:", *entries)) if cards else ""
 
 
-def _render_footer(newsletter: NewsletterView, labels: Mapping[str, str]) -> str:
+def _render_footer(
+    newsletter: NewsletterView, labels: Mapping[str, str], subscribe_url: str
+) -> str:
     return _join_lines(
         SEPARATOR,
         _wrap_paragraph(f"{labels['why']} {newsletter.name}."),
         "",
         f"{labels['preferences']}: {PREFERENCES_TAG.token('text')}",
         f"{labels['leave']}: {UNSUBSCRIBE_TAG.token('text')}",
+        f"{labels['forwarded']} {labels['subscribe']}: {subscribe_url}" if subscribe_url else None,
         *(f"{link.text}: {link.url}" for link in newsletter.footer_links),
         "" if newsletter.postal_address else None,
         newsletter.postal_address or None,
