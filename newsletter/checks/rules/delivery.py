@@ -36,7 +36,7 @@ _MIN_SPAM_PHRASES = 3
 @rule(
     "draft",
     "warning",
-    meaning="Nobody gets it until it is ready: 'test' and 'preview' work, 'plan' and 'send' refuse.",
+    meaning="Nobody gets it until it is ready: 'plan' and 'send' refuse it.",
     remedy="Remove 'draft: true' when it is ready.",
 )
 def draft(context: CheckContext) -> Iterator[Match]:
