@@ -24,6 +24,10 @@ COMMANDS = {
     "init": LazyCommand(
         "newsletter.cli.project.init:init_command", "Make a new newsletter's folder."
     ),
+    "setup": LazyCommand(
+        "newsletter.cli.project.setup:setup_command",
+        "Fill in newsletter.yml, question by question.",
+    ),
     "import": LazyCommand(
         "newsletter.cli.issue.import_post:import_post_command", "Make an issue from a post."
     ),
@@ -117,7 +121,7 @@ COMMANDS = {
 
 # The headings of newsletter --help; each command is below one.
 SECTIONS = {
-    "Write": ("init", "import", "preview", "check", "build", "test"),
+    "Write": ("init", "setup", "import", "preview", "check", "build", "test"),
     "Readers": ("subscribers",),
     "Send": ("doctor", "rehearse", "plan", "send", "status", "who", "report"),
     "When a send stops": "pause resume reschedule cancel retry resolve reconcile".split(),

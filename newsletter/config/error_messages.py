@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -49,6 +49,24 @@ def explain_validation_error(
         _explain_error(details, document, path, env_variables.get(details["loc"]))
         for details in error.errors(include_url=False)
     ]
+
+
+def validate_setting(key_path: tuple[str, ...], value: Any) -> Any:
+    """Validate the value of one setting, and return it as the configuration has it.
+
+    Raises:
+        ValueError: the value is not valid; the message is that of the same mistake in the file.
+    """
+    model = _get_model(key_path[:-1])
+    assert model is not None
+    setting = model.model_fields[key_path[-1]]
+    annotation: Any = Annotated[setting.annotation, setting]
+    adapter = pydantic.TypeAdapter[Any](annotation)
+    try:
+        return adapter.validate_python(value, strict=True)
+    except pydantic.ValidationError as error:
+        details = error.errors(include_url=False)[0]
+        raise ValueError(_describe_error(details, str(value))) from None
 
 
 def _explain_error(

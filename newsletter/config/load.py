@@ -1,6 +1,7 @@
 """Load newsletter.yml and report all its problems at once."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,22 @@ ENV_OVERRIDES: dict[str, yaml_document.KeyPath] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigCheck:
+    """What validation has found in the text of newsletter.yml.
+
+    Attributes:
+        config: the settings; ``None`` if there are problems.
+        document: the parsed text.
+        problems: by line, each with the key path of its setting; with an empty one if it is about
+            the whole file or its YAML.
+    """
+
+    config: Config | None
+    document: yaml_document.YamlDocument
+    problems: tuple[tuple[yaml_document.KeyPath, Problem], ...]
+
+
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """Read and validate the configuration.
 
@@ -30,43 +47,70 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
         ConfigError: all problems in the file and those variables, each with its line or variable.
     """
     shown_path = display_path(path)
-    text = _read_config_text(path, shown_path)
+    check = check_config(decode_config(read_config_bytes(path), shown_path), shown_path, environ)
+    if check.config is None:
+        raise ConfigError.from_problems([problem for _, problem in check.problems])
+    return check.config
+
+
+def check_config(text: str, shown_path: str, environ: Mapping[str, str]) -> ConfigCheck:
+    """Validate the text of newsletter.yml.
+
+    Args:
+        text: the file's content, without a byte order mark.
+        shown_path: the file's name, as the user would type it.
+        environ: the environment, as for ``load_config``.
+    """
     document = yaml_document.parse_yaml_document(text)
-    problems = [
-        Problem(yaml_problem.message, Location(shown_path, yaml_problem.line), yaml_problem.remedy)
-        for yaml_problem in (
-            *secrets.iter_api_key_problems(text),
-            *document.problems,
-            *secrets.iter_password_problems(document),
-        )
+    yaml_problems = (
+        *secrets.iter_api_key_problems(text),
+        *document.problems,
+        *secrets.iter_password_problems(document),
+    )
+    problems: list[tuple[yaml_document.KeyPath, Problem]] = [
+        ((), Problem(found.message, Location(shown_path, found.line), found.remedy))
+        for found in yaml_problems
     ]
-    data = document.data
-    if not isinstance(data, dict):
-        if data is not None or not document.problems:
-            message = f"the file {'is empty' if data is None else 'contains no settings'}"
-            remedy = "Settings look like this: name: Harbour Notes"
-            problems.append(Problem(message, Location(shown_path, 1), remedy))
-        raise ConfigError.from_problems([secrets.redact_api_keys(problem) for problem in problems])
+    config = None
+    if isinstance(document.data, dict):
+        config, setting_problems = _validate(document, shown_path, environ)
+        problems += setting_problems
+    elif document.data is not None or not document.problems:
+        message = f"the file {'is empty' if document.data is None else 'contains no settings'}"
+        remedy = "Settings look like this: name: Harbour Notes"
+        problems.append(((), Problem(message, Location(shown_path, 1), remedy)))
+    problems.sort(key=lambda item: (item[1].where and item[1].where.line) or 0)
+    redacted = tuple((path, secrets.redact_api_keys(problem)) for path, problem in problems)
+    return ConfigCheck(None if problems else config, document, redacted)
+
+
+def _validate(
+    document: yaml_document.YamlDocument, shown_path: str, environ: Mapping[str, str]
+) -> tuple[Config | None, list[tuple[yaml_document.KeyPath, Problem]]]:
     overrides = {
         key_path: environ[name] for name, key_path in ENV_OVERRIDES.items() if environ.get(name)
     }
     try:
-        config = Config.model_validate(_apply_overrides(data, overrides))
+        config = Config.model_validate(_apply_overrides(document.data, overrides))
     except pydantic.ValidationError as error:
         variables = {
             key_path: name for name, key_path in ENV_OVERRIDES.items() if key_path in overrides
         }
-        problems += error_messages.explain_validation_error(error, document, shown_path, variables)
-    if problems:
-        problems.sort(key=lambda problem: (problem.where and problem.where.line) or 0)
-        raise ConfigError.from_problems([secrets.redact_api_keys(problem) for problem in problems])
+        explained = error_messages.explain_validation_error(error, document, shown_path, variables)
+        key_paths = [details["loc"] for details in error.errors(include_url=False)]
+        return None, list(zip(key_paths, explained, strict=True))
     lines = {name: document.find_line(("segments", name)) for name in config.segments}
     config._segment_lines.update(lines)  # noqa: SLF001 - only this module knows the lines
-    return config
+    return config, []
 
 
-def _read_config_text(path: Path, shown_path: str) -> str:
-    location = Location(shown_path)
+def read_config_bytes(path: Path) -> bytes:
+    """Read newsletter.yml, up to ``MAX_BYTES``.
+
+    Raises:
+        ConfigError: the file can't be read, or is too large.
+    """
+    location = Location(display_path(path))
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -79,6 +123,15 @@ def _read_config_text(path: Path, shown_path: str) -> str:
             where=location,
             remedy="Keep only settings in newsletter.yml; posts go into issues/.",
         )
+    return data
+
+
+def decode_config(data: bytes, shown_path: str) -> str:
+    """Decode newsletter.yml, without its byte order mark.
+
+    Raises:
+        ConfigError: it is not UTF-8.
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Sender, subject and preheader of an email: shown, and changed in the post."""
+"""Show and change the sender, subject and preheader of a post."""
 
 import hashlib
 import re

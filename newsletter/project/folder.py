@@ -55,7 +55,7 @@ def find_root(start: Path) -> Path:
             return folder
     raise ProjectError(
         f"no {CONFIG_NAME} in {display_path(start)} or any folder above it",
-        remedy="Create a newsletter with: newsletter init DIR",
+        remedy="Create a newsletter with newsletter init DIR, or cd into the folder of one.",
     )
 
 

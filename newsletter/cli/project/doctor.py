@@ -45,15 +45,27 @@ def doctor_command(*, online: bool, notify: bool, as_json: bool) -> int:
         checks.append(check)
         if not as_json:
             _print_check(check)
-    counts = {state: sum(check.state == state for check in checks) for state in _COLORS}
+    counts = _count_states(checks)
     if as_json:
         from dataclasses import asdict
 
-        check_dicts = [asdict(check) for check in checks]
-        print_json({**counts, "checks": check_dicts})
-    else:
-        _print_summary(counts, online=online)
+        print_json({**counts, "checks": [asdict(check) for check in checks]})
+        return int(bool(counts["fail"]))
+    _print_summary(counts)
+    if not counts["fail"]:
+        echo_err(f"Next: newsletter {'check' if online else 'doctor'} --online")
     return int(bool(counts["fail"]))
+
+
+def print_local_checks() -> int:
+    """Print what the doctor finds without the network; return the number of failures."""
+    checks: list[DoctorCheck] = []
+    for check in _run_checks(online=False, notify=False):
+        checks.append(check)
+        _print_check(check)
+    counts = _count_states(checks)
+    _print_summary(counts)
+    return counts["fail"]
 
 
 def _run_checks(*, online: bool, notify: bool) -> Iterator["DoctorCheck"]:
@@ -167,14 +179,14 @@ def _format_records(records: "Sequence[DnsRecord]") -> Iterator[str]:
         yield f"{record.host:<{width}}  {record.type:<5}  {value}"
 
 
-def _print_summary(counts: dict[str, int], *, online: bool) -> None:
+def _count_states(checks: "Sequence[DoctorCheck]") -> dict[str, int]:
+    return {state: sum(check.state == state for check in checks) for state in _COLORS}
+
+
+def _print_summary(counts: dict[str, int]) -> None:
     failures, warnings = counts["fail"], counts["warn"]
     summary = (
         f"{format_count(failures, 'error')}, {format_count(warnings, 'warning')}, "
         f"{counts['ok']} passed"
     )
     echo(summary, color="red" if failures else "yellow" if warnings else "green")
-    if not online and not failures:
-        echo_err("Next: newsletter doctor --online")
-    elif not failures:
-        echo_err("Next: newsletter check --online")

@@ -40,8 +40,7 @@ def init_command(folder: Path, name: str | None, sender: str | None) -> None:
         f"Created {'' if is_cwd else f'{path}/ with '}newsletter.yml, issues/, templates/.",
         color="green",
     )
-    echo("Next: put your name and address into newsletter.yml, then")
-    echo(f"  {'' if is_cwd else f'cd {shlex.quote(path)} && '}newsletter import POST")
+    echo(f"Next: {'' if is_cwd else f'cd {shlex.quote(path)} && '}newsletter setup")
 
 
 def _validate_option(validate: Callable[[str], str], value: str | None, option: str) -> str | None:

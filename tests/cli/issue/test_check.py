@@ -21,6 +21,7 @@ preheader: And what the boats made of it.
 ---
 The ice let go on Tuesday, and by Thursday the boats lay at the quay again, paint still wet.
 """
+SUBSCRIBE = "https://news.harbour-notes.org/subscribe"
 BAD = GOOD + "\nThe [log](http://10.0.0.7/log) has it all.\n"
 
 
@@ -209,12 +210,16 @@ def test_links_that_were_not_requested_are_counted(
     (project_folder / "build").mkdir(exist_ok=True)
     result = {"at": time.time(), "kind": "not asked", "detail": "", "redirect_url": ""}
     failing = {**result, "kind": "robots failing"}
-    links = {"https://quay.harbour-notes.org/a": result, "https://harbour-notes.org": failing}
+    links = {
+        "https://quay.harbour-notes.org/a": result,
+        "https://harbour-notes.org": failing,
+        SUBSCRIBE: {**result, "kind": "fine"},
+    }
     (project_folder / "build" / "links.json").write_text(json.dumps(links))
     code, _, err = newsletter("check", "--online")
     assert code == 0
-    assert "1 of 2 links were not checked: robots.txt disallows it." in err
-    assert "1 of 2 links were not checked: their site's robots.txt has a server error" in err
+    assert "1 of 3 links were not checked: robots.txt disallows it." in err
+    assert "1 of 3 links were not checked: their site's robots.txt has a server error" in err
 
 
 def test_fresh_link_results_are_reused(newsletter: Cli, post: Path, project_folder: Path) -> None:
@@ -223,7 +228,11 @@ def test_fresh_link_results_are_reused(newsletter: Cli, post: Path, project_fold
     # Results for all links of the email, so that the test needs no network.
     moved = {"at": time.time(), "kind": "moved", "detail": "", "redirect_url": "https://new.org/"}
     fine = {**moved, "kind": "fine", "redirect_url": ""}
-    links = {"https://quay.harbour-notes.org/a": moved, "https://harbour-notes.org": fine}
+    links = {
+        "https://quay.harbour-notes.org/a": moved,
+        "https://harbour-notes.org": fine,
+        SUBSCRIBE: fine,
+    }
     (project_folder / "build" / "links.json").write_text(json.dumps(links))
     code, out, _ = newsletter("check", "--online")
     assert code == 0

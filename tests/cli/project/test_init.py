@@ -18,8 +18,7 @@ def test_init_creates_folder_and_prints_next_step(cli: Cli, working_folder: Path
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "Created harbour-notes/ with newsletter.yml, issues/, templates/.",
-        "Next: put your name and address into newsletter.yml, then",
-        "  cd harbour-notes && newsletter import POST",
+        "Next: cd harbour-notes && newsletter setup",
     ]
     created = {path.name for path in (working_folder / "harbour-notes").iterdir()}
     assert created == {
@@ -39,7 +38,7 @@ def test_init_defaults_to_the_working_folder(cli: Cli, working_folder: Path) -> 
     code, out, _ = cli("init", "--name", "Quay", "--sender", "ed@quay.org")
     assert code == 0
     assert out.startswith("Created newsletter.yml, issues/, templates/.\n")
-    assert out.endswith("\n  newsletter import POST\n")
+    assert out.endswith("\nNext: newsletter setup\n")
     settings = (working_folder / "newsletter.yml").read_text()
     assert "name: Quay\n" in settings
     assert "address: ed@quay.org" in settings

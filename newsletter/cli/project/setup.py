@@ -1,0 +1,234 @@
+"""``newsletter setup``: ask for the settings, and write newsletter.yml."""
+
+import codecs
+import os
+import textwrap
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import (
+    WIDTH,
+    echo,
+    echo_err,
+    escape_controls,
+    format_fields,
+    isolate_bidi,
+    prompt_for_answer,
+)
+from newsletter.errors import (
+    ConfigError,
+    Location,
+    NothingToDoError,
+    Problem,
+    UsageError,
+    display_path,
+)
+
+if TYPE_CHECKING:
+    from newsletter.project.setup import Answer, PresentSettings, Question
+    from newsletter.project.yaml_edit import SettingPath
+
+
+@click.command("setup", short_help="Fill in newsletter.yml, question by question.")
+@click.option("--name", metavar="TEXT", help="The newsletter's name.")
+@click.option("--sender-name", metavar="TEXT", help="The sender's name; the newsletter's at first.")
+@click.option("--sender", metavar="ADDRESS", help="The address that issues come from.")
+@click.option("--reply-to", metavar="ADDRESS", help="The address for replies; '' removes it.")
+@click.option(
+    "--postal-address", metavar="TEXT", help=r"Shown in the footer; \n separates its lines."
+)
+@click.option("--site", metavar="URL", help="Your website.")
+@click.option("--pages", metavar="KIND", help="Where the web pages are: server, static or none.")
+@click.option("--pages-url", metavar="URL", help="The address of the pages, if there are any.")
+@click.option(
+    "--unsubscribe-group", metavar="N", help="SendGrid's unsubscribe group; '' removes it."
+)
+@click.option("--time-zone", metavar="ZONE", help="The time zone, such as Europe/Oslo.")
+@click.option("--language", metavar="TAG", help="The language of your issues, such as en-GB.")
+@click.option("--yes", is_flag=True, help="Ask nothing: keep what is set and not given here.")
+def setup_command(*, yes: bool, **flags: str | None) -> None:
+    r"""Fill in newsletter.yml, question by question, and check the result.
+
+    Enter keeps the value in brackets. What is given as an option isn't asked. Comments and all
+    other settings stay as they are; nothing is saved before the last answer, and you can run it
+    again at any time. The SendGrid key isn't asked for: it belongs into SENDGRID_API_KEY.
+
+    \b
+    Examples:
+      newsletter setup
+      newsletter setup --time-zone Europe/Oslo --yes
+    """
+    from newsletter.cli.project.doctor import print_local_checks
+    from newsletter.config.load import check_config, decode_config, read_config_bytes
+    from newsletter.project import CONFIG_NAME, find_root, list_issue_folders, open_project
+    from newsletter.project.setup import keep_answers, plan_changes, read_present_settings
+
+    path = find_root(Path.cwd()) / CONFIG_NAME
+    shown_path = display_path(path)
+    data = read_config_bytes(path)
+    text = decode_config(data, shown_path)
+    present = read_present_settings(check_config(text, shown_path, {}))
+    given = _parse_flags({name.replace("_", "-"): flag for name, flag in flags.items()})
+    if yes:
+        answers, missing = keep_answers(given, present)
+        if missing:
+            options = ", ".join(f"--{name}" for name in missing)
+            raise UsageError("some settings have no value yet", remedy=f"Give {options}.")
+    else:
+        try:
+            answers = _interview(given, present)
+        except click.Abort:
+            echo_err(f"\n{shown_path} is unchanged.")
+            raise
+    changes = plan_changes(answers, present)
+    if not changes:
+        raise NothingToDoError(
+            f"nothing to change in {shown_path}", remedy="Check it with: newsletter doctor"
+        )
+    _save(path, data, _edit(text, changes, shown_path))
+    echo(f"Saved {shown_path}:", color="green")
+    rows = [
+        (".".join(key_path), "removed" if value is None else isolate_bidi(str(value)))
+        for key_path, value in changes.items()
+    ]
+    echo(format_fields(rows))
+    echo()
+    if print_local_checks():
+        echo("A send needs these errors fixed; you can write and preview issues now.")
+    folders = list_issue_folders(open_project())
+    echo(f"Next: newsletter {f'preview {folders[-1].name[11:]}' if folders else 'import POST'}")
+
+
+def _parse_flags(flags: Mapping[str, str | None]) -> "dict[str, Answer]":
+    from newsletter.project.setup import QUESTIONS, parse_answer
+
+    answers = {}
+    for question in QUESTIONS:
+        flag = flags[question.name]
+        if flag is not None:
+            try:
+                answers[question.name] = parse_answer(question, flag)
+            except ValueError as error:
+                raise click.BadParameter(str(error), param_hint=f"--{question.name}") from None
+    return answers
+
+
+def _interview(given: "Mapping[str, Answer]", present: "PresentSettings") -> "dict[str, Answer]":
+    from newsletter.project.setup import QUESTIONS, collect_answers, keep_answers
+
+    def ask(question: "Question", default: "Answer") -> "Answer":
+        if question.name == "time-zone" and question.name not in present.answers:
+            default = _find_machine_zone() or default
+        try:
+            return _ask(question, default, present.rejected.get(question.name))
+        except EOFError:
+            _, missing = keep_answers(given, present)
+            options = ", ".join([*(f"--{name}" for name in missing), "--yes"])
+            raise UsageError(
+                "cannot ask: no terminal", remedy=f"In a script, give {options}."
+            ) from None
+
+    if len(given) < len(QUESTIONS):
+        echo_err("Enter keeps the value in brackets. Ctrl-C stops, and saves nothing.\n")
+    return collect_answers(given, present, ask)
+
+
+def _ask(question: "Question", default: "Answer", mistake: Problem | None) -> "Answer":
+    """Ask until the answer is valid.
+
+    Raises:
+        EOFError: the input has ended, and it is not a terminal.
+        click.Abort: Ctrl-C.
+    """
+    from newsletter.project.setup import parse_answer
+
+    for line in question.explanation.splitlines():
+        echo_err(textwrap.fill(line, WIDTH, break_on_hyphens=False))
+    if mistake:
+        _print_mistake(str(mistake))
+    prompt = escape_controls(_format_prompt(question, default))
+    while True:
+        try:
+            typed = prompt_for_answer(prompt)
+            if typed is None:
+                echo_err("")  # ends the prompt's line
+                raise EOFError
+            if not typed.strip() and (default is not None or question.is_optional):
+                return default
+            return parse_answer(question, typed)
+        except UnicodeDecodeError:
+            _print_mistake("this is not valid UTF-8")
+        except ValueError as error:
+            _print_mistake(str(error))
+
+
+def _format_prompt(question: "Question", default: "Answer") -> str:
+    from newsletter.project.setup import REMOVE, format_answer
+
+    if default is None:
+        return f"{question.text}{' (optional)' if question.is_optional else ''}"
+    remove = f" ({REMOVE} removes it)" if question.is_optional else ""
+    return f"{question.text}{remove} [{isolate_bidi(format_answer(default))}]"
+
+
+def _print_mistake(message: str) -> None:
+    stop = "" if message.endswith(("?", ".")) else "."
+    text = escape_controls(f"{message[:1].upper()}{message[1:]}{stop}")
+    echo_err(
+        textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False), color="yellow"
+    )
+
+
+def _find_machine_zone() -> str | None:
+    """Return the IANA name of the machine's time zone, if it can be found."""
+    from newsletter.config.value_types import parse_timezone
+
+    local = Path("/etc/localtime").resolve().as_posix().partition("/zoneinfo/")[2]
+    for name in (os.environ.get("TZ", "").removeprefix(":"), local):
+        with suppress(ValueError):
+            if name:
+                return "UTC" if name == "Etc/UTC" else parse_timezone(name)
+    return None
+
+
+def _edit(text: str, changes: "Mapping[SettingPath, Answer]", shown_path: str) -> str:
+    """Return the file's text with the changes.
+
+    Raises:
+        ConfigError: a setting is written in a way that can't be changed, or the settings don't fit
+            together.
+    """
+    from newsletter.config.load import check_config
+    from newsletter.project.yaml_edit import YamlEditError, edit_yaml
+
+    try:
+        new_text = edit_yaml(text, changes)
+    except YamlEditError as error:
+        raise ConfigError(
+            f"{error}; nothing was saved",
+            where=Location(shown_path, error.line),
+            remedy="Change this line by hand, and run newsletter setup again.",
+        ) from None
+    check = check_config(new_text, shown_path, {})
+    if check.problems:
+        raise ConfigError.from_problems([problem for _, problem in check.problems])
+    return new_text
+
+
+def _save(path: Path, old: bytes, text: str) -> None:
+    """Write the file with its byte order mark, unless somebody else has changed it."""
+    from newsletter.config.load import read_config_bytes
+    from newsletter.public_files import write_public_file
+
+    if read_config_bytes(path) != old:
+        raise ConfigError(
+            "the file was changed in the meantime; nothing was saved",
+            where=Location(display_path(path)),
+            remedy="Run newsletter setup again.",
+        )
+    mark = codecs.BOM_UTF8 if old.startswith(codecs.BOM_UTF8) else b""
+    write_public_file(path.resolve(), mark + text.encode())
