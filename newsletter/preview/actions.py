@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from newsletter.errors import NewsletterError
 from newsletter.preview import api
+from newsletter.preview.dropped_post import MAX_DROPPED_BYTES, import_dropped_post
 from newsletter.preview.envelope import ENVELOPE_KEYS, EditConflictError, save_envelope_value
 from newsletter.preview.file_watcher import ChangeNotifier
 from newsletter.preview.rendered_issues import PreviewWorkspace, Rendering
@@ -61,6 +62,7 @@ class PreviewActions:
             Route(
                 "/envelope", _limit(self._edit_envelope, MAX_EDIT_REQUEST_BYTES), methods=["POST"]
             ),
+            Route("/import", _limit(self._import_post, MAX_DROPPED_BYTES), methods=["POST"]),
         ]
 
     async def _test_email(self, _: Request, body: bytes) -> Response:
@@ -125,6 +127,25 @@ class PreviewActions:
                 # The watcher may be late, or the file on a disk that reports no changes.
                 self._workspace.invalidate([self._workspace.project.issues_dir / name])
         return JSONResponse({})
+
+    async def _import_post(self, request: Request, body: bytes) -> Response:
+        name = request.query_params.get("name", "")
+        response = await asyncio.to_thread(self._import_dropped_post, name, body)
+        await self._notifier.notify()
+        return response
+
+    def _import_dropped_post(self, name: str, data: bytes) -> Response:
+        with self._lock:
+            issues_dir = self._workspace.project.issues_dir
+            try:
+                imported = import_dropped_post(self._workspace.project, name, data)
+            except NewsletterError as error:
+                return make_problems_response(api.build_problems_data(error), 422)
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                return make_error_response(f"the post can't be imported: {reason}", 422)
+            self._workspace.invalidate([issues_dir / imported["issue"]])
+        return JSONResponse(imported)
 
     def _get_current_rendering(self, name: str) -> Rendering | None:
         state = self._workspace.get_state(name) if name in self._list_issue_names() else None

@@ -1,6 +1,7 @@
 """Build the preview's JSON and HTML: issue state, email, every view."""
 
 import datetime
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -26,13 +27,17 @@ from newsletter.config import Config
 from newsletter.db import read_transaction
 from newsletter.errors import NewsletterError
 from newsletter.events.user_agents import load_client_shares
-from newsletter.preview.previous_version import render_last_commit, render_previous_issue
+from newsletter.preview.previous_version import (
+    load_planned_email,
+    render_last_commit,
+    render_previous_issue,
+)
 from newsletter.preview.rendered_issues import IssueState, Rendering, RenderProblem
 from newsletter.preview.sample_recipients import SAMPLE_ADDRESS, get_chosen_recipient
 from newsletter.preview.views import source_views
 from newsletter.preview.views.client_simulation import ClientSimulation, simulate_client
 from newsletter.preview.views.color_scheme import ColorScheme, apply_color_scheme
-from newsletter.preview.views.diff import compare_emails
+from newsletter.preview.views.diff import compare_emails, compare_frames
 from newsletter.preview.views.inbox_snippet import extract_snippet
 from newsletter.preview.views.local_images import block_images, use_local_images
 from newsletter.render.clip_size import GMAIL_CLIP_BYTES
@@ -43,7 +48,13 @@ from newsletter.subscribers import Recipient
 
 SCHEMES: Mapping[str, ColorScheme] = {"light": "light", "dark": "dark", "forced": "forced"}
 
-_BASELINE_LABELS = {"commit": "the last commit"}
+_BASELINE_LABELS = {
+    "test": "the last test",
+    "plan": "the plan",
+    "commit": "the last commit",
+}
+_LINK = re.compile(r'<a\b[^>]*\shref="(?!#)')
+_IMAGE = re.compile(r"<img\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +104,19 @@ def build_state_data(issue_state: IssueState) -> dict[str, Any]:
 def _summarize_rendering(rendering: Rendering) -> dict[str, Any]:
     from newsletter.project import display_path
 
+    html, article = rendering.email.html, rendering.rendered.article
     return {
         "issue": rendering.issue.name,
         "title": rendering.issue.post.title,
         "source": display_path(rendering.issue.source_path),
         "draft": rendering.issue.draft,
         "language": rendering.email.language,
-        "bytes": len(rendering.email.html.encode()),
+        "words": article.word_count,
+        "minutes": article.reading_minutes,
+        "links": len(_LINK.findall(html)),
+        "images": len(_IMAGE.findall(html)),
+        "image_bytes": sum(image.byte_size for image in rendering.issue.post.images.values()),
+        "bytes": len(html.encode()),
         "limit": GMAIL_CLIP_BYTES,
         "sha": rendering.email.content_sha,
         "milliseconds": round(rendering.duration_ms),
@@ -188,25 +205,53 @@ def build_source_data(rendering: Rendering, options: ViewOptions, kind: str) -> 
     }
 
 
-def build_comparison_data(rendering: Rendering, baseline: str) -> dict[str, Any]:
-    """Return how the email differs from the last commit's or from the previous issue's."""
+def build_comparison_data(
+    rendering: Rendering, baseline: str, engine: sa.Engine | None
+) -> dict[str, Any]:
+    """Return how the email differs from what was tested, planned or committed, or of last time."""
     try:
-        email = (
-            render_last_commit(rendering)
-            if baseline == "commit"
-            else render_previous_issue(rendering)
-        )
+        if baseline == "issue":
+            return _compare_with_previous_issue(rendering)
+        if baseline == "test":
+            from newsletter.sending.sample_email import load_last_test
+
+            email = load_last_test(rendering.issue)
+        elif baseline == "plan":
+            email = load_planned_email(rendering, engine)
+        else:
+            email = render_last_commit(rendering)
     except NewsletterError as error:
         return {"problem": str(error.problems[0])}
+    old, new = _personalize_both(rendering, email)
+    return {
+        "against": _BASELINE_LABELS.get(baseline, _BASELINE_LABELS["commit"]),
+        "facts": [],
+        **asdict(compare_emails(old, new)),
+    }
+
+
+def _compare_with_previous_issue(rendering: Rendering) -> dict[str, Any]:
+    previous = render_previous_issue(rendering)
+    default = rendering.config.theme.template
+    difference = compare_frames(
+        *_personalize_both(rendering, previous.email),
+        (previous.article, rendering.rendered.article),
+        (previous.issue.template or default, rendering.issue.template or default),
+    )
+    return {
+        "against": previous.issue.name,
+        "facts": difference.facts,
+        **asdict(difference.footer),
+    }
+
+
+def _personalize_both(rendering: Rendering, old: Email) -> tuple[Email, Email]:
     sample = make_sample_recipient(SAMPLE_ADDRESS, rendering.config)
     old, new = (
         personalize_for_recipient(version, rendering.config, sample.attributes, sample.token)
-        for version in (email, rendering.email)
+        for version in (old, rendering.email)
     )
-    return {
-        "against": _BASELINE_LABELS.get(baseline, email.issue),
-        **asdict(compare_emails(old, new)),
-    }
+    return old, new
 
 
 @lru_cache(maxsize=1)  # while the preview is open: too slow to query at each save
@@ -243,7 +288,17 @@ def build_findings_data(rendering: Rendering, engine: sa.Engine | None) -> dict[
 
 def build_problems_data(error: NewsletterError) -> list[dict[str, Any]]:
     """Return an error's problems in the form that the page shows."""
-    return [asdict(RenderProblem(problem.message, problem.remedy)) for problem in error.problems]
+    return [
+        asdict(
+            RenderProblem(
+                problem.message,
+                problem.remedy,
+                file=problem.where.path if problem.where else "",
+                line=problem.where.line if problem.where else None,
+            )
+        )
+        for problem in error.problems
+    ]
 
 
 def _get_image_versions(rendering: Rendering) -> dict[str, int]:

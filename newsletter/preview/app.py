@@ -28,6 +28,7 @@ from newsletter.preview.access_control import FILE_POLICY, LocalAccessMiddleware
 from newsletter.preview.actions import PreviewActions
 from newsletter.preview.envelope import build_envelope_data
 from newsletter.preview.file_watcher import ChangeNotifier, stream_issue_states, watch_files
+from newsletter.preview.next_commands import list_next_commands
 from newsletter.preview.rendered_issues import PreviewWorkspace, Rendering
 from newsletter.preview.responses import (
     make_email_response,
@@ -58,7 +59,7 @@ class PreviewApp:
 
     Args:
         workspace: renders the issues.
-        first_issue: the folder's name of the issue that is shown first.
+        first_issue: the folder's name of the issue that is shown first; empty if there is none yet.
         environ: the environment, with the API key for test emails.
     """
 
@@ -88,6 +89,7 @@ class PreviewApp:
             Route("/findings", self._require_rendering(self._findings)),
             Route("/envelope", self._require_rendering(self._envelope)),
             Route("/inbox", self._require_rendering(self._inbox)),
+            Route("/next", self._require_rendering(self._next)),
             Route("/source/{kind}", self._require_rendering(self._source)),
             Route("/compare/{other}", self._require_rendering(self._compare)),
             Route("/eml", self._require_rendering(self._eml)),
@@ -132,7 +134,7 @@ class PreviewApp:
         return JSONResponse(
             {
                 "newsletter": project.config.name,
-                "first": self.first_issue,
+                "first": self._get_first_issue(),
                 "database": self._engine is not None,
                 "issues": [
                     asdict(entry) for entry in issue_list.list_issue_entries(project, self._engine)
@@ -171,6 +173,10 @@ class PreviewApp:
     def _envelope(self, request: Request, rendering: Rendering) -> Response:
         return JSONResponse(build_envelope_data(rendering, self._parse_options(request).recipient))
 
+    def _next(self, _: Request, rendering: Rendering) -> Response:
+        commands = list_next_commands(rendering, self._engine)
+        return JSONResponse([command._asdict() for command in commands])
+
     def _inbox(self, request: Request, rendering: Rendering) -> Response:
         return JSONResponse(api.build_inbox_data(rendering, self._parse_options(request)))
 
@@ -185,7 +191,9 @@ class PreviewApp:
             return make_error_response("no such view", 404)
 
     def _compare(self, request: Request, rendering: Rendering) -> Response:
-        return JSONResponse(api.build_comparison_data(rendering, request.path_params["other"]))
+        return JSONResponse(
+            api.build_comparison_data(rendering, request.path_params["other"], self._engine)
+        )
 
     def _eml(self, request: Request, rendering: Rendering) -> Response:
         recipient = self._parse_options(request).recipient
@@ -232,7 +240,8 @@ class PreviewApp:
     def _call_with_rendering(
         self, endpoint: Callable[[Request, Rendering], Response], request: Request
     ) -> Response:
-        rendering = self.workspace.get_state(self._get_issue_name(request)).rendering
+        name = self._get_issue_name(request)
+        rendering = self.workspace.get_state(name).rendering if name else None
         if rendering is None:
             return make_error_response("this issue has not rendered yet", 409)
         try:
@@ -248,7 +257,11 @@ class PreviewApp:
 
     def _get_issue_name(self, request: Request) -> str:
         name = request.query_params.get("issue", "")
-        return name if name in self._list_issue_names() else self.first_issue
+        return name if name and name in self._list_issue_names() else self._get_first_issue()
+
+    def _get_first_issue(self) -> str:
+        folders = list_issue_folders(self.workspace.project)
+        return self.first_issue or (folders[-1].name if folders else "")
 
     def _list_issue_names(self) -> set[str]:
         # The first issue stays listed after its folder is gone, so that the page can report that.

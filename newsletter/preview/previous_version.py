@@ -1,4 +1,4 @@
-"""Render what an issue is compared with: last commit or previous issue."""
+"""What an issue is compared with: test, plan, last commit, previous issue."""
 
 import io
 import posixpath
@@ -9,17 +9,35 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from newsletter.errors import ProjectError
 from newsletter.preview.rendered_issues import Rendering
 from newsletter.project import list_issue_folders
 from newsletter.render.email import Email
-from newsletter.render.issue_folder import render_issue_folder
+from newsletter.render.issue_folder import RenderedIssue, render_issue_folder
 from newsletter.render.template.loader import load_templates
+from newsletter.sending.ledger.find_sends import open_ledger
+from newsletter.sending.ledger.record import get_send
+from newsletter.sending.planning.frozen_content import load_frozen_email
 
 GIT_TIMEOUT_SECONDS = 20
 
 
-def render_previous_issue(rendering: Rendering) -> Email:
+def load_planned_email(rendering: Rendering, engine: sa.Engine | None) -> Email:
+    """Return the email of the issue's plan or send, as it was frozen.
+
+    Raises:
+        NewsletterError: there is none, or it can't be read.
+    """
+    ledger = open_ledger(engine, rendering.config) if engine else None
+    send = get_send(ledger, rendering.issue.name) if ledger else None
+    if ledger is None or send is None:
+        raise ProjectError("this issue has been neither planned nor sent")
+    return load_frozen_email(ledger, send)
+
+
+def render_previous_issue(rendering: Rendering) -> RenderedIssue:
     """Render the issue before this one with the current templates and settings.
 
     Raises:
@@ -32,7 +50,7 @@ def render_previous_issue(rendering: Rendering) -> Email:
     ]
     if not folders:
         raise ProjectError("this is the first issue")
-    return render_issue_folder(rendering.project, folders[-1]).email
+    return render_issue_folder(rendering.project, folders[-1])
 
 
 def render_last_commit(rendering: Rendering) -> Email:

@@ -112,14 +112,17 @@ class PreviewWorkspace:
             for path in paths:
                 if path.is_relative_to(self.project.issues_dir):
                     parts = path.relative_to(self.project.issues_dir).parts
-                    self._up_to_date.discard(parts[0] if parts else "")
+                    self._up_to_date -= {parts[0] if parts else "", ""}
                     continue
                 self._up_to_date.clear()
                 self._templates = None
                 self._config_changed |= path.name == CONFIG_NAME
 
     def get_state(self, name: str) -> IssueState:
-        """Return the issue's state, rendered again if one of its files has changed."""
+        """Return the issue's state, rendered again if one of its files has changed.
+
+        Without a name, it is that of a folder without issues: empty, and new after each change.
+        """
         with self._lock:
             if name not in self._up_to_date:
                 # Before reading: a save while it renders makes it stale again.
@@ -129,6 +132,8 @@ class PreviewWorkspace:
             return self._states[name]
 
     def _refresh_state(self, name: str) -> IssueState:
+        if not name:
+            return IssueState(self._version, None)
         previous = self._states.get(name) or IssueState(0, None)
         try:
             return IssueState(self._version, self._render_issue(name))

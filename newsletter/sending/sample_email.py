@@ -4,17 +4,30 @@ They are recorded neither on the list nor in the ledger.
 """
 
 import datetime
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.errors import Location, PostError, ProviderError, SendRefusedError, display_path
+from newsletter.errors import (
+    FileWriteError,
+    Location,
+    PostError,
+    ProjectError,
+    ProviderError,
+    SendRefusedError,
+    display_path,
+)
 from newsletter.posts.issue import Issue
+from newsletter.public_files import write_public_file
 from newsletter.render.email import Email
 from newsletter.render.fallback_host import find_fallback_problems, find_unpublished_images
 from newsletter.render.personalization import get_default_subject
+from newsletter.sending.planning.frozen_content import email_from_row, email_to_row
 from newsletter.sending.planning.tested_issues import mark_issue_tested
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.registry import get_provider
@@ -86,6 +99,7 @@ def send_test_emails(  # noqa: PLR0913 - what, to whom, by whom
             nowhere.
         ProviderError: the provider did not accept an email.
     """
+    rendered_email = email
     names = find_unpublished_images(email, issue)
     files = {name: _read_image(issue, name) for name in names}
     email, inline_images = embed_images(email, config, issue.slug, files)
@@ -103,8 +117,32 @@ def send_test_emails(  # noqa: PLR0913 - what, to whom, by whom
             response = client.post_mail(request.body)
             outcome = provider.classify(response, datetime.datetime.now(datetime.UTC))
             _require_accepted(outcome, provider.facts.name)
+    with suppress(FileWriteError):  # only a comparison needs it
+        data = json.dumps(email_to_row(rendered_email), ensure_ascii=False, indent=1)
+        write_public_file(_get_copy_path(issue), data.encode(), make_folders=True)
     subject = f"{TEST_SUBJECT_PREFIX} {get_default_subject(email, config)}"
     return SentTestEmails(subject, names, "" if has_pages else config.site_url)
+
+
+def load_last_test(issue: Issue) -> Email:
+    """Return an issue's email as it was when a test of it was last sent; without readers' data.
+
+    Raises:
+        ProjectError: none was sent from this folder.
+    """
+    try:
+        return email_from_row(issue.name, json.loads(_get_copy_path(issue).read_bytes()))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ProjectError(
+            "no test of this issue has been sent from this folder",
+            remedy=f"Send one with: newsletter test {issue.slug} --to ADDRESS",
+        ) from error
+
+
+def _get_copy_path(issue: Issue) -> Path:
+    """Return where the last test is kept: with the files of ``newsletter build``."""
+    root = issue.source_path.absolute().parents[2]
+    return root / "build" / issue.name / "last-test.json"
 
 
 def _read_image(issue: Issue, name: str) -> bytes:

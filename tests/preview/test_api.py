@@ -1,5 +1,6 @@
 """The preview's API over real sockets: event stream, views, test emails."""
 
+import base64
 import email
 import email.policy
 import os
@@ -14,6 +15,9 @@ from newsletter.preview.sample_recipients import EDGE_CASES, anonymize_recipient
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.subscribers import Recipient
 
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 Cli = Callable[..., tuple[int, str, str]]
 
 
@@ -220,6 +224,85 @@ def test_issues_are_listed_with_their_state(
 
 def test_comparing_the_first_issue_reports_a_problem(served: PreviewClient) -> None:
     assert "first issue" in served.data("compare/issue")["problem"]
+
+
+def test_last_issue_is_compared_without_its_article(
+    served: PreviewClient, boat_issue: Path
+) -> None:
+    folder = boat_issue.with_name("2026-11-01-autumn")
+    folder.mkdir()
+    (folder / "post.md").write_text(
+        "---\ntitle: Autumn\nsender_name: Ada\ntemplate: plain\n---\n"
+        "Words of autumn, and [a link](https://autumn.example/).\n"
+    )
+    data = served.data("compare/issue")
+    assert data["against"] == folder.name
+    facts = {name: (old.partition(" <")[0], new) for name, old, new in data["facts"]}
+    assert facts["Sender"][0] == "Ada"
+    assert facts["Template"] == ("plain", "issue")
+    text = str(data["passages"]) + str(data["added"]) + str(data["removed"])
+    assert "Unsubscribe" in text
+    for word in ("autumn", "harbour.example", "the ice"):
+        assert word not in text
+
+
+def test_issue_is_compared_with_its_plan(
+    served: PreviewClient, boat_issue: Path, cli: Cli, tmp_path: Path
+) -> None:
+    assert "neither planned nor sent" in served.data("compare/plan")["problem"]
+    settings = served.workspace.project.root / "newsletter.yml"
+    text = settings.read_text().replace("harbournotes.example", "harbour-notes.org")
+    settings.write_text(f"{text}public_url: https://news.harbour-notes.org\n")
+    (tmp_path / "readers.csv").write_text("email\nada@example.com\n")
+    assert cli("subscribers", "import", tmp_path / "readers.csv")[0] == 0
+    assert cli("plan", "first-boat")[0] == 0
+    post = boat_issue / "post.md"
+    post.write_text(post.read_text().replace("the ice", "the snow"))
+    served.workspace.invalidate([settings, post])
+    served.data("issues")
+    data = served.data("compare/plan")
+    assert data["against"] == "the plan"
+    kinds = {span["text"].strip(): span["kind"] for passage in data["passages"] for span in passage}
+    assert (kinds["ice"], kinds["snow"]) == ("removed", "added")
+
+
+def test_issue_is_compared_with_its_last_test(
+    served: PreviewClient, boat_issue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "newsletter test first-boat" in served.data("compare/test")["problem"]
+    data = {"issue": boat_issue.name, "to": "me@example.com, you@example.com; ME@EXAMPLE.COM"}
+    with FakeSendGrid() as sendgrid:
+        monkeypatch.setenv("SENDGRID_API_KEY", sendgrid.key)
+        settings = served.workspace.project.root / "newsletter.yml"
+        settings.write_text(f"{settings.read_text()}sendgrid:\n  host: {sendgrid.url}\n")
+        served.workspace.invalidate([settings])
+        response = served.post("test", data, origin=served.origin)
+        many = {**data, "to": ",".join(f"me{n}@example.com" for n in range(11))}
+        refused = served.post("test", many, origin=served.origin)
+    assert len(response.json()["to"]) == 2, response.data
+    assert (refused.status, refused.json()["faults"][0]["message"]) == (
+        422, "a test goes to at most 10 addresses"
+    )  # fmt: skip
+    post = boat_issue / "post.md"
+    post.write_text(post.read_text().replace("the ice", "the snow"))
+    served.workspace.invalidate([post])
+    difference = served.data("compare/test")
+    assert difference["against"] == "the last test"
+    kinds = {s["text"].strip(): s["kind"] for passage in difference["passages"] for s in passage}
+    assert (kinds["ice"], kinds["snow"]) == ("removed", "added")
+
+
+def test_facts_about_the_email(served: PreviewClient, boat_issue: Path) -> None:
+    (boat_issue / "post.md").write_text(
+        "---\ntitle: Boat\n---\nOne two [three](https://harbour.example/).\n\n![A boat](boat.png)\n"
+    )
+    (boat_issue / "boat.png").write_bytes(PNG)
+    served.workspace.invalidate([boat_issue / "post.md"])
+    with served.stream() as states:
+        facts = next(states)["proof"]
+    assert (facts["words"], facts["minutes"]) == (3, 1)
+    assert facts["links"] > 1
+    assert (facts["images"] >= 1, facts["image_bytes"]) == (True, len(PNG))
 
 
 def test_issue_is_compared_with_its_last_commit(served: PreviewClient, boat_issue: Path) -> None:

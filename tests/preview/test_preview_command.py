@@ -34,7 +34,7 @@ def test_serves_until_ctrl_c_even_with_an_open_event_stream(boat_issue: Path) ->
 
 
 def test_missing_issue_and_broken_settings_are_reported(cli: Cli, project_folder: Path) -> None:
-    code, out, err = cli("preview", "--no-open")
+    code, out, err = cli("preview", "first-boat", "--no-open")
     assert (code, out) == (1, "")
     assert "newsletter import POST" in err
     (project_folder / "newsletter.yml").write_text("name: [\n")

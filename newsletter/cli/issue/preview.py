@@ -19,8 +19,8 @@ def preview_command(issue: str | None, *, port: int | None, show: bool) -> None:
 
     ISSUE is a folder's name or a part of it; the newest if left out. The page has the
     email at every width, in dark mode, as other email clients show it and with unusual data
-    of readers, its text, source and request. Only this machine can open it, at the printed
-    address.
+    of readers, its text, source and request. A post that you drop on it becomes an issue.
+    Only this machine can open it, at the printed address.
 
     \b
     Examples:
@@ -29,10 +29,12 @@ def preview_command(issue: str | None, *, port: int | None, show: bool) -> None:
     """
     from newsletter.preview.rendered_issues import PreviewWorkspace
     from newsletter.preview.server import PreviewServer, open_preview_socket
-    from newsletter.project import find_issue, open_project
+    from newsletter.project import find_issue, list_issue_folders, open_project
 
     project = open_project()
-    name = find_issue(project, issue).name
+    # In a folder without issues, the page takes the first post.
+    is_empty = issue is None and not list_issue_folders(project)
+    name = "" if is_empty else find_issue(project, issue).name
     with open_preview_socket(port) as listener:
         workspace = PreviewWorkspace(project)
         workspace.get_state(name)  # warm up, so that the first save renders as fast as later ones

@@ -6,10 +6,11 @@ Pure.
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from html import unescape
+from dataclasses import dataclass, replace
+from html import escape, unescape
 from typing import Literal
 
+from newsletter.render.article.build import Article
 from newsletter.render.email import Email
 
 DiffKind = Literal["same", "added", "removed"]
@@ -55,11 +56,72 @@ def compare_emails(old: Email, new: Email) -> EmailDiff:
             passages += [(DiffSpan("same", text),) for text in before[a:b]]
         else:
             passages += _diff_paragraphs(before[a:b], after[c:d])
-    links = dict.fromkeys(_iter_links(old)), dict.fromkeys(_iter_links(new))
+    links = dict.fromkeys(_iter_links(old.html)), dict.fromkeys(_iter_links(new.html))
     return EmailDiff(
         tuple(passages),
         added=tuple(link for link in links[1] if link not in links[0]),
         removed=tuple(link for link in links[0] if link not in links[1]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDiff:
+    """How what surrounds the article differs between two issues.
+
+    Attributes:
+        facts: name, old and new value of what is set per issue: sender, reply address, template.
+        footer: the differences of the footer, and of the links outside the article.
+    """
+
+    facts: tuple[tuple[str, str, str], ...]
+    footer: EmailDiff
+
+
+def compare_frames(
+    old: Email, new: Email, articles: tuple[Article, Article], templates: tuple[str, str]
+) -> FrameDiff:
+    """Compare two issues' emails without their articles, whose words always differ.
+
+    Args:
+        old: the older issue's email, personalized.
+        new: the newer issue's email, personalized for the same recipient.
+        articles: the two articles.
+        templates: the names of the two templates.
+    """
+    mailboxes = [
+        tuple(
+            f"{box.name} <{box.address}>".strip() if box else ""
+            for box in (email.sender, email.reply_to)
+        )
+        for email in (old, new)
+    ]
+    facts = (
+        ("Sender", mailboxes[0][0], mailboxes[1][0]),
+        ("Replies to", mailboxes[0][1], mailboxes[1][1]),
+        ("Template", *templates),
+    )
+    footers = [
+        replace(
+            email,
+            subject="",
+            preheader="",
+            html=_keep_frame_links(email, article),
+            # The footer is the last of the text part's blocks.
+            text=email.text.rsplit("\n\n\n", 1)[-1],
+        )
+        for email, article in zip((old, new), articles, strict=True)
+    ]
+    return FrameDiff(facts, compare_emails(*footers))
+
+
+def _keep_frame_links(email: Email, article: Article) -> str:
+    """Return the links outside the article that are the same in every issue, as HTML."""
+    links = dict.fromkeys(_iter_links(email.html))
+    own = {*article.links, email.view_online_url}
+    return "".join(
+        f'<a href="{escape(link)}">'
+        for link in links
+        if link not in own and not link.startswith("#")
     )
 
 
@@ -100,6 +162,6 @@ def _iter_span(kind: DiffKind, words: list[str]) -> Iterator[DiffSpan]:
         yield DiffSpan(kind, "".join(words))
 
 
-def _iter_links(email: Email) -> Iterator[str]:
-    for double, single in _HREF.findall(email.html):
+def _iter_links(document: str) -> Iterator[str]:
+    for double, single in _HREF.findall(document):
         yield unescape(double or single)

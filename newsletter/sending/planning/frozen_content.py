@@ -30,7 +30,7 @@ def save_frozen_email(connection: sa.Connection, send_id: int, email: Email) -> 
 
     In the transaction that has inserted the batches.
     """
-    connection.execute(sa.insert(send_content).values(send_id=send_id, **_email_to_row(email)))
+    connection.execute(sa.insert(send_content).values(send_id=send_id, **email_to_row(email)))
     connection.execute(
         sa.update(send)
         .where(send.c.id == send_id)
@@ -64,7 +64,7 @@ def load_frozen_email(ledger: Ledger, send_record: Send) -> Email:
             and _compute_stored_checksum(connection, send_record.id) == send_record.plan_sha
         )
     email = (
-        _email_from_row(get_original_issue(send_record.issue), dict(row))
+        email_from_row(get_original_issue(send_record.issue), dict(row))
         if row and is_intact
         else None
     )
@@ -147,7 +147,8 @@ def _compute_stored_checksum(connection: sa.Connection, send_id: int) -> str:
     return compute_plan_checksum(*row, connection.scalars(planned_sizes).all())
 
 
-def _email_to_row(email: Email) -> dict[str, Any]:
+def email_to_row(email: Email) -> dict[str, Any]:
+    """Return an email as values that a table or JSON can hold."""
     reply_to = email.reply_to
     return {
         "subject": email.subject,
@@ -165,7 +166,8 @@ def _email_to_row(email: Email) -> dict[str, Any]:
     }
 
 
-def _email_from_row(issue: str, row: Mapping[str, Any]) -> Email:
+def email_from_row(issue: str, row: Mapping[str, Any]) -> Email:
+    """Return the email of an issue from the values of ``email_to_row``."""
     return Email(
         issue=issue,
         subject=row["subject"],
