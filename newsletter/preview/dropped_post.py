@@ -1,4 +1,4 @@
-"""Import a post that was dropped on the page, as ``newsletter import`` does."""
+"""Import a post that was dropped on the page."""
 
 import datetime
 import tempfile

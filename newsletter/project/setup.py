@@ -1,4 +1,4 @@
-"""Questions of ``newsletter setup``, and what their answers change.
+"""What newsletter.yml answers already, and what new answers change.
 
 Nothing here reads or writes a file: the command in ``newsletter.cli.project.setup`` does.
 """
@@ -9,84 +9,17 @@ from typing import Any
 
 from newsletter.config.error_messages import validate_setting
 from newsletter.config.load import ConfigCheck
-from newsletter.config.safe_yaml import INVALID_CHARACTER
 from newsletter.config.scaffold_placeholders import has_reserved_domain
-from newsletter.config.secrets import SENDGRID_KEY_PATTERN
 from newsletter.errors import ConfigError, Problem, UsageError
-from newsletter.project.yaml_edit import SettingPath, YamlScalar
-
-PAGES = ("server", "static", "none")
-REMOVE = "-"
-_PAGE_SETTINGS: tuple[SettingPath, ...] = (("public_url",), ("issue_url",), ("image_url",))
-
-Answer = YamlScalar | None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question about one setting, or about where the pages are.
-
-    Attributes:
-        name: also that of its command-line option, without the hyphens in front.
-        text: what is asked.
-        key_path: the setting; empty if the answer decides about several.
-        explanation: lines to print before the question; may be empty.
-        is_optional: whether the setting may be removed.
-        fallback: the setting's value if it is not in the file.
-    """
-
-    name: str
-    text: str
-    key_path: SettingPath = ()
-    explanation: str = ""
-    is_optional: bool = False
-    fallback: Answer = None
-
-
-# In the order in which they are asked: a default may depend on an earlier answer.
-QUESTIONS = (
-    Question("name", "Newsletter's name", ("name",)),
-    Question("sender-name", "Sender's name, as inboxes show it", ("sender", "name")),
-    Question(
-        "sender",
-        "Sender's address",
-        ("sender", "address"),
-        "Issues come from this address. It must be verified at SendGrid, best with its domain.",
-    ),
-    Question(
-        "reply-to",
-        "Address for replies, if another",
-        ("sender", "reply_to"),
-        is_optional=True,
-    ),
-    Question(
-        "postal-address",
-        "Postal address",
-        ("postal_address",),
-        "Shown in every issue's footer: required by law in many countries. "
-        r"For several lines, type \n between them.",
-    ),
-    Question("site", "Your website", ("site_url",), "Relative links in posts lead there."),
-    Question(
-        "pages",
-        "Pages: server, static or none",
-        explanation="Where are your newsletter's web pages?\n"
-        "  server  newsletter serve on a server of yours: sign-up, unsubscribe, issues\n"
-        "  static  issues on a static web host; readers unsubscribe at SendGrid\n"
-        "  none    no web pages; readers unsubscribe at SendGrid",
-    ),
-    Question("pages-url", "Address of these pages"),
-    Question(
-        "unsubscribe-group",
-        "Number of SendGrid's unsubscribe group",
-        ("sendgrid", "asm_group"),
-        "Create the group at SendGrid (Suppressions, Unsubscribe Groups): its number is its ID. "
-        "It can be left out for now, but without it a send is refused.",
-        is_optional=True,
-    ),
-    Question("time-zone", "Time zone", ("timezone",), fallback="UTC"),
-    Question("language", "Language of your issues", ("language",), fallback="en"),
+from newsletter.project.setup_questions import (
+    QUESTIONS,
+    Answer,
+    Question,
+    make_static_patterns,
 )
+from newsletter.project.yaml_edit import SettingPath
+
+_PAGE_SETTINGS: tuple[SettingPath, ...] = (("public_url",), ("issue_url",), ("image_url",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +65,12 @@ def read_present_settings(check: ConfigCheck) -> PresentSettings:
     }
     answers["pages"] = _find_pages(used)
     if answers["pages"] != "none" and "pages-url" not in mistakes:
-        answers["pages-url"] = _find_pages_url(data, str(answers.get("site", "")))
-    examples = {name for name, answer in answers.items() if has_reserved_domain(str(answer))}
+        answers["pages-url"] = _find_pages_url(data) or answers.get("site")
+    examples = {
+        question.name
+        for question in QUESTIONS
+        if question.is_address and has_reserved_domain(str(answers.get(question.name)))
+    }
     return PresentSettings(
         {name: answer for name, answer in answers.items() if name not in examples},
         {**mistakes, **dict.fromkeys(examples, None)},
@@ -187,38 +124,6 @@ def keep_answers(
     return collect_answers(given, present, keep), missing
 
 
-def parse_answer(question: Question, text: str) -> Answer:
-    """Validate an answer as it was typed.
-
-    Returns:
-        The setting's value; ``None`` to remove it.
-
-    Raises:
-        ValueError: it is not valid; the message says why.
-    """
-    text = text.strip()
-    if SENDGRID_KEY_PATTERN.search(text):
-        raise ValueError(
-            "this is a SendGrid API key: it belongs into the environment variable "
-            "SENDGRID_API_KEY, never into newsletter.yml"
-        )
-    if INVALID_CHARACTER.search(text):
-        raise ValueError("this contains a character that is not valid text")
-    if text in {"", REMOVE}:
-        if question.is_optional:
-            return None
-        raise ValueError("this can't be left out" if text else "this can't be empty")
-    value = _convert(question, text)
-    if has_reserved_domain(str(value)):
-        raise ValueError(f"'{value}' is an example: give your own")
-    return value
-
-
-def format_answer(answer: Answer) -> str:
-    r"""Format an answer on one line, as it can be typed: with ``\n`` between lines."""
-    return str(answer).replace("\n", r"\n")
-
-
 def plan_changes(
     answers: Mapping[str, Answer], present: PresentSettings
 ) -> dict[SettingPath, Answer]:
@@ -266,15 +171,12 @@ def _find_questions(key_path: tuple[str | int, ...], data: Any) -> list[str]:
     """Return the questions about a setting, or about a section that is missing altogether."""
     if key_path in _PAGE_SETTINGS:
         return ["pages-url"]
+    is_missing = bool(key_path) and _get_value(data, key_path) is None
     return [
         question.name
         for question in QUESTIONS
-        if question.key_path
-        and (
-            question.key_path == key_path
-            or (question.key_path[:-1] == key_path and _get_value(data, key_path) is None)
-        )
-        and key_path
+        if (key_path and question.key_path == key_path)
+        or (is_missing and question.key_path[:-1] == key_path and not question.is_optional)
     ]
 
 
@@ -290,8 +192,8 @@ def _find_pages(used: frozenset[SettingPath]) -> str:
     return "static" if used.intersection(_PAGE_SETTINGS) else "none"
 
 
-def _find_pages_url(data: Any, site: str) -> str:
-    """Return the address of the pages: of the server, or of the static host below the patterns."""
+def _find_pages_url(data: Any) -> str | None:
+    """Return the URL of the server, or that of the static host which the patterns begin with."""
     if data.get("public_url"):
         return str(validate_setting(("public_url",), data["public_url"]))
     pattern = str(data.get("issue_url") or data.get("image_url"))
@@ -299,36 +201,7 @@ def _find_pages_url(data: Any, site: str) -> str:
     try:
         return str(validate_setting(("public_url",), url))
     except ValueError:  # the folder's name is in the host's
-        return site
-
-
-def _convert(question: Question, text: str) -> YamlScalar:
-    if question.name == "pages":
-        if text.lower() not in PAGES:
-            raise ValueError(f"'{text}' is not one of these: {', '.join(PAGES)}")
-        return text.lower()
-    if question.name == "pages-url":
-        url = validate_setting(("public_url",), text)
-        for key_path, pattern in _make_patterns(url).items():
-            validate_setting(key_path, pattern)
-        return str(url)
-    value: Any = text
-    if question.name == "postal-address":
-        value = text.replace(r"\n", "\n")
-    elif question.name == "unsubscribe-group":
-        if not (text.isascii() and text.isdecimal()):
-            raise ValueError(f"'{text}' is not a number")
-        value = int(text)
-    validated: YamlScalar = validate_setting(question.key_path, value)
-    return validated
-
-
-def _make_patterns(url: str) -> dict[SettingPath, Answer]:
-    """Return where ``newsletter archive`` puts an issue and its images on a static host."""
-    return {
-        ("issue_url",): f"{url}/issues/{{slug}}/",
-        ("image_url",): f"{url}/issues/{{slug}}/{{file}}",
-    }
+        return None
 
 
 def _plan_pages(
@@ -346,4 +219,4 @@ def _plan_pages(
             yield from ((key_path, None) for key_path in _PAGE_SETTINGS[1:])
     else:
         yield ("public_url",), None
-        yield from _make_patterns(str(url)).items()
+        yield from make_static_patterns(str(url)).items()

@@ -90,7 +90,7 @@ def run_example(
         before_interrupt: called with the output before Ctrl-C is pressed.
 
     Returns:
-        The exit code, and what the terminal showed.
+        The exit code, and what the terminal showed; after ``TIMEOUT`` the command is killed.
     """
     terminal, program_side = pty.openpty()
     fcntl.ioctl(program_side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
@@ -128,12 +128,11 @@ def run_example(
                 before_interrupt(output)
                 is_interrupted = True
                 os.write(terminal, b"\x03")
-        return process.wait(max(deadline - time.monotonic(), 1.0)), clean_output(raw)
     finally:
-        if process.poll() is None:
+        if time.monotonic() >= deadline:  # at a prompt that the example does not show, probably
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
         os.close(terminal)
+    return process.wait(TIMEOUT), clean_output(raw)
 
 
 def _take_terminal() -> None:

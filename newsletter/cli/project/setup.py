@@ -3,7 +3,7 @@
 import codecs
 import os
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +29,9 @@ from newsletter.errors import (
 )
 
 if TYPE_CHECKING:
-    from newsletter.project.setup import Answer, PresentSettings, Question
+    from newsletter.config import Config
+    from newsletter.project.setup import PresentSettings
+    from newsletter.project.setup_questions import Answer, Question
     from newsletter.project.yaml_edit import SettingPath
 
 
@@ -51,11 +53,11 @@ if TYPE_CHECKING:
 @click.option("--language", metavar="TAG", help="The language of your issues, such as en-GB.")
 @click.option("--yes", is_flag=True, help="Ask nothing: keep what is set and not given here.")
 def setup_command(*, yes: bool, **flags: str | None) -> None:
-    r"""Fill in newsletter.yml, question by question, and check the result.
+    """Fill in newsletter.yml, question by question, and check the result.
 
     Enter keeps the value in brackets. What is given as an option isn't asked. Comments and all
     other settings stay as they are; nothing is saved before the last answer, and you can run it
-    again at any time. The SendGrid key isn't asked for: it belongs into SENDGRID_API_KEY.
+    again at any time. The SendGrid key isn't asked for: it belongs in SENDGRID_API_KEY.
 
     \b
     Examples:
@@ -64,7 +66,7 @@ def setup_command(*, yes: bool, **flags: str | None) -> None:
     """
     from newsletter.cli.project.doctor import print_local_checks
     from newsletter.config.load import check_config, decode_config, read_config_bytes
-    from newsletter.project import CONFIG_NAME, find_root, list_issue_folders, open_project
+    from newsletter.project import CONFIG_NAME, Project, find_root, list_issue_folders
     from newsletter.project.setup import keep_answers, plan_changes, read_present_settings
 
     path = find_root(Path.cwd()) / CONFIG_NAME
@@ -76,8 +78,8 @@ def setup_command(*, yes: bool, **flags: str | None) -> None:
     if yes:
         answers, missing = keep_answers(given, present)
         if missing:
-            options = ", ".join(f"--{name}" for name in missing)
-            raise UsageError("some settings have no value yet", remedy=f"Give {options}.")
+            remedy = f"Give {_format_options(missing)}."
+            raise UsageError("some settings have no value yet", remedy=remedy)
     else:
         try:
             answers = _interview(given, present)
@@ -89,22 +91,20 @@ def setup_command(*, yes: bool, **flags: str | None) -> None:
         raise NothingToDoError(
             f"nothing to change in {shown_path}", remedy="Check it with: newsletter doctor"
         )
-    _save(path, data, _edit(text, changes, shown_path))
+    new_text, config = _edit(text, changes, shown_path)
+    _save(path, data, new_text)
     echo(f"Saved {shown_path}:", color="green")
-    rows = [
-        (".".join(key_path), "removed" if value is None else isolate_bidi(str(value)))
-        for key_path, value in changes.items()
-    ]
+    rows = ((".".join(key_path), _format_value(value)) for key_path, value in changes.items())
     echo(format_fields(rows))
     echo()
     if print_local_checks():
-        echo("A send needs these errors fixed; you can write and preview issues now.")
-    folders = list_issue_folders(open_project())
+        echo("Fix what failed before you send; you can write and preview issues now.")
+    folders = list_issue_folders(Project(path.parent, config))
     echo(f"Next: newsletter {f'preview {folders[-1].name[11:]}' if folders else 'import POST'}")
 
 
 def _parse_flags(flags: Mapping[str, str | None]) -> "dict[str, Answer]":
-    from newsletter.project.setup import QUESTIONS, parse_answer
+    from newsletter.project.setup_questions import QUESTIONS, parse_answer
 
     answers = {}
     for question in QUESTIONS:
@@ -118,7 +118,8 @@ def _parse_flags(flags: Mapping[str, str | None]) -> "dict[str, Answer]":
 
 
 def _interview(given: "Mapping[str, Answer]", present: "PresentSettings") -> "dict[str, Answer]":
-    from newsletter.project.setup import QUESTIONS, collect_answers, keep_answers
+    from newsletter.project.setup import collect_answers, keep_answers
+    from newsletter.project.setup_questions import QUESTIONS
 
     def ask(question: "Question", default: "Answer") -> "Answer":
         if question.name == "time-zone" and question.name not in present.answers:
@@ -127,14 +128,15 @@ def _interview(given: "Mapping[str, Answer]", present: "PresentSettings") -> "di
             return _ask(question, default, present.rejected.get(question.name))
         except EOFError:
             _, missing = keep_answers(given, present)
-            options = ", ".join([*(f"--{name}" for name in missing), "--yes"])
-            raise UsageError(
-                "cannot ask: no terminal", remedy=f"In a script, give {options}."
-            ) from None
+            options = _format_options([*missing, "yes"])
+            remedy = f"In a script, give {options}."
+            raise UsageError("cannot ask: no terminal", remedy=remedy) from None
 
     if len(given) < len(QUESTIONS):
-        echo_err("Enter keeps the value in brackets. Ctrl-C stops, and saves nothing.\n")
-    return collect_answers(given, present, ask)
+        echo_err("Enter keeps the value in brackets. Ctrl-C stops and saves nothing.\n")
+    answers = collect_answers(given, present, ask)
+    echo_err("")
+    return answers
 
 
 def _ask(question: "Question", default: "Answer", mistake: Problem | None) -> "Answer":
@@ -144,12 +146,14 @@ def _ask(question: "Question", default: "Answer", mistake: Problem | None) -> "A
         EOFError: the input has ended, and it is not a terminal.
         click.Abort: Ctrl-C.
     """
-    from newsletter.project.setup import parse_answer
+    from newsletter.project.setup_questions import parse_answer
 
+    if question.explanation:
+        echo_err("")
     for line in question.explanation.splitlines():
         echo_err(textwrap.fill(line, WIDTH, break_on_hyphens=False))
     if mistake:
-        _print_mistake(str(mistake))
+        _print_mistake(f"{mistake.where}: {mistake.message}")
     prompt = escape_controls(_format_prompt(question, default))
     while True:
         try:
@@ -161,13 +165,13 @@ def _ask(question: "Question", default: "Answer", mistake: Problem | None) -> "A
                 return default
             return parse_answer(question, typed)
         except UnicodeDecodeError:
-            _print_mistake("this is not valid UTF-8")
+            _print_mistake("This is not valid UTF-8")
         except ValueError as error:
-            _print_mistake(str(error))
+            _print_mistake(f"{str(error)[:1].upper()}{str(error)[1:]}")
 
 
 def _format_prompt(question: "Question", default: "Answer") -> str:
-    from newsletter.project.setup import REMOVE, format_answer
+    from newsletter.project.setup_questions import REMOVE, format_answer
 
     if default is None:
         return f"{question.text}{' (optional)' if question.is_optional else ''}"
@@ -175,9 +179,20 @@ def _format_prompt(question: "Question", default: "Answer") -> str:
     return f"{question.text}{remove} [{isolate_bidi(format_answer(default))}]"
 
 
+def _format_value(value: "Answer") -> str:
+    if value is None:
+        return "removed"
+    return "\n".join(isolate_bidi(line) for line in str(value).split("\n"))
+
+
+def _format_options(names: Sequence[str]) -> str:
+    *others, last = [f"--{name}" for name in names]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def _print_mistake(message: str) -> None:
     stop = "" if message.endswith(("?", ".")) else "."
-    text = escape_controls(f"{message[:1].upper()}{message[1:]}{stop}")
+    text = escape_controls(f"{message}{stop}")
     echo_err(
         textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False), color="yellow"
     )
@@ -195,8 +210,10 @@ def _find_machine_zone() -> str | None:
     return None
 
 
-def _edit(text: str, changes: "Mapping[SettingPath, Answer]", shown_path: str) -> str:
-    """Return the file's text with the changes.
+def _edit(
+    text: str, changes: "Mapping[SettingPath, Answer]", shown_path: str
+) -> "tuple[str, Config]":
+    """Return the file's text with the changes, and its settings.
 
     Raises:
         ConfigError: a setting is written in a way that can't be changed, or the settings don't fit
@@ -214,9 +231,9 @@ def _edit(text: str, changes: "Mapping[SettingPath, Answer]", shown_path: str) -
             remedy="Change this line by hand, and run newsletter setup again.",
         ) from None
     check = check_config(new_text, shown_path, {})
-    if check.problems:
+    if check.config is None:
         raise ConfigError.from_problems([problem for _, problem in check.problems])
-    return new_text
+    return new_text, check.config
 
 
 def _save(path: Path, old: bytes, text: str) -> None:
