@@ -121,6 +121,8 @@ def test_wheel_has_all_data_files_and_no_tests(archives: tuple[Path, Path]) -> N
         "newsletter/project/starter/newsletter.yml",
         "newsletter/project/starter/gitignore",
         "newsletter/project/starter/env.example",
+        "newsletter/project/starter/sample/post.md",
+        "newsletter/project/starter/sample/hero.jpg",
         "newsletter/db/migrations/env.py",
         "newsletter/py.typed",
     } <= names

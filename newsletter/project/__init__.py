@@ -10,11 +10,12 @@ from newsletter.project.folder import (
     list_issue_folders,
     open_project,
 )
-from newsletter.project.scaffold import create_project, default_templates_dir
+from newsletter.project.scaffold import SAMPLE_NAME, create_project, default_templates_dir
 
 __all__ = [
     "CONFIG_NAME",
     "ISSUE_NAME_PATTERN",
+    "SAMPLE_NAME",
     "Project",
     "create_project",
     "default_templates_dir",

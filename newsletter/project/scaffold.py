@@ -11,6 +11,8 @@ from newsletter.project.folder import CONFIG_NAME
 
 PACKAGE_DIR = Path(__file__).parent.parent
 STARTER_DIR = Path(__file__).with_name("starter")
+# Dated before every issue that an editor will write, so that it isn't taken for the latest one.
+SAMPLE_NAME = "2026-01-01-every-block"
 SCHEMA_FILES = (
     PACKAGE_DIR / "config" / "newsletter.schema.json",
     PACKAGE_DIR / "posts" / "front_matter" / "front-matter.schema.json",
@@ -24,13 +26,16 @@ def default_templates_dir() -> Path:
     return installed if installed.is_dir() else PACKAGE_DIR.parent / "templates"
 
 
-def create_project(folder: Path, name: str, address: str | None) -> None:
+def create_project(
+    folder: Path, name: str, address: str | None, *, with_sample: bool = False
+) -> None:
     """Create a newsletter's folder atomically; existing files are never overwritten.
 
     Args:
         folder: the project folder; created if missing, may contain other files.
         name: the newsletter's name, one line.
         address: the sender's address; if not given, a placeholder that cannot be used for sending.
+        with_sample: whether to add an issue that shows every block.
 
     Raises:
         ProjectError: a file or folder that would be created exists already.
@@ -40,6 +45,8 @@ def create_project(folder: Path, name: str, address: str | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".newsletter-", dir=folder) as staging:
             _write_project_files(Path(staging), name, address)
+            if with_sample:
+                _write_sample_issue(Path(staging))
             # newsletter.yml is moved last: its presence is what makes a folder a project.
             entries = sorted(Path(staging).iterdir(), key=lambda entry: entry.name == CONFIG_NAME)
             _refuse_to_overwrite([folder / entry.name for entry in entries])
@@ -72,6 +79,11 @@ def _write_project_files(folder: Path, name: str, address: str | None) -> None:
     shutil.copyfile(STARTER_DIR / "env.example", folder / ".env.example")
     for schema in SCHEMA_FILES:
         shutil.copyfile(schema, folder / schema.name)
+
+
+def _write_sample_issue(folder: Path) -> None:
+    target = folder / "issues" / SAMPLE_NAME
+    shutil.copytree(STARTER_DIR / "sample", target, copy_function=shutil.copyfile)
 
 
 def _refuse_to_overwrite(targets: list[Path]) -> None:

@@ -14,15 +14,18 @@ from newsletter.cli.output import echo
 )
 @click.option("--name", help="The newsletter's name; made from DIR if not given.")
 @click.option("--sender", metavar="ADDRESS", help="The address that issues come from.")
-def init_command(folder: Path, name: str | None, sender: str | None) -> None:
+@click.option("--sample", is_flag=True, help="Add a sample issue that shows every block.")
+def init_command(folder: Path, name: str | None, sender: str | None, *, sample: bool) -> None:
     """Make the folder of a new newsletter: newsletter.yml, issues/, templates/.
 
     DIR is created if missing; without DIR, the working folder is used. Existing
-    files are never overwritten.
+    files are never overwritten. The sample issue shows every block and how each
+    is written; it is a draft, so it can't be sent to the list.
 
     \b
-    Example:
+    Examples:
       newsletter init harbour-notes --sender editor@harbournotes.example
+      newsletter init harbour-notes --sample
     """
     import shlex
 
@@ -33,6 +36,7 @@ def init_command(folder: Path, name: str | None, sender: str | None) -> None:
         folder,
         _validate_option(value_types.parse_line, name, "--name") or _default_name(folder),
         _validate_option(value_types.parse_sender_address, sender, "--sender"),
+        with_sample=sample,
     )
     is_cwd = folder.resolve() == Path.cwd()
     path = display_path(folder)
@@ -41,6 +45,8 @@ def init_command(folder: Path, name: str | None, sender: str | None) -> None:
         color="green",
     )
     echo(f"Next: {'' if is_cwd else f'cd {shlex.quote(path)} && '}newsletter setup")
+    if sample:
+        echo("Sample issue: newsletter preview every-block")
 
 
 def _validate_option(validate: Callable[[str], str], value: str | None, option: str) -> str | None:
