@@ -57,6 +57,7 @@ def change(text: str, **typed: str) -> dict[str, Answer]:
         ("name", "News.example", "News.example"),
         ("name", "رسالة الميناء", "رسالة الميناء"),
         ("name", "No: 1 #2", "No: 1 #2"),
+        ("name", "a://[b", "a://[b"),
         ("sender", "ed@quay.org", "ed@quay.org"),
         ("reply-to", "-", None),
         ("reply-to", "", None),
@@ -109,7 +110,16 @@ def test_wrong_answer(question: str, typed: str, message: str) -> None:
     assert "SG." not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", [BASE, SERVER, STATIC, BASE.replace("quay.org", "quay.org/")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        BASE,
+        SERVER,
+        STATIC,
+        BASE.replace("Quay\n", "a://[b\n"),
+        BASE.replace("quay.org", "quay.org/"),
+    ],
+)
 def test_present_answers_change_nothing(text: str) -> None:
     text = text.replace("ed@quay.org/", "ed@quay.org")
     assert change(text) == {}

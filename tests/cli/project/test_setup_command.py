@@ -238,6 +238,37 @@ def test_right_to_left_default_does_not_reorder_the_prompt(cli: Cli) -> None:
     assert "Newsletter's name [\u2068رسالة\u2069]: " in err
 
 
+@pytest.mark.usefixtures("settings")
+def test_right_to_left_lines_are_each_isolated(cli: Cli) -> None:
+    code, out, _ = cli("setup", *FLAGS, r"--postal-address=رسالة الميناء\nBergen", "--yes")
+    assert code == 0
+    assert "  postal_address      \u2068رسالة\u00a0الميناء\u2069\n" in out
+    assert "\\u" not in out
+    _, _, err = cli("setup", typed="\n" * 20)
+    assert "Postal address [\u2068رسالة\u00a0الميناء\\nBergen\u2069]: " in err
+
+
+def test_answers_with_yaml_syntax_are_read_back(cli: Cli, settings: Path) -> None:
+    name = 'Boats: "no" # 1'
+    assert cli("setup", *FLAGS, f"--name={name}", "--sender-name=12:30", "--yes")[0] == 0
+    config = load_config(settings, {})
+    assert (config.name, config.sender.name) == (name, "12:30")
+
+
+@pytest.mark.usefixtures("settings")
+def test_mistake_in_the_environment_is_left_to_the_checks(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEWSLETTER_DATABASE", "nonsense")
+    code, out, err = cli("setup", *FLAGS, "--yes")
+    assert (code, err) == (0, "")
+    assert "fail  settings: NEWSLETTER_DATABASE" in out
+
+
+def test_examples_in_the_help_are_on_lines_of_their_own(cli: Cli) -> None:
+    assert "\n    newsletter setup --time-zone Europe/Oslo --yes\n" in cli("setup", "-h")[1]
+
+
 def test_outside_a_project_init_is_named(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
