@@ -4,7 +4,9 @@ import importlib.metadata
 import os
 import re
 import runpy
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import venv
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
 from newsletter import __version__
 
@@ -139,3 +142,41 @@ def test_installed_command_works_from_init_to_dry_run(
 ) -> None:
     output = run(ROOT / "scripts" / "check-wheel", archives[1], environment, cwd=tmp_path)
     assert f"{archives[1].name} works with Python 3." in output
+
+
+def test_installed_command_serves_as_the_printed_unit_says(
+    environment: Path, tmp_path: Path
+) -> None:
+    """Run ExecStart as systemd would: its folder, its arguments, and only its files' variables."""
+    program = environment / "newsletter"
+    run(program, "init", "notes", "--name", "Harbour Notes", cwd=tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    printed = run(
+        program, "serve", "--port", str(port), "--print", "systemd", cwd=tmp_path / "notes"
+    )
+    unit = dict(re.findall(r"^(\w+)=(.*)$", printed, re.MULTILINE))
+    command = shlex.split(unit["ExecStart"])
+    assert command[0] == str(program)
+    assert unit["WorkingDirectory"] == str(tmp_path / "notes")
+    variables = {"PATH": "/usr/bin:/bin", "SENDGRID_API_KEY": "SG.in-the-environment-file"}
+    server = subprocess.Popen(
+        command,
+        cwd=unit["WorkingDirectory"],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with server, urllib3.PoolManager(timeout=60) as pool:
+        try:
+            assert server.stdout
+            assert "Harbour Notes answers" in server.stdout.readline()
+            responses = [
+                pool.request("GET", f"http://127.0.0.1:{port}{path}", retries=10)
+                for path in ("/readyz", "/subscribe")
+            ]
+        finally:
+            server.terminate()
+    assert [response.status for response in responses] == [200, 200]
+    assert server.returncode == 0
