@@ -1,6 +1,7 @@
 """Describe where the server runs: folder, user, program, port."""
 
 import pwd
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from newsletter.project import Project
 # Of whoever runs the server if the folder belongs to root, who should not.
 SERVICE_USER = "newsletter"
 _ALL_ADDRESSES = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not listened on
+# It becomes a word of each file's syntax: no spaces, quotes or braces.
+_HOST_PATTERN = re.compile(r"(?:[\w:][\w.:%-]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +83,20 @@ def describe_deployment(
         metrics_port: the port for Prometheus, if any.
 
     Raises:
-        UsageError: the port is 0, or the folder's path has a line break in it.
+        UsageError: the port is 0, the host is neither a name nor an address, or the path of the
+            newsletter's or the database's folder has a character that a unit file can't contain.
         DatabaseError: the database URL is not valid.
     """
     if not port:
         raise UsageError("--print needs a port: 0 is another one at each start")
+    if not _HOST_PATTERN.fullmatch(host):
+        raise UsageError(f"{host!r} is not the name or address of a host")
     folder = project.root.resolve()
-    if not str(folder).isprintable() or "\\" in str(folder):
-        raise UsageError(
-            "the folder's path has a character that a unit file can't contain",
-            remedy="Rename the folder.",
-        )
+    _check_path(folder, "the folder's path")
     status = folder.stat()
     database = sqlite_file(project.config.database, folder)
+    if database:
+        _check_path(database.parent, "the path of the database's folder")
     python = Path(sys.executable)
     script = python.with_name("newsletter")
     return Deployment(
@@ -111,6 +115,16 @@ def describe_deployment(
         has_list=bool(database and database.is_file()),
         trusted_proxies=project.config.public.trusted_proxies,
     )
+
+
+def _check_path(folder: Path, what: str) -> None:
+    """Raise ``UsageError`` for a path that would end its line, or lose a space at its end."""
+    text = str(folder)
+    if not text.isprintable() or "\\" in text or text.endswith(" "):
+        raise UsageError(
+            f"{what} has a character that a unit file can't contain",
+            remedy="Rename the folder.",
+        )
 
 
 def _name_service(folder: Path) -> str:

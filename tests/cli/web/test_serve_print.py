@@ -103,13 +103,37 @@ def test_root_runs_no_server_and_an_unknown_user_is_a_number(
     assert describe_deployment(project, "127.0.0.1", 8000, None).user == user
 
 
-@pytest.mark.parametrize("name", ["a\nb", "a\\b", "a\x07b"])
+@pytest.mark.parametrize("name", ["a\nb", "a\\b", "a\x07b", "a "])
 def test_folder_that_no_unit_can_name_is_refused(
     project: Project, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(project.root.rename(project.root.with_name(name)))
     with pytest.raises(UsageError, match="a character that a unit file can't contain"):
         describe_deployment(open_project(), "127.0.0.1", 8000, None)
+
+
+@pytest.mark.parametrize("name", [r"a\nExecStartPre=b", r"a\\b", r"a\tb"])
+def test_database_folder_that_no_unit_can_name_is_refused(project: Project, name: str) -> None:
+    with (project.root / "newsletter.yml").open("a") as file:
+        file.write(f'database: "sqlite:////srv/{name}/newsletter.db"\n')
+    with pytest.raises(UsageError, match="a character that a unit file can't contain"):
+        describe_deployment(open_project(), "127.0.0.1", 8000, None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("host", ["a\nExecStartPre=b", 'a"b', "a b", "a{", "$HOST", "-a"])
+def test_host_that_is_no_address_is_refused(
+    project: Project, cli: Cli, host: str, kind: str
+) -> None:
+    code, out, err = cli("serve", "--print", kind, f"--host={host}")
+    assert (code, out) == (2, "")
+    assert "is not the name or address of a host" in err
+    assert project.root.is_dir()
+
+
+@pytest.mark.parametrize("host", ["", "::", "fe80::1%eth0", "localhost", "my_host.example.", "::1"])
+def test_host_is_a_name_or_an_address(project: Project, host: str) -> None:
+    assert describe_deployment(project, host, 8000, None).host == host
 
 
 def test_port_that_is_chosen_anew_is_refused(project: Project, cli: Cli) -> None:
