@@ -79,8 +79,7 @@ def _iter_candidates(text: str, key_path: SettingPath, value: YamlScalar | None)
     for depth, name in enumerate(section_path):
         pair = _find_pair(section, name)
         if pair is None:
-            new_path = (*section_path[depth:], key)
-            yield text if value is None else _append(text, indent, new_path, value)
+            yield _add_sections(text, section, indent, (*section_path[depth:], key), value)
             return
         siblings = section.value if section else []
         following = [
@@ -88,19 +87,18 @@ def _iter_candidates(text: str, key_path: SettingPath, value: YamlScalar | None)
         ]
         start, end = pair[0].end_mark.index, min(following, default=end)
         indent, section = pair[0].start_mark.column + 2, pair[1]
-    if isinstance(section, yaml.MappingNode) and section.value:
-        indent = section.value[0][0].start_mark.column
+    indent = _get_indent(section, indent)
     found = _find_pair(section, key)
     if found is None and value is None:
         yield text
-    in_flow = isinstance(section, yaml.MappingNode) and bool(section.flow_style)
+    in_flow = _is_flow(section)
     if found and value is None:
         yield _comment_out(text, *found)
         yield _replace(text, *found, "null")
     elif found and value is not None and isinstance(found[1], yaml.ScalarNode):
         yield _replace(text, *found, _format_scalar(value, found[1].style, in_flow=in_flow))
     elif value is not None and in_flow:
-        yield _insert_in_flow(text, section, f"{key}: {_format_scalar(value, in_flow=True)}")
+        yield _insert_in_flow(text, section, (key,), value)
     elif value is not None:
         yield from _iter_uncommented(text, (start, end), indent, key, value)
         if not section_path:
@@ -109,6 +107,17 @@ def _iter_candidates(text: str, key_path: SettingPath, value: YamlScalar | None)
             yield _insert_line(
                 text, section, start, f"{' ' * indent}{key}: {_format_scalar(value)}"
             )
+
+
+def _is_flow(section: yaml.Node | None) -> bool:
+    return isinstance(section, yaml.MappingNode) and bool(section.flow_style)
+
+
+def _get_indent(section: yaml.Node | None, default: int) -> int:
+    """Return the column of a section's keys, or the default if it has none."""
+    if isinstance(section, yaml.MappingNode) and section.value:
+        return int(section.value[0][0].start_mark.column)
+    return default
 
 
 def _find_pair(node: yaml.Node | None, key: str) -> tuple[yaml.Node, yaml.Node] | None:
@@ -205,8 +214,28 @@ def _find_tail(line: str, key: str) -> str:
     return tail if _COMMENT.fullmatch(tail) else ""
 
 
-def _insert_in_flow(text: str, section: yaml.Node | None, entry: str) -> str:
+def _add_sections(
+    text: str,
+    section: yaml.Node | None,
+    indent: int,
+    key_path: SettingPath,
+    value: YamlScalar | None,
+) -> str:
+    if value is None:
+        return text
+    if _is_flow(section):
+        return _insert_in_flow(text, section, key_path, value)
+    return _append(text, _get_indent(section, indent), key_path, value)
+
+
+def _insert_in_flow(
+    text: str, section: yaml.Node | None, key_path: SettingPath, value: YamlScalar
+) -> str:
     assert section is not None
+    *names, key = key_path
+    entry = f"{key}: {_format_scalar(value, in_flow=True)}"
+    for name in reversed(names):
+        entry = f"{name}: {{{entry}}}"
     if not section.value:
         end = section.end_mark.index - 1
         return text[:end] + entry + text[end:]
