@@ -104,6 +104,8 @@ def parse_base_url(text: str) -> str:
     parts = _split_https_url(text, allow_loopback=True)
     if parts.query or parts.fragment:
         raise ValueError(f"'{text}' must not contain '?' or '#'")
+    if re.search("[{}]", text):
+        raise ValueError(f"'{text}' must not contain a placeholder or braces")
     return text.rstrip("/")
 
 

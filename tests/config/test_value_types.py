@@ -110,6 +110,8 @@ def test_valid_values_are_accepted_and_normalized(parse: Parse, text: str, value
         (value_types.parse_base_url, "https://me:pw@a.example"),
         (value_types.parse_base_url, "https://@a.example"),
         (value_types.parse_base_url, "https://a.example/?x"),
+        (value_types.parse_base_url, "https://a.example/{slug}"),
+        (value_types.parse_base_url, "https://a.example/{env.HOME}/x"),
         (value_types.parse_base_url, "https://a.example/#x"),
         (value_types.parse_base_url, "https://a.example:99999"),
         (value_types.parse_base_url, "https://:443"),

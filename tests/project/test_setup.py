@@ -94,7 +94,7 @@ def test_right_answer(question: str, typed: str, value: Answer) -> None:
         ("site", "https://quay.org/?a=1", "must not contain '?' or '#'"),
         ("pages", "yes", "'yes' is not one of these: server, static, none"),
         ("pages-url", "http://quay.org", "must begin with https://"),
-        ("pages-url", "https://quay.org/{x}", "unknown placeholder '{x}'"),
+        ("pages-url", "https://quay.org/{x}", "must not contain a placeholder"),
         ("unsubscribe-group", "twelve", "'twelve' is not a number"),
         ("unsubscribe-group", "1234567890", "'1234567890' is not a number"),
         ("unsubscribe-group", "٣", "'٣' is not a number"),
