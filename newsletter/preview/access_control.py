@@ -50,6 +50,7 @@ class LocalAccessMiddleware:
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
         self._app = app
         self._prefix = f"/{token}"
+        self._url = f"http://{PREVIEW_HOST}:{port}/{token}/"
         self._hosts = {f"{PREVIEW_HOST}:{port}", f"localhost:{port}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,6 +76,7 @@ class LocalAccessMiddleware:
             await refusal(scope, receive, send_with_headers)
             return
         inner = {**scope, "path": scope["path"].removeprefix(self._prefix), "raw_path": b""}
+        inner["preview_url"] = self._url  # for the server's own requests
         await self._app(inner, receive, send_with_headers)
 
     def _check_request(self, request: Request) -> PlainTextResponse | None:

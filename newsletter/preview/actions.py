@@ -6,6 +6,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from threading import Lock
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from newsletter.preview import api
 from newsletter.preview.dropped_post import MAX_DROPPED_BYTES, import_dropped_post
 from newsletter.preview.envelope import ENVELOPE_KEYS, EditConflictError, save_envelope_value
 from newsletter.preview.file_watcher import ChangeNotifier
+from newsletter.preview.headless_browser import capture_page, find_chromium
 from newsletter.preview.rendered_issues import PreviewWorkspace, Rendering
 from newsletter.preview.responses import (
     BadRequestError,
@@ -54,6 +56,7 @@ class PreviewActions:
         self._environ = environ
         self._get_engine = get_engine
         self._lock = Lock()  # one change at a time
+        self._capture_lock = Lock()  # one Chromium at a time
 
     def build_routes(self) -> list[Route]:
         """Return the routes."""
@@ -61,6 +64,9 @@ class PreviewActions:
             Route("/test", _limit(self._test_email, MAX_TEST_REQUEST_BYTES), methods=["POST"]),
             Route(
                 "/envelope", _limit(self._edit_envelope, MAX_EDIT_REQUEST_BYTES), methods=["POST"]
+            ),
+            Route(
+                "/sheet.png", _limit(self._capture_sheet, MAX_TEST_REQUEST_BYTES), methods=["POST"]
             ),
             Route("/import", _limit(self._import_post, MAX_DROPPED_BYTES), methods=["POST"]),
         ]
@@ -127,6 +133,25 @@ class PreviewActions:
                 # The watcher may be late, or the file on a disk that reports no changes.
                 self._workspace.invalidate([self._workspace.project.issues_dir / name])
         return JSONResponse({})
+
+    async def _capture_sheet(self, request: Request, body: bytes) -> Response:
+        (name,) = _parse_fields(body, "issue")
+        if name not in self._list_issue_names():
+            return make_error_response("no such issue", 404)
+        # The server's own address and a known issue: nothing else of the request is used.
+        url = request.scope["preview_url"] + f"sheet?issue={quote(name)}"
+        return await asyncio.to_thread(self._capture_page, url)
+
+    def _capture_page(self, url: str) -> Response:
+        program = find_chromium(self._environ)
+        if program is None:
+            return make_error_response("there is no Chromium on the PATH", 404)
+        with self._capture_lock:
+            try:
+                picture = capture_page(program, url, self._environ)
+            except NewsletterError as error:
+                return make_problems_response(api.build_problems_data(error), 502)
+        return Response(picture, media_type="image/png")
 
     async def _import_post(self, request: Request, body: bytes) -> Response:
         name = request.query_params.get("name", "")

@@ -232,11 +232,10 @@ def build_comparison_data(
 
 def _compare_with_previous_issue(rendering: Rendering) -> dict[str, Any]:
     previous = render_previous_issue(rendering)
-    default = rendering.config.theme.template
     difference = compare_frames(
         *_personalize_both(rendering, previous.email),
-        (previous.article, rendering.rendered.article),
-        (previous.issue.template or default, rendering.issue.template or default),
+        (previous, rendering.rendered),
+        rendering.config.theme.template,
     )
     return {
         "against": previous.issue.name,

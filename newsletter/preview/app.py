@@ -28,6 +28,7 @@ from newsletter.preview.access_control import FILE_POLICY, LocalAccessMiddleware
 from newsletter.preview.actions import PreviewActions
 from newsletter.preview.envelope import build_envelope_data
 from newsletter.preview.file_watcher import ChangeNotifier, stream_issue_states, watch_files
+from newsletter.preview.headless_browser import find_chromium
 from newsletter.preview.next_commands import list_next_commands
 from newsletter.preview.rendered_issues import PreviewWorkspace, Rendering
 from newsletter.preview.responses import (
@@ -68,6 +69,7 @@ class PreviewApp:
     ) -> None:
         self.workspace = workspace
         self.first_issue = first_issue
+        self._environ = environ
         self.notifier = ChangeNotifier()
         self.stop_event = asyncio.Event()
         self._engine = _open_existing_database(workspace.project)
@@ -79,6 +81,7 @@ class PreviewApp:
         """Return the application, with access control, for this token and port."""
         routes = [
             Route("/", self._index),
+            Route("/sheet", self._sheet),
             Route("/frame", _empty_frame),
             Route("/events", self._events),
             Route("/issues", self._issues),
@@ -118,6 +121,9 @@ class PreviewApp:
     def _index(self, _: Request) -> Response:
         return FileResponse(STATIC_DIR / "index.html")
 
+    def _sheet(self, _: Request) -> Response:
+        return FileResponse(STATIC_DIR / "sheet.html")
+
     async def _events(self, request: Request) -> Response:
         name = self._get_issue_name(request)
 
@@ -136,6 +142,7 @@ class PreviewApp:
                 "newsletter": project.config.name,
                 "first": self._get_first_issue(),
                 "database": self._engine is not None,
+                "chromium": find_chromium(self._environ) is not None,
                 "issues": [
                     asdict(entry) for entry in issue_list.list_issue_entries(project, self._engine)
                 ],

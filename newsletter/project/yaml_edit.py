@@ -1,5 +1,6 @@
 """Change values of a YAML file, and nothing else in it."""
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,8 @@ from newsletter.config.yaml_document import parse_yaml_document
 YamlScalar = str | int
 SettingPath = tuple[str, ...]
 _COMMENT = re.compile(r"([ \t]+)(#[^\r\n]*)?(?=[\r\n]|$)")
+# What a text in YAML's double quotes can't hold as it is, and JSON doesn't escape.
+_NOT_IN_JSON = re.compile("[\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _LINE = re.compile(r"[^\r\n]*")
 
 
@@ -131,6 +134,10 @@ def _format_scalar(value: YamlScalar, style: str | None = None, *, in_flow: bool
         return str(value)
     if "\n" in value or style in {'"', "'"}:
         style = '"' if "\n" in value else style
+        if style == '"' and not _NOT_IN_JSON.search(value):
+            return json.dumps(
+                value, ensure_ascii=False
+            )  # PyYAML would write an emoji as \U0001F419
         quoted = yaml.safe_dump(value, default_style=style, allow_unicode=True, width=math.inf)
         return str(quoted).strip("\n")
     return format_inline([value])[1:-1] if in_flow else format_inline(value)

@@ -153,6 +153,8 @@ def test_every_other_tab_shows_its_content(page: Page, preview: PreviewClient) -
     page.get_by_role("tab", name="Compare").click()
     expect(page.locator("#difference")).to_contain_text("coffee-on-the-quay")
     page.get_by_role("tab", name="Compare").press("ArrowRight")
+    expect(page.get_by_role("tab", name="Proof sheet")).to_be_focused()
+    page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Mail")).to_be_focused()
 
 
@@ -291,12 +293,32 @@ def test_test_email_is_sent(
         expect(page.locator("#send-result")).to_have_text(
             "Sent [TEST] The first boat to me@example.com"
         )
+        page.get_by_label("Your address").fill("me@example.com, you@example.com,me@example.com")
+        page.get_by_role("button", name="Send", exact=True).click()
+        expect(page.locator("#send-result")).to_have_text(
+            "Sent [TEST] The first boat to me@example.com, you@example.com"
+        )
+        page.reload()
+        page.get_by_role("button", name="Send me a test").click()
+        expect(page.get_by_label("Your address")).to_have_value("me@example.com,you@example.com")
+
+
+# What is wider than the box it is in, or beside the window; text with an ellipsis may be.
+CUT_OFF = """[...document.querySelectorAll(".head, .tabs, .tools, .notes, .sidebar, .envelope")]
+  .filter((box) => box.getClientRects().length)
+  .flatMap((box) => [box, ...box.querySelectorAll("button, select, input, dl, code")])
+  .filter((e) => e.getClientRects().length && !e.closest("#issues"))
+  .filter((e) => e.getBoundingClientRect().right > innerWidth + 1
+    || e.scrollWidth > e.clientWidth + 1 && !["INPUT", "SELECT", "CODE", "DL"].includes(e.tagName))
+  .map((e) => e.id || e.className || e.outerHTML)"""
 
 
 @pytest.mark.parametrize(
     ("width", "scheme", "chosen"),
     [(1440, "light", ""), (1440, "dark", "#tab=headers"), (900, "light", "#tab=inbox"),
-     (900, "dark", "#client=outlook"), (1440, "light", "#tab=compare")],
+     (900, "dark", "#client=outlook"), (1440, "light", "#tab=compare"),
+     (900, "light", ""), (900, "dark", ""), (900, "dark", "#tab=compare"),
+     (1440, "light", "#tab=sheet"), (900, "dark", "#tab=sheet")],
 )  # fmt: skip
 def test_page_is_accessible_and_fits(
     browser: Browser, preview: PreviewClient, width: int, scheme: Any, chosen: str
@@ -305,7 +327,10 @@ def test_page_is_accessible_and_fits(
     page.goto(preview.url + chosen)
     expect(page.locator("#live-text")).to_have_text("Live")
     expect(page.locator("#findings li").first).to_be_attached()
+    expect(page.locator("#next-commands li").first).to_be_attached()
+    expect(page.locator("#inbox-line")).to_contain_text("the sea keeps a diary")
     results = Axe().run(page, options={"iframes": False})
     assert results.violations_count == 0, results.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CUT_OFF) == []
     page.context.close()

@@ -25,6 +25,7 @@ CASES = [
     ("name: Old\n", "name", "12:30", "name: '12:30'\n"),
     ("name: Old\n", "name", "رسالة الميناء", "name: رسالة الميناء\n"),
     ("name: Old\n", "name", "Quay 🚢", "name: Quay 🚢\n"),
+    ('name: "Old"\n', "name", 'Quay 🚢 "x" \\', 'name: "Quay 🚢 \\"x\\" \\\\"\n'),
     ("📰: x\nname: Old # 🚢\n", "name", "New", "📰: x\nname: New # 🚢\n"),
     ("name: Old\n", "name", "a\nb", 'name: "a\\nb"\n'),
     ("name: Old      # why\n", "name", "Newer", "name: Newer    # why\n"),

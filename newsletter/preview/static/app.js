@@ -1,13 +1,19 @@
 // The page's controls. The user's choices are kept in the URL's fragment; all content comes from
 // the server.
 import { $, copy, get, make, segments, toast } from "./dom.js";
+import { prepareDrop } from "./drop.js";
+import { clearEnvelope, hasUnsaved, showEnvelope } from "./envelope.js";
 import * as frame from "./frame.js";
+import { listenToKeys, showShortcuts } from "./keys.js";
+import { openSendDialog, prepareSendDialog, showNextCommands } from "./send.js";
+import { fitSheet, savePicture, showSheet } from "./sheet.js";
 import { showAbout, showFaults, showFindings, showIssueList, showStripped } from "./notes.js";
 import { findIn, showDifference, showInbox, showSource } from "./views.js";
 
 const TABS = [
   ["mail", "Mail"], ["inbox", "Inbox"], ["web", "Web page"], ["text", "Plain text"], ["html", "HTML"], ["mjml", "MJML"],
   ["headers", "Headers"], ["request", "API request"], ["compare", "Compare"],
+  ["sheet", "Proof sheet"],
 ];
 const WIDTHS = { desktop: 1024, tablet: 768, phone: 390 };
 const SCHEMES = [
@@ -52,6 +58,8 @@ function updateControls() {
   $("panel-source").hidden = !SOURCES.has(chosen.tab);
   $("panel-inbox").hidden = chosen.tab !== "inbox";
   $("panel-compare").hidden = chosen.tab !== "compare";
+  $("panel-sheet").hidden = chosen.tab !== "sheet";
+  document.body.classList.toggle("on-sheet", chosen.tab === "sheet");
   if (SOURCES.has(chosen.tab)) $("panel-source").setAttribute("aria-labelledby", `tab-${chosen.tab}`);
   pressWidth(Object.keys(WIDTHS).find((key) => String(WIDTHS[key]) === chosen.width));
   pressScheme(chosen.scheme);
@@ -69,14 +77,26 @@ async function refresh() {
   if (!issueState?.proof) return;
   const tab = chosen.tab;
   try {
+    await loadEnvelope();
     if (FRAMED.has(tab)) await frame.show(tab, query());
     else if (tab === "inbox") showInbox(await get("inbox", query()));
     else if (tab === "compare") showDifference(await get(`compare/${chosen.other}`, query()));
+    else if (tab === "sheet") await showSheet($("sheet"), query());
     else await showSource(tab, query());
     showStripped(chosen.client ? await get("stripped", query()) : null);
   } catch (error) {
     toast(error.message);
   }
+}
+
+async function loadEnvelope() {
+  const stale = issueState.faults.length > 0;
+  const [envelope, inbox] = await Promise.all([get("envelope", query()), get("inbox", query())]);
+  showEnvelope(envelope, inbox, chosen.issue, stale);
+}
+
+async function loadNextCommands() {
+  showNextCommands(issueState?.proof ? await get("next", query()) : []);
 }
 
 function showState(state) {
@@ -89,6 +109,7 @@ function showState(state) {
   $("send").disabled = broken || !state.proof;
   document.body.classList.toggle("stale", Boolean(broken));
   showAbout(state.proof, broken, chosen.issue);
+  if (!state.proof) clearEnvelope();
   $("copy").disabled = !state.proof;
   $("eml").hidden = !state.proof;
   document.title = `${broken ? "● " : ""}${state.proof?.title ?? chosen.issue} – Preview`;
@@ -100,8 +121,15 @@ function listen() {
   stream?.close();
   stream = new EventSource(`events?${new URLSearchParams({ issue: chosen.issue })}`);
   stream.onmessage = async (event) => {
+    if (!chosen.issue) {
+      $("live").className = "dot good";
+      $("live-text").textContent = "Live";
+      const { first } = await loadIssueList();
+      if (first) openIssue(first);
+      return;
+    }
     await showState(JSON.parse(event.data));
-    await Promise.allSettled([loadIssueList(), loadFindings()]);
+    await Promise.allSettled([loadIssueList(), loadFindings(), loadNextCommands()]);
   };
   stream.onerror = () => {
     $("live").className = "dot";
@@ -120,7 +148,8 @@ async function goTo(excerpt) {
 
 async function loadIssueList() {
   const list = await get("issues");
-  if (!chosen.issue) chosen.issue = list.first;
+  $("desk").hidden = Boolean(list.first);
+  document.body.classList.toggle("empty-folder", !list.first);
   showIssueList(list, chosen.issue, openIssue);
   return list;
 }
@@ -134,10 +163,11 @@ async function loadReaders() {
 }
 
 function openIssue(name) {
+  if (name !== chosen.issue && hasUnsaved()) return loadIssueList();
   issueState = null;
   dismissed = 0;
   choose({ issue: name });
-  listen();
+  return listen();
 }
 
 function set(changes) {
@@ -172,7 +202,12 @@ const pressWidth = segments($("widths"),
   [["desktop", "Desktop", "1024 pixels"], ["tablet", "Tablet", "768 pixels"], ["phone", "Phone", "390 pixels"]], setWidth);
 const pressScheme = segments($("schemes"), SCHEMES, (scheme) => set({ scheme }));
 const pressOther = segments($("others"),
-  [["issue", "Last issue", "What is new compared with the previous issue"], ["commit", "Last commit", "What has changed since the last git commit"]],
+  [
+    ["test", "Last test", "What has changed since the last test was sent"],
+    ["plan", "Plan", "What has changed since the issue was planned or sent"],
+    ["commit", "Last commit", "What has changed since the last git commit"],
+    ["issue", "Last issue", "Sender, template, footer and its links, compared with the previous issue"],
+  ],
   (other) => set({ other }));
 $("images").onclick = () => cycle("images", ["1", "0"]);
 $("client").onchange = (event) => set({ client: event.target.value });
@@ -193,48 +228,21 @@ $("find").onkeydown = (event) => {
   if (event.key === "Enter") { event.preventDefault(); findIn($("find").value, event.shiftKey ? -1 : 1); }
 };
 
-// A test email to the editor.
-const dialog = $("send-dialog");
-const openDialog = () => {
-  $("send-to").value ||= localStorage.getItem("newsletter-test-to") ?? "";
-  $("send-result").textContent = "";
-  dialog.showModal();
-};
-$("send").onclick = openDialog;
-$("send-cancel").onclick = () => dialog.close();
-$("send-form").onsubmit = async (event) => {
-  event.preventDefault();
-  const to = $("send-to").value.trim();
-  const result = $("send-result");
-  result.className = "";
-  result.textContent = "Sending…";
-  $("send-go").disabled = true;
+prepareSendDialog(() => chosen.issue);
+prepareDrop(openIssue);
+new ResizeObserver(() => fitSheet($("sheet"))).observe($("sheet"));
+$("print").onclick = () => print();
+$("save-png").onclick = async () => {
+  $("save-png").disabled = true;
+  toast("Chromium is taking the picture…");
   try {
-    const response = await fetch("test", {
-      method: "POST", headers: { "content-type": "application/json" },
-      body: JSON.stringify({ issue: chosen.issue, to }),
-    });
-    const data = await response.json();
-    if (!response.ok) throw new Error(data.faults.map((problem) => `${problem.message}. ${problem.remedy ?? ""}`).join(" "));
-    localStorage.setItem("newsletter-test-to", to);
-    result.className = "good";
-    result.textContent = data.sandbox ? `SendGrid has accepted it in sandbox mode; no email is delivered.` : `Sent ${data.subject} to ${data.to}${data.inline_images.length ? "; images without a public address are inside the email" : ""}`;
+    await savePicture(chosen.issue);
+    toast("Saved");
   } catch (error) {
-    result.className = "bad";
-    result.textContent = error.message;
+    toast(error.message);
   }
-  $("send-go").disabled = false;
+  $("save-png").disabled = false;
 };
-
-// Keyboard shortcuts.
-const KEYS = [
-  ["1 – 9", "Mail, inbox, web page, plain text, HTML, MJML, headers, request, compare"],
-  ["d  t  p", "Desktop, tablet, phone"], ["c", "Light, dark, forced dark"], ["i", "Images on or off"],
-  ["/", "Find in the text"], ["j  k", "Next, previous issue"], ["g", "Last good version"],
-  ["s", "Send me a test"], ["?", "These shortcuts"],
-];
-for (const [key, text] of KEYS) $("shortcuts").append(make("dt", {}, make("kbd", { textContent: key })), make("dd", { textContent: text }));
-$("help-button").onclick = () => $("help").showModal();
 
 function step(by) {
   const names = [...$("issue-select").options].map((option) => option.value);
@@ -242,23 +250,15 @@ function step(by) {
   if (next) openIssue(next);
 }
 
-function onKeyDown(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (event.target.closest?.("input, select, textarea")) return;
-  const actions = {
-    d: () => setWidth("desktop"), t: () => setWidth("tablet"), p: () => setWidth("phone"),
-    c: () => cycle("scheme", ["light", "dark", "forced"]), i: () => cycle("images", ["1", "0"]),
-    j: () => step(1), k: () => step(-1), s: openDialog, "?": () => $("help").showModal(),
-    g: () => $("alarm").hidden || $("last-good").click(),
-    "/": () => { if (!SOURCES.has(chosen.tab)) set({ tab: "html" }); $("find").focus(); },
-  };
-  const action = actions[event.key] ?? (TABS[event.key - 1] && (() => set({ tab: TABS[event.key - 1][0] })));
-  if (!action) return;
-  event.preventDefault();
-  action();
-}
-document.addEventListener("keydown", onKeyDown);
-frame.onKey(onKeyDown);
+showShortcuts();
+listenToKeys({
+  d: () => setWidth("desktop"), t: () => setWidth("tablet"), p: () => setWidth("phone"),
+  c: () => cycle("scheme", ["light", "dark", "forced"]), i: () => cycle("images", ["1", "0"]),
+  j: () => step(1), k: () => step(-1), s: openSendDialog,
+  g: () => $("alarm").hidden || $("last-good").click(),
+  "/": () => { if (!SOURCES.has(chosen.tab)) set({ tab: "html" }); $("find").focus(); },
+  ...Object.fromEntries(TABS.map(([key], index) => [String((index + 1) % 10), () => set({ tab: key })])),
+});
 frame.onLink((text, href) => {
   $("link-section").hidden = false;
   $("link-text").textContent = text;
@@ -270,7 +270,11 @@ frame.onLink((text, href) => {
 });
 frame.onDrag((width) => choose({ width: String(width) }));
 
+addEventListener("focus", () => { loadNextCommands().catch(() => {}); });
+
 const list = await loadIssueList();
+chosen.issue ||= list.first;
+$("save-png").hidden = !list.chromium;
 $("newsletter").textContent = list.newsletter;
 $("client").append(...list.clients.map((client) => new Option(client.name, client.key)));
 await loadReaders();

@@ -13,10 +13,27 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 export async function get(path, query = {}) {
-  const response = await fetch(`${path}?${new URLSearchParams(query)}`);
+  return readResponse(await fetch(`${path}?${new URLSearchParams(query)}`));
+}
+
+export async function post(path, data) {
+  return readResponse(await fetch(path, {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(data),
+  }));
+}
+
+// Returns the response's JSON, or throws its problems with the response's status.
+export async function readResponse(response) {
   const data = await response.json();
-  if (!response.ok) throw new Error(data.faults.map((problem) => problem.message).join("; "));
-  return data;
+  if (response.ok) return data;
+  const error = new Error(data.faults.map(formatProblem).join(" "));
+  error.status = response.status;
+  throw error;
+}
+
+function formatProblem({ message, remedy }) {
+  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  return remedy ? `${text}${/[.?!\n]$/.test(text) ? "" : "."} ${remedy}` : text;
 }
 
 let hideTimer;

@@ -68,6 +68,8 @@ export function onLink(callback) {
   });
 }
 
+export const onDragEnter = (listener) => on("dragenter", listener);
+
 export const onKey = (listener) => on("keydown", listener);
 
 // Scrolls to the innermost element with this text, or to one with it in an attribute, and marks it.

@@ -56,9 +56,12 @@ export function showAbout(proof, stale, name) {
   const kilobytes = proof.bytes / 1024;
   $("facts").textContent = stale ? `Last good version of ${proof.source}` : proof.source;
   $("about").replaceChildren(
-    ...makeRow("Rendered in", `${proof.milliseconds} ms`),
+    ...makeRow("Words", `${proof.words.toLocaleString("en")}, ${proof.minutes} min`),
+    ...makeRow("Links", proof.links),
+    ...makeRow("Images", proof.image_bytes ? `${proof.images}, ${formatBytes(proof.image_bytes)}` : proof.images),
     ...makeRow("Language", proof.language),
-    ...makeRow("State", proof.draft ? "draft: can be tested, not sent" : "ready"));
+    ...makeRow("State", proof.draft ? "draft: can be tested, not sent" : "ready"),
+    ...makeRow("Rendered in", `${proof.milliseconds} ms`));
   const share = Math.min(proof.bytes / proof.limit, 1);
   $("meter-fill").style.width = `${Math.round(share * 100)}%`;
   $("meter").className = share >= 1 ? "meter bad" : share > 0.9 ? "meter warning" : "meter";
@@ -67,7 +70,9 @@ export function showAbout(proof, stale, name) {
   $("meter-note").textContent = text;
 }
 
-const makeRow = (term, text) => [make("dt", { textContent: term }), make("dd", { textContent: text })];
+const formatBytes = (bytes) => (bytes < 1_000_000 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1024 / 1024).toFixed(1)} MB`);
+
+const makeRow = (term, text) => [make("dt", { textContent: term }), make("dd", { textContent: String(text) })];
 
 export function showStripped(data) {
   $("simulation").hidden = !data;

@@ -107,7 +107,10 @@ export function showDifference(data) {
   }
   const changed = data.passages.filter((spans) => spans.some((span) => span.kind !== "same")).length;
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+  const facts = data.facts.flatMap(([name, old, now]) => [make("dt", { textContent: name }), make("dd", {},
+    ...(old === now ? [now || "none"] : [make("del", { textContent: old || "none" }), " ", make("ins", { textContent: now || "none" })]))]);
   box.replaceChildren(
+    ...(facts.length ? [make("p", { className: "note", textContent: "Sender, template, footer and the links outside the article; the article itself is always new." }), make("dl", { className: "facts" }, ...facts)] : []),
     make("p", { className: "note", textContent: `Against ${data.against}: ${count(changed, "passage")} changed, ${count(data.added.length, "link")} added, ${count(data.removed.length, "link")} removed.` }),
     make("div", { className: "columns" },
       make("div", { className: "words" }, ...makePassages(data.passages)),

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from html import escape, unescape
 from typing import Literal
 
-from newsletter.render.article.build import Article
 from newsletter.render.email import Email
+from newsletter.render.issue_folder import RenderedIssue
 
 DiffKind = Literal["same", "added", "removed"]
 
 MAX_COMPARED_WORDS = 4_000  # in two passages together; longer ones are shown whole
 MIN_SIMILARITY = 0.4  # from 0 to 1; passages with less in common are shown whole
 _HREF = re.compile(r"""<a\b[^>]*?\shref=(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
+_CAMPAIGN = re.compile(r"[?&]utm_\w+=[^&#]*")
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _UNDERLINE = re.compile(r"^[=-]{3,}$", re.MULTILINE)
 _WORD = re.compile(r"\S+\s*")
@@ -78,15 +79,15 @@ class FrameDiff:
 
 
 def compare_frames(
-    old: Email, new: Email, articles: tuple[Article, Article], templates: tuple[str, str]
+    old: Email, new: Email, rendered: tuple[RenderedIssue, RenderedIssue], default_template: str
 ) -> FrameDiff:
     """Compare two issues' emails without their articles, whose words always differ.
 
     Args:
         old: the older issue's email, personalized.
         new: the newer issue's email, personalized for the same recipient.
-        articles: the two articles.
-        templates: the names of the two templates.
+        rendered: the two issues.
+        default_template: the template of an issue that names none.
     """
     mailboxes = [
         tuple(
@@ -98,30 +99,38 @@ def compare_frames(
     facts = (
         ("Sender", mailboxes[0][0], mailboxes[1][0]),
         ("Replies to", mailboxes[0][1], mailboxes[1][1]),
-        ("Template", *templates),
+        ("Template", *(one.issue.template or default_template for one in rendered)),
     )
     footers = [
         replace(
             email,
             subject="",
             preheader="",
-            html=_keep_frame_links(email, article),
+            html=_keep_frame_links(email, one),
             # The footer is the last of the text part's blocks.
             text=email.text.rsplit("\n\n\n", 1)[-1],
         )
-        for email, article in zip((old, new), articles, strict=True)
+        for email, one in zip((old, new), rendered, strict=True)
     ]
     return FrameDiff(facts, compare_emails(*footers))
 
 
-def _keep_frame_links(email: Email, article: Article) -> str:
-    """Return the links outside the article that are the same in every issue, as HTML."""
-    links = dict.fromkeys(_iter_links(email.html))
-    own = {*article.links, email.view_online_url}
+def _keep_frame_links(email: Email, rendered: RenderedIssue) -> str:
+    """Return the links that are not the issue's own as HTML, without their campaign's name."""
+    issue = rendered.issue
+    own = [
+        *rendered.article.links,
+        email.view_online_url,
+        issue.button.url if issue.button else "",
+        issue.author.url if issue.author else "",
+        *(card.url for card in issue.further),
+    ]
+    own_links = {_CAMPAIGN.sub("", link) for link in own}
+    links = dict.fromkeys(_CAMPAIGN.sub("", link) for link in _iter_links(email.html))
     return "".join(
         f'<a href="{escape(link)}">'
         for link in links
-        if link not in own and not link.startswith("#")
+        if link not in own_links and not link.startswith("#")
     )
 
 
