@@ -1,4 +1,4 @@
-"""The preview's HTTP routes: page, event stream, views, test emails."""
+"""The preview's HTTP routes: page, event stream, views."""
 
 import asyncio
 import datetime

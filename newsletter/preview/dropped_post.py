@@ -1,4 +1,4 @@
-"""Import a post that was dropped on the page."""
+"""Import a dropped post, as ``newsletter import`` does."""
 
 import datetime
 import tempfile

@@ -1,4 +1,4 @@
-"""Show and change the sender, subject and preheader of a post."""
+"""Sender, subject and preheader: shown, and changed in the post."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Take a picture of a page of the preview with this machine's Chromium.
+"""Take a picture of a page with this machine's Chromium.
 
 Chromium is driven through a pipe: the page's URL has the preview's secret, and a program's
 arguments can be read by every user of the machine.

@@ -1,4 +1,4 @@
-"""The commands that an issue's state asks for next, for the editor to copy.
+"""The next commands for an issue in its state, to copy.
 
 The page can't run them: only the command line sends to the list.
 """

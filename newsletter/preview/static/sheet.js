@@ -8,7 +8,7 @@ const FRAMES = [
 const GAP = 24;
 const IN_ONE_ROW = 2 * 390 + 2 * 1024;
 const IN_TWO_ROWS = 2 * 1024;
-const MIN_ZOOM = 0.34; // below it, desktops get a row of their own
+const MIN_ZOOM = 0.26; // below it, desktops get a row of their own
 const LOAD_TIMEOUT = 10_000; // milliseconds to wait for external images
 let latestRequest = 0;
 

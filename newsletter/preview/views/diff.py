@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from html import escape, unescape
 from typing import Literal
 
-from newsletter.render.email import Email
+from newsletter.render.email import Email, NamedAddress
 from newsletter.render.issue_folder import RenderedIssue
 
 DiffKind = Literal["same", "added", "removed"]
@@ -89,30 +89,33 @@ def compare_frames(
         rendered: the two issues.
         default_template: the template of an issue that names none.
     """
-    mailboxes = [
-        tuple(
-            f"{box.name} <{box.address}>".strip() if box else ""
-            for box in (email.sender, email.reply_to)
-        )
-        for email in (old, new)
-    ]
     facts = (
-        ("Sender", mailboxes[0][0], mailboxes[1][0]),
-        ("Replies to", mailboxes[0][1], mailboxes[1][1]),
-        ("Template", *(one.issue.template or default_template for one in rendered)),
+        ("Sender", _format_mailbox(old.sender), _format_mailbox(new.sender)),
+        ("Replies to", _format_mailbox(old.reply_to), _format_mailbox(new.reply_to)),
+        (
+            "Template",
+            rendered[0].issue.template or default_template,
+            rendered[1].issue.template or default_template,
+        ),
     )
     footers = [
         replace(
             email,
             subject="",
             preheader="",
-            html=_keep_frame_links(email, one),
+            html=_keep_frame_links(email, shown),
             # The footer is the last of the text part's blocks.
             text=email.text.rsplit("\n\n\n", 1)[-1],
         )
-        for email, one in zip((old, new), rendered, strict=True)
+        for email, shown in zip((old, new), rendered, strict=True)
     ]
     return FrameDiff(facts, compare_emails(*footers))
+
+
+def _format_mailbox(mailbox: NamedAddress | None) -> str:
+    if mailbox is None:
+        return ""
+    return f"{mailbox.name} <{mailbox.address}>" if mailbox.name else mailbox.address
 
 
 def _keep_frame_links(email: Email, rendered: RenderedIssue) -> str:
