@@ -33,6 +33,20 @@ def test_serves_until_ctrl_c_even_with_an_open_event_stream(boat_issue: Path) ->
     assert process.returncode == 0
 
 
+def test_folder_without_issues_is_served(project_folder: Path) -> None:
+    command = [sys.executable, "-m", "newsletter", "preview", "--no-open"]
+    with subprocess.Popen(
+        command, cwd=project_folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        address, _, _ = process.stdout.readline().partition("   ")
+        with urllib3.PoolManager() as pool:
+            assert pool.request("GET", f"{address}issues").json()["issues"] == []
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
 def test_missing_issue_and_broken_settings_are_reported(cli: Cli, project_folder: Path) -> None:
     code, out, err = cli("preview", "first-boat", "--no-open")
     assert (code, out) == (1, "")
