@@ -27,32 +27,19 @@ from newsletter.config import Config
 from newsletter.db import read_transaction
 from newsletter.errors import NewsletterError
 from newsletter.events.user_agents import load_client_shares
-from newsletter.preview.previous_version import (
-    load_planned_email,
-    render_last_commit,
-    render_previous_issue,
-)
 from newsletter.preview.rendered_issues import IssueState, Rendering, RenderProblem
-from newsletter.preview.sample_recipients import SAMPLE_ADDRESS, get_chosen_recipient
+from newsletter.preview.sample_recipients import get_chosen_recipient
 from newsletter.preview.views import source_views
 from newsletter.preview.views.client_simulation import ClientSimulation, simulate_client
 from newsletter.preview.views.color_scheme import ColorScheme, apply_color_scheme
-from newsletter.preview.views.diff import compare_emails, compare_frames
 from newsletter.preview.views.inbox_snippet import extract_snippet
 from newsletter.preview.views.local_images import block_images, use_local_images
 from newsletter.render.clip_size import GMAIL_CLIP_BYTES
 from newsletter.render.email import Email
-from newsletter.render.personalization import personalize_for_recipient
-from newsletter.sending.sample import make_sample_recipient
 from newsletter.subscribers import Recipient
 
 SCHEMES: Mapping[str, ColorScheme] = {"light": "light", "dark": "dark", "forced": "forced"}
 
-_BASELINE_LABELS = {
-    "test": "the last test",
-    "plan": "the plan",
-    "commit": "the last commit",
-}
 _LINK = re.compile(r'<a\b[^>]*\shref="(?!#)')
 _IMAGE = re.compile(r"<img\b")
 
@@ -203,54 +190,6 @@ def build_source_data(rendering: Rendering, options: ViewOptions, kind: str) -> 
         "html": source_views.highlight_source(raw, language),
         "lines": raw.count("\n") + 1,
     }
-
-
-def build_comparison_data(
-    rendering: Rendering, baseline: str, engine: sa.Engine | None
-) -> dict[str, Any]:
-    """Return how the email differs from what was tested, planned or committed, or of last time."""
-    try:
-        if baseline == "issue":
-            return _compare_with_previous_issue(rendering)
-        if baseline == "test":
-            from newsletter.sending.sample_email import load_last_test
-
-            email = load_last_test(rendering.issue)
-        elif baseline == "plan":
-            email = load_planned_email(rendering, engine)
-        else:
-            email = render_last_commit(rendering)
-    except NewsletterError as error:
-        return {"problem": str(error.problems[0])}
-    old, new = _personalize_both(rendering, email)
-    return {
-        "against": _BASELINE_LABELS.get(baseline, _BASELINE_LABELS["commit"]),
-        "facts": [],
-        **asdict(compare_emails(old, new)),
-    }
-
-
-def _compare_with_previous_issue(rendering: Rendering) -> dict[str, Any]:
-    previous = render_previous_issue(rendering)
-    difference = compare_frames(
-        *_personalize_both(rendering, previous.email),
-        (previous, rendering.rendered),
-        rendering.config.theme.template,
-    )
-    return {
-        "against": previous.issue.name,
-        "facts": difference.facts,
-        **asdict(difference.footer),
-    }
-
-
-def _personalize_both(rendering: Rendering, old: Email) -> tuple[Email, Email]:
-    sample = make_sample_recipient(SAMPLE_ADDRESS, rendering.config)
-    old, new = (
-        personalize_for_recipient(version, rendering.config, sample.attributes, sample.token)
-        for version in (old, rendering.email)
-    )
-    return old, new
 
 
 @lru_cache(maxsize=1)  # while the preview is open: too slow to query at each save

@@ -30,6 +30,7 @@ from newsletter.preview.envelope import build_envelope_data
 from newsletter.preview.file_watcher import ChangeNotifier, stream_issue_states, watch_files
 from newsletter.preview.headless_browser import find_chromium
 from newsletter.preview.next_commands import list_next_commands
+from newsletter.preview.previous_version import build_comparison_data
 from newsletter.preview.rendered_issues import PreviewWorkspace, Rendering
 from newsletter.preview.responses import (
     make_email_response,
@@ -199,7 +200,7 @@ class PreviewApp:
 
     def _compare(self, request: Request, rendering: Rendering) -> Response:
         return JSONResponse(
-            api.build_comparison_data(rendering, request.path_params["other"], self._engine)
+            build_comparison_data(rendering, request.path_params["other"], self._engine)
         )
 
     def _eml(self, request: Request, rendering: Rendering) -> Response:

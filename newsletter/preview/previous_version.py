@@ -1,4 +1,4 @@
-"""What an issue is compared with: test, plan, last commit, previous issue."""
+"""Compare an issue with its test, plan, last commit or the previous one."""
 
 import io
 import posixpath
@@ -7,21 +7,80 @@ import stat
 import subprocess
 import tempfile
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.errors import ProjectError
+from newsletter.errors import NewsletterError, ProjectError
 from newsletter.preview.rendered_issues import Rendering
+from newsletter.preview.sample_recipients import SAMPLE_ADDRESS
+from newsletter.preview.views.diff import compare_emails, compare_frames
 from newsletter.project import list_issue_folders
 from newsletter.render.email import Email
 from newsletter.render.issue_folder import RenderedIssue, render_issue_folder
+from newsletter.render.personalization import personalize_for_recipient
 from newsletter.render.template.loader import load_templates
 from newsletter.sending.ledger.find_sends import open_ledger
 from newsletter.sending.ledger.record import get_send
 from newsletter.sending.planning.frozen_content import load_frozen_email
+from newsletter.sending.sample import make_sample_recipient
 
 GIT_TIMEOUT_SECONDS = 20
+_BASELINE_LABELS = {
+    "test": "the last test",
+    "plan": "the plan",
+    "commit": "the last commit",
+}
+
+
+def build_comparison_data(
+    rendering: Rendering, baseline: str, engine: sa.Engine | None
+) -> dict[str, Any]:
+    """Return how the email differs from what was tested, planned or committed, or of last time."""
+    try:
+        if baseline == "issue":
+            return _compare_with_previous_issue(rendering)
+        if baseline == "test":
+            from newsletter.sending.sample_email import load_last_test
+
+            email = load_last_test(rendering.issue)
+        elif baseline == "plan":
+            email = load_planned_email(rendering, engine)
+        else:
+            email = render_last_commit(rendering)
+    except NewsletterError as error:
+        return {"problem": str(error.problems[0])}
+    old, new = _personalize_both(rendering, email)
+    return {
+        "against": _BASELINE_LABELS.get(baseline, _BASELINE_LABELS["commit"]),
+        "facts": [],
+        **asdict(compare_emails(old, new)),
+    }
+
+
+def _compare_with_previous_issue(rendering: Rendering) -> dict[str, Any]:
+    previous = render_previous_issue(rendering)
+    difference = compare_frames(
+        *_personalize_both(rendering, previous.email),
+        (previous, rendering.rendered),
+        rendering.config.theme.template,
+    )
+    return {
+        "against": previous.issue.name,
+        "facts": difference.facts,
+        **asdict(difference.footer),
+    }
+
+
+def _personalize_both(rendering: Rendering, old: Email) -> tuple[Email, Email]:
+    sample = make_sample_recipient(SAMPLE_ADDRESS, rendering.config)
+    old, new = (
+        personalize_for_recipient(version, rendering.config, sample.attributes, sample.token)
+        for version in (old, rendering.email)
+    )
+    return old, new
 
 
 def load_planned_email(rendering: Rendering, engine: sa.Engine | None) -> Email:
