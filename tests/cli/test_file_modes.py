@@ -41,6 +41,7 @@ ACCEPTED = InjectedFault(accept=True)
 LATER = "--at '2099-12-01 09:00' --local"
 SCRIPT = """\
 init ../another
+setup --yes --language=en-GB
 subscribers import bad.csv
 subscribers import readers.zip
 subscribers import bad.jsonl
