@@ -2,18 +2,14 @@
 
 import datetime
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from newsletter.checks.import_comparison import compare_import
 from newsletter.errors import Location, NewsletterError, PostError, display_path
-from newsletter.posts.content_loss.removed_passages import find_passage_line
-from newsletter.posts.importing.import_post import ImportOptions, ImportResult, import_post
-from newsletter.posts.importing.markup.dialects.braces import LITERAL_REASON
-from newsletter.posts.importing.source_inventory import take_source_inventory
-from newsletter.posts.read_issue import read_issue
-from newsletter.posts.removed_line import RemovedLine
+from newsletter.posts.content_loss.describe import summarize_losses
+from newsletter.posts.importing.import_post import ImportOptions, import_post
 from newsletter.project import Project
 
 MAX_DROPPED_BYTES = 5_000_000
@@ -48,31 +44,19 @@ def import_dropped_post(project: Project, file_name: str, data: bytes) -> dict[s
             result = import_post(project, str(path), ImportOptions(today))
         except NewsletterError as error:
             raise _hide_folder(error, path) from error
+    comparison = compare_import(result, name, project.config)
     return {
         "issue": result.post_path.parent.name,
         "path": display_path(result.post_path),
         "state": result.state,
         "title": result.imported_post.title,
         "settings": [note._asdict() for note in result.imported_post.setting_notes],
-        "removed": [entry._asdict() for entry in _iter_removed(result, name, project)],
+        "removed": [
+            entry._asdict() for entry in (*result.imported_post.removed, *comparison.removed)
+        ],
         "set_aside": [entry._asdict() for entry in result.imported_post.set_aside],
+        "lost": [*summarize_losses(comparison.losses)],
     }
-
-
-def _iter_removed(result: ImportResult, name: str, project: Project) -> Iterator[RemovedLine]:
-    """Yield what the import has removed, and what the email leaves out of the imported post."""
-    if result.state == "unchanged":
-        return
-    for entry in result.imported_post.removed:
-        if entry.why != LITERAL_REASON:
-            yield entry
-    try:
-        issue = read_issue(result.post_path.parent, project.config)
-    except PostError:  # the page shows the problem in the email's place
-        return
-    inventory = take_source_inventory(result.source_text, name)
-    for entry in issue.post.removed:
-        yield entry._replace(line=find_passage_line(inventory, entry.text))
 
 
 def _hide_folder(error: NewsletterError, path: Path) -> NewsletterError:

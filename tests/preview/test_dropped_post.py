@@ -57,6 +57,12 @@ def test_removed_lines_and_missing_images_are_listed(empty: PreviewClient) -> No
     assert "gull.jpg" in problem["message"] + problem["remedy"]
 
 
+def test_lost_words_are_listed(empty: PreviewClient) -> None:
+    post = "# Fog\n\nIt lifts at noon.\n\n<!-- Open.\n\n{{ salty.foam }}\n\nsalty.foam\n"
+    data = drop(empty, "fog.md", post.encode(), origin=empty.origin).json()
+    assert ["Open" in phrase for phrase in data["lost"]][:1] == [True], data
+
+
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [

@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,12 @@ import click
 
 from newsletter.cli.issue.removed_lines import quote_removed, summarize_removed
 from newsletter.cli.output import echo, format_fields, isolate_bidi, print_json
-from newsletter.errors import PostError, Problem, UsageError
+from newsletter.errors import UsageError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from newsletter.config.models import Config
-    from newsletter.posts.content_loss.compare import ContentLoss
+    from newsletter.checks.import_comparison import ImportComparison
     from newsletter.posts.importing.import_post import ImportResult
-    from newsletter.posts.removed_line import RemovedLine
 
 
 @click.command("import", short_help="Make an issue from a post.")
@@ -61,6 +58,7 @@ def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
     """
     from zoneinfo import ZoneInfo
 
+    from newsletter.checks.import_comparison import compare_import
     from newsletter.posts.importing import import_post
     from newsletter.project import list_issue_folders, open_project
 
@@ -69,56 +67,12 @@ def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
     result = import_post.import_post(
         project, source, import_post.ImportOptions(today=today, **options)
     )
-    comparison = _compare_with_source(result, source, project.config)
+    comparison = compare_import(result, source, project.config)
     if as_json:
         _print_json(result, comparison)
     else:
         name = _shorten_name(result, list_issue_folders(project))
         _print_result(result, name, comparison)
-
-
-@dataclass(frozen=True, slots=True)
-class _Comparison:
-    """What the source holds and the issue won't show.
-
-    Attributes:
-        losses: what neither the issue nor a list of removed lines has.
-        removed: what is in the imported post, but is left out of its email on purpose.
-        problems: why the issue can't be built yet.
-    """
-
-    losses: "tuple[ContentLoss, ...]" = ()
-    removed: "tuple[RemovedLine, ...]" = ()
-    problems: tuple[Problem, ...] = ()
-
-
-def _compare_with_source(result: "ImportResult", source: str, config: "Config") -> _Comparison:
-    from newsletter.posts.content_loss.removed_passages import find_passage_line
-    from newsletter.posts.importing.markup.dialects.braces import LITERAL_REASON
-    from newsletter.posts.importing.source_inventory import take_source_inventory
-    from newsletter.posts.read_issue import read_issue
-    from newsletter.posts.removed_line import RemovedLine
-    from newsletter.render.article.build import build_article
-    from newsletter.render.lost_content import find_lost_content
-
-    if result.state == "unchanged":
-        return _Comparison()
-    try:
-        issue = read_issue(result.post_path.parent, config)
-    except PostError as error:
-        return _Comparison(problems=tuple(error.problems))
-    post = result.imported_post
-    set_aside = (RemovedLine(*entry) for entry in post.set_aside)
-    inventory = take_source_inventory(result.source_text, source)
-    removed = (*(entry for entry in post.removed if entry.why != LITERAL_REASON), *set_aside)
-    article = build_article(issue, config)
-    return _Comparison(
-        losses=find_lost_content(inventory, issue, article, removed=removed),
-        removed=tuple(
-            entry._replace(line=find_passage_line(inventory, entry.text))
-            for entry in issue.post.removed
-        ),
-    )
 
 
 def _shorten_name(result: "ImportResult", folders: list[Path]) -> str:
@@ -140,7 +94,7 @@ def _parse_date(text: str | None) -> datetime.date | None:
         ) from None
 
 
-def _print_result(result: "ImportResult", name: str, comparison: _Comparison) -> None:
+def _print_result(result: "ImportResult", name: str, comparison: "ImportComparison") -> None:
     from newsletter.posts.content_loss.describe import summarize_losses
     from newsletter.project import display_path
 
@@ -157,7 +111,7 @@ def _print_result(result: "ImportResult", name: str, comparison: _Comparison) ->
         echo("Not in the issue, though the post holds it:", color="yellow")
         echo(format_fields(("lost", phrase) for phrase in summarize_losses(comparison.losses)))
     if comparison.problems:
-        echo("The issue can't be built before this is mended:", color="yellow")
+        echo("The issue can't be built before this is fixed:", color="yellow")
         echo(format_fields(("problem", str(problem)) for problem in comparison.problems))
     echo(f"Next: newsletter preview {name}")
 
@@ -168,7 +122,9 @@ def _unchanged_rows(result: "ImportResult") -> Iterator[tuple[str, str]]:
         yield "edited", f"{name} is as you left it; --update would replace it and keep a copy"
 
 
-def _imported_rows(result: "ImportResult", comparison: _Comparison) -> Iterator[tuple[str, str]]:
+def _imported_rows(
+    result: "ImportResult", comparison: "ImportComparison"
+) -> Iterator[tuple[str, str]]:
     post = result.imported_post
     outline = post.outline
     yield "title", post.title
@@ -195,7 +151,7 @@ def _imported_rows(result: "ImportResult", comparison: _Comparison) -> Iterator[
         yield "check", f"{name} is from a file of this name too; if it is this post, delete one"
 
 
-def _print_json(result: "ImportResult", comparison: _Comparison) -> None:
+def _print_json(result: "ImportResult", comparison: "ImportComparison") -> None:
     from dataclasses import asdict
 
     from newsletter.project import display_path

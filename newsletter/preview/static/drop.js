@@ -47,6 +47,7 @@ function showImported(data) {
   const rows = [
     ...data.settings.map((note) => [note.key, note.text]),
     ...data.removed.map((entry) => [entry.line ? `removed, line ${entry.line}` : "removed", `“${clip(entry.text)}” (${entry.why})`]),
+    ...data.lost.map((phrase) => ["lost", phrase]),
     ...data.set_aside.map((entry) => [`set aside, line ${entry.line}`, `“${clip(entry.text)}” ${entry.why}`]),
   ];
   $("import-text").textContent = `${data.path}: ${data.title}`;

@@ -594,7 +594,7 @@ def test_what_keeps_the_issue_from_being_built_is_told_at_once(inbox: Inbox, cli
     post = inbox("tide.md", f"# Tide\n\n{SENTENCE}\n\nDear {{{{ subscriber.boat }}}}!\n")
     code, out, _ = cli("import", str(post))
     assert code == 0
-    assert "The issue can't be built before this is mended:" in out
+    assert "The issue can't be built before this is fixed:" in out
     assert "subscriber.boat" in out
     assert json.loads(cli("import", str(post), "--update", "--json")[1])["problems"] == []
 
