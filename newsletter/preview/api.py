@@ -1,7 +1,6 @@
 """Build the preview's JSON and HTML: issue state, email, every view."""
 
 import datetime
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -39,9 +38,6 @@ from newsletter.render.email import Email
 from newsletter.subscribers import Recipient
 
 SCHEMES: Mapping[str, ColorScheme] = {"light": "light", "dark": "dark", "forced": "forced"}
-
-_LINK = re.compile(r'<a\b[^>]*\shref="(?!#)')
-_IMAGE = re.compile(r"<img\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +96,8 @@ def _summarize_rendering(rendering: Rendering) -> dict[str, Any]:
         "language": rendering.email.language,
         "words": article.word_count,
         "minutes": article.reading_minutes,
-        "links": len(_LINK.findall(html)),
-        "images": len(_IMAGE.findall(html)),
+        "links": rendering.email.link_count,
+        "images": rendering.email.image_count,
         "image_bytes": sum(image.byte_size for image in rendering.issue.post.images.values()),
         "bytes": len(html.encode()),
         "limit": GMAIL_CLIP_BYTES,

@@ -1,9 +1,13 @@
 """The Email type: a rendered email with its merge tokens."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from newsletter.posts.merge_tags.tags import MergeTag
+
+_LINK = re.compile(r'<a\b[^>]*\shref="(?!#)')
+_IMAGE = re.compile(r"<img\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,16 @@ class Email:
     merge_tags: tuple[MergeTag, ...]
     language: str
     view_online_url: str
+
+    @property
+    def link_count(self) -> int:
+        """How many links the HTML has, without those that stay in the email."""
+        return len(_LINK.findall(self.html))
+
+    @property
+    def image_count(self) -> int:
+        """How many images the HTML shows."""
+        return len(_IMAGE.findall(self.html))
 
     @property
     def content_sha(self) -> str:
