@@ -8,7 +8,7 @@ from typing import Any
 
 from newsletter.config.safe_yaml import INVALID_CHARACTER, load_entries
 from newsletter.errors import FileWriteError, Location, PostError, display_path
-from newsletter.posts.front_matter.keys import normalize_key
+from newsletter.posts.front_matter.keys import PREHEADER_KEYS, normalize_key
 from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
 from newsletter.posts.front_matter.schema import validate_front_matter
 from newsletter.posts.read_issue import read_issue
@@ -21,7 +21,6 @@ from newsletter.render.issue import render_issue
 from newsletter.subscribers import Recipient
 
 ENVELOPE_KEYS = ("sender_name", "subject", "preheader")
-_SUMMARY_KEYS = ("description", "summary", "excerpt")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _YAML_FENCE = re.compile(r"---[ \t]*(?:ya?ml)?[ \t]*", re.IGNORECASE)
 _LINE_BREAKS = re.compile(r"\s*[\t\r\n\u2028\u2029]+\s*")
@@ -41,7 +40,7 @@ def build_envelope_data(rendering: Rendering, recipient: Recipient) -> dict[str,
     issue, sender = rendering.issue, rendering.config.sender
     front_matter = split_front_matter(issue.source, str(issue.source_path))
     fields = validate_front_matter(front_matter, str(issue.source_path))
-    summary_key = next((key for key in _SUMMARY_KEYS if getattr(fields, key)), "")
+    summary_key = next((key for key in PREHEADER_KEYS[1:] if getattr(fields, key)), "")
     summary = "" if fields.preheader else issue.preheader
     without_subject = replace(rendering.email, subject=issue.post.title, preheader=summary)
     shown = personalize_rendering(

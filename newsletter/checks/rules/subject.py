@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
+from newsletter.posts.front_matter.keys import PREHEADER_KEYS
 from newsletter.render.text.wrap import get_display_width
 
 rule = Topic("Subject and preheader").rule
@@ -157,7 +158,7 @@ def long_preheader(context: CheckContext) -> Iterator[Match]:
     """The preheader is longer than inboxes show."""
     preheader = context.default_email.preheader
     if get_display_width(preheader) > _MAX_PREHEADER_LENGTH:
-        where = context.source_map.locate_setting("preheader", "description", "summary", "excerpt")
+        where = context.source_map.locate_setting(*PREHEADER_KEYS)
         shown = f"{_describe_length(preheader)}, of which about 100 are shown"
         yield Match(shown, where, preheader)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from newsletter.errors import Location
+from newsletter.posts.front_matter.keys import PREHEADER_KEYS
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.front_matter.schema import (
     AuthorField,
@@ -15,8 +16,6 @@ from newsletter.posts.front_matter.schema import (
 from newsletter.posts.issue import Author, CallToAction, FrontMatterImage, FurtherReadingCard
 from newsletter.posts.merge_tags.compiler import MergeTagCompiler
 from newsletter.posts.merge_tags.tags import TokenTarget
-
-_PREHEADER_KEYS = ("preheader", "description", "summary", "excerpt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def compile_front_matter(
             picture("further", field.picture),
         )
 
-    preheader_key = next((key for key in _PREHEADER_KEYS if getattr(fields, key)), "preheader")
+    preheader_key = next((key for key in PREHEADER_KEYS if getattr(fields, key)), "preheader")
     has_author_box = fields.author is not None and not isinstance(
         front_matter.data.get("author"), str
     )

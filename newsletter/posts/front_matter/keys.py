@@ -7,6 +7,8 @@ KNOWN_KEYS = frozenset(
     extra
     """.split()
 )
+# The text after the subject in an inbox is the first of these that is set.
+PREHEADER_KEYS = ("preheader", "description", "summary", "excerpt")
 
 
 def normalize_key(key: str) -> str:

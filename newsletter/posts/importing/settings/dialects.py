@@ -33,8 +33,6 @@ class Dialect(NamedTuple):
 
 # Tables in which tools keep settings of the author's own.
 NESTED_TABLES = ("extra", "params", "taxonomies", "header", "seo", "meta")
-# Any of these in an issue is a summary already.
-SUMMARY_SETTINGS = ("preheader", "description", "summary", "excerpt")
 # These say something else too: that they have no date in them isn't worth a note.
 PATH_KEYS = ("permalink", "path", "url")
 

@@ -8,14 +8,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from newsletter.posts.front_matter.keys import KNOWN_KEYS
+from newsletter.posts.front_matter.keys import KNOWN_KEYS, PREHEADER_KEYS
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.front_matter.schema import FrontMatterFields
 from newsletter.posts.importing.plain_settings import make_plain_text
 from newsletter.posts.importing.settings.dialects import (
     NESTED_TABLES,
     PATH_KEYS,
-    SUMMARY_SETTINGS,
     Dialect,
     list_dialects,
 )
@@ -37,7 +36,7 @@ from newsletter.posts.importing.settings.values import (
     squash_key,
 )
 
-_TEXT_SETTINGS = frozenset({"title", "subject", "author", "tags", "hero", *SUMMARY_SETTINGS})
+_TEXT_SETTINGS = frozenset({"title", "subject", "author", "tags", "hero", *PREHEADER_KEYS})
 
 
 class _Candidate(NamedTuple):
@@ -143,7 +142,7 @@ def translate_front_matter(
 def _take_setting(translation: _Translation, dialect: Dialect) -> None:
     setting, source = dialect.setting, translation.source
     has_summary = any(
-        isinstance(text := source.get(key), str) and text.strip() for key in SUMMARY_SETTINGS
+        isinstance(text := source.get(key), str) and text.strip() for key in PREHEADER_KEYS
     )
     for candidate in _iter_candidates(source, dialect):
         value = candidate.value
@@ -217,7 +216,7 @@ def _read(dialect: Dialect, value: Any, *, is_own: bool) -> Reading | None:
     if is_own and dialect.setting == "slug":
         return read_line(value)
     is_markup = isinstance(value, str) and (
-        (dialect.setting in {*SUMMARY_SETTINGS, "author"} and "<" in value)
+        (dialect.setting in {*PREHEADER_KEYS, "author"} and "<" in value)
         or (dialect.setting == "author" and make_plain_text(value) != value)
     )
     is_spaced = dialect.read is read_spaced_tags and " " in str(value) and "," not in str(value)
@@ -236,9 +235,9 @@ def _keep_own_setting(
     translation: _Translation, key: str, template_names: Collection[str] | None
 ) -> None:
     """Keep a setting that only we have, if its value is valid."""
-    value = decode_entities(translation.source[key]) if key in SUMMARY_SETTINGS else None
+    value = decode_entities(translation.source[key]) if key in PREHEADER_KEYS else None
     value = translation.source[key] if value is None else value
-    summary = read_summary(value) if key in SUMMARY_SETTINGS and "<" in str(value) else None
+    summary = read_summary(value) if key in PREHEADER_KEYS and "<" in str(value) else None
     is_unknown_template = (
         key == "template"
         and template_names is not None
