@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,10 +64,9 @@ def adapt_laptop_settings(host: StaticHost) -> str:
 
 
 @pytest.fixture
-def fake_sendgrid() -> Iterator[FakeSendGrid]:
-    with FakeSendGrid() as sendgrid:
-        sendgrid.suppressions.groups[12345] = []
-        yield sendgrid
+def fake_sendgrid(fake_sendgrid: FakeSendGrid) -> FakeSendGrid:
+    fake_sendgrid.suppressions.groups[12345] = []
+    return fake_sendgrid
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,10 +26,9 @@ ADDRESSES = ["ada@example.com", "bo@example.com"]
 
 
 @pytest.fixture
-def fake_sendgrid() -> Iterator[FakeSendGrid]:
-    with FakeSendGrid() as sendgrid:
-        sendgrid.suppressions.groups[12345] = []
-        yield sendgrid
+def fake_sendgrid(fake_sendgrid: FakeSendGrid) -> FakeSendGrid:
+    fake_sendgrid.suppressions.groups[12345] = []
+    return fake_sendgrid
 
 
 @pytest.fixture
