@@ -60,7 +60,7 @@ def test_removed_lines_and_missing_images_are_listed(empty: PreviewClient) -> No
 def test_lost_words_are_listed(empty: PreviewClient) -> None:
     post = "# Fog\n\nIt lifts at noon.\n\n<!-- Open.\n\n{{ salty.foam }}\n\nsalty.foam\n"
     data = drop(empty, "fog.md", post.encode(), origin=empty.origin).json()
-    assert ["Open" in phrase for phrase in data["lost"]][:1] == [True], data
+    assert any("Open" in phrase for phrase in data["lost"]), data
 
 
 @pytest.mark.parametrize(
