@@ -106,7 +106,7 @@ def _count_domain(name: str, rows: Any, running: _RunningTotals) -> DomainCounts
         elif state == "delivered":
             running.hours[hour] += count
         elif state == "bounced":
-            running.bounces[describe_bounce(*reason.split(SEPARATOR, 2))] += count
+            running.bounces[describe_bounce(*reason.split(SEPARATOR, 3))] += count
         else:
             running.drops[describe_drop(reason)] += count
     running.totals.update(counts)

@@ -15,7 +15,9 @@ _EVENT_TYPES = ("delivered", "deferred", *_FAILURE_TYPES, *ENGAGEMENT_TYPES)
 _UNSUBSCRIBE_TYPES = ("unsubscribe", "group_unsubscribe", "own_unsubscribe")
 # Unsubscribes on our pages or by a mail client's button; those at SendGrid are events.
 _OWN_UNSUBSCRIBE_METHODS = ("one_click", "form")
-_MAX_REASON_LENGTH = 40
+_MAX_FIELD_LENGTH = 40
+# Servers put the code and what it means first, and addresses and links after it.
+_MAX_ANSWER_LENGTH = 300
 SEPARATOR = "\x1f"
 _TIME_LENGTH = 26  # characters of a time as text
 
@@ -170,12 +172,10 @@ def _select_facts(
 def _failure_reason(connection: sa.Connection) -> sa.ColumnElement[Any]:
     """Return a failure's time and reason as one text, so that the maximum is the latest one."""
 
-    def join_fields(*names: str) -> sa.ColumnElement[Any]:
+    def join_fields(**max_lengths: int) -> sa.ColumnElement[Any]:
         first, *rest = (
-            sa.func.substr(
-                sa.func.coalesce(event.c.raw[name].as_string(), ""), 1, _MAX_REASON_LENGTH
-            )
-            for name in names
+            sa.func.substr(sa.func.coalesce(event.c.raw[name].as_string(), ""), 1, max_length)
+            for name, max_length in max_lengths.items()
         )
         text: sa.ColumnElement[Any] = first
         for field in rest:
@@ -190,7 +190,14 @@ def _failure_reason(connection: sa.Connection) -> sa.ColumnElement[Any]:
     return sa.case(
         (
             event.c.type == "bounce",
-            time.concat(join_fields("type", "bounce_classification", "status")),
+            time.concat(
+                join_fields(
+                    type=_MAX_FIELD_LENGTH,
+                    bounce_classification=_MAX_FIELD_LENGTH,
+                    status=_MAX_FIELD_LENGTH,
+                    reason=_MAX_ANSWER_LENGTH,
+                )
+            ),
         ),
-        (event.c.type == "dropped", time.concat(join_fields("reason"))),
+        (event.c.type == "dropped", time.concat(join_fields(reason=_MAX_FIELD_LENGTH))),
     )

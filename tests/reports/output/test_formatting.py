@@ -1,10 +1,9 @@
-"""Numbers and reasons of a report as text."""
+"""Numbers of a report as text."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.reports.bounce_reasons import OTHER_REASONS, describe_bounce, describe_drop
 from newsletter.reports.output.formatting import (
     format_percent,
     format_reasons,
@@ -54,34 +53,3 @@ def test_reasons_beyond_the_limit_are_summed_up() -> None:
         "1,000 a, 3 b, 2 c, 2 more"
     )
     assert format_reasons([]) == ""
-
-
-@pytest.mark.parametrize(
-    ("bounce_type", "classification", "status", "reason"),
-    [
-        ("bounce", "Invalid Address", "5.1.1", "invalid address"),
-        ("bounce", "Mailbox Unavailable", "5.2.2", "mailbox full"),
-        ("bounce", "Mailbox Unavailable", "5.0.0", "mailbox unavailable"),
-        ("blocked", "", "550", "blocked"),
-        ("blocked", "Frequency/Volume", "", "refused as too much mail"),
-        ("bounce", "Unclassified", "", OTHER_REASONS),
-        ("bounce", "Unclassified", "550 5.1.1. No such user", "invalid address"),
-    ],
-)
-def test_bounce_reason_prefers_the_status_code(
-    bounce_type: str, classification: str, status: str, reason: str
-) -> None:
-    assert describe_bounce(bounce_type, classification, status) == reason
-
-
-@pytest.mark.parametrize(
-    ("reason", "description"),
-    [
-        ("Bounced Address", "had bounced before"),
-        ("Invalid SMTPAPI header", "invalid request"),
-        ("Invalid", "invalid address"),
-        ("something new", OTHER_REASONS),
-    ],
-)
-def test_drop_reason_is_described(reason: str, description: str) -> None:
-    assert describe_drop(reason) == description
