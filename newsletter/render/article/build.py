@@ -61,6 +61,7 @@ class Article:
         reading_minutes: the reading time, at least 1.
         notes: what had to be changed, for the editor; sentences.
         footnotes: the end of ``html`` with its footnotes, if they come last; or empty.
+        text: its visible text, with HTML tokens.
     """
 
     html: str
@@ -70,6 +71,7 @@ class Article:
     reading_minutes: int
     notes: tuple[str, ...]
     footnotes: str = ""
+    text: str = ""
 
 
 def build_article(issue: Issue, config: Config) -> Article:
@@ -88,7 +90,8 @@ def build_article(issue: Issue, config: Config) -> Article:
     mark_code_lines(root)
     mark_callouts(root, issue.post.language or config.language)
     finish_structure(root)
-    words = count_words(get_visible_text(root))
+    text = get_visible_text(root)
+    words = count_words(text)
     hrefs = (link.get("href") or "" for link in root.iter("a"))
     return Article(
         html=serialize_fragment(root),
@@ -98,6 +101,7 @@ def build_article(issue: Issue, config: Config) -> Article:
         reading_minutes=max(1, round(words / _WORDS_PER_MINUTE)),
         notes=tuple(dict.fromkeys(notes)),
         footnotes=serialize_trailing_footnotes(root),
+        text=text,
     )
 
 

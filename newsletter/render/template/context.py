@@ -78,6 +78,7 @@ class IssueView:
     title: str
     subject: str
     preheader: str
+    standfirst: str
     tags: tuple[str, ...]
     canonical_url: str
     author_name: str
@@ -183,6 +184,7 @@ def make_issue_view(issue: Issue, article: Article, config: Config) -> IssueView
         title=_to_html_tokens(post.title),
         subject=_to_html_tokens(issue.subject),
         preheader=_to_html_tokens(issue.preheader),
+        standfirst=_make_standfirst(_to_html_tokens(issue.preheader), article),
         tags=tuple(_to_html_tokens(tag) for tag in post.tags),
         canonical_url=post.canonical_url,
         author_name=_to_html_tokens(post.author),
@@ -206,6 +208,15 @@ def list_template_names(value: object) -> list[str]:
 
 def _to_html_tokens(text: str) -> str:
     return convert_tokens(text, "text", "html").translate(_NONCHARACTERS)
+
+
+def _make_standfirst(preheader: str, article: Article) -> str:
+    """Return the preheader, unless the article says it: an imported post's is its opening."""
+    return "" if _get_letters(preheader) in _get_letters(article.text) else preheader
+
+
+def _get_letters(text: str) -> str:
+    return "".join(char for char in text.casefold() if char.isalnum())
 
 
 def _make_author_view(issue: Issue, urls: UrlResolver) -> AuthorView | None:
