@@ -36,8 +36,9 @@ PURPOSES = {
     "templates/partials": "Parts that templates include: head, masthead, footer and others",
     "templates/plain.css": "Styles of the plain template",
     "templates/plain.mjml": "The issue's email without decoration",
-    "templates/web": "Public pages, one file each; words.yml has their texts in all languages",
+    "templates/web": "Public pages, one file each",
     "templates/welcome.mjml": "Transactional email: welcome",
+    "templates/words": "The words of emails and pages, one file a language",
 }
 # Folders whose files are not listed.
 COLLAPSED = frozenset(
@@ -47,6 +48,7 @@ COLLAPSED = frozenset(
         "newsletter/project/starter",
         "templates/partials",
         "templates/web",
+        "templates/words",
     }
 )
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from newsletter.config import load_config
 from newsletter.errors import ConfigError, ProjectError
@@ -105,8 +106,19 @@ def test_new_project_loads_and_contains_the_default_templates(tmp_path: Path) ->
     defaults = {
         path.relative_to(default_templates_dir()) for path in default_templates_dir().rglob("*")
     }
-    assert created == defaults
+    languages = {path for path in defaults if path.parts[0] == "words" and path.suffix}
+    assert created == defaults - languages | {Path("words", "en.yml")}
     assert Path("issue.mjml") in defaults
+
+
+def test_words_in_a_new_project_say_nothing_until_uncommented(tmp_path: Path) -> None:
+    create_project(tmp_path, "Quay", None)
+    (file,) = (tmp_path / "templates" / "words").iterdir()
+    text = file.read_text("utf-8")
+    assert yaml.safe_load(text) is None
+    uncommented = re.sub(r"^# (?=\w+:$| {2}\w+: )", "", text, flags=re.MULTILINE)
+    shipped = yaml.safe_load((default_templates_dir() / "words" / "en.yml").read_text("utf-8"))
+    assert yaml.safe_load(uncommented) == shipped
 
 
 @pytest.mark.parametrize("name", ["12:30", "no", "Ærlig talt", "日報", "- x", "@NAME@", "a" * 200])

@@ -17,6 +17,9 @@ SCHEMA_FILES = (
     PACKAGE_DIR / "config" / "newsletter.schema.json",
     PACKAGE_DIR / "posts" / "front_matter" / "front-matter.schema.json",
 )
+_WORDS_INTRODUCTION = """\
+# The words of emails and public pages. To change one, remove the # before it and before its group.
+# For another language, write them into a file named after it: de.yml, pt-BR.yml."""
 MAX_HOST_LABEL_LENGTH = 63  # characters (RFC 1035)
 
 
@@ -74,11 +77,27 @@ def _write_project_files(folder: Path, name: str, address: str | None) -> None:
     (folder / CONFIG_NAME).write_text(settings, encoding="utf-8")
     (folder / "issues").mkdir()
     (folder / "issues" / ".gitkeep").touch()
-    shutil.copytree(default_templates_dir(), folder / "templates", copy_function=shutil.copyfile)
+    _write_templates(folder / "templates")
     shutil.copyfile(STARTER_DIR / "gitignore", folder / ".gitignore")
     shutil.copyfile(STARTER_DIR / "env.example", folder / ".env.example")
     for schema in SCHEMA_FILES:
         shutil.copyfile(schema, folder / schema.name)
+
+
+def _write_templates(folder: Path) -> None:
+    """Copy the templates; of the words, write the English ones, each commented out.
+
+    A copy of all would hold back the corrections of later versions.
+    """
+    source = default_templates_dir()
+    shutil.copytree(
+        source, folder, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("words")
+    )
+    (folder / "words").mkdir()
+    _, *lines = (source / "words" / "en.yml").read_text("utf-8").splitlines()
+    commented = (f"# {line}".rstrip() if line and line[0] != "#" else line for line in lines)
+    text = "\n".join([_WORDS_INTRODUCTION, *commented]) + "\n"
+    (folder / "words" / "en.yml").write_text(text, encoding="utf-8")
 
 
 def _write_sample_issue(folder: Path) -> None:

@@ -26,12 +26,13 @@ from newsletter.render.personalization import (
     filter_used_tags,
     unify_link_tokens,
 )
-from newsletter.render.template.compile import compile_template, inline_styles, load_labels
+from newsletter.render.template.compile import compile_template, inline_styles, load_template_words
 from newsletter.render.template.context import build_template_context
 from newsletter.render.template.jinja_env import TemplateContext
 from newsletter.render.template.loader import Templates
 from newsletter.render.text.article import render_article_text
 from newsletter.render.text.layout import render_text_part
+from newsletter.render.words import load_words
 
 # SendGrid's own tags for an unsubscribe group ("Unsubscribe Groups", Twilio SendGrid docs).
 SENDGRID_TAGS = {
@@ -40,6 +41,16 @@ SENDGRID_TAGS = {
 }
 _TARGETS: tuple[TokenTarget, ...] = ("html", "text", "url")
 _UNSUBSCRIBE_LINK = re.compile(r"""href=["']-nlunsubscribe[hu]-["']""")
+
+
+def build_issue_article(issue: Issue, templates: Templates, config: Config) -> Article:
+    """Return the article of an issue, its callouts named in the project's words.
+
+    Raises:
+        TemplateError: the project's own words are wrong.
+    """
+    lang = issue.post.language or config.language
+    return build_article(issue, config, load_words(templates.own_words, lang, "callout"))
 
 
 def render_issue(
@@ -61,14 +72,11 @@ def render_issue(
     """
     registry = MergeTagRegistry(config.attributes, issue.merge_tags)
     name = _find_template(issue, templates, config)
-    article = article or build_article(issue, config)
+    article = article or build_issue_article(issue, templates, config)
     context = build_template_context(issue, article, config, registry)
+    context["words"] = load_template_words(templates, context, "issue")
     html = _render_html(article, name, templates, context)
-    text = render_text_part(
-        render_article_text(article.html, links=config.text_links),
-        context,
-        load_labels(templates, context),
-    )
+    text = render_text_part(render_article_text(article.html, links=config.text_links), context)
     if not _UNSUBSCRIBE_LINK.search(html):
         raise TemplateError(
             "the template has no unsubscribe link",

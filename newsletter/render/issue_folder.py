@@ -6,9 +6,9 @@ from pathlib import Path
 from newsletter.posts.issue import Issue
 from newsletter.posts.read_issue import read_issue
 from newsletter.project import Project
-from newsletter.render.article.build import Article, build_article
+from newsletter.render.article.build import Article
 from newsletter.render.email import Email
-from newsletter.render.issue import render_issue
+from newsletter.render.issue import build_issue_article, render_issue
 from newsletter.render.template.loader import Templates, load_templates
 
 
@@ -47,6 +47,6 @@ def render_issue_folder(
     issue = read_issue(folder, project.config)
     if templates is None:
         templates = load_templates(project.templates_dir)
-    article = build_article(issue, project.config)
+    article = build_issue_article(issue, templates, project.config)
     email = render_issue(issue, templates, project.config, article=article)
     return RenderedIssue(issue, templates, article, email)

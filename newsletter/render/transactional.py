@@ -16,7 +16,11 @@ from newsletter.errors import TemplateError
 from newsletter.render.article.dom import drop_element
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.locale import format_date, get_text_direction
-from newsletter.render.template.compile import compile_template, inline_styles
+from newsletter.render.template.compile import (
+    compile_template,
+    inline_styles,
+    load_template_words,
+)
 from newsletter.render.template.context import make_newsletter_view
 from newsletter.render.template.jinja_env import TemplateContext, get_template_variable
 from newsletter.render.template.loader import Templates
@@ -62,6 +66,7 @@ def render_transactional(
     if name not in templates.files:
         raise TemplateError(f"there is no template {templates.locate(name)}")
     context = _build_transactional_context(content, config)
+    context["words"] = load_template_words(templates, context, "email")
     compiled = compile_template(name, templates, context)
     return Email(
         issue=content.kind,

@@ -16,11 +16,17 @@ from newsletter.errors import Location, TemplateError, display_path
 from newsletter.project import Project
 from newsletter.project.scaffold import default_templates_dir
 from newsletter.render.locale import get_text_direction
+from newsletter.render.words import (
+    FALLBACK_LANGUAGE,
+    load_own_words,
+    load_shipped_words,
+    read_own_words,
+)
 
 TEMPLATES_FOLDER = "web"
-MESSAGES_FILE = "words.yml"
+# Where version 0.1 has all messages, by language.
+_OLD_MESSAGES_FILE = "words.yml"
 _NOT_MESSAGES = "not a mapping of languages to messages"
-FALLBACK_LANGUAGE = "en"
 # A subscriber's own page must not be cached, indexed, or named to other sites as the referrer.
 PRIVATE_HEADERS = {
     "Cache-Control": "no-store",
@@ -56,7 +62,7 @@ class PageRenderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.messages = _load_messages(folders[::-1], project.config.language)
+        self.messages = _load_messages(project)
         root = urlsplit(get_public_url(project.config)).path
         self._common_context = _make_common_context(project.config, root, self.messages)
         self.stylesheet = self._render_template("style.css", self._common_context).encode()
@@ -111,24 +117,25 @@ def _make_common_context(config: Config, root: str, messages: Mapping[str, str])
     }
 
 
-def _load_messages(folders: list[Path], language: str) -> dict[str, str]:
-    """Return the messages of the first folder, overridden by the next folder's.
+def _load_messages(project: Project) -> dict[str, str]:
+    """Return the messages in the newsletter's language: the project's own before the shipped ones.
 
-    Within a folder, English is overridden by the language, and that by its regional variant.
+    In a file of version 0.1, English is overridden by the language, and that by its regional
+    variant.
     """
-    messages: dict[str, str] = {}
-    for folder in folders:
-        by_language = _read_messages_file(folder / MESSAGES_FILE)
-        for tag in (FALLBACK_LANGUAGE, language.partition("-")[0], language):
-            messages |= by_language.get(tag, {})
-    return messages
+    folder, language = project.templates_dir, project.config.language
+    messages = load_shipped_words(language, "page")
+    by_language = _read_old_messages(folder / TEMPLATES_FOLDER / _OLD_MESSAGES_FILE)
+    for tag in (FALLBACK_LANGUAGE, language.partition("-")[0], language):
+        messages |= by_language.get(tag, {})
+    return messages | load_own_words(read_own_words(folder), language, "page")
 
 
-def _read_messages_file(path: Path) -> dict[str, dict[str, str]]:
+def _read_old_messages(path: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
     try:
-        by_language = _parse_messages(path.read_text("utf-8"))
+        by_language = _parse_old_messages(path.read_text("utf-8"))
     except (safe_yaml.YamlError, UnicodeDecodeError) as error:
         where = Location(display_path(path), getattr(error, "line", None))
         is_other_content = getattr(error, "kind", "") == "content"
@@ -142,9 +149,8 @@ def _read_messages_file(path: Path) -> dict[str, dict[str, str]]:
     }
 
 
-# In most projects the file is a copy of the default one.
 @lru_cache(maxsize=2)
-def _parse_messages(text: str) -> dict[str, Any]:
+def _parse_old_messages(text: str) -> dict[str, Any]:
     entries = safe_yaml.load_entries(text)
     # The mapping's own keys override those merged with <<; of the merged, the first counts.
     merged = {entry.key: entry.value for entry in reversed(entries) if entry.is_merged}

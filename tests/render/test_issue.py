@@ -26,8 +26,6 @@ from newsletter.posts.post import LocalImage
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.render.issue import render_issue
-from newsletter.render.template.compile import LABELS_FILE
-from newsletter.render.template.jinja_env import get_template_variable
 from newsletter.render.template.loader import Templates, load_templates
 
 ROOT = Path(__file__).parents[2]
@@ -242,7 +240,7 @@ def test_document_has_language_and_direction(
     assert email.language == language
 
 
-def test_text_part_uses_the_template_labels(
+def test_text_part_has_the_words_of_templates_of_version_0_1(
     render: Render, make_templates: MakeTemplates, make_config: MakeConfig
 ) -> None:
     labels = '{% set words = {"online": "På nett", "leave": nobody} %}'
@@ -274,15 +272,6 @@ def test_reading_time_is_in_the_language_of_the_post(
     templates = load_templates(ROOT / "templates")
     email = render_issue(make_issue(post={"language": language}), templates, make_config())
     assert f"1 {label}" in email.html
-
-
-def test_every_language_has_every_label() -> None:
-    templates = load_templates(ROOT / "templates")
-    table = get_template_variable(templates, LABELS_FILE, "table", {"lang": "en"})
-    assert {name: sorted(labels) for name, labels in table.items()} == dict.fromkeys(
-        table, sorted(table["en"])
-    )
-    assert all(label.strip() for labels in table.values() for label in labels.values())
 
 
 def test_common_headers_name_the_list_and_no_recipient(

@@ -1,4 +1,5 @@
 import datetime
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
@@ -7,9 +8,9 @@ import pytest
 
 from newsletter.config.models import Config
 from newsletter.errors import TemplateError
-from newsletter.render.template.jinja_env import get_template_variable
 from newsletter.render.template.loader import Templates, load_templates
 from newsletter.render.transactional import TransactionalContent, render_transactional
+from newsletter.render.words import list_shipped_languages
 
 MakeConfig = Callable[..., Config]
 
@@ -29,7 +30,6 @@ CONTENTS = (
     TransactionalContent("download", URL, datetime.date(2026, 11, 29)),
     TransactionalContent("erase", URL, datetime.date(2026, 11, 29)),
 )
-LANGUAGES = ("en", "ar", "de", "es", "fr", "he", "nb", "nl")
 
 
 @pytest.mark.parametrize("content", CONTENTS, ids=lambda content: content.kind)
@@ -50,13 +50,11 @@ def test_both_parts_have_the_content(
 
 
 def test_transactional_emails_are_complete_in_every_language(make_config: MakeConfig) -> None:
-    tables = get_template_variable(TEMPLATES, "partials/letter_words.mjml", "table", {"lang": "en"})
-    assert all(table.keys() == tables["en"].keys() for table in tables.values())
-    for language in LANGUAGES:
+    for language in list_shipped_languages():
         for content in CONTENTS:
             email = render_transactional(content, TEMPLATES, make_config(language=language))
             assert email.language == language
-            assert "%s" not in email.html + email.subject + email.text
+            assert not re.search(r"%s|{\w*}", email.subject + email.text)
 
 
 def test_newsletter_name_is_escaped(make_config: MakeConfig) -> None:

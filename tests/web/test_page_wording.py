@@ -1,31 +1,14 @@
-"""words.yml: every language has all messages and the same placeholders."""
+"""A project's own words of version 0.1, web/words.yml, and those beside it."""
 
-import re
-from collections import Counter
 from pathlib import Path
 
 import pytest
-import yaml
 
 from newsletter.errors import TemplateError
 from newsletter.project import open_project
-from newsletter.project.scaffold import default_templates_dir
 from newsletter.web.page_templates import PageRenderer
 
-MESSAGES: dict[str, dict[str, str]] = yaml.safe_load(
-    (default_templates_dir() / "web" / "words.yml").read_text("utf-8")
-)
-PLACEHOLDER = re.compile(r"\{\w*\}")
 UNREADABLE = "the messages can't be read"
-
-
-@pytest.mark.parametrize("language", sorted(MESSAGES.keys() - {"en"}))
-def test_every_language_has_all_messages_and_their_placeholders(language: str) -> None:
-    english, translated = MESSAGES["en"], MESSAGES[language]
-    assert list(translated) == list(english)
-    assert [key for key, text in translated.items() if not text.strip()] == []
-    for key, text in translated.items():
-        assert Counter(PLACEHOLDER.findall(text)) == Counter(PLACEHOLDER.findall(english[key])), key
 
 
 @pytest.mark.parametrize(
@@ -70,3 +53,12 @@ def test_own_messages_override_merged_ones(project_folder: Path) -> None:
     settings = project_folder / "newsletter.yml"
     settings.write_text(settings.read_text() + "language: de\n")
     assert PageRenderer(open_project(project_folder)).messages["skip"] == "first"
+
+
+def test_own_words_override_those_of_version_0_1(project_folder: Path) -> None:
+    templates = project_folder / "templates"
+    (templates / "web" / "words.yml").write_text("en: {skip: old, join_name: old name}\n")
+    (templates / "words" / "en.yml").write_text("page: {skip: new}\n")
+    messages = PageRenderer(open_project(project_folder)).messages
+    assert (messages["skip"], messages["join_name"]) == ("new", "old name")
+    assert messages["join_email"] == "Email address"

@@ -21,6 +21,7 @@ CSS. A block that phones wrap has a ``line`` (a ``span``) around each line.
 Classes and inline styles that the author wrote stay.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from newsletter.config import Config
@@ -44,6 +45,7 @@ from newsletter.render.article.links import UrlResolver, find_anchor, spell_anch
 from newsletter.render.article.structure import finish_structure, normalize_structure
 from newsletter.render.article.text_flow import join_cjk_lines, set_code_direction
 from newsletter.render.locale import get_text_direction
+from newsletter.render.words import load_shipped_words
 
 _WORDS_PER_MINUTE = 220
 SIDE_PADDING = 64  # CSS pixels, left plus right of the article
@@ -74,8 +76,16 @@ class Article:
     text: str = ""
 
 
-def build_article(issue: Issue, config: Config) -> Article:
-    """Return the article of an issue. Pure: the same issue gives the same HTML."""
+def build_article(
+    issue: Issue, config: Config, callout_names: Mapping[str, str] | None = None
+) -> Article:
+    """Return the article of an issue. Pure: the same arguments give the same HTML.
+
+    Args:
+        issue: the issue.
+        config: the settings.
+        callout_names: kind -> name, in the issue's language; by default as shipped.
+    """
     root = parse_fragment(issue.post.body)
     urls = UrlResolver.for_issue(issue, config)
     article_images = ArticleImages(config.theme.width - SIDE_PADDING, issue.post.images, urls)
@@ -88,7 +98,8 @@ def build_article(issue: Issue, config: Config) -> Article:
         *_resolve_links(root, urls),
     ]
     mark_code_lines(root)
-    mark_callouts(root, issue.post.language or config.language)
+    language = issue.post.language or config.language
+    mark_callouts(root, callout_names or load_shipped_words(language, "callout"))
     finish_structure(root)
     text = get_visible_text(root)
     words = count_words(text)

@@ -6,6 +6,8 @@ a title of the author's, it is labelled with that name. The characters are in th
 Windows, macOS, Android and Linux; none has an emoji form, which clients draw in their own colours.
 """
 
+from collections.abc import Mapping
+
 from newsletter.render.article.dom import (
     Element,
     append_child,
@@ -22,43 +24,20 @@ _GLYPHS = {
     "warning": "\N{BLACK UP-POINTING TRIANGLE}",
     "caution": "\N{BLACK SQUARE}",
 }
-_KINDS = tuple(_GLYPHS)
-_NAMES = {
-    "en": ("Note", "Tip", "Important", "Warning", "Caution"),
-    "ar": ("ملاحظة", "نصيحة", "مهم", "تحذير", "خطر"),
-    "cs": ("Poznámka", "Tip", "Důležité", "Varování", "Pozor"),
-    "da": ("Bemærk", "Tip", "Vigtigt", "Advarsel", "Pas på"),
-    "de": ("Hinweis", "Tipp", "Wichtig", "Warnung", "Vorsicht"),
-    "es": ("Nota", "Consejo", "Importante", "Advertencia", "Precaución"),
-    "fi": ("Huomaa", "Vinkki", "Tärkeää", "Varoitus", "Vaara"),
-    "fr": ("Note", "Conseil", "Important", "Avertissement", "Attention"),
-    "he": ("הערה", "טיפ", "חשוב", "אזהרה", "זהירות"),
-    "it": ("Nota", "Consiglio", "Importante", "Avvertenza", "Attenzione"),
-    "ja": ("補足", "ヒント", "重要", "警告", "注意"),
-    "nb": ("Merk", "Tips", "Viktig", "Advarsel", "Forsiktig"),
-    "nl": ("Opmerking", "Tip", "Belangrijk", "Waarschuwing", "Let op"),
-    "pl": ("Uwaga", "Wskazówka", "Ważne", "Ostrzeżenie", "Niebezpieczeństwo"),
-    "pt": ("Nota", "Dica", "Importante", "Aviso", "Cuidado"),
-    "sv": ("Obs", "Tips", "Viktigt", "Varning", "Var försiktig"),
-    "zh": ("注意", "提示", "重要", "警告", "小心"),
-}
-_ALIASES = {"nn": "nb", "no": "nb"}
 
 
-def mark_callouts(root: Element, lang: str) -> None:
-    """Put a glyph before the title of every callout; name its kind in a language."""
-    names = dict(zip(_KINDS, _NAMES[_match_language(lang)], strict=True))
+def mark_callouts(root: Element, names: Mapping[str, str]) -> None:
+    """Put a glyph before the title of every callout; name its kind.
+
+    Args:
+        root: the article; it is changed.
+        names: kind -> name, in the issue's language.
+    """
     for callout in root.iter("div"):
         classes = get_classes(callout)
-        kind = next((kind for kind in _KINDS if f"callout-{kind}" in classes), None)
+        kind = next((kind for kind in _GLYPHS if f"callout-{kind}" in classes), None)
         if kind is not None and "callout" in classes:
             _mark_title(_find_or_add_title(callout), kind, names[kind])
-
-
-def _match_language(lang: str) -> str:
-    language = lang.lower().partition("-")[0]
-    language = _ALIASES.get(language, language)
-    return language if language in _NAMES else "en"
 
 
 def _find_or_add_title(callout: Element) -> Element:

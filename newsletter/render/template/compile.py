@@ -5,6 +5,7 @@ Issues and transactional emails share this part of the chain. Pure.
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from newsletter.errors import TemplateError
 from newsletter.render.css.inline import inline_css
@@ -17,10 +18,10 @@ from newsletter.render.template.jinja_env import (
     render_template,
 )
 from newsletter.render.template.loader import Templates
+from newsletter.render.words import load_words
 
-# The designer's labels by language; the text part uses them too.
-LABELS_FILE = "partials/words.mjml"
-
+# Where templates of version 0.1 have their words, with %s for what is filled in.
+_OLD_WORDS_FILES = {"issue": "partials/words.mjml", "email": "partials/letter_words.mjml"}
 _URL_ATTRIBUTE = re.compile(r"""(?:href|src|background-url)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _IMPORT = re.compile(r"/\*.*?\*/|(?P<rule>@import\b)", re.DOTALL | re.IGNORECASE)
 
@@ -57,12 +58,22 @@ def inline_styles(
     return inline_css(compiled.html, css, compiled.html_attributes)
 
 
-def load_labels(templates: Templates, context: TemplateContext) -> dict[str, str]:
-    """Return the labels that the templates set for the context's language."""
-    labels = get_template_variable(templates, LABELS_FILE, "words", context)
-    if not isinstance(labels, Mapping):
-        return {}
-    return {str(key): label for key, label in labels.items() if isinstance(label, str)}
+def load_template_words(
+    templates: Templates, context: TemplateContext, group: Literal["issue", "email"]
+) -> dict[str, str]:
+    """Return ``words`` for a template, in the context's language; the text part uses them too.
+
+    Raises:
+        TemplateError: the project's own words are wrong.
+    """
+    words = load_words(templates.own_words, context["lang"], group)
+    old = get_template_variable(templates, _OLD_WORDS_FILES[group], "words", context)
+    if isinstance(old, Mapping):
+        for key, text in old.items():
+            if isinstance(text, str):
+                placeholder = "{date}" if key == "until" else "{name}"
+                words[str(key)] = text.replace("%s", placeholder) if group == "email" else text
+    return words
 
 
 def _load_css(name: str, templates: Templates, context: TemplateContext) -> str:

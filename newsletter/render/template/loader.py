@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from newsletter.errors import Location, Problem, TemplateError, display_path
 from newsletter.render.template.bytecode_cache import TemplateBytecodeCache, open_bytecode_cache
+from newsletter.render.words import NO_WORDS, OwnWords, read_own_words
 
 _REFERENCE = re.compile(r"""\{%-?\s*(?:include|extends|import|from)\s+["']([^"']+)["']""")
 
@@ -23,11 +24,13 @@ class Templates:
         folder: its path as the user would type it, for messages.
         files: path relative to the folder, with ``/`` -> text, with LF line ends.
         bytecode_cache: where their compiled code is kept; ``None`` if it isn't.
+        own_words: the folder's words files, which override the shipped ones.
     """
 
     folder: str
     files: Mapping[str, str]
     bytecode_cache: TemplateBytecodeCache | None = None
+    own_words: OwnWords = NO_WORDS
 
     def locate(self, name: str, line: int | None = None) -> Location:
         """Return the place of a file, or of a line in it, as the user would type it."""
@@ -49,7 +52,7 @@ class Templates:
 
 
 def load_templates(folder: Path) -> Templates:
-    """Read every ``*.mjml`` and ``*.css`` in and below ``folder``.
+    """Read every ``*.mjml`` and ``*.css`` in and below ``folder``, and ``words/*.yml``.
 
     Raises:
         TemplateError: the folder is missing or empty, or a file is not UTF-8; all at once.
@@ -76,8 +79,12 @@ def load_templates(folder: Path) -> Templates:
                 remedy="Copy the templates folder of a newsletter made by: newsletter init DIR",
             )
         )
+    own_words = NO_WORDS
+    try:
+        own_words = read_own_words(folder)
+    except TemplateError as error:
+        problems += error.problems
     if problems:
         raise TemplateError.from_problems(problems)
-    return Templates(
-        display_path(folder), MappingProxyType(files), open_bytecode_cache(folder, os.environ)
-    )
+    cache = open_bytecode_cache(folder, os.environ)
+    return Templates(display_path(folder), MappingProxyType(files), cache, own_words)

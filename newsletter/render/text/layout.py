@@ -12,33 +12,17 @@ from newsletter.render.text.wrap import get_display_width, wrap_text
 WIDTH = 72
 SEPARATOR = "-" * WIDTH
 
-DEFAULT_LABELS = {
-    "number": "No.",
-    "by": "By",
-    "minutes": "min read",
-    "further": "Further reading",
-    "online": "View online",
-    "preferences": "Preferences",
-    "leave": "Unsubscribe",
-    "forwarded": "Forwarded this email?",
-    "subscribe": "Subscribe",
-    "why": "You get this letter because you signed up for",
-}
 
-
-def render_text_part(
-    article: str, context: Mapping[str, Any], template_labels: Mapping[str, str]
-) -> str:
+def render_text_part(article: str, context: Mapping[str, Any]) -> str:
     """Return the complete text part, with text tokens.
 
     Args:
         article: the article's text.
         context: the variables of a template.
-        template_labels: the template's own labels; missing ones are in English.
     """
     issue: IssueView = context["issue"]
     newsletter: NewsletterView = context["newsletter"]
-    labels = {**DEFAULT_LABELS, **template_labels}
+    labels: Mapping[str, str] = context["words"]
     parts = (
         _render_header(issue, context, labels),
         article.strip("\n"),

@@ -21,7 +21,7 @@ class RequestRefusedError(Exception):
 
     Attributes:
         status: the HTTP status.
-        message_key: a key of ``words.yml``; by default that of the status.
+        message_key: a key of the words of pages; by default that of the status.
     """
 
     def __init__(self, status: int, message_key: str = "") -> None:

@@ -58,7 +58,7 @@ _SELECT_TAGS = sa.select(subscriber_tag.c.tag).where(
 )
 
 FormFields = Mapping[str, str]
-# Handles a submitted form and returns the key of its success message in words.yml.
+# Handles a submitted form and returns the key of its success message in the words.
 FormAction = Callable[[Site, sa.Connection, Visitor, FormFields], str]
 
 
@@ -92,7 +92,7 @@ def _render_preferences(
     Args:
         site: the newsletter.
         token: the subscriber's token.
-        done_key: the success message, a key of words.yml.
+        done_key: the success message, a key of the words of pages.
         error_key: the error message, likewise.
         status: the HTTP status.
     """

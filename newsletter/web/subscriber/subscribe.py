@@ -50,7 +50,7 @@ class SignupResult(NamedTuple):
 
     Attributes:
         status: the HTTP status, if the form is shown again.
-        message_key: the error message, a key of ``words.yml``; empty on success.
+        message_key: the error message, a key of the words of pages; empty on success.
     """
 
     status: int = 200

@@ -8,6 +8,7 @@ import datetime
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -226,9 +227,10 @@ class _EmailTemplates:
 
     def get(self, kind: str) -> Templates:
         """Return the templates for a kind of email."""
-        own, default = self._folders
-        has_own = get_transactional_template(kind) in self._load(own).files
-        return self._load(own if has_own else default)
+        own, default = map(self._load, self._folders)
+        if get_transactional_template(kind) in own.files:
+            return own
+        return replace(default, own_words=own.own_words)
 
     def _load(self, folder: Path) -> Templates:
         if folder not in self._loaded:

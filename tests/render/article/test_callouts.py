@@ -13,6 +13,7 @@ from newsletter.render.article.dom import parse_fragment, serialize_fragment
 from newsletter.render.template.jinja_env import get_template_variable
 from newsletter.render.template.loader import load_templates
 from newsletter.render.text.article import render_article_text
+from newsletter.render.words import load_shipped_words
 
 TEMPLATES = Path(__file__).parents[3] / "templates"
 HIDDEN = '<span class="callout-glyph" aria-hidden="true">'
@@ -21,7 +22,7 @@ NAMED = '<span class="callout-glyph" role="img" aria-label="{}">'
 
 def mark(kind: str, title: str, lang: str = "en") -> str:
     root = parse_fragment(f'<div class="callout callout-{kind}">{title}<p>Mind the sill.</p></div>')
-    mark_callouts(root, lang)
+    mark_callouts(root, load_shipped_words(lang, "callout"))
     return serialize_fragment(root)
 
 

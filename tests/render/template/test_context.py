@@ -21,7 +21,7 @@ from newsletter.render.template.context import (
     build_template_context,
     list_template_names,
 )
-from newsletter.render.text.layout import DEFAULT_LABELS
+from newsletter.render.words import load_shipped_words
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "templates.md"
 
@@ -47,7 +47,7 @@ def test_templates_page_documents_every_name(
     documented = set(re.findall(r"\b\w+\b", " ".join(re.findall(r"`([^`]+)`", PAGE.read_text()))))
     views = (IssueView, NewsletterView, AuthorView, CardView, PictureView)
     names = {field.name for view_class in views for field in fields(view_class)}
-    assert names | set(context) | set(DEFAULT_LABELS) <= documented
+    assert names | set(context) | set(load_shipped_words("en", "issue")) <= documented
 
 
 def test_local_images_have_published_url_and_size(
