@@ -120,13 +120,12 @@ def _render_html(
 
 
 def _find_template(issue: Issue, templates: Templates, config: Config) -> str:
-    name = f"{issue.template or config.theme.template}.mjml"
+    design = issue.template or config.theme.template
+    name = f"{design}.mjml"
     if name in templates.files:
         return name
-    suggestions = get_close_matches(
-        name, [file for file in templates.files if "/" not in file], n=1
-    )
-    hint = f". Did you mean '{suggestions[0].removesuffix('.mjml')}'?" if suggestions else ""
+    suggestions = get_close_matches(design, templates.list_designs(), n=1)
+    hint = f". Did you mean '{suggestions[0]}'?" if suggestions else ""
     line = issue.front_matter_lines.get("template")
     raise TemplateError(
         f"there is no template {templates.locate(name)}{hint}",

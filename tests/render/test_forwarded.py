@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from designs import DESIGNS
 
 from newsletter.config.models import Config
 from newsletter.posts.issue import Issue
@@ -14,7 +15,7 @@ TEMPLATES = Path(__file__).parents[2] / "templates"
 LINE = 'Forwarded this email? <a href="https://n.example/subscribe"'
 
 
-@pytest.mark.parametrize("template", ["issue", "plain"])
+@pytest.mark.parametrize("template", DESIGNS)
 @pytest.mark.parametrize("public_url", ["https://n.example", None])
 def test_footer_links_to_the_sign_up_page_if_there_is_one(
     template: str,

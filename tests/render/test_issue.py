@@ -8,6 +8,7 @@ from email.header import decode_header, make_header
 from pathlib import Path
 
 import pytest
+from designs import DESIGNS
 
 import newsletter.render
 from newsletter.config.models import (
@@ -77,7 +78,7 @@ def make_full_issue(make_issue: MakeIssue) -> Issue:
     )
 
 
-@pytest.mark.parametrize("template", ["issue", "plain"])
+@pytest.mark.parametrize("template", DESIGNS)
 def test_default_templates_render_a_full_issue(
     make_issue: MakeIssue, make_config: MakeConfig, template: str
 ) -> None:

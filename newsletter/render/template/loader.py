@@ -12,6 +12,7 @@ from newsletter.render.template.bytecode_cache import TemplateBytecodeCache, ope
 from newsletter.render.words import NO_WORDS, OwnWords, read_own_words
 
 _REFERENCE = re.compile(r"""\{%-?\s*(?:include|extends|import|from)\s+["']([^"']+)["']""")
+_ARTICLE = re.compile(r"\{\{-?\s*article\b")
 
 TEMPLATE_SUFFIXES = (".mjml", ".css")
 
@@ -49,6 +50,16 @@ class Templates:
                 used.append(file)
                 waiting += _REFERENCE.findall(self.files[file])
         return used
+
+    def list_designs(self) -> list[str]:
+        """Return the names that ``theme.template`` can have: the templates with an article."""
+        return sorted(
+            name.removesuffix(".mjml")
+            for name in self.files
+            if name.endswith(".mjml")
+            and "/" not in name
+            and any(_ARTICLE.search(self.files[file]) for file in self.list_used_files(name))
+        )
 
 
 def load_templates(folder: Path) -> Templates:

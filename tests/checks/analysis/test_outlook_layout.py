@@ -1,8 +1,10 @@
 import datetime
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from designs import DESIGNS
 
 from newsletter.checks.analysis.outlook_layout import expand_outlook_conditions, find_overflows
 from newsletter.posts.read_issue import read_issue
@@ -153,11 +155,10 @@ def test_no_shipped_design_has_anything_wider_than_its_place() -> None:
     documents = []
     for config in (project.config, narrow):
         for issue in issues:
-            documents.append(render_issue(issue, templates, config).html)
-            plain = config.model_copy(
-                update={"theme": config.theme.model_copy(update={"template": "plain"})}
-            )
-            documents.append(render_issue(issue, templates, plain).html)
+            documents += [
+                render_issue(replace(issue, template=design), templates, config).html
+                for design in DESIGNS
+            ]
         for kind in ("confirm", "welcome", "move_from", "move_to"):
             content = TransactionalContent(
                 kind, "https://a.example", datetime.date(2026, 12, 1), "a@b"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from designs import DESIGNS
 from static_host import StaticHost
 
 from newsletter.config.urls import FALLBACK_PUBLIC_URL
@@ -62,7 +63,7 @@ def joined(text: str) -> str:
     return " ".join(text.split())
 
 
-@pytest.mark.parametrize("template", ["issue", "plain"])
+@pytest.mark.parametrize("template", DESIGNS)
 def test_issue_without_images_is_sent_without_view_online(
     without_server: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path, template: str
 ) -> None:

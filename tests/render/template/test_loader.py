@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from designs import DESIGNS
 
 from newsletter.errors import TemplateError
 from newsletter.render.template.loader import Templates, load_templates
@@ -61,3 +62,22 @@ def test_used_files_are_found_through_includes() -> None:
     )
     assert templates.list_used_files("a.mjml") == ["a.mjml", "b.mjml", "c.mjml", "d.mjml"]
     assert templates.list_used_files("gone.mjml") == []
+
+
+def test_designs_are_the_templates_with_an_article() -> None:
+    templates = Templates(
+        "templates",
+        {
+            "b.mjml": '{% include "partials/text.mjml" %}',
+            "a.mjml": "<mj-text>{{ article }}</mj-text>",
+            "confirm.mjml": "{{ articles }}",
+            "partials/text.mjml": "<mj-text>{{- article -}}</mj-text>",
+            "article.css": "",
+            "c.css": "{{ article }}",
+        },
+    )
+    assert templates.list_designs() == ["a", "b"]
+
+
+def test_three_designs_are_shipped() -> None:
+    assert DESIGNS == ["issue", "magazine", "plain"]
