@@ -12,7 +12,7 @@ from unicodedata import bidirectional, category
 
 import click
 
-from newsletter.errors import NewsletterError, NothingToDoError, SendRefusedError
+from newsletter.errors import NewsletterError, NothingToDoError, Problem, SendRefusedError
 
 WIDTH = 80
 MAX_PROBLEMS = 50
@@ -104,13 +104,30 @@ def print_json(
 
 
 def print_error(error: NewsletterError) -> None:
-    """Print every problem of an error to standard error, as ``newsletter: file:line: message``."""
+    """Print every problem of an error to standard error, as ``newsletter: file:line: message``.
+
+    On a terminal, long lines are wrapped at its width; elsewhere a problem is one line.
+    """
+    from newsletter.cli.wrap_message import get_stream_width  # late: newsletter --help has no error
+
     color = "yellow" if isinstance(error, NothingToDoError) else "red"
+    width = get_stream_width(sys.stderr)
     for problem in error.problems[:MAX_PROBLEMS]:
-        echo_err(f"newsletter: {problem}", color=color)
+        echo_err(wrap_problem(problem, width, first_indent="newsletter: "), color=color)
     more = len(error.problems) - MAX_PROBLEMS
     if more > 0:
         echo_err(f"newsletter: and {more:,} more like these", color=color)
+
+
+def wrap_problem(
+    problem: Problem, width: int | None, *, first_indent: str, indent: str = "  "
+) -> str:
+    """Return a problem as text, wrapped if ``width`` is given; its file's path stays whole."""
+    from newsletter.cli.wrap_message import wrap_message
+
+    kept = [escape_controls(str(problem.where))] if problem.where else []
+    text = escape_controls(str(problem))
+    return wrap_message(text, width, first_indent=first_indent, indent=indent, kept=kept)
 
 
 def format_fields(rows: Iterable[tuple[str, str]]) -> str:

@@ -137,6 +137,16 @@ def test_terminal_gets_color_but_escaped_control_characters() -> None:
     assert run_on_terminal(ECHO_IN_GREEN) == f"{CSI}32mdone\\x1b[2J{CSI}0m\r\n"
 
 
+def test_errors_are_wrapped_on_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> None:
+    code = "from newsletter.cli.output import *; print_error(NewsletterError('it is ' * 9 + 'so'))"
+    assert run_on_terminal(code, NO_COLOR="1", COLUMNS="40").splitlines() == [
+        "newsletter: it is it is it is it is it",
+        "  is it is it is it is it is so",
+    ]
+    print_error(NewsletterError("it is " * 9 + "so"))
+    assert capsys.readouterr().err == f"newsletter: {'it is ' * 9}so\n"
+
+
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_color_can_be_disabled(environment: dict[str, str]) -> None:
     assert run_on_terminal(ECHO_IN_GREEN, **environment) == "done\\x1b[2J\r\n"

@@ -2,7 +2,6 @@
 
 import datetime
 import os
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, escape_controls, print_json
+from newsletter.cli.wrap_message import wrap_message
 from newsletter.errors import ConfigError, NewsletterError
 from newsletter.wording import format_count
 
@@ -143,30 +143,14 @@ def _run_online_checks(project: "Project") -> Iterator["DoctorCheck"]:
 
 
 def _print_check(check: "DoctorCheck") -> None:
-    head = f"{check.state:<4}  {check.about}: "
     indent = " " * 6
-    wrapped = textwrap.wrap(
-        escape_controls(f"{head}{check.says}"),
-        _WIDTH,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    echo(wrapped[0], color=_COLORS[check.state])
-    for continuation in wrapped[1:]:
-        echo(continuation)
-    for text in (check.meaning, check.next_step):
-        if text:
-            echo(
-                textwrap.fill(
-                    escape_controls(text),
-                    _WIDTH,
-                    initial_indent=indent,
-                    subsequent_indent=indent,
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-            )
+    head = escape_controls(f"{check.state:<4}  {check.about}: {check.says}")
+    first, *continuations = wrap_message(head, _WIDTH, indent=indent).split("\n")
+    echo(first, color=_COLORS[check.state])
+    for line in continuations:
+        echo(line)
+    for text in filter(None, (check.meaning, check.next_step)):
+        echo(wrap_message(escape_controls(text), _WIDTH, first_indent=indent, indent=indent))
     for line in _format_records(check.records):
         echo(f"{indent}{line}")  # not wrapped: each value is to be copied
 
