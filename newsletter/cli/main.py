@@ -31,6 +31,9 @@ COMMANDS = {
     "import": LazyCommand(
         "newsletter.cli.issue.import_post:import_post_command", "Make an issue from a post."
     ),
+    "issues": LazyCommand(
+        "newsletter.cli.issue.issues:issues_command", "List the issues and their states."
+    ),
     "build": LazyCommand(
         "newsletter.cli.issue.build:build_command", "Turn an issue into an email."
     ),
@@ -121,7 +124,7 @@ COMMANDS = {
 
 # The headings of newsletter --help; each command is below one.
 SECTIONS = {
-    "Write": ("init", "setup", "import", "preview", "check", "build", "test"),
+    "Write": ("init", "setup", "import", "issues", "preview", "check", "build", "test"),
     "Readers": ("subscribers",),
     "Send": ("doctor", "rehearse", "plan", "send", "status", "who", "report"),
     "When a send stops": "pause resume reschedule cancel retry resolve reconcile".split(),

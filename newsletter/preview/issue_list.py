@@ -11,9 +11,8 @@ from newsletter.errors import NewsletterError
 from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
 from newsletter.posts.text_encoding import decode_text
 from newsletter.project import ISSUE_NAME_PATTERN, Project, list_issue_folders
-from newsletter.sending.ledger.find_sends import list_sends, open_ledger
-from newsletter.sending.ledger.record import get_ledger_time
-from newsletter.sending.ledger.send_phase import SEND_PHASE_LABELS, get_send_phase
+from newsletter.sending.ledger.find_sends import find_sends_by_issue, open_ledger
+from newsletter.sending.ledger.send_phase import SEND_PHASE_LABELS
 
 MAX_SOURCE_BYTES = 2_000_000
 
@@ -40,11 +39,9 @@ def list_issue_entries(project: Project, engine: sa.Engine | None) -> list[Issue
     labels = {}
     if engine is not None:
         with suppress(NewsletterError):
-            ledger = open_ledger(engine, project.config)
-            now = get_ledger_time(ledger)
+            sends = find_sends_by_issue(open_ledger(engine, project.config))
             labels = {
-                send.issue: SEND_PHASE_LABELS[get_send_phase(send, now)].in_list
-                for send in list_sends(ledger)
+                issue: SEND_PHASE_LABELS[found.phase].in_list for issue, found in sends.items()
             }
     return [
         _make_entry(folder, labels.get(folder.name))

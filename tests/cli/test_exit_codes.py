@@ -77,6 +77,10 @@ def break_issue() -> None:
     path.write_text(path.read_text() + "\n[link](http://localhost/)\n")
 
 
+def empty_issue() -> None:
+    Path("issues", ISSUE, "post.md").write_text("")
+
+
 def copy_database() -> None:
     copy = shutil.copy("newsletter.db", "copied.db")
     Path(copy).replace("newsletter.db")
@@ -230,6 +234,9 @@ CASES = {
     ("check --strict", "there are warnings"): Case(["check --strict"]),
     ("check", "there are errors"): Case(["check"], edit=break_issue),
     ("doctor", "a check failed"): Case(["doctor"], edit=drop_sender),
+    ("issues", "an issue can't be read; the others are listed"): Case(["issues"], edit=empty_issue),
+    ("issues", "there is no issue yet"): Case(["issues"], edit=lambda: shutil.rmtree("issues")),
+    ("issues --check", "there are errors"): Case(["issues --check"], edit=break_issue),
     ("import", "the post was imported before"): Case(
         ["import boat.md --date 2026-11-30", "import boat.md --date 2026-11-30"]
     ),

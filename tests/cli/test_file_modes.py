@@ -62,6 +62,7 @@ subscribers export all.jsonl --journal
 doctor
 build ice
 check ice
+issues
 import boat.md --date 2026-12-02 --slug boat
 test ice --to editor@harbour-notes.org
 archive --issue ice

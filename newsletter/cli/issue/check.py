@@ -93,7 +93,7 @@ def check_command(  # noqa: PLR0913 - one parameter for each option
         raise click.UsageError("--all checks every issue: leave out ISSUE.")
     folders = (list_issue_folders(project) if every else []) or [find_issue(project, issue)]
     started = time.perf_counter()
-    checked = [_check_issue(project, folder, online=online) for folder in folders]
+    checked = [check_issue(project, folder, online=online) for folder in folders]
     seconds = time.perf_counter() - started
     findings = [finding for checked_issue in checked for finding in checked_issue.findings]
     _print_results(checked, findings, form, seconds, verbose=verbose)
@@ -101,7 +101,12 @@ def check_command(  # noqa: PLR0913 - one parameter for each option
     return int(bool(counts["error"] or (strict and counts["warning"])))
 
 
-def _check_issue(project: "Project", folder: Path, *, online: bool) -> CheckedIssue:
+def check_issue(project: "Project", folder: Path, *, online: bool) -> CheckedIssue:
+    """Render an issue and run all rules on it.
+
+    Raises:
+        NewsletterError: it can't be read or rendered.
+    """
     from newsletter.checks.allowlist import read_exceptions
     from newsletter.checks.rules.spamassassin import make_spam_findings, run_spamassassin
     from newsletter.checks.runner import drop_excepted, run_rules

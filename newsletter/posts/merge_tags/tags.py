@@ -61,6 +61,12 @@ UNSUBSCRIBE_TAG = MergeTag("unsubscribe", "unsubscribe", "", "{{ unsubscribe_url
 PREFERENCES_TAG = MergeTag("preferences", "preferences", "", "{{ preferences_url }}")
 
 
+def restore_merge_tags(text: str, tags: Iterable[MergeTag]) -> str:
+    """Return ``text`` with each token as the expression that the editor wrote."""
+    expressions = {tag.key: tag.source for tag in tags}
+    return MERGE_TOKEN_PATTERN.sub(lambda found: expressions.get(found["key"], found[0]), text)
+
+
 class MergeTagRegistry:
     """The distinct merge tags of an issue, collected while it is compiled.
 

@@ -4,17 +4,19 @@ import datetime
 import logging
 import textwrap
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db import read_transaction
-from newsletter.db.schema import UtcDateTime, batch, send
+from newsletter.db.schema import UtcDateTime, batch, send, send_recipient
 from newsletter.errors import ProjectError
 from newsletter.sending.ledger.copied_database import CopiedDatabase, hold_if_copied
 from newsletter.sending.ledger.leases import lease_length
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger, Send, get_send, load_sends
+from newsletter.sending.ledger.send_phase import SendPhase, get_send_phase
 from newsletter.subscribers.send_names import RECALLED_MARK, is_set_aside_name
 
 MAX_LISTED = 5
@@ -44,6 +46,29 @@ def list_sends(ledger: Ledger, *, with_set_aside: bool = False) -> list[Send]:
         sends = load_sends(connection)
     sends.sort(key=lambda found: (found.frozen_at, found.id), reverse=True)
     return [found for found in sends if with_set_aside or not is_set_aside_name(found.issue)]
+
+
+class IssueSend(NamedTuple):
+    """The send of an issue, without its catch-ups, and what its record means now."""
+
+    send: Send
+    phase: SendPhase
+
+
+def find_sends_by_issue(ledger: Ledger) -> dict[str, IssueSend]:
+    """Return issue -> its latest send, for every issue that was planned or sent."""
+    with read_transaction(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        sends = load_sends(connection, send.c.parent_id.is_(None))
+    return {found.issue: IssueSend(found, get_send_phase(found, now)) for found in sends}
+
+
+def count_accepted_by_send(ledger: Ledger) -> dict[int, int]:
+    """Return a send's id -> how many readers it was accepted for, with those of its catch-ups."""
+    root_id = send_recipient.c.root_id
+    query = sa.select(root_id, sa.func.count()).where(send_recipient.c.state == "accepted")
+    with read_transaction(ledger.engine) as connection:
+        return dict(connection.execute(query.group_by(root_id)).all())
 
 
 def find_send(ledger: Ledger, name: str | None) -> Send:

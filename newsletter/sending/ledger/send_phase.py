@@ -19,7 +19,7 @@ class SendPhaseLabels(NamedTuple):
 
     Attributes:
         in_status: in the line of ``newsletter status``.
-        in_list: in one word, in the preview's list of issues.
+        in_list: in a list of issues, the preview's and that of ``newsletter issues``.
         in_sentence: after the name of the issue.
     """
 
@@ -37,12 +37,12 @@ SEND_PHASE_LABELS: Mapping[SendPhase, SendPhaseLabels] = {
         "held": ("scheduled", "scheduled", "was sent"),
         "running": ("running", "sending", "is being sent"),
         "paused": ("paused", "paused", "is paused"),
-        "blocked": ("blocked", "stopped", "was blocked by {provider}"),
-        "needs_review": ("needs review", "look", "was sent, but some batches are unknown"),
+        "blocked": ("blocked", "blocked", "was blocked by {provider}"),
+        "needs_review": ("needs review", "needs review", "was sent, but some batches are unknown"),
         "done": ("done", "sent", "was sent"),
         "cancelled": ("cancelled", "cancelled", "was cancelled"),
         "recalled": ("recalled", "cancelled", "was cancelled"),
-        "uncertain": ("cancelled, not confirmed", "look", "was cancelled"),
+        "uncertain": ("cancelled, not confirmed", "needs review", "was cancelled"),
     }.items()
 }
 # Of a send that was recalled, until an event proved that a reader's server has got it; after the

@@ -13,7 +13,7 @@ from newsletter.config import Config
 from newsletter.db import read_transaction
 from newsletter.db.schema import OPEN_BATCH_STATES, batch, send, send_content
 from newsletter.errors import SendRefusedError
-from newsletter.posts.merge_tags.tags import MergeTag
+from newsletter.posts.merge_tags.tags import MergeTag, restore_merge_tags
 from newsletter.render.email import Email, NamedAddress
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.providers.prepared_email import PreparedEmail, ScheduledDelivery
@@ -126,10 +126,7 @@ def _readable_lines(email: Email) -> list[str]:
             email.text,
         ]
     )
-    for tag in email.merge_tags:
-        for target in ("html", "text", "url"):
-            text = text.replace(tag.token(target), tag.source)
-    return text.splitlines()
+    return restore_merge_tags(text, email.merge_tags).splitlines()
 
 
 def _compute_stored_checksum(connection: sa.Connection, send_id: int) -> str:

@@ -252,7 +252,7 @@ def test_preview_lists_what_becomes_of_a_send(newsletter: Cli, project_folder: P
     schedule(newsletter)
     set_scheduled_time(project_folder, minutes=5)
     newsletter("cancel", "ice")
-    assert state() == "look"
+    assert state() == "needs review"
 
 
 @pytest.mark.parametrize("personalize", ["substitutions", "per_request"])
