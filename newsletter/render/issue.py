@@ -50,7 +50,7 @@ def build_issue_article(issue: Issue, templates: Templates, config: Config) -> A
         TemplateError: the project's own words are wrong.
     """
     lang = issue.post.language or config.language
-    return build_article(issue, config, load_words(templates.own_words, lang, "callout"))
+    return build_article(issue, config, load_words(templates.own_words, lang, "article"))
 
 
 def render_issue(

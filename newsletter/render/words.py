@@ -1,7 +1,7 @@
 """Look up the words of emails and pages in a language.
 
 They are in ``templates/words/LANG.yml``, in groups: ``issue`` (around an issue's article),
-``email`` (emails to one reader), ``page`` (the public pages) and ``callout`` (titles of callouts).
+``email`` (emails to one reader), ``page`` (the public pages) and ``article`` (inside an article).
 What a project's own file says overrides the shipped one. Pure but for the shipped files, which are
 read once.
 """
@@ -91,7 +91,7 @@ def load_words(own: OwnWords, lang: str, group: str) -> dict[str, str]:
     Args:
         own: the project's own words.
         lang: a language tag, in any case: ``de``, ``pt-BR``, ``zh-Hant-TW``.
-        group: ``issue``, ``email``, ``page`` or ``callout``.
+        group: ``issue``, ``email``, ``page`` or ``article``.
 
     Raises:
         TemplateError: a words file of the project is wrong; all its problems.

@@ -37,7 +37,7 @@ def test_no_language_is_missing() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_all_words_and_their_placeholders(language: str) -> None:
     english, translated = load_file("en"), load_file(language)
-    assert list(translated) == list(english) == ["issue", "email", "page", "callout"]
+    assert list(translated) == list(english) == ["issue", "email", "page", "article"]
     for group, texts in english.items():
         assert list(translated[group]) == list(texts)
         for key, text in texts.items():

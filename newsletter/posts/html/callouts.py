@@ -1,11 +1,15 @@
-"""Markdown plugin for callouts in both syntaxes, and for galleries.
+"""Markdown plugin for callouts in both syntaxes, and for other containers.
 
 ``> [!NOTE]`` (GitHub) and ``::: note Title`` … ``:::`` both become::
 
     <div class="callout callout-note"><p class="callout-title">Note</p> … </div>
 
-``::: gallery`` around images becomes ``<div class="gallery">``.
+``::: gallery`` around images becomes ``<div class="gallery">``, ``::: pullquote`` a
+``<blockquote class="pullquote">``, ``::: reply`` a ``<div class="reply-invitation">`` and
+``::: sponsor Name`` a ``<div class="sponsor">`` that begins with a ``<p class="sponsor-name">``.
 """
+
+from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
@@ -15,20 +19,33 @@ from mdit_py_plugins.container import container_plugin
 CALLOUT_KINDS = frozenset({"note", "tip", "important", "warning", "caution"})
 
 
+class _Container(NamedTuple):
+    """What a container becomes; ``title_class`` is for the words after its name."""
+
+    tag: str
+    class_name: str
+    title_class: str = ""
+
+
+_CONTAINERS = {
+    "gallery": _Container("div", "gallery", "caption"),
+    "pullquote": _Container("blockquote", "pullquote"),
+    "reply": _Container("div", "reply-invitation"),
+    "sponsor": _Container("div", "sponsor", "sponsor-name"),
+}
+
+
 def callouts_plugin(md: MarkdownIt) -> None:
-    """Add both callout syntaxes and galleries to a parser."""
+    """Add both callout syntaxes and the other containers to a parser."""
     md.options["alerts"] = True
-    container_plugin(
-        md,
-        "callout",
-        validate=lambda params, _: (params.split() or [""])[0].lower() in CALLOUT_KINDS,
-    )
-    container_plugin(md, "gallery")
+    container_plugin(md, "callout", validate=lambda info, _: _get_name(info) in CALLOUT_KINDS)
+    container_plugin(md, "block", validate=lambda info, _: _get_name(info) in _CONTAINERS)
     md.core.ruler.after("block", "callouts", _normalize_callouts)
 
 
 def _normalize_callouts(state: StateCore) -> None:
     tokens: list[Token] = []
+    open_tags: list[str] = []
     for token in state.tokens:
         tokens.append(token)
         if token.type == "alert_open":
@@ -39,8 +56,29 @@ def _normalize_callouts(state: StateCore) -> None:
             kind, *title = token.info.strip().split(maxsplit=1)
             token.type = "callout_open"  # so that the container's own rule adds no class
             token.attrs["class"] = _build_classes(kind.lower(), token)
-            tokens += _build_title_tokens(title[0] if title else kind.capitalize())
+            title_text = title[0] if title else kind.capitalize()
+            tokens += _build_paragraph_tokens(title_text, "callout-title")
+        elif token.type == "container_block_open":
+            tokens += _open_container(token)
+            open_tags.append(token.tag)
+        elif token.type == "container_block_close":
+            token.type, token.tag = "block_close", open_tags.pop()
     state.tokens = tokens
+
+
+def _get_name(info: str) -> str:
+    return (info.split() or [""])[0].lower()
+
+
+def _open_container(token: Token) -> list[Token]:
+    """Give a container its element and class; return the tokens of the words after its name."""
+    name, *title = token.info.strip().split(maxsplit=1)
+    container = _CONTAINERS[name.lower()]
+    token.type, token.tag = "block_open", container.tag
+    token.attrs["class"] = " ".join(
+        (container.class_name, *str(token.attrs.get("class", "")).split())
+    )
+    return _build_paragraph_tokens(title[0], container.title_class) if title else []
 
 
 def _build_classes(kind: str, token: Token) -> str:
@@ -49,9 +87,12 @@ def _build_classes(kind: str, token: Token) -> str:
     return " ".join(("callout", f"callout-{kind}", *classes))
 
 
-def _build_title_tokens(text: str) -> list[Token]:
+def _build_paragraph_tokens(text: str, class_name: str) -> list[Token]:
+    opening = Token("paragraph_open", "p", 1, block=True)
+    if class_name:
+        opening.attrs["class"] = class_name
     return [
-        Token("paragraph_open", "p", 1, attrs={"class": "callout-title"}, block=True),
+        opening,
         Token("inline", "", 0, content=text, children=[], block=True),
         Token("paragraph_close", "p", -1, block=True),
     ]

@@ -9,6 +9,11 @@ The class names that a template's CSS can style:
   ``blockquote``;
 - ``callout`` with ``callout-note`` (``-tip``, ``-warning``, …) and a ``callout-title``, which
   begins with a ``callout-glyph`` (a ``span``);
+- ``pullquote`` (a ``blockquote``), whose last paragraph is a ``pullquote-source`` if it begins with
+  a dash; ``sponsor`` (a ``div``) with its ``sponsor-label`` and, in it, ``sponsor-name``;
+  ``reply-invitation`` (a ``div``);
+- ``inline-button`` (a link), alone in a paragraph as a ``button-row`` (a ``table``) with its
+  ``button-cell``;
 - ``details`` with its ``summary``, opened;
 - ``table-scroll`` (a ``div``) around each data table;
 - ``contains-task-list`` and ``task-list-item``, whose text begins with a box character;
@@ -27,6 +32,7 @@ from dataclasses import dataclass
 from newsletter.config import Config
 from newsletter.posts.importing.cleanup.paragraph import count_words
 from newsletter.posts.issue import Issue
+from newsletter.render.article.blocks import build_reply_url, mark_blocks
 from newsletter.render.article.callouts import mark_callouts
 from newsletter.render.article.code_lines import mark_code_lines
 from newsletter.render.article.dom import (
@@ -76,15 +82,13 @@ class Article:
     text: str = ""
 
 
-def build_article(
-    issue: Issue, config: Config, callout_names: Mapping[str, str] | None = None
-) -> Article:
+def build_article(issue: Issue, config: Config, words: Mapping[str, str] | None = None) -> Article:
     """Return the article of an issue. Pure: the same arguments give the same HTML.
 
     Args:
         issue: the issue.
         config: the settings.
-        callout_names: kind -> name, in the issue's language; by default as shipped.
+        words: those of the group ``article`` in the issue's language; by default as shipped.
     """
     root = parse_fragment(issue.post.body)
     urls = UrlResolver.for_issue(issue, config)
@@ -98,18 +102,19 @@ def build_article(
         *_resolve_links(root, urls),
     ]
     mark_code_lines(root)
-    language = issue.post.language or config.language
-    mark_callouts(root, callout_names or load_shipped_words(language, "callout"))
+    words = words or load_shipped_words(issue.post.language or config.language, "article")
+    mark_callouts(root, words)
+    mark_blocks(root, words, build_reply_url(issue, config))
     finish_structure(root)
     text = get_visible_text(root)
-    words = count_words(text)
+    word_count = count_words(text)
     hrefs = (link.get("href") or "" for link in root.iter("a"))
     return Article(
         html=serialize_fragment(root),
         links=tuple(dict.fromkeys(url for url in hrefs if url and not url.startswith("#"))),
         images=tuple(dict.fromkeys(image.get("src") or "" for image in root.iter("img"))),
-        word_count=words,
-        reading_minutes=max(1, round(words / _WORDS_PER_MINUTE)),
+        word_count=word_count,
+        reading_minutes=max(1, round(word_count / _WORDS_PER_MINUTE)),
         notes=tuple(dict.fromkeys(notes)),
         footnotes=serialize_trailing_footnotes(root),
         text=text,

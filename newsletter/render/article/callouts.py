@@ -26,18 +26,18 @@ _GLYPHS = {
 }
 
 
-def mark_callouts(root: Element, names: Mapping[str, str]) -> None:
+def mark_callouts(root: Element, words: Mapping[str, str]) -> None:
     """Put a glyph before the title of every callout; name its kind.
 
     Args:
         root: the article; it is changed.
-        names: kind -> name, in the issue's language.
+        words: those of the group ``article``; a kind's name is under the kind.
     """
     for callout in root.iter("div"):
         classes = get_classes(callout)
         kind = next((kind for kind in _GLYPHS if f"callout-{kind}" in classes), None)
         if kind is not None and "callout" in classes:
-            _mark_title(_find_or_add_title(callout), kind, names[kind])
+            _mark_title(_find_or_add_title(callout), kind, words[kind])
 
 
 def _find_or_add_title(callout: Element) -> Element:

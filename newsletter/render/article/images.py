@@ -20,7 +20,7 @@ from newsletter.render.article.links import UrlResolver
 # The width that the sides of a quote, a list item or a box take, in CSS pixels.
 _INSET_WIDTH = 40
 _INSET_TAGS = frozenset({"blockquote", "li", "dd"})
-_INSET_CLASSES = frozenset({"callout", "embed"})
+_INSET_CLASSES = frozenset({"callout", "embed", "sponsor"})
 _OWN_LINE_CLASSES = frozenset({"gallery-cell", "embed-picture"})
 
 _PIXELS = re.compile(r"\s*(\d+)(?:\.\d+)?\s*(?:px)?\s*", re.IGNORECASE)

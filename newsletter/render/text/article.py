@@ -5,9 +5,9 @@ HTML (``Article.html``), not from the post, so that both have the same content: 
 for media, ``details`` opened.
 
 The format: ``*strong*``, ``_emphasis_``, ``~~struck~~``, code in backticks; headings underlined;
-``> `` before quotes, ``| `` before callouts; links ``[1]`` with their URLs at the end, footnotes
-``[a]`` with their text where the article has them; images as ``[alt]``, decorative ones left out;
-code indented by four, never wrapped.
+``> `` before quotes, ``| `` before callouts and sponsors; links ``[1]`` with their URLs at the end,
+buttons ``text: URL``; footnotes ``[a]`` with their text where the article has them; images as
+``[alt]``, decorative ones left out; code indented by four, never wrapped.
 """
 
 import re
@@ -139,6 +139,10 @@ class _ArticleWriter:
         names = get_classes(element)
         if "callout" in names:
             return self._write_callout(element, width)
+        if "sponsor" in names:
+            return self._prefix_blocks(
+                "| ", self.write_content(element, _get_remaining_width(width, 2))
+            )
         if "embed" in names:
             return self._write_embed(element, width)
         blocks = self.write_content(element, width)

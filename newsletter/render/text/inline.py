@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable
 from typing import Literal
+from urllib.parse import unquote
 
+from newsletter.render.article.blocks import BUTTON_CLASS
 from newsletter.render.article.dom import BLOCKS, Element, get_classes, is_blank
 from newsletter.render.article.links import is_same_address
 
@@ -114,7 +116,17 @@ class InlineWriter:
             if letter := self._footnote_labels.get(href[1:]):
                 return f"[{letter}]"
             return "" if "footnote-backref" in get_classes(link) else self._write_content(link)
-        return self.add_reference(href, self._write_content(link))
+        content = self._write_content(link)
+        if BUTTON_CLASS in get_classes(link):
+            return f"{content}: {_get_shown_address(href)}"
+        return self.add_reference(href, content)
+
+
+def _get_shown_address(href: str) -> str:
+    """Return the address itself of a ``mailto:`` URL; any other URL as it is."""
+    return (
+        unquote(href.removeprefix("mailto:").partition("?")[0]) if "mailto:" in href[:7] else href
+    )
 
 
 def number_to_letters(number: int) -> str:

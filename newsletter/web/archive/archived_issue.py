@@ -15,6 +15,7 @@ from newsletter.config.public_site import ArchiveListing
 from newsletter.config.urls import build_issue_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN, MergeTag, TokenTarget
+from newsletter.render.article.blocks import REPLY_CLASS
 from newsletter.render.article.build import build_article
 from newsletter.render.article.dom import (
     Element,
@@ -142,6 +143,8 @@ def issue_path(slug: str) -> str:
 
 
 def _clean_for_web(root: Element) -> None:
+    for block in [e for e in root.iter("div") if REPLY_CLASS in get_classes(e)]:
+        drop_element(block)  # readers of the page have nothing to reply to; harvesters would
     for element in list(root.iter()):
         style = str(element.attrib.pop("style", ""))
         if alignment := _TEXT_ALIGN.search(style):

@@ -53,6 +53,21 @@ def get_text(element: HtmlElement) -> str:
             "::: gallery\n![a](b)\n:::",
             '<div class="gallery">\n<p><img src="b" alt="a"></p>\n</div>',
         ),
+        (
+            ":::: Sponsor *A* & B\n::: pullquote\nb\n:::\n::::\nc",
+            (
+                '<div class="sponsor">\n<p class="sponsor-name"><em>A</em> &amp; B</p>\n'
+                '<blockquote class="pullquote">\n<p>b</p>\n</blockquote>\n</div>\n<p>c</p>'
+            ),
+        ),
+        (
+            "::: reply Which knot?\n:::\n\n:::reply",
+            (
+                '<div class="reply-invitation">\n<p>Which knot?</p>\n</div>\n'
+                '<div class="reply-invitation"></div>'
+            ),
+        ),
+        ("::: replies\nb\n:::", "<p>::: replies\nb\n:::</p>"),
     ],
 )
 def test_extensions_are_rendered(text: str, html: str) -> None:

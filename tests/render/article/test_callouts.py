@@ -22,7 +22,7 @@ NAMED = '<span class="callout-glyph" role="img" aria-label="{}">'
 
 def mark(kind: str, title: str, lang: str = "en") -> str:
     root = parse_fragment(f'<div class="callout callout-{kind}">{title}<p>Mind the sill.</p></div>')
-    mark_callouts(root, load_shipped_words(lang, "callout"))
+    mark_callouts(root, load_shipped_words(lang, "article"))
     return serialize_fragment(root)
 
 

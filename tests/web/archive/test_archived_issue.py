@@ -127,6 +127,11 @@ def test_invalid_listing_is_reported(tmp_path: Path) -> None:
     assert problem.remedy == "Example: archive: unlisted"
 
 
+def test_invitation_to_reply_is_left_out(tmp_path: Path) -> None:
+    page = make_page(tmp_path, "---\ntitle: ice\n---\n::: reply\nWhich knot?\n:::\nAfter\n")
+    assert page.html == "<p>After</p>"
+
+
 def test_scrollable_elements_are_focusable(tmp_path: Path) -> None:
     page = make_page(
         tmp_path, "---\ntitle: ice\n---\n    code\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"

@@ -1,0 +1,111 @@
+"""Finish pull quotes, sponsors, invitations to reply and buttons.
+
+A sponsor's label and the address of an invitation are always written here, in the language of the
+issue: HTML from elsewhere with these classes can't name another address, nor go without the label.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from newsletter.config import Config
+from newsletter.posts.issue import Issue
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
+from newsletter.render.article.dom import (
+    Element,
+    add_class,
+    append_child,
+    drop_element,
+    get_classes,
+    get_visible_text,
+    is_blank,
+    is_empty_element,
+    rename_element,
+    replace_element,
+)
+
+BUTTON_CLASS = "inline-button"
+REPLY_CLASS = "reply-invitation"
+_SPONSOR_CLASS = "sponsor"
+_LABEL_CLASS = "sponsor-label"
+_NAME_CLASS = "sponsor-name"
+_QUOTE_CLASS = "pullquote"
+_DASHES = ("\N{EM DASH}", "\N{EN DASH}", "\N{HORIZONTAL BAR}")
+
+
+def mark_blocks(root: Element, words: Mapping[str, str], reply_url: str) -> None:
+    """Finish the blocks of an article whose links are resolved.
+
+    Args:
+        root: the article; it is changed.
+        words: those of the group ``article``.
+        reply_url: where invitations to reply lead; see ``build_reply_url``.
+    """
+    for block in list(root.iter("blockquote", "div")):
+        names = get_classes(block)
+        if _QUOTE_CLASS in names:
+            _finish_pull_quote(block)
+        elif _SPONSOR_CLASS in names and not _is_in_sponsor(block):
+            _label_sponsor(block, words)
+        elif REPLY_CLASS in names:
+            _add_reply_button(block, words, reply_url)
+    for link in list(root.iter("a")):
+        if "button" in get_classes(link) and link.get("href") and not is_blank(link.text):
+            _make_button(link)
+
+
+def build_reply_url(issue: Issue, config: Config) -> str:
+    """Return a ``mailto:`` URL (RFC 6068) with the subject that a reply would have."""
+    address = issue.reply_to or config.sender.reply_to or config.sender.address
+    url = f"mailto:{quote(address, safe='@')}"
+    subjects = (issue.subject, issue.post.title)
+    subject = next((text for text in subjects if not MERGE_TOKEN_PATTERN.search(text)), "")
+    return f"{url}?subject={quote(f'Re: {subject}', safe='')}" if subject else url
+
+
+def _finish_pull_quote(block: Element) -> None:
+    rename_element(block, "blockquote")
+    paragraphs = [child for child in block if child.tag == "p"]
+    if len(paragraphs) > 1 and get_visible_text(paragraphs[-1]).strip().startswith(_DASHES):
+        add_class(paragraphs[-1], "pullquote-source")
+
+
+def _is_in_sponsor(block: Element) -> bool:
+    return any(_SPONSOR_CLASS in get_classes(ancestor) for ancestor in block.iterancestors())
+
+
+def _label_sponsor(block: Element, words: Mapping[str, str]) -> None:
+    """Put the label first, with the sponsor's name if it is given."""
+    name = next((e for e in block.iter("p") if _NAME_CLASS in get_classes(e)), None)
+    label = append_child(block, "p", words["sponsor"], class_=_LABEL_CLASS)
+    if name is not None and not is_empty_element(name):
+        label.text = f"{words['sponsor']} \N{MIDDLE DOT} "
+        drop_element(name)
+        rename_element(name, "span")
+        label.append(name)
+    label.tail, block.text = block.text, None
+    block.insert(0, label)
+
+
+def _add_reply_button(block: Element, words: Mapping[str, str], url: str) -> None:
+    if is_empty_element(block):
+        append_child(block, "p", words["invitation"])
+    link = append_child(append_child(block, "p"), "a", words["reply"], href=url)
+    _make_button(link)
+
+
+def _make_button(link: Element) -> None:
+    """Make a button of a link; one that is alone in its paragraph gets a cell for Outlook."""
+    names = [name for name in get_classes(link) if name not in {"button", BUTTON_CLASS}]
+    link.set("class", " ".join((BUTTON_CLASS, *names)))
+    paragraph = link.getparent()
+    if paragraph is None or paragraph.tag != "p" or len(paragraph) > 1:
+        return
+    if is_blank(paragraph.text) and is_blank(link.tail):
+        table = append_child(paragraph.makeelement("div"), "table", class_="button-row")
+        table.set("role", "presentation")
+        for name in ("border", "cellpadding", "cellspacing"):
+            table.set(name, "0")
+        cell = append_child(append_child(table, "tr"), "td", class_="button-cell")
+        replace_element(paragraph, table)
+        link.tail = None
+        cell.append(link)

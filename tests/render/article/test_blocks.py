@@ -1,0 +1,145 @@
+"""Pull quotes, sponsors, invitations to reply and buttons in the text."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from newsletter.config.models import Config, SenderSettings
+from newsletter.posts.html.sanitize import sanitize_html
+from newsletter.posts.issue import Issue
+from newsletter.render.article.blocks import build_reply_url, mark_blocks
+from newsletter.render.article.dom import parse_fragment, serialize_fragment
+from newsletter.render.text.article import render_article_text
+from newsletter.render.words import load_shipped_words
+
+Mark = Callable[..., str]
+LINK = '<a class="button" href="https://a.example/b">Go on</a>'
+BUTTON = '<a class="inline-button" href="https://a.example/b">Go on</a>'
+ROW = (
+    '<table class="button-row" role="presentation" border="0" cellpadding="0" cellspacing="0">'
+    f'<tr><td class="button-cell">{BUTTON}</td></tr></table>'
+)
+MAIL_TO = "mailto:editor@harbournotes.example"
+
+
+@pytest.fixture
+def mark(make_issue: Callable[..., Issue], make_config: Callable[..., Config]) -> Mark:
+    """Return a function from an article's HTML, before its blocks are finished, to after."""
+
+    def run(html: str, lang: str = "en", **changes: Any) -> str:
+        sender = SenderSettings(
+            name="H", address="editor@harbournotes.example", reply_to=changes.pop("sender_to", None)
+        )
+        root = parse_fragment(sanitize_html(html))
+        reply_url = build_reply_url(make_issue(**changes), make_config(sender=sender))
+        mark_blocks(root, load_shipped_words(lang, "article"), reply_url)
+        return serialize_fragment(root)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("html", "expected", "text"),
+    [
+        (
+            '<div class="pullquote"><p>Low water.</p></div>',  # as Substack writes it
+            '<blockquote class="pullquote"><p>Low water.</p></blockquote>',
+            "> Low water.",
+        ),
+        (
+            '<blockquote class="pullquote"><p>Low water.</p><p>— Tormod</p></blockquote>',
+            (
+                '<blockquote class="pullquote"><p>Low water.</p>'
+                '<p class="pullquote-source">— Tormod</p></blockquote>'
+            ),
+            "> Low water.\n>\n> — Tormod",
+        ),
+        (
+            '<blockquote class="pullquote"><p>— Low water.</p></blockquote>',
+            '<blockquote class="pullquote"><p>— Low water.</p></blockquote>',
+            "> — Low water.",
+        ),
+        (f"<p>{LINK}</p>", ROW, "Go on: https://a.example/b"),
+        (
+            f"<p>Read {LINK} or not.</p>",
+            f"<p>Read {BUTTON} or not.</p>",
+            "Read Go on: https://a.example/b or not.",
+        ),
+        (
+            f"<p>{LINK} {LINK}</p>",
+            f"<p>{BUTTON} {BUTTON}</p>",
+            "Go on: https://a.example/b Go on: https://a.example/b",
+        ),
+        (
+            f"<ul><li>{LINK}</li></ul>",
+            f"<ul><li>{BUTTON}</li></ul>",
+            "- Go on: https://a.example/b",
+        ),
+        ('<p><a class="button">Go</a></p>', '<p><a class="button">Go</a></p>', "Go"),
+        ('<p class="button">Go</p>', '<p class="button">Go</p>', "Go"),
+    ],
+)
+def test_pull_quotes_and_buttons(mark: Mark, html: str, expected: str, text: str) -> None:
+    assert mark(html) == expected
+    assert render_article_text(mark(html)).strip() == text
+
+
+@pytest.mark.parametrize(
+    ("inner", "lang", "label", "text"),
+    [
+        ("<p>Rope.</p>", "en", "Sponsor", "| Sponsor\n|\n| Rope."),
+        ("Rope.", "de-AT", "Anzeige", "| Anzeige\n|\n| Rope."),
+        ("", "tlh", "Sponsor", "| Sponsor"),
+        ('<p class="sponsor-name"> </p>', "no", "Annonse", "| Annonse"),
+        (
+            '<p class="sponsor-name"><b>Skipper</b></p>',
+            "zh-TW",
+            '贊助商 · <span class="sponsor-name"><b>Skipper</b></span>',
+            "| 贊助商 · *Skipper*",
+        ),
+        # HTML that has a label of its own gets the true one as well.
+        (
+            '<p class="sponsor-label">A letter of ours</p>',
+            "en",
+            "Sponsor",
+            "| Sponsor\n|\n| A letter of ours",
+        ),
+        ('<div class="sponsor"><p>Rope.</p></div>', "en", "Sponsor", "| Sponsor\n|\n| | Rope."),
+    ],
+)
+def test_sponsor_is_labelled_once_in_both_parts(
+    mark: Mark, inner: str, lang: str, label: str, text: str
+) -> None:
+    html = mark(f'<div class="sponsor">{inner}</div>', lang)
+    assert html.startswith(f'<div class="sponsor"><p class="sponsor-label">{label}</p>')
+    assert render_article_text(html).strip() == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "url"),
+    [
+        ({}, f"{MAIL_TO}?subject=Re%3A%20The%20tide"),
+        ({"subject": "Knots & more?"}, f"{MAIL_TO}?subject=Re%3A%20Knots%20%26%20more%3F"),
+        ({"subject": "Dear -nl1t-"}, f"{MAIL_TO}?subject=Re%3A%20The%20tide"),
+        ({"sender_to": "desk@b.example"}, "mailto:desk@b.example?subject=Re%3A%20The%20tide"),
+        (
+            {"sender_to": "desk@b.example", "reply_to": "ada+knots@c.example"},
+            "mailto:ada%2Bknots@c.example?subject=Re%3A%20The%20tide",
+        ),
+    ],
+)
+def test_reply_goes_to_the_address_of_the_issue(
+    mark: Mark, changes: dict[str, Any], url: str
+) -> None:
+    html = mark('<div class="reply-invitation"><p>Which knot?</p></div>', **changes)
+    assert '<p>Which knot?</p><table class="button-row"' in html
+    assert f'<a href="{url}" class="inline-button">Reply</a>' in html
+    address = url.removeprefix("mailto:").partition("?")[0].replace("%2B", "+")
+    assert render_article_text(html).strip() == f"Which knot?\n\nReply: {address}"
+
+
+def test_empty_invitation_asks_in_the_language_of_the_issue(mark: Mark) -> None:
+    html = mark('<div class="reply-invitation"> </div>', "nn")
+    assert "<p>Har du spørsmål eller tanker? Svar på denne e-posten.</p>" in html
+    assert ">Svar</a>" in html
