@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from newsletter.config.base_model import StrictModel
 from newsletter.config.value_types import parse_font_stack, parse_https_url
@@ -77,6 +77,12 @@ class Fonts(StrictModel):
     )
 
 
+def _require_logo(masthead: str, info: ValidationInfo) -> str:
+    if masthead == "image" and info.data.get("logo", "") is None:
+        raise ValueError("'image' shows theme.logo, which is not set")
+    return masthead
+
+
 class Theme(StrictModel):
     """Design of the emails."""
 
@@ -105,8 +111,19 @@ class Theme(StrictModel):
         description="URL of the logo for dark mode; mail clients without it show `logo`.",
         examples=["https://harbournotes.example/logo-dark.png"],
     )
-    masthead: Literal["centered", "left"] = Field(
-        default="centered",
-        description="Where the logo or the name is; `left` is the right in right-to-left text.",
+    masthead: Annotated[Literal["centered", "left", "image"], AfterValidator(_require_logo)] = (
+        Field(
+            default="centered",
+            description="Where the logo or the name is; `left` is the right in right-to-left text. "
+            "`image` shows `logo` as a banner as wide as the email.",
+        )
     )
-    logo_width: int = Field(default=140, ge=1, le=800, description="Width of the logo in pixels.")
+    logo_width: int = Field(
+        default=140,
+        ge=1,
+        le=800,
+        description="Width of the logo in pixels; not of a banner (`masthead: image`).",
+    )
+    accent_rule: bool = Field(
+        default=False, description="Whether a line in the accent colour runs along the top."
+    )

@@ -131,6 +131,10 @@ name: again
         ("description: 2026-11-22\n", 'put quotes around it: "2026-11-22"'),
         ("theme: {radius: on}\n", "'on' is not a whole number"),
         ("theme: {radius: 2026-02-30}\n", "'2026-02-30' is not a whole number"),
+        (
+            "theme: {masthead: image}\n",
+            "theme.masthead: 'image' shows theme.logo, which is not set",
+        ),
         ("theme: {radius: wide}\n", "'wide' is not a whole number"),
         ("theme: {width: '600'}\n", "'600' in quotes is text, not a whole number"),
         ("sendgrid: {sandbox: 1}\n", "'1' is not true or false"),

@@ -446,6 +446,57 @@ def test_masthead_is_centered_or_at_the_start(
     )
 
 
+@pytest.mark.parametrize(
+    ("number", "date", "description", "cells"),
+    [
+        (1234, datetime.date(2026, 11, 2), "Tides", ["No. 1234", "2 November 2026"]),
+        (7, None, "Tides", ["No. 7"]),
+        (None, datetime.date(2026, 11, 2), "Tides", ["2 November 2026"]),
+        (None, None, "Boats & tides", ["Boats &amp; tides"]),
+        (None, None, "", []),
+    ],
+)
+def test_masthead_has_one_line(
+    make_issue: MakeIssue,
+    make_config: MakeConfig,
+    number: int | None,
+    date: datetime.date | None,
+    description: str,
+    cells: list[str],
+) -> None:
+    issue = make_issue(number=number, post={"date": date})
+    html = render_issue(
+        issue, load_templates(ROOT / "templates"), make_config(description=description)
+    ).html
+    dateline = re.search(r'<table class="dateline".*?</table>', html, re.DOTALL)
+    found = re.findall(r"<td[^>]*>(.*?)</td>", dateline[0]) if dateline else []
+    assert found == cells
+    assert html.count('class="rule"') == (2 if cells else 1)
+
+
+def test_banner_is_as_wide_as_the_email_and_named(
+    make_issue: MakeIssue, make_config: MakeConfig
+) -> None:
+    logo, dark = "https://harbournotes.example/a.png", "https://harbournotes.example/b.png"
+    config = make_config(theme={"masthead": "image", "logo": logo, "logo_dark": dark})
+    html = render_issue(make_issue(), load_templates(ROOT / "templates"), config).html
+    assert f'<source media="(prefers-color-scheme: dark)" srcset="{dark}">' in html
+    assert re.findall(rf'<img src="{logo}" alt="(.*?)" width="(.*?)"', html) == [
+        ("Harbour Notes", "620")
+    ]
+    assert "accent-rule" not in re.sub("<style.*?</style>", "", html, flags=re.DOTALL)
+
+
+def test_accent_rule_has_the_accent_of_both_schemes(
+    make_issue: MakeIssue, make_config: MakeConfig
+) -> None:
+    theme = {"accent_rule": True, "light": {"accent": "#aa0011"}, "dark": {"accent": "#ffaabb"}}
+    config = make_config(theme=theme)
+    html = render_issue(make_issue(), load_templates(ROOT / "templates"), config).html
+    assert re.search(r'class="accent-rule".*?border-top:solid 4px #aa0011', html, re.DOTALL)
+    assert ".accent-rule td { border-color: #ffaabb !important; }" in html
+
+
 def test_dark_logo_is_shown_in_dark_mode_only(
     make_issue: MakeIssue, make_config: MakeConfig
 ) -> None:
