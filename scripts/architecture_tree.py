@@ -32,6 +32,8 @@ PURPOSES = {
     "templates/download.mjml": "Transactional email: download one's data",
     "templates/erase.mjml": "Transactional email: erase one's data",
     "templates/issue.mjml": "The issue's email",
+    "templates/magazine.css": "Styles of the magazine template",
+    "templates/magazine.mjml": "The issue's email with a cover and cards",
     "templates/move.mjml": "Transactional email: change an address",
     "templates/partials": "Parts that templates include: head, masthead, footer and others",
     "templates/plain.css": "Styles of the plain template",
