@@ -1,4 +1,4 @@
-"""Text direction and date format of a language, from CLDR's data.
+"""Text direction, dates and numbers of a language, from CLDR's data.
 
 Babel carries the data (Unicode CLDR); it is imported with the first language that is asked for.
 """
@@ -42,6 +42,19 @@ def format_date(day: datetime.date, lang: str) -> str:
     from babel.dates import format_date as format_localized
 
     return format_localized(day, "long", locale)
+
+
+def format_number(number: int, lang: str) -> str:
+    """Return a number with the separators of a language: ``1,234``, ``1.234``.
+
+    Its digits are those of ``format_date``, so that the two agree.
+    """
+    locale = _find_locale(lang)
+    if locale is None:
+        return str(number)
+    from babel.numbers import format_decimal
+
+    return format_decimal(number, locale=locale)
 
 
 @cache

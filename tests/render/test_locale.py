@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from newsletter.config.models import Config
-from newsletter.render.locale import format_date, get_text_direction
+from newsletter.render.locale import format_date, format_number, get_text_direction
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,14 @@ def test_configured_direction_applies_to_the_newsletters_language(
 )
 def test_date_is_written_as_the_language_writes_it(lang: str, expected: str) -> None:
     assert format_date(datetime.date(2026, 11, 2), lang) == expected
+
+
+@pytest.mark.parametrize(
+    ("lang", "expected"),
+    [
+        ("en", "12,345"), ("ar", "12,345"), ("ar-EG", "12,345"), ("de", "12.345"),
+        ("fr", "12\u202f345"), ("hi", "12,345"), ("tlh", "12345"),
+    ],
+)  # fmt: skip
+def test_number_has_the_separators_of_the_language(lang: str, expected: str) -> None:
+    assert format_number(12345, lang) == expected

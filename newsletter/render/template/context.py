@@ -17,7 +17,7 @@ from newsletter.posts.issue import CallToAction, FrontMatterImage, FurtherReadin
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTagRegistry
 from newsletter.render.article.build import Article
 from newsletter.render.article.links import UrlResolver
-from newsletter.render.locale import format_date, get_text_direction
+from newsletter.render.locale import format_date, format_number, get_text_direction
 from newsletter.render.personalization import ARTICLE_MARKER, FOOTNOTES_MARKER, convert_tokens
 
 _NONCHARACTERS = dict.fromkeys(range(0xFDD0, 0xFDF0))
@@ -156,6 +156,7 @@ def build_template_context(
         "lang": lang,
         "dir": get_text_direction(lang, config),
         "format_date": lambda day: format_date(day, lang),
+        "format_number": lambda number: format_number(number, lang),
     }
 
 

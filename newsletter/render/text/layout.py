@@ -40,7 +40,7 @@ def _render_header(issue: IssueView, context: Mapping[str, Any], labels: Mapping
     title = _wrap_paragraph(issue.title) or ""
     widest = max(get_display_width(line) for line in title.split("\n"))
     byline = f"{labels['by']} {issue.author_name}" if issue.author_name else ""
-    reading_time = f"{issue.reading_minutes} {labels['minutes']}"
+    reading_time = f"{context['format_number'](issue.reading_minutes)} {labels['minutes']}"
     online = context["view_online_url"]
     return _join_lines(
         context["newsletter"].name,
