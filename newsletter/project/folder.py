@@ -2,11 +2,13 @@
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.errors import ProjectError, display_path
+from newsletter.wording import format_suggestion
 
 if TYPE_CHECKING:
     from newsletter.config.models import Config
@@ -106,9 +108,9 @@ def find_issue(project: Project, name: str | None) -> Path:
             f"{len(matches)} issues match '{name}': {_format_folder_names(matches)}",
             remedy="Give a longer part of the name.",
         )
-    raise ProjectError(
-        f"no issue matches '{name}'", remedy=f"There are: {_format_folder_names(folders[::-1])}."
-    )
+    near = find_near_issues(searched_name, (folder.name for folder in folders))
+    remedy = format_suggestion(near) or f"There are: {_format_folder_names(folders[::-1])}."
+    raise ProjectError(f"no issue matches '{name}'", remedy=remedy)
 
 
 def list_issue_folders(project: Project) -> list[Path]:
@@ -120,6 +122,15 @@ def list_issue_folders(project: Project) -> list[Path]:
         for folder in project.issues_dir.iterdir()
         if ISSUE_NAME_PATTERN.match(folder.name) and folder.is_dir()
     )
+
+
+def find_near_issues(name: str, issues: Iterable[str]) -> list[str]:
+    """Return up to three issues whose names, with or without the date, are like a mistyped one."""
+    from difflib import get_close_matches
+
+    by_name = {form.casefold(): issue for issue in issues for form in (issue, issue[11:])}
+    near = get_close_matches(name.casefold(), by_name, n=6)
+    return list(dict.fromkeys(by_name[form] for form in near))[:3]
 
 
 def _format_folder_names(folders: list[Path], limit: int = 5) -> str:

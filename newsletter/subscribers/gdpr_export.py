@@ -29,8 +29,10 @@ from newsletter.subscribers.consent.former_addresses import (
 from newsletter.subscribers.consent.journal import JournalEntry
 from newsletter.subscribers.consent.suppressions import SuppressionEntry, load_suppressions
 from newsletter.subscribers.consent.unreadable_events import UnreadableMention, load_mentions
+from newsletter.subscribers.queries.near_addresses import find_near_addresses
 from newsletter.subscribers.recalled_sends import is_recalled
 from newsletter.subscribers.send_names import get_original_issue
+from newsletter.wording import format_suggestion
 
 _PROFILE_COLUMNS = (
     "id",
@@ -191,9 +193,11 @@ def subscriber_not_found_error(
         return SubscriberListError(
             f"{address.address} is not in the list, and is suppressed: {reason}"
         )
+    near = find_near_addresses(connection, address.key)
     return SubscriberListError(
         f"{address.address} is not in the list",
-        remedy="Search for part of the address: newsletter subscribers list --search TEXT",
+        remedy=format_suggestion(near)
+        or "Search for part of the address: newsletter subscribers list TEXT",
     )
 
 

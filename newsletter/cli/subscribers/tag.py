@@ -11,7 +11,7 @@ import click
 from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.project_database import open_project_database
 from newsletter.errors import UsageError
-from newsletter.wording import format_count
+from newsletter.wording import format_count, format_suggestion
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -131,13 +131,19 @@ def _iter_chunks(addresses: tuple[str, ...], file: Path | None) -> "Iterator[lis
 def _match_rows(
     connection: "sa.Connection", rows: "list[AddressFileRow]", remarks: list[dict[str, Any]]
 ) -> set[int]:
-    """Return the ids of those rows that are in the list; add a remark for each other row."""
+    """Return the ids of those rows that are in the list; add a remark for each other row.
+
+    For one that was typed, not read from a file, the remark has near addresses.
+    """
+    from newsletter.subscribers.queries.near_addresses import find_near_addresses
     from newsletter.subscribers.tags import find_ids
 
     ids = find_ids(connection, {row.key for row in rows})
     for line, key, text in rows:
         if key not in ids:
             reason = f"'{text}' is not in the list" if key else text
+            if not line and (near := find_near_addresses(connection, key)):
+                reason = f"{reason}. {format_suggestion(near)}"
             remarks.append(({"row": line} if line else {}) | {"reason": reason})
     return set(ids.values())
 

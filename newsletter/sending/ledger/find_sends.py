@@ -12,12 +12,14 @@ from newsletter.config import Config
 from newsletter.db import read_transaction
 from newsletter.db.schema import UtcDateTime, batch, send, send_recipient
 from newsletter.errors import ProjectError
+from newsletter.project.folder import find_near_issues
 from newsletter.sending.ledger.copied_database import CopiedDatabase, hold_if_copied
 from newsletter.sending.ledger.leases import lease_length
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger, Send, get_send, load_sends
 from newsletter.sending.ledger.send_phase import SendPhase, get_send_phase
 from newsletter.subscribers.send_names import RECALLED_MARK, is_set_aside_name
+from newsletter.wording import format_suggestion
 
 MAX_LISTED = 5
 TEXT_WIDTH = 79
@@ -101,7 +103,9 @@ def find_send(ledger: Ledger, name: str | None) -> Send:
             f"{len(matches)} sends match '{name}': {issues}",
             remedy="Give a longer part of the name.",
         )
-    raise ProjectError(f"no send matches '{name}'", remedy=f"There are: {issues}.")
+    near = find_near_issues(issue, (candidate.issue for candidate in sends))
+    remedy = format_suggestion(near) or f"There are: {issues}."
+    raise ProjectError(f"no send matches '{name}'", remedy=remedy)
 
 
 def iter_due_sends(ledger: Ledger) -> Iterator[Send]:

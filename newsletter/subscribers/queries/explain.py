@@ -18,6 +18,7 @@ from newsletter.subscribers.consent.tracking_answers import (
     TrackingAnswers,
     load_tracking_answers,
 )
+from newsletter.subscribers.queries.near_addresses import find_near_addresses
 from newsletter.subscribers.queries.past_sends import PastSend
 from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.segments.ast import And, Not, Or, Query
@@ -75,6 +76,7 @@ class DeliveryExplanation:
         tracking: whether opens, and clicks, of the subscriber may be recorded now; an action that
             they were not asked about is missing.
         then: the status when the send was frozen; ``""`` if they weren't in the list.
+        near: the addresses in the list that may be meant, if this one is unknown.
     """
 
     address: str
@@ -89,6 +91,7 @@ class DeliveryExplanation:
     copy: DeliveryDetails | None = None
     then: str = ""
     tracking: TrackingAnswers = field(default_factory=dict)
+    near: tuple[str, ...] = ()
 
 
 def explain_delivery(  # noqa: PLR0913 - the decision depends on all of them
@@ -121,8 +124,14 @@ def explain_delivery(  # noqa: PLR0913 - the decision depends on all of them
     suppressed = load_suppressions(connection, address.key)
     if found is None:
         erased_at = find_erased(connection, [address.key]).get(address.key)
+        is_unknown = not (erased_at or suppressed)
         return DeliveryExplanation(
-            address.address, "no", erased_at=erased_at, suppressed=suppressed, sent=past_send
+            address.address,
+            "no",
+            erased_at=erased_at,
+            suppressed=suppressed,
+            sent=past_send,
+            near=tuple(find_near_addresses(connection, address.key)) if is_unknown else (),
         )
     entries = journal.load_journal(connection, found.id)
     terms = tuple(_evaluate_terms(connection, found.id, segment.query, zone)) if segment else ()

@@ -12,6 +12,7 @@ from newsletter.cli.output import STATUS_LABELS, echo, format_fields, print_erro
 from newsletter.cli.project_database import open_project_database
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 from newsletter.errors import SubscriberListError
+from newsletter.wording import format_suggestion
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -147,7 +148,7 @@ def _format_status(explanation: "DeliveryExplanation", zone: datetime.tzinfo) ->
     if explanation.erased_at:
         return f"erased on request on {format_in_zone(explanation.erased_at, zone)}"
     if not explanation.status:
-        return "not in the list"
+        return f"not in the list. {format_suggestion(explanation.near)}".removesuffix(". ")
     label = STATUS_LABELS[explanation.status].in_sentence
     if explanation.since is None:
         return label
