@@ -5,12 +5,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 from ready_to_send import ISSUE, POST, READERS, Cli, set_scheduled_time, time_ahead
 
 from newsletter.cli.issue.issues import BROKEN, DRAFT, READY, STATES
-from newsletter.cli.table import align_rows
-from newsletter.render.text.wrap import get_display_width
 from newsletter.sending.ledger.send_phase import SEND_PHASE_LABELS
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
@@ -115,16 +112,3 @@ def test_folder_without_issues_is_nothing_to_do(cli: Cli, project_folder: Path) 
     assert (code, out) == (3, "")
     assert err.startswith("newsletter: there are no issues in issues. Create one from a post with:")
     assert not list(project_folder.glob("newsletter.db*"))
-
-
-@pytest.mark.parametrize("name", ["n" * 90, "日" * 60, "\u05d0" * 90, "a\tb\x1b" * 30])
-def test_long_cells_are_cut_by_display_width(name: str) -> None:
-    rows = [["2026-12-01", name, "sent 1 Dec to 2,481", "1,312"], ["", "x", "ready", "7"]]
-    first, second = align_rows(rows, width=80, cut_column=1, numeric_columns=(3,))
-    assert 79 <= get_display_width(first) <= 80
-    assert "…" in first
-    assert first.endswith("  sent 1 Dec to 2,481  1,312")
-    assert get_display_width(second) == get_display_width(first)
-    assert "\x1b" not in first
-    (uncut,) = align_rows([["a", name]], cut_column=1)
-    assert "…" not in uncut

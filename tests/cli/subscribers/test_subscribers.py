@@ -6,6 +6,7 @@ import pytest
 
 from newsletter.cli.subscribers.queries.listing import STATUSES
 from newsletter.db import schema
+from newsletter.render.text.wrap import get_display_width
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -153,12 +154,29 @@ def test_list_as_json(cli: Cli) -> None:
     assert json.loads(matches) == rows[0]
 
 
-def test_long_names_are_cut_to_keep_columns_aligned(cli: Cli, project_folder: Path) -> None:
-    (project_folder / "readers.csv").write_text(f"email,name\na@b.com,{'x' * 90}\n")
+def test_list_is_aligned_by_display_width(
+    cli: Cli, project_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "x" * 90
+    (project_folder / "readers.csv").write_text(
+        f"email,name\na@b.com,{long}\nb@b.com,日本 花子\nc@b.com,Zoë\n"
+    )
     cli("subscribers", "import", "readers.csv")
-    line = cli("subscribers", "list")[1].splitlines()[0]
-    assert line.startswith(f"a@b.com  {'x' * 23}\u2026  active  2")
-    assert len(line) < 80
+    assert long in cli("subscribers", "list")[1]  # a pipe gets all of it
+    monkeypatch.setattr("newsletter.cli.subscribers.queries.listing.get_stream_width", lambda _: 80)
+    lines = cli("subscribers", "list")[1].splitlines()[:3]
+    before_status = [line[: line.index("  active  2")] for line in lines]
+    assert {get_display_width(text) for text in before_status} == {60}
+    assert {get_display_width(line) for line in lines} == {80}
+
+
+@pytest.mark.usefixtures("readers_file")
+def test_list_takes_text_to_search_for(cli: Cli) -> None:
+    cli("subscribers", "import", "readers.csv")
+    for args in (("LOVE",), ("--search", "LOVE")):
+        assert cli("subscribers", "list", *args)[1].count("@") == 1
+    code, _, err = cli("subscribers", "list", "LOVE", "--search", "LOVE")
+    assert (code, "TEXT and --search were both given" in err) == (2, True)
 
 
 def test_control_characters_in_names_are_escaped(cli: Cli, project_folder: Path) -> None:

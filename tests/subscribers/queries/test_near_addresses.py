@@ -17,7 +17,7 @@ LIST = (
 @pytest.mark.parametrize(
     ("typed", "near"),
     [
-        ("ada.lovelace@examlpe.com", ["Ada.Lovelace@example.com"]),
+        ("ada.lovelace@example.org", ["Ada.Lovelace@example.com"]),
         ("ada.lovelac@example.com", ["Ada.Lovelace@example.com"]),
         ("aad.lovelace@example.com", ["Ada.Lovelace@example.com"]),
         ("xda.lovelace@example.com", ["Ada.Lovelace@example.com"]),

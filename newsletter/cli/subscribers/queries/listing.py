@@ -1,5 +1,6 @@
 """``newsletter subscribers list``: list readers, count them by status."""
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,9 @@ import click
 from newsletter.cli.options import json_lines_option
 from newsletter.cli.output import echo, echo_err, format_status_counts, print_json
 from newsletter.cli.project_database import open_project_database
+from newsletter.cli.table import align_rows
+from newsletter.cli.wrap_message import get_stream_width
+from newsletter.errors import UsageError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -17,8 +21,9 @@ STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
 
 
 @click.command("list", short_help="Show who is in the list.")
+@click.argument("text", required=False)
 @click.option("--status", type=click.Choice(STATUSES), help="Only readers with this status.")
-@click.option("--search", metavar="TEXT", help="Only readers with TEXT in address or name.")
+@click.option("--search", metavar="TEXT", help="The same as the argument TEXT.")
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
@@ -26,12 +31,17 @@ STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
     help="Show N at most; 0 for all.  [default: 50, with --json all]",
 )
 @json_lines_option
-def list_command(status: str | None, search: str | None, limit: int | None, as_json: bool) -> None:  # noqa: FBT001
+def list_command(
+    text: str | None, *, status: str | None, search: str | None, limit: int | None, as_json: bool
+) -> None:
     """Show who is in the list, the longest there first, and count them by status.
 
+    With TEXT, only readers whose address or name contains it, ignoring case.
+
     \b
-    Example:
-      newsletter subscribers list --status bounced --search example.com
+    Examples:
+      newsletter subscribers list lovelace
+      newsletter subscribers list --status bounced example.com
     """
     from newsletter.db import read_transaction
     from newsletter.project import open_project
@@ -42,8 +52,10 @@ def list_command(status: str | None, search: str | None, limit: int | None, as_j
         iter_subscribers,
     )
 
+    if text is not None and search is not None:
+        raise UsageError("TEXT and --search were both given", remedy="Give one of them.")
     project = open_project()
-    criteria = SubscriberFilter(status, search)
+    criteria = SubscriberFilter(status, search if text is None else text)
     if limit is None and not as_json:
         limit = 50
     with open_project_database(project) as engine, read_transaction(engine) as connection:
@@ -62,16 +74,9 @@ def list_command(status: str | None, search: str | None, limit: int | None, as_j
 
 def _print_table(rows: "list[Subscriber]") -> int:
     """Print the rows in columns and return their number."""
-    address_width = max((len(row.address) for row in rows), default=0)
-    name_width = min(max((len(row.name) for row in rows), default=0), 24)
-    status_width = max((len(row.status) for row in rows), default=0)
-    for row in rows:
-        shown_name = row.name if len(row.name) <= name_width else f"{row.name[: name_width - 1]}…"
-        joined = row.joined_at.date()
-        echo(
-            f"{row.address:<{address_width}}  {shown_name:<{name_width}}  "
-            f"{row.status:<{status_width}}  {joined}"
-        )
+    cells = [(row.address, row.name, row.status, str(row.joined_at.date())) for row in rows]
+    for line in align_rows(cells, width=get_stream_width(sys.stdout), cut_column=1):
+        echo(line)
     return len(rows)
 
 
