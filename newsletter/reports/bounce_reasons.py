@@ -231,6 +231,32 @@ def describe_drop(reason: str) -> str:
     )
 
 
+class ReasonGroup(NamedTuple):
+    """Reasons that ask for the same action.
+
+    Attributes:
+        action: what the editor should do.
+        reasons: reason, what it means, and the number of readers; the most readers first.
+    """
+
+    action: str
+    reasons: tuple[tuple[str, str, int], ...]
+
+
+def group_by_action(readers: Mapping[str, int]) -> list[ReasonGroup]:
+    """Return the reasons in groups of one action, the one with the most readers first.
+
+    Args:
+        readers: reason -> readers, the most readers first.
+    """
+    groups: dict[str, list[tuple[str, str, int]]] = {}
+    for reason, count in readers.items():
+        meaning, action = get_advice(reason)
+        groups.setdefault(action, []).append((reason, meaning, count))
+    by_readers = sorted(groups.items(), key=lambda group: -sum(count for *_, count in group[1]))
+    return [ReasonGroup(action, tuple(reasons)) for action, reasons in by_readers]
+
+
 def get_advice(reason: str) -> ReasonAdvice:
     """Return what a reason means and what to do about it.
 

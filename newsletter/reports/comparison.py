@@ -11,9 +11,16 @@ import sqlalchemy as sa
 from newsletter.db.schema import attempt, batch, event, send
 from newsletter.reports.counts import count_send_results
 from newsletter.reports.engagement import count_clicks, count_opens
-from newsletter.reports.model import EngagementCounts, SendCounts, SendRates, share
+from newsletter.reports.model import (
+    EngagementCounts,
+    GrowthSinceIssue,
+    SendCounts,
+    SendRates,
+    share,
+)
 from newsletter.reports.queries import ENGAGEMENT_TYPES, TimeWindow
 from newsletter.reports.tracked_readers import count_agreed_readers
+from newsletter.subscribers.queries.stats import count_transitions
 from newsletter.subscribers.recalled_sends import is_recalled
 
 # An unsubscribe within this period is attributed to the latest send.
@@ -94,6 +101,26 @@ def attribution_window(sends: Sequence[StartedSend], current: StartedSend) -> Ti
     return current.sent_at, min(
         current.sent_at + ATTRIBUTION_PERIOD, next(later, current.sent_at + ATTRIBUTION_PERIOD)
     )
+
+
+def count_growth(
+    connection: sa.Connection, sends: Sequence[StartedSend], current: StartedSend
+) -> GrowthSinceIssue | None:
+    """Return how the list grew from the issue before to this one.
+
+    Args:
+        connection: in a read transaction with one snapshot.
+        sends: from ``list_started_sends``.
+        current: one of them.
+
+    Returns:
+        ``None`` if there is no issue before, or if ``current`` is a catch-up.
+    """
+    before = [send for send in sends[: sends.index(current)] if send.parent_id is None]
+    if not before or current.parent_id is not None or before[-1].sent_at == current.sent_at:
+        return None
+    ((joined, left),) = count_transitions(connection, [before[-1].sent_at, current.sent_at])
+    return GrowthSinceIssue(before[-1].issue, before[-1].sent_at, joined, left)
 
 
 def compute_rates(

@@ -24,11 +24,12 @@ import sqlalchemy as sa
 
 from newsletter.reports.bounce_reasons import describe_bounce, describe_drop
 from newsletter.reports.model import (
+    CURVE_DAYS,
     CURVE_HOURS,
     DeliveryCounts,
     DomainCounts,
-    HourlyCurve,
     SendCounts,
+    TimeCurve,
 )
 from newsletter.reports.queries import SEPARATOR, TimeWindow, select_counts_by_domain
 
@@ -88,11 +89,19 @@ def count_send_results(
     )
 
 
-def build_curve(hours: Counter[int]) -> HourlyCurve:
-    """Return a curve from counts by hour; those from ``CURVE_HOURS`` on are later."""
-    later = sum(count for hour, count in hours.items() if hour >= CURVE_HOURS)
-    early = sum(count for hour, count in hours.items() if hour < 0)  # clocks differ
-    return HourlyCurve((hours[0] + early, *(hours[hour] for hour in range(1, CURVE_HOURS))), later)
+def build_curve(hours: Counter[int]) -> TimeCurve:
+    """Return a curve from counts by hour; those before the send count as its first hour."""
+    by_hour: Counter[int] = Counter()
+    by_day: Counter[int] = Counter()
+    for hour, count in hours.items():
+        counted = max(hour, 0)  # clocks differ
+        by_hour[counted] += count
+        by_day[min(counted // CURVE_HOURS, CURVE_DAYS)] += count
+    return TimeCurve(
+        tuple(by_hour[hour] for hour in range(CURVE_HOURS)),
+        tuple(by_day[day] for day in range(CURVE_DAYS)),
+        by_day[CURVE_DAYS],
+    )
 
 
 def _count_domain(name: str, rows: Any, running: _RunningTotals) -> DomainCounts:

@@ -139,8 +139,8 @@ def count_clicks(  # noqa: PLR0913 - the send, how it is shown, and whose clicks
         agreed: those who had agreed to it, if readers were asked: only their clicks are counted.
 
     Returns:
-        The totals, or ``None`` if there are no clicks; and the links with their clicks, in the
-        order of the issue, with clicks on anything else last.
+        The totals, or ``None`` if there are no clicks; and the links with their clicks: the most
+        clicked first, else in the order of the issue; clicks on anything else are last.
     """
     matcher = LinkMatcher(links, personal_url_prefixes)
     totals: Counter[str] = Counter()
@@ -200,7 +200,7 @@ def _separate_bots(rows: Iterable[Any], matcher: LinkMatcher) -> tuple[list[Clic
 def _iter_link_clicks(
     links: Sequence[IssueLink], by_link: Mapping[str, Counter[str]]
 ) -> Iterator[LinkClicks]:
-    for link in links:
+    for link in sorted(links, key=lambda link: -by_link[link.url]["total"]):
         counts = by_link[link.url]
         yield LinkClicks(link.url, link.text, counts["readers"], counts["total"])
     if other := by_link[""]:

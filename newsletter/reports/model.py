@@ -4,8 +4,9 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# Hours in a curve; what happens after them is counted as later.
-CURVE_HOURS = 72
+# A curve has the first day by the hour and the first week by the day; what comes after is later.
+CURVE_HOURS, CURVE_DAYS = 24, 7
+_HOUR = datetime.timedelta(hours=1)
 # Share of delivered email marked as spam (Gmail's sender guidelines, 2024): stay below the first,
 # and never reach the second.
 COMPLAINT_RATE_WARNING, COMPLAINT_RATE_LIMIT = 0.001, 0.003
@@ -47,16 +48,40 @@ class DomainCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class HourlyCurve:
+class TimeCurve:
     """Recipients by the time of their first delivery, open or click.
 
     Attributes:
-        hours: recipients by full hours since the send, ``CURVE_HOURS`` of them.
-        later: recipients after that.
+        hours: recipients by full hours since the send, ``CURVE_HOURS`` of them: the first day.
+        days: recipients by full days since the send, ``CURVE_DAYS`` of them, with the first day.
+        later: recipients after these days.
     """
 
     hours: tuple[int, ...] = (0,) * CURVE_HOURS
+    days: tuple[int, ...] = (0,) * CURVE_DAYS
     later: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthSinceIssue:
+    """The growth of the list between the sends of two issues.
+
+    Attributes:
+        issue: the name of the issue before.
+        since: when that was sent.
+        joined: number of times somebody became active: new, confirmed or resubscribed.
+        left: number of times an active reader unsubscribed or was suppressed.
+    """
+
+    issue: str
+    since: datetime.datetime
+    joined: int
+    left: int
+
+    @property
+    def net(self) -> int:
+        """The number by which the list grew."""
+        return self.joined - self.left
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +114,7 @@ class EngagementCounts:
     total: int
     machine_readers: int
     machine_total: int
-    curve: HourlyCurve
+    curve: TimeCurve
     agreed: AgreedReaders | None = None
 
 
@@ -134,7 +159,7 @@ class SendCounts:
     bounces: Mapping[str, int]
     drops: Mapping[str, int]
     domains: tuple[DomainCounts, ...]
-    delivery_curve: HourlyCurve
+    delivery_curve: TimeCurve
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +192,7 @@ class SendReport:
         counts: the accepted recipients; ``counts.delivery.total == sent``.
         opens: ``None`` if none were recorded.
         clicks: ``None`` if none were recorded.
-        links: in the order of the issue.
+        links: those with the most clicks first, else in the order of the issue.
         tracking: whether newsletter.yml has it on today, for opens and for clicks.
         rates: the rates of this send.
         medians: the median rates of the sends before it.
@@ -175,6 +200,8 @@ class SendReport:
         catch_ups: its catch-ups: name -> recipients whom SendGrid has accepted.
         agreed: the recipients who had agreed to have opens, and clicks, recorded; ``None`` if they
             were not asked.
+        growth: how the list grew from the issue before to this one; ``None`` for the first issue
+            and for a catch-up.
     """
 
     issue: str
@@ -194,6 +221,17 @@ class SendReport:
     compared: int
     catch_ups: Mapping[str, int] = field(default_factory=dict)
     agreed: tuple[AgreedReaders | None, AgreedReaders | None] = (None, None)
+    growth: GrowthSinceIssue | None = None
+
+    @property
+    def begun_hours(self) -> int:
+        """The hours of a curve that have begun, the first at once."""
+        return max(1, min(CURVE_HOURS, -((self.sent_at - self.made_at) // _HOUR)))
+
+    @property
+    def begun_days(self) -> int:
+        """The days of a curve that have begun, the first at once."""
+        return max(1, min(CURVE_DAYS, -((self.sent_at - self.made_at) // (CURVE_HOURS * _HOUR))))
 
     @property
     def slug(self) -> str:

@@ -14,6 +14,7 @@ from newsletter.reports.comparison import (
     attribution_window,
     compute_medians,
     compute_rates,
+    count_growth,
     list_started_sends,
 )
 from newsletter.reports.counts import count_send_results
@@ -72,6 +73,7 @@ def build_send_report(
             for started in sends
             if started.parent_id == started_send.id
         },
+        growth=count_growth(connection, sends, started_send),
     )
 
 

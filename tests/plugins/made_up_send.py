@@ -41,11 +41,11 @@ HTML = "<html><body>{links}<p><a href='-nlunsubscribeu-'>Leave</a></p></body></h
     )
 )
 BOUNCES = (
-    ("bounce", "Invalid Address", "5.1.1"),
-    ("bounce", "Invalid Address", "5.1.1"),
-    ("bounce", "Mailbox Unavailable", "5.2.2"),
-    ("blocked", "Reputation", "5.7.1"),
-    ("blocked", "Technical", "4.4.1"),
+    ("bounce", "Invalid Address", "5.1.1", "550 5.1.1 no such user"),
+    ("bounce", "Invalid Address", "5.1.1", "550 5.1.1 no such user"),
+    ("bounce", "Mailbox Unavailable", "5.2.2", ""),
+    ("blocked", "Reputation", "5.7.1", "550 5.7.1 on our block list (S3150)"),
+    ("blocked", "Technical", "4.4.1", ""),
 )
 
 
@@ -125,12 +125,17 @@ def _make_recipient_events(
         yield start + 60, "deferred", False, {"response": "451 try again later"}
         return
     if number < 0.012:
-        kind, classification, status = rng.choice(BOUNCES)
+        kind, classification, status, answer = rng.choice(BOUNCES)
         yield (
             start + 4,
             "bounce",
             False,
-            {"type": kind, "bounce_classification": classification, "status": status},
+            {
+                "type": kind,
+                "bounce_classification": classification,
+                "status": status,
+                "reason": answer,
+            },
         )
         return
     arrived = start + rng.expovariate(1 / 20)

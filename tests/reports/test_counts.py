@@ -15,7 +15,7 @@ from newsletter.db import read_transaction
 from newsletter.db.schema import event, send_recipient
 from newsletter.reports.counts import MAX_DOMAINS, count_send_results
 from newsletter.reports.engagement import count_clicks, count_opens
-from newsletter.reports.model import CURVE_HOURS, SendCounts
+from newsletter.reports.model import SendCounts
 from newsletter.subscribers.consent.erasure import erase_address
 
 READERS = 6
@@ -74,7 +74,7 @@ def assert_adds_up(counts: SendCounts, readers: int) -> None:
     assert delivery.total == readers
     assert sum(counts.bounces.values()) == delivery.bounced
     assert sum(counts.drops.values()) == delivery.dropped
-    assert sum(counts.delivery_curve.hours) + counts.delivery_curve.later == delivery.delivered
+    assert sum(counts.delivery_curve.days) + counts.delivery_curve.later == delivery.delivered
     for name in ("delivered", "bounced", "dropped", "waiting"):
         assert sum(getattr(domain, name) for domain in counts.domains) == getattr(delivery, name)
     for domain in counts.domains:
@@ -113,7 +113,7 @@ def test_each_recipient_has_one_state_for_any_events_in_any_order(
     ]
     assert (opened.readers if opened else 0) == len(openers)
     if opened:
-        assert sum(opened.curve.hours) + opened.curve.later == opened.readers
+        assert sum(opened.curve.days) + opened.curve.later == opened.readers
 
 
 def has_recipients(engine: sa.Engine) -> bool:
@@ -222,11 +222,9 @@ def test_unsubscribes_on_own_pages_are_attributed_for_a_week(
 def test_counts_after_the_curve_are_later() -> None:
     from newsletter.reports.counts import build_curve
 
-    curve = build_curve(
-        Counter({-3: 1, 0: 2, CURVE_HOURS - 1: 4, CURVE_HOURS: 8, CURVE_HOURS + 500: 16})
-    )
-    assert (curve.hours[0], curve.hours[-1], curve.later) == (3, 4, 24)
-    assert len(curve.hours) == CURVE_HOURS
+    curve = build_curve(Counter({-3: 1, 0: 2, 23: 4, 24: 8, 167: 16, 168: 32, 900: 64}))
+    assert (len(curve.hours), curve.hours[0], curve.hours[-1]) == (24, 3, 4)
+    assert (curve.days, curve.later) == ((7, 8, 0, 0, 0, 0, 16), 96)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_repeated_clicks_on_one_link_are_not_a_sweep(times: list[datetime.dateti
     assert not any(detect_sweeps([Click(time, "a") for time in times]))
 
 
-def test_clicks_are_counted_by_link_in_the_order_of_the_issue(engine: sa.Engine) -> None:
+def test_clicks_are_counted_by_link_the_most_clicked_first(engine: sa.Engine) -> None:
     make_send(engine, SampleSend(readers=5))
     (first, _), (second, _), *_ = LINKS
     events = [
@@ -84,9 +84,11 @@ def test_clicks_are_counted_by_link_in_the_order_of_the_issue(engine: sa.Engine)
     assert (counts.readers, counts.total) == (3, 4)
     assert (counts.machine_readers, counts.machine_total) == (3, 4)
     assert (counts.curve.hours[0], counts.curve.hours[1], counts.curve.later) == (2, 1, 0)
-    assert [link.url for link in link_clicks] == [*(url for url, _ in LINKS), ""]
+    # The most clicked first, then in the order of the issue; others are last.
+    in_order = [second, first, *(url for url, _ in LINKS[2:]), ""]
+    assert [link.url for link in link_clicks] == in_order
     assert [(link.readers, link.total) for link in link_clicks] == [
-        (1, 1), (1, 2), (0, 0), (0, 0), (0, 0), (1, 1),
+        (1, 2), (1, 1), (0, 0), (0, 0), (0, 0), (1, 1),
     ]  # fmt: skip
 
 

@@ -10,9 +10,9 @@ from made_up_send import AT, HTML, LINKS, SampleSend, make_send
 from sending_fixtures import configured
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import batch, send, send_recipient
+from newsletter.db.schema import batch, journal, send, send_recipient
 from newsletter.reports.comparison import MAX_COMPARED, attribution_window, list_started_sends
-from newsletter.reports.model import CURVE_HOURS, SendRates, SendReport
+from newsletter.reports.model import CURVE_DAYS, CURVE_HOURS, SendRates, SendReport
 from newsletter.reports.output.json_data import report_to_dict
 from newsletter.reports.report import build_send_report
 
@@ -45,14 +45,48 @@ def test_report_is_complete_and_adds_up(engine: sa.Engine) -> None:
     assert data["sent"] == total == READERS
     assert sum(domain["sent"] for domain in data["domains"]) == READERS
     assert data["domains"][-1]["name"] is None
-    assert [link["url"] for link in data["links"]] == [url for url, _ in LINKS]
+    assert {link["url"] for link in data["links"]} == {url for url, _ in LINKS}
+    clicks = [link["total"] for link in data["links"]]
+    assert clicks == sorted(clicks, reverse=True)
+    assert set(data["advice"]) == {*data["bounces"], *data["drops"]} != set()
+    assert all(advice["action"] for advice in data["advice"].values())
     assert sum(link["total"] for link in data["links"]) == data["clicks"]["total"] > 0
     for key in ("opened", "clicked", "delivered"):
-        assert len(data["hours"][key]["by_hour"]) == CURVE_HOURS
+        curve = data["hours"][key]
+        assert (len(curve["by_hour"]), len(curve["by_day"])) == (CURVE_HOURS, CURVE_DAYS)
+        assert sum(curve["by_hour"]) == curve["by_day"][0]
     assert data["opens"]["machine_total"] > 0
     assert data["rates"]["opened"] == pytest.approx(data["opens"]["readers"] / data["delivered"])
     assert data["medians"]["issues"] == 1
     assert data["medians"]["delivered"] > 0.9
+
+
+def test_growth_is_that_since_the_issue_before(engine: sa.Engine) -> None:
+    day = datetime.timedelta(days=1)
+    make_send(engine, earlier(1))
+    # A reader who joined in time, one too early, one too late; one who left in time.
+    entries = ((191, -WEEK - day, "active"), (192, -day, "active"), (193, day, "active"))
+    with engine.begin() as connection:
+        for reader, offset, status in entries:
+            connection.execute(
+                sa.insert(journal).values(
+                    subscriber_id=reader, seq=1, at=AT + offset, change="subscribed", status=status,
+                    method="cli",
+                )
+            )  # fmt: skip
+        connection.execute(
+            sa.insert(journal).values(
+                subscriber_id=191, seq=2, at=AT - day, change="unsubscribed",
+                status="unsubscribed", method="form",
+            )
+        )  # fmt: skip
+    assert latest(engine).growth is None
+    make_send(engine, SampleSend(readers=READERS))
+    growth = report_to_dict(latest(engine))["growth"]
+    assert growth == {
+        "issue": earlier(1).issue, "since": (AT - WEEK).isoformat(), "joined": 1, "left": 1,
+        "net": 0,
+    }  # fmt: skip
 
 
 def test_medians_are_those_of_the_ten_sends_before(engine: sa.Engine) -> None:

@@ -63,10 +63,11 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     if as_json:
         print_json(report_to_dict(report))
     else:
-        for line in report_text.format_outcome(report, ZoneInfo(project.config.timezone)):
+        zone = ZoneInfo(project.config.timezone)
+        for line in report_text.format_outcome(report, zone):
             echo(line)
         echo(report_text.format_complaints(report), color=report.complaint_state)
-        for line in report_text.format_tables(report):
+        for line in report_text.format_tables(report, zone):
             echo(line)
         _print_next_steps(report)
     if page:

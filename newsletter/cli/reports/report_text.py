@@ -5,12 +5,14 @@ from textwrap import fill, wrap
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import WIDTH, isolate_bidi
-from newsletter.reports.model import CURVE_HOURS, share
+from newsletter.reports.bounce_reasons import group_by_action
+from newsletter.reports.model import CURVE_DAYS, CURVE_HOURS, share
 from newsletter.reports.output.formatting import (
     DASH,
+    count_unclicked_links,
+    describe_growth,
+    draw_text_bar,
     format_percent,
-    format_reasons,
-    group_hours,
     sparkline,
 )
 
@@ -22,11 +24,11 @@ if TYPE_CHECKING:
 DELIVERY_STATES = ("delivered", "bounced", "dropped", "waiting")
 # Rates so small that they need a second decimal place.
 SMALL_RATES = ("unsubscribed", "complaints")
-# Hours in one bar of a sparkline.
-HOURS_PER_MARK = 3
 # Width of the columns label, count and share together.
 LEFT_COLUMNS_WIDTH = 37
+LINK_BAR_WIDTH = 10
 MAX_NAME_WIDTH = 24
+_SENTENCE_INDENT = "  "
 
 
 def format_outcome(report: "SendReport", zone: "ZoneInfo") -> Iterator[str]:
@@ -71,14 +73,63 @@ def format_complaints(report: "SendReport") -> str:
     return _format_line("complaints", report.counts.complaints, rate, remark)
 
 
-def format_tables(report: "SendReport") -> Iterator[str]:
-    """Yield the tables of links, mailbox domains and earlier sends, each after an empty line."""
-    yield f"  Each bar is {HOURS_PER_MARK} hours (first {CURVE_HOURS} hours)."
-    if report.links:
+def format_tables(report: "SendReport", zone: "ZoneInfo") -> Iterator[str]:
+    """Yield growth and the tables that aren't empty, each after an empty line and a sentence."""
+    if report.growth:
+        since = report.growth.since.astimezone(zone)
+        yield from _format_sentence(describe_growth(report.growth, f"{since.day} {since:%b}"))
+    yield from _format_reasons(report)
+    yield from _format_curves(report)
+    if any(link.total for link in report.links):
         yield from _format_links(report)
-    yield from _format_domains(report)
+    if report.counts.domains and not report.has_no_feedback:
+        yield from _format_domains(report)
     if report.compared:
         yield from _format_comparison(report)
+
+
+def _format_sentence(sentence: str) -> Iterator[str]:
+    yield ""
+    yield fill(sentence, WIDTH, initial_indent=_SENTENCE_INDENT, subsequent_indent=_SENTENCE_INDENT)
+
+
+def _format_reasons(report: "SendReport") -> Iterator[str]:
+    for failed, reasons in (("bounced", report.counts.bounces), ("dropped", report.counts.drops)):
+        if not reasons:
+            continue
+        yield from _format_sentence(f"Why emails were {failed}, and what to do:")
+        for group in group_by_action(reasons):
+            for reason, meaning, count in group.reasons:
+                yield fill(
+                    f"{reason}: {meaning}",
+                    WIDTH,
+                    initial_indent=f"{count:>9,}  ",
+                    subsequent_indent=" " * 11,
+                )
+            indent = " " * 13
+            yield fill(group.action, WIDTH, initial_indent=indent, subsequent_indent=indent)
+
+
+def _format_curves(report: "SendReport") -> Iterator[str]:
+    """Yield the bars of the hours and days that have begun."""
+    candidates = {
+        "delivered": report.counts.delivery_curve,
+        "opened": report.opens.curve if report.opens else None,
+        "clicked": report.clicks.curve if report.clicks else None,
+    }
+    curves = {name: curve for name, curve in candidates.items() if curve and any(curve.days)}
+    if not curves:
+        return
+    shows_days = report.begun_days > 1
+    in_days = f", then 1 day (first {CURVE_DAYS} days)" if shows_days else ""
+    yield from _format_sentence(
+        f"Each reader's first time. Each bar is 1 hour (first {CURVE_HOURS} hours){in_days}."
+    )
+    for name, curve in curves.items():
+        bars = sparkline(curve.hours[: report.begun_hours])
+        days = f"  {sparkline(curve.days[: report.begun_days])}" if shows_days else ""
+        later = f"  {curve.later:,} later" if curve.later else ""
+        yield f"  {name:<13}{bars}{days}{later}"
 
 
 def _format_headline(report: "SendReport", zone: "ZoneInfo") -> str:
@@ -100,16 +151,13 @@ def _format_line(label: str, count: int, percentage: str, remark: str = "") -> s
 
 def _format_delivery(report: "SendReport") -> Iterator[str]:
     counts = report.counts
-    remarks = dict.fromkeys(DELIVERY_STATES, "")
-    if counts.delivery.delivered:
-        remarks["delivered"] = sparkline(group_hours(counts.delivery_curve.hours, HOURS_PER_MARK))
-    remarks["bounced"] = format_reasons(list(counts.bounces.items()))
-    remarks["dropped"] = format_reasons(list(counts.drops.items()))
+    remark = ""
     if counts.still_deferred:
-        remarks["waiting"] = f"{counts.still_deferred:,} deferred by their servers so far"
-    for name, remark in remarks.items():
+        remark = f"{counts.still_deferred:,} deferred by their servers so far"
+    for name in DELIVERY_STATES:
         count = getattr(counts.delivery, name)
-        yield _format_line(name, count, format_percent(share(count, report.sent)), remark)
+        percentage = format_percent(share(count, report.sent))
+        yield _format_line(name, count, percentage, remark if name == "waiting" else "")
 
 
 def _format_engagement(
@@ -123,8 +171,7 @@ def _format_engagement(
     if tally is None:
         yield f"  {name:<13}{nothing}"
         return
-    curve = sparkline(group_hours(tally.curve.hours, HOURS_PER_MARK))
-    yield _format_line(name, tally.readers, format_percent(rate), f"{curve}  {tally.total:,} times")
+    yield _format_line(name, tally.readers, format_percent(rate), f"{tally.total:,} times")
     if tally.agreed:
         yield f"{'':{LEFT_COLUMNS_WIDTH}}of {tally.agreed.sent:,} who agreed to it"
     if tally.machine_total:
@@ -141,21 +188,27 @@ def _describe_nothing(report: "SendReport", index: int) -> str:
 
 
 def _format_links(report: "SendReport") -> Iterator[str]:
-    yield ""
-    yield f"  {'readers':>9}{'clicks':>9}   link, in the issue's order"
+    yield from _format_sentence("What readers clicked, the most clicks first:")
+    yield f"  {'readers':>9}{'clicks':>9}"
+    most_clicks = max(link.total for link in report.links)
     for link in report.links:
+        if not link.total:
+            continue
         label = link.text or link.url or "other links"
-        start = f"  {link.readers:>9,}{link.total:>9,}   "
+        bar = draw_text_bar(link.total, most_clicks, LINK_BAR_WIDTH)
+        start = f"  {link.readers:>9,}{link.total:>9,}  {bar:<{LINK_BAR_WIDTH}}  "
         width = WIDTH - len(start)
         first, *more = wrap(label, width - 1) or [""]
         yield start + isolate_bidi(first) + ("…" if more else "")
         if link.text:
             url = link.url.partition("://")[2]
             yield " " * len(start) + (url if len(url) <= width else f"{url[: width - 1]}…")
+    if unclicked := count_unclicked_links(report.links):
+        yield f"  {unclicked}"
 
 
 def _format_domains(report: "SendReport") -> Iterator[str]:
-    yield ""
+    yield from _format_sentence("The same by the domain of the readers' mailboxes:")
     # Of those who agreed, few may be at one domain.
     shows_opens = report.opens and not report.agreed[0]
     last_header = "opened" if shows_opens else ""
@@ -177,9 +230,12 @@ def _format_domains(report: "SendReport") -> Iterator[str]:
 
 
 def _format_comparison(report: "SendReport") -> Iterator[str]:
-    yield ""
-    issues = "issue" if report.compared == 1 else f"{report.compared} issues"
-    yield f"  {'':<13}{'this one':>9}  median of the last {issues}"
+    yield from _format_sentence(
+        "Compared with the issue before:"
+        if report.compared == 1
+        else f"Compared with the median of the {report.compared} issues before:"
+    )
+    yield f"  {'':<13}{'this one':>9}{'usually':>10}"
     for name in ("delivered", "bounced", "opened", "clicked", *SMALL_RATES):
         digits = 2 if name in SMALL_RATES else 1
         rate, median = (

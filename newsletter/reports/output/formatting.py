@@ -1,8 +1,12 @@
-"""Format numbers of a report: percent, sparklines, lists of reasons. Pure."""
+"""Format numbers of a report: percent, sparklines, bars, sentences. Pure."""
 
 from collections.abc import Sequence
 
+from newsletter.reports.model import GrowthSinceIssue, LinkClicks
+from newsletter.wording import format_count
+
 _BARS = "▁▂▃▄▅▆▇█"
+_PARTS = "▏▎▍▌▋▊▉█"
 DASH = "\N{EN DASH}"
 
 
@@ -28,13 +32,26 @@ def sparkline(counts: Sequence[int]) -> str:
     return "".join(_BARS[-(-7 * count // maximum) if count else 0] for count in counts)
 
 
-def group_hours(hours: Sequence[int], length: int) -> list[int]:
-    """Return the sums of ``length`` hours each."""
-    return [sum(hours[start : start + length]) for start in range(0, len(hours), length)]
+def draw_text_bar(value: int, maximum: int, width: int) -> str:
+    """Return a horizontal bar of up to ``width`` characters; only 0 has none."""
+    eighths = -(-value * width * len(_PARTS) // maximum) if maximum else 0
+    full, rest = divmod(eighths, len(_PARTS))
+    return _PARTS[-1] * full + (_PARTS[rest - 1] if rest else "")
 
 
-def format_reasons(reasons: Sequence[tuple[str, int]], limit: int = 3) -> str:
-    """Return ``8 invalid address, 3 mailbox full``; reasons beyond ``limit`` are summed up."""
-    shown = [f"{count:,} {reason}" for reason, count in reasons[:limit]]
-    rest = sum(count for _, count in reasons[limit:])
-    return ", ".join([*shown, f"{rest:,} more"] if rest else shown)
+def describe_growth(growth: GrowthSinceIssue, day: str) -> str:
+    """Return a sentence about the list's growth since ``day``, that of the issue before."""
+    net = f"a net {'gain' if growth.net > 0 else 'loss'} of {abs(growth.net):,}"
+    if not growth.net:
+        net = "no change"
+    return (
+        f"Since the last issue ({day}), {growth.joined:,} joined and {growth.left:,} left: {net}."
+    )
+
+
+def count_unclicked_links(links: Sequence[LinkClicks]) -> str:
+    """Return a sentence about the links without a click, or ``""`` if there are none."""
+    count = sum(not link.total for link in links)
+    if not count:
+        return ""
+    return f"{format_count(count, 'more link')} {'was' if count == 1 else 'were'} not clicked."

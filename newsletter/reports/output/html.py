@@ -1,5 +1,6 @@
 """Render a report as one self-contained HTML page. Pure."""
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -9,18 +10,24 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from newsletter.config.models import Config
+from newsletter.reports.bounce_reasons import group_by_action
 from newsletter.reports.model import (
     COMPLAINT_RATE_LIMIT,
     COMPLAINT_RATE_WARNING,
+    CURVE_DAYS,
     CURVE_HOURS,
     SendReport,
+    TimeCurve,
     share,
 )
 from newsletter.reports.output import charts
-from newsletter.reports.output.formatting import format_percent, group_hours
+from newsletter.reports.output.formatting import (
+    count_unclicked_links,
+    describe_growth,
+    format_percent,
+)
+from newsletter.wording import format_count
 
-# Hours per column; without opens or clicks the chart shows deliveries, nearly all on the first day.
-STEP_HOURS, DAY_HOURS = 3, 24
 _MIN_GAUGE_SCALE = 0.004
 _DELIVERY_STATES = ("delivered", "bounced", "dropped", "waiting")
 
@@ -52,14 +59,33 @@ def render_report_page(report: SendReport, config: Config) -> str:
             "Delivery",
             [(name, getattr(report.counts.delivery, name)) for name in _DELIVERY_STATES],
         ),
-        curve=_build_curve_chart(report),
+        time_sections=_build_time_sections(report),
+        time_table=_build_time_table(report),
+        growth=_describe_growth(report, config),
+        reasons=[
+            (f"Why it {verb}", group_by_action(reasons))
+            for verb, reasons in (
+                ("bounced", report.counts.bounces),
+                ("was dropped", report.counts.drops),
+            )
+            if reasons
+        ],
+        clicked_links=[link for link in report.links if link.total],
+        unclicked_links=count_unclicked_links(report.links),
         complaints=_build_complaints_gauge(report),
-        most_readers=max((link.readers for link in report.links), default=0),
+        most_clicks=max((link.total for link in report.links), default=0),
         agreed_text=_format_agreed(report),
         charts=charts,
         percent=format_percent,
         share=share,
     )
+
+
+def _describe_growth(report: SendReport, config: Config) -> str:
+    if report.growth is None:
+        return ""
+    since = report.growth.since.astimezone(ZoneInfo(config.timezone))
+    return describe_growth(report.growth, f"{since.day} {since:%B %Y}")
 
 
 def _format_agreed(report: SendReport) -> str:
@@ -114,57 +140,118 @@ def _build_figures(report: SendReport) -> list[RateFigure]:
     return figures
 
 
-class CurveChart(NamedTuple):
-    """The chart of opens and clicks, or deliveries, over time.
+class ChartPanel(NamedTuple):
+    """A column chart of hours or days.
 
     Attributes:
+        caption: what a bar is, and how tall the tallest is.
         chart: the SVG.
-        names: the names of the series.
-        rows: hours, and the counts of each series, for the table.
+        kind: ``hours``, whose ticks are between the columns, or ``days``, whose ticks are below.
         ticks: labels of the time axis, from left to right.
-        scale: hours per column, and recipients in the highest column.
-        later: recipients after the last hour, for each series.
     """
 
+    caption: str
     chart: Markup
+    kind: str
+    ticks: list[str]
+
+
+class TimeSection(NamedTuple):
+    """Opens and clicks, or deliveries, over time.
+
+    Attributes:
+        heading: the section's.
+        panels: the first day by the hour; the first week by the day if there is anything after the
+            first day.
+        legend: name of each series, and the readers after the last day.
+    """
+
+    heading: str
+    panels: list[ChartPanel]
+    legend: list[tuple[str, int]]
+
+
+class TimeTable(NamedTuple):
+    """The numbers of all curves.
+
+    Attributes:
+        names: the names of the series.
+        rows: a period, and the readers of each series in it; periods without any are left out.
+    """
+
     names: list[str]
     rows: list[tuple[str, list[int]]]
-    ticks: list[str]
-    scale: tuple[int, int]
-    later: list[int]
 
 
-def _build_curve_chart(report: SendReport) -> CurveChart:
-    candidates = [
-        ("opened", report.opens.curve if report.opens else None),
-        ("clicked", report.clicks.curve if report.clicks else None),
-    ]
-    curves = [(name, curve) for name, curve in candidates if curve]
-    length, end = (STEP_HOURS, CURVE_HOURS) if curves else (1, DAY_HOURS)
-    curves = curves or [("delivered", report.counts.delivery_curve)]
-    columns = [group_hours(curve.hours[:end], length) for _, curve in curves]
-    later = [curve.later + sum(curve.hours[end:]) for _, curve in curves]
+def _list_curves(report: SendReport) -> dict[str, TimeCurve]:
+    """Return the curves that aren't empty, by the name of their series."""
+    curves = {
+        "delivered": report.counts.delivery_curve,
+        "opened": report.opens.curve if report.opens else TimeCurve(),
+        "clicked": report.clicks.curve if report.clicks else TimeCurve(),
+    }
+    return {name: curve for name, curve in curves.items() if curve != TimeCurve()}
+
+
+def _build_time_sections(report: SendReport) -> list[TimeSection]:
+    curves = _list_curves(report)
+    sections = []
+    for heading, names in (
+        ("When it was read", ("opened", "clicked")),
+        ("When it arrived", ("delivered",)),
+    ):
+        shown = {name: curves[name] for name in names if name in curves}
+        if not shown:
+            continue
+        key = "-".join(shown)
+        hours = {name: curve.hours for name, curve in shown.items()}
+        panels = [_build_panel(f"{key}-hours", heading, "hour", hours)]
+        if any(any(curve.days[1:]) for curve in shown.values()):
+            days = {name: curve.days for name, curve in shown.items()}
+            panels.append(_build_panel(f"{key}-days", heading, "day", days))
+        legend = [(name, curve.later) for name, curve in shown.items()]
+        sections.append(TimeSection(heading, panels, legend))
+    return sections
+
+
+def _build_panel(
+    key: str, heading: str, unit: str, columns: Mapping[str, Sequence[int]]
+) -> ChartPanel:
+    count = len(next(iter(columns.values())))
+    tallest = max(max(counts) for counts in columns.values())
     description = "; ".join(
-        f"{name}: most readers ({max(counts):,}) {_format_hours(counts.index(max(counts)), length)}"
-        for (name, _), counts in zip(curves, columns, strict=True)
+        f"{name}: most readers ({max(counts):,}) in {unit} {counts.index(max(counts)) + 1}"
+        for name, counts in columns.items()
     )
-    title = f"Readers by hours since the send, the first {end}"
-    rows = enumerate(zip(*columns, strict=True))
-    series = [
-        charts.Series(name, counts) for (name, _), counts in zip(curves, columns, strict=True)
+    series = [charts.Series(name, counts) for name, counts in columns.items()]
+    ticks = (
+        [f"{hour} h" for hour in range(0, count + 1, count // 6)]
+        if unit == "hour"
+        else [f"{day}" for day in range(1, count + 1)]
+    )
+    return ChartPanel(
+        f"Each bar is 1 {unit} (first {count} {unit}s). "
+        f"The tallest is {format_count(tallest, 'reader')}.",
+        charts.draw_columns(key, f"{heading}, by the {unit}", description, series),
+        f"{unit}s",
+        ticks,
+    )
+
+
+def _build_time_table(report: SendReport) -> TimeTable:
+    curves = _list_curves(report)
+    by_period = [
+        *(
+            (f"hour {hour + 1}", [curve.hours[hour] for curve in curves.values()])
+            for hour in range(CURVE_HOURS)
+        ),
+        *(
+            (f"day {day + 1}", [curve.days[day] for curve in curves.values()])
+            for day in range(1, CURVE_DAYS)
+        ),
+        ("later", [curve.later for curve in curves.values()]),
     ]
-    return CurveChart(
-        chart=charts.draw_columns("hours", title, description, series),
-        names=[name for name, _ in curves],
-        rows=[(_format_hours(index, length), list(row)) for index, row in rows],
-        ticks=[f"{hour} h" for hour in range(0, end + 1, end // 6)],
-        scale=(length, max(max(counts) for counts in columns)),
-        later=later,
-    )
-
-
-def _format_hours(index: int, length: int) -> str:
-    return f"{index * length} to {(index + 1) * length} h"
+    return TimeTable(list(curves), [(period, row) for period, row in by_period if any(row)])
 
 
 class ComplaintsGauge(NamedTuple):

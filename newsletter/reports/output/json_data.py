@@ -3,14 +3,16 @@
 from dataclasses import asdict
 from typing import Any
 
+from newsletter.reports.bounce_reasons import get_advice
 from newsletter.reports.model import (
     COMPLAINT_RATE_LIMIT,
     COMPLAINT_RATE_WARNING,
     DomainCounts,
     EngagementCounts,
-    HourlyCurve,
+    GrowthSinceIssue,
     SendRates,
     SendReport,
+    TimeCurve,
 )
 
 
@@ -29,6 +31,9 @@ def report_to_dict(report: SendReport) -> dict[str, Any]:
         "catch_ups": dict(report.catch_ups),
         "bounces": dict(counts.bounces),
         "drops": dict(counts.drops),
+        "advice": {
+            reason: get_advice(reason)._asdict() for reason in {**counts.bounces, **counts.drops}
+        },
         "deferred": counts.deferred,
         "still_deferred": counts.still_deferred,
         "unsubscribed": counts.unsubscribed,
@@ -53,6 +58,7 @@ def report_to_dict(report: SendReport) -> dict[str, Any]:
             "clicked": _curve_to_dict(report.clicks.curve) if report.clicks else None,
         },
         "rates": _rates_to_dict(report.rates),
+        "growth": _growth_to_dict(report.growth),
         "medians": {"issues": report.compared, **_rates_to_dict(report.medians)},
     }
 
@@ -65,8 +71,20 @@ def _engagement_to_dict(engagement: EngagementCounts | None) -> dict[str, int] |
     }
 
 
-def _curve_to_dict(curve: HourlyCurve) -> dict[str, Any]:
-    return {"by_hour": list(curve.hours), "later": curve.later}
+def _curve_to_dict(curve: TimeCurve) -> dict[str, Any]:
+    return {"by_hour": list(curve.hours), "by_day": list(curve.days), "later": curve.later}
+
+
+def _growth_to_dict(growth: GrowthSinceIssue | None) -> dict[str, Any] | None:
+    if growth is None:
+        return None
+    return {
+        "issue": growth.issue,
+        "since": growth.since.isoformat(timespec="seconds"),
+        "joined": growth.joined,
+        "left": growth.left,
+        "net": growth.net,
+    }
 
 
 def _domain_to_dict(domain: DomainCounts) -> dict[str, Any]:

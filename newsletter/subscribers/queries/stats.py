@@ -88,7 +88,7 @@ def compute_stats(
     mondays = week_starts(today, week_count)
     month_firsts = month_starts(mondays[0], today)
     days = sorted({*mondays, *month_firsts})
-    transitions = _count_transitions(connection, [_midnight(day, zone) for day in days])
+    transitions = count_transitions(connection, [_midnight(day, zone) for day in days])
     active = by_status.get("active", 0)
     return ListStats(
         by_status,
@@ -116,10 +116,15 @@ def month_starts(first: datetime.date, today: datetime.date) -> list[datetime.da
     return starts
 
 
-def _count_transitions(
+def count_transitions(
     connection: sa.Connection, bounds: Sequence[datetime.datetime]
 ) -> list[tuple[int, int]]:
-    """Return how many became active, and how many ceased to be, between consecutive bounds."""
+    """Return how many became active, and how many ceased to be, between consecutive bounds.
+
+    Args:
+        connection: a connection in a ``read_transaction``.
+        bounds: aware, ascending, at least two.
+    """
     previous_status = sa.func.lag(journal.c.status).over(
         partition_by=journal.c.subscriber_id, order_by=journal.c.seq
     )

@@ -18,11 +18,12 @@ from newsletter.reports.model import (
     DeliveryCounts,
     DomainCounts,
     EngagementCounts,
-    HourlyCurve,
+    GrowthSinceIssue,
     LinkClicks,
     SendCounts,
     SendRates,
     SendReport,
+    TimeCurve,
 )
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -69,7 +70,10 @@ def test_report_fits_80_columns_and_adds_up(cli: Cli) -> None:
     assert sum(counts) == 500
     assert "█" in out
     assert "How to read a tide table" in out
-    assert "median of the last issue" in out
+    assert "Compared with the issue before:" in out
+    assert "Since the last issue (17 Nov), 0 joined and 0 left: no change." in out
+    assert "Each bar is 1 hour (first 24 hours), then 1 day" in out
+    assert "invalid address: There is no such mailbox." in out
     assert not any(address(number) in out for number in range(1, 501))
 
 
@@ -125,6 +129,8 @@ def test_report_before_any_event_counts_all_as_waiting(newsletter: Cli) -> None:
     assert out.count("not known: tracking is off") == 2
     assert "0.0 %   (Gmail" not in out
     assert "newsletter events import FILE" in err
+    # Nothing is known yet: no table is empty.
+    assert not any(title in out for title in ("Each bar", "Why emails", "mailbox domain"))
 
 
 def test_enabled_tracking_without_opens_prints_none_recorded(
@@ -141,7 +147,7 @@ def test_enabled_tracking_without_opens_prints_none_recorded(
     lines = cli("report")[1].splitlines()
     assert "  opened       none recorded" in lines
     assert "  clicked      not known: tracking is off" in lines
-    compared = lines[lines.index("                this one  median of the last issue") + 1 :]
+    compared = lines[lines.index("                this one   usually") + 1 :]
     assert [line.split()[0] for line in compared] == [
         "delivered",
         "bounced",
@@ -189,20 +195,33 @@ def test_report_with_large_numbers_fits_80_columns() -> None:
     delivery = DeliveryCounts(delivered=9_876_543, bounced=98_765, dropped=12_345, waiting=12_347)
     domains = (DomainCounts("a-domain-that-is-longer-than-others.example", *[9_876_543] * 8),)
     counts = SendCounts(
-        delivery, 0, 0, 1_234_567, 23_456, {"x" * 60: 98_765}, {}, domains, HourlyCurve()
+        delivery,
+        0,
+        0,
+        1_234_567,
+        23_456,
+        {"sender on a block list": 98_765},
+        {"had bounced before": 12_345},
+        domains,
+        TimeCurve((9_876_543,) * 24, (99,) * 7, 9_876_543),
     )
-    tally = EngagementCounts(5_123_456, 9_123_456, 4_123_456, 8_123_456, HourlyCurve())
+    tally = EngagementCounts(5_123_456, 9_123_456, 4_123_456, 8_123_456, counts.delivery_curve)
     rates = SendRates(0.9876, 0.0098, 0.1, 0.0024, 0.5, 0.5)
     links = (LinkClicks(f"https://x.example/{'y' * 90}", "w " * 90, 5_123_456, 9_123_456),)
     report = SendReport(
         "2026-11-24-x", "t " * 60, "en", AT, AT, delivery.total, {}, counts, tally, tally, links,
         (True, True), rates, rates, 10,
+        growth=GrowthSinceIssue("2026-11-17-x", AT, 1_234_567, 2_345_678),
     )  # fmt: skip
+    zone = ZoneInfo("Europe/Oslo")
     lines = [
-        *format_outcome(report, ZoneInfo("Europe/Oslo")),
+        *format_outcome(report, zone),
         format_complaints(report),
-        *format_tables(report),
+        *format_tables(report, zone),
     ]
+    # Only hours and days that have begun have a bar: here, the first hour.
+    (opened,) = (line for line in lines if line.startswith("  opened") and "later" in line)
+    assert opened.split() == ["opened", "█", "9,876,543", "later"]
     # The title may be longer: the terminal wraps it.
     assert max(len(line) for text in lines for line in text.split("\n")[1:]) <= 80
     assert max(len(text.split("\n")[0]) for text in lines[1:]) <= 80

@@ -3,11 +3,14 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up_send import AT
 
+from newsletter.reports.model import GrowthSinceIssue, LinkClicks
 from newsletter.reports.output.formatting import (
+    count_unclicked_links,
+    describe_growth,
+    draw_text_bar,
     format_percent,
-    format_reasons,
-    group_hours,
     sparkline,
 )
 
@@ -40,16 +43,27 @@ def test_sparkline_keeps_the_order_and_distinguishes_0(counts: list[int]) -> Non
         assert line[counts.index(max(counts))] == "█"
 
 
-@given(st.lists(st.integers(0, 100)), st.integers(1, 9))
-def test_group_hours_keeps_the_sum(hours: list[int], length: int) -> None:
-    assert sum(group_hours(hours, length)) == sum(hours)
+@pytest.mark.parametrize(
+    ("value", "maximum", "bar"),
+    [(8, 8, "████"), (4, 8, "██"), (5, 8, "██▌"), (1, 10_000, "▏"), (0, 8, ""), (0, 0, "")],
+)
+def test_text_bar_shows_any_count_above_0(value: int, maximum: int, bar: str) -> None:
+    assert draw_text_bar(value, maximum, 4) == bar
 
 
-def test_reasons_beyond_the_limit_are_summed_up() -> None:
-    assert format_reasons([("invalid address", 8), ("mailbox full", 3)]) == (
-        "8 invalid address, 3 mailbox full"
+@pytest.mark.parametrize(
+    ("joined", "left", "end"),
+    [(34, 12, "a net gain of 22."), (1, 3, "a net loss of 2."), (2, 2, "no change.")],
+)
+def test_growth_is_a_sentence(joined: int, left: int, end: str) -> None:
+    growth = GrowthSinceIssue("2026-11-17-x", AT, joined, left)
+    assert describe_growth(growth, "17 Nov") == (
+        f"Since the last issue (17 Nov), {joined} joined and {left} left: {end}"
     )
-    assert format_reasons([("a", 1_000), ("b", 3), ("c", 2), ("d", 1), ("e", 1)]) == (
-        "1,000 a, 3 b, 2 c, 2 more"
-    )
-    assert format_reasons([]) == ""
+
+
+def test_links_without_a_click_are_counted() -> None:
+    links = [LinkClicks(f"https://x.example/{clicks}", "", clicks, clicks) for clicks in (2, 0, 0)]
+    assert count_unclicked_links(links) == "2 more links were not clicked."
+    assert count_unclicked_links(links[:2]) == "1 more link was not clicked."
+    assert count_unclicked_links(links[:1]) == ""
