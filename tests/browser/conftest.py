@@ -1,7 +1,7 @@
 """Fixtures: sample issues' emails in a real Chromium without a network."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -37,10 +37,10 @@ class Samples:
         self._templates = load_templates(project.templates_dir)
 
     @cache  # noqa: B019 - one object, for the session
-    def html(self, name: str) -> str:
+    def html(self, name: str, design: str) -> str:
         config = self._project.config
         issue = read_issue(self._project.issues_dir / name, config)
-        return render_issue(issue, self._templates, config).html
+        return render_issue(replace(issue, template=design), self._templates, config).html
 
     def map_image_urls(self, name: str) -> dict[str, Path]:
         match = ISSUE_NAME_PATTERN.match(name)
@@ -60,9 +60,15 @@ class EmailOpener:
         self._samples = samples
 
     def __call__(
-        self, name: str, *, width: int = 375, scheme: Scheme = "light", images: bool = True
+        self,
+        name: str,
+        *,
+        width: int = 375,
+        scheme: Scheme = "light",
+        images: bool = True,
+        design: str = "",
     ) -> OpenedEmail:
-        html = self._samples.html(name)
+        html = self._samples.html(name, design)
         files = self._samples.map_image_urls(name) if images else {}
         page = self._browser.new_page(viewport={"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme)

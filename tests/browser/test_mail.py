@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from designs import DESIGNS
 from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
@@ -14,6 +16,11 @@ ISSUES = sorted(folder.name for folder in SAMPLES.iterdir() if folder.is_dir())
 NEWEST = ISSUES[-1]
 ARABIC = "2026-11-08-risala-min-al-mina"
 CONTRAST = (HERE / "contrast.js").read_text()
+OTHER_DESIGNS = [design for design in DESIGNS if design != "issue"]
+OUTLOOK_DARK = "for (const on of ['ogsc', 'ogsb']) document.documentElement.dataset[on] = ''"
+# The arrow back from a footnote is told from the text by its shape, not by its color alone.
+AXE_CONTEXT = {"exclude": [".footnote-backref"]}
+AXE_OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 BODY_SIZE = """() => Math.min(...[...document.querySelectorAll('.article p, .article li')]
     .filter(e => !e.closest('.footnotes, table, figure, small'))
     .map(e => parseFloat(getComputedStyle(e).fontSize)))"""
@@ -94,7 +101,7 @@ def test_text_has_sufficient_contrast(open_email: EmailOpener, name: str, scheme
 @pytest.mark.parametrize("name", ISSUES)
 def test_outlooks_own_dark_mode_is_readable(open_email: EmailOpener, name: str) -> None:
     page = open_email(name).page
-    page.evaluate("for (const on of ['ogsc', 'ogsb']) document.documentElement.dataset[on] = ''")
+    page.evaluate(OUTLOOK_DARK)
     assert page.evaluate(CONTRAST)["findings"] == []
 
 
@@ -187,3 +194,47 @@ def test_button_comes_before_the_footnotes(open_email: EmailOpener) -> None:
     assert button is not None
     assert notes is not None
     assert button["y"] + button["height"] <= notes["y"]
+
+
+@pytest.mark.parametrize("name", [ARABIC, NEWEST])
+@pytest.mark.parametrize("design", OTHER_DESIGNS)
+def test_other_designs_are_as_readable(open_email: EmailOpener, name: str, design: str) -> None:
+    page = open_email(name, design=design).page
+    assert page.evaluate(BODY_SIZE) >= 16
+    assert page.evaluate(CONTRAST)["findings"] == []
+    assert page.evaluate(BLACK) == 0
+    page.emulate_media(color_scheme="dark")
+    contrast = page.evaluate(CONTRAST)
+    assert contrast["findings"] == []
+    assert contrast["brightest"] < 0.05
+    assert page.evaluate(BLACK) == 0
+    page.emulate_media(color_scheme="light")
+    page.evaluate(OUTLOOK_DARK)
+    assert page.evaluate(CONTRAST)["findings"] == []
+    bare = open_email(name, design=design, images=False).page
+    assert [alt for alt, shown in bare.evaluate(ALTERNATIVES) if not shown] == []
+    for width in (320, 375, 700, 1280):
+        for sized in (page, bare):
+            sized.set_viewport_size({"width": width, "height": 900})
+            assert sized.evaluate("document.scrollingElement.scrollWidth") <= width
+            assert sized.evaluate(CUT_OFF) == [], width
+        assert page.evaluate(SMALL_TARGETS) == []
+        assert page.evaluate(CLOSE_TARGETS) == []
+    if name == ARABIC:
+        assert all(page.evaluate(STARTS_RIGHT)[1:])  # the title may be centered
+    violations = Axe().run(page, AXE_CONTEXT, AXE_OPTIONS).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in violations] == []
+
+
+def test_cards_of_a_magazine_stand_side_by_side_and_stack_on_a_phone(
+    open_email: EmailOpener,
+) -> None:
+    page = open_email(NEWEST, design="magazine", width=700).page
+    stills = page.locator(".card img")
+    for width, side_by_side in ((700, True), (479, False), (320, False)):
+        page.set_viewport_size({"width": width, "height": 900})
+        first, second = (stills.nth(i).bounding_box() for i in range(2))
+        assert first is not None
+        assert second is not None
+        assert (first["y"] == second["y"]) is side_by_side
+        assert first["width"] == second["width"] >= (266 if side_by_side else width - 40)
