@@ -26,7 +26,12 @@ from newsletter.config import Config
 from newsletter.db import read_transaction
 from newsletter.errors import NewsletterError
 from newsletter.events.user_agents import load_client_shares
-from newsletter.preview.rendered_issues import IssueState, Rendering, RenderProblem
+from newsletter.preview.rendered_issues import (
+    IssueState,
+    Rendering,
+    RenderProblem,
+    render_in_design,
+)
 from newsletter.preview.sample_recipients import get_chosen_recipient
 from newsletter.preview.views import source_views
 from newsletter.preview.views.client_simulation import ClientSimulation, simulate_client
@@ -49,12 +54,14 @@ class ViewOptions:
         client: the key of the mail client to simulate, or empty for none.
         scheme: light, dark or forced.
         images: whether images are shown.
+        design: the design to look at, or empty for the issue's own.
     """
 
     recipient: Recipient
     client: str = ""
     scheme: ColorScheme = "light"
     images: bool = True
+    design: str = ""
 
 
 def parse_view_options(
@@ -69,6 +76,7 @@ def parse_view_options(
         client=client if client in CLIENTS else "",
         scheme=SCHEMES.get(query.get("scheme", ""), "light"),
         images=query.get("images") != "0",
+        design=query.get("design", ""),
     )
 
 
@@ -93,6 +101,8 @@ def _summarize_rendering(rendering: Rendering) -> dict[str, Any]:
         "title": rendering.issue.post.title,
         "source": display_path(rendering.issue.source_path),
         "draft": rendering.issue.draft,
+        "design": rendering.issue.template or rendering.config.theme.template,
+        "designs": rendering.rendered.templates.list_designs(),
         "language": rendering.email.language,
         "words": article.word_count,
         "minutes": article.reading_minutes,
@@ -109,6 +119,7 @@ def _summarize_rendering(rendering: Rendering) -> dict[str, Any]:
 
 def build_email_html(rendering: Rendering, options: ViewOptions) -> str:
     """Return the email's HTML as the frame shows it, with all options applied."""
+    rendering = render_in_design(rendering, options.design)
     email = source_views.personalize_rendering(rendering, options.recipient)
     document = simulate_chosen_client(email, options).html if options.client else email.html
     document = use_local_images(document, rendering, _get_image_versions(rendering))
@@ -126,9 +137,10 @@ def build_stripped_data(rendering: Rendering, options: ViewOptions) -> dict[str,
     """Return which features the chosen client strips from the email, with the source."""
     if not options.client:
         return {"client": ""}
-    result = simulate_chosen_client(
-        source_views.personalize_rendering(rendering, options.recipient), options
+    email = source_views.personalize_rendering(
+        render_in_design(rendering, options.design), options.recipient
     )
+    result = simulate_chosen_client(email, options)
     return {
         "client": CLIENTS[options.client].name,
         "source": SOURCE,

@@ -11,6 +11,7 @@ from newsletter.errors import Location, NewsletterError, Problem
 from newsletter.posts.issue import Issue
 from newsletter.project import CONFIG_NAME, Project, open_project
 from newsletter.render.email import Email
+from newsletter.render.issue import render_issue
 from newsletter.render.issue_folder import RenderedIssue, render_issue_folder
 from newsletter.render.template.loader import Templates, load_templates
 
@@ -161,6 +162,21 @@ class PreviewWorkspace:
         rendered = render_issue_folder(self.project, folder, self._templates)
         duration_ms = (time.perf_counter() - start) * 1000
         return Rendering(self.project, rendered, duration_ms)
+
+
+def render_in_design(rendering: Rendering, design: str) -> Rendering:
+    """Return the same state of an issue in another design; unchanged if there is no such design.
+
+    Raises:
+        TemplateError: the design's template is wrong.
+        RenderError: the article can't be rendered in it.
+    """
+    rendered = rendering.rendered
+    if design not in rendered.templates.list_designs():
+        return rendering
+    issue = replace(rendered.issue, template=design)
+    email = render_issue(issue, rendered.templates, rendering.config, article=rendered.article)
+    return replace(rendering, rendered=replace(rendered, issue=issue, email=email))
 
 
 def _make_render_problem(problem: Problem) -> RenderProblem:

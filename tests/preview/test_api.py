@@ -293,6 +293,15 @@ def test_issue_is_compared_with_its_last_test(
     assert (kinds["ice"], kinds["snow"]) == ("removed", "added")
 
 
+def test_an_issue_is_shown_in_another_design(served: PreviewClient) -> None:
+    with served.stream() as states:
+        facts = next(states)["proof"]
+    assert (facts["design"], facts["designs"]) == ("issue", ["issue", "magazine", "plain"])
+    mails = {design: served.get(f"mail?design={design}").data for design in ("", *facts["designs"])}
+    assert len({*mails.values()}) == 3
+    assert mails[""] == mails["issue"] == served.get("mail?design=confirm").data
+
+
 def test_facts_about_the_email(served: PreviewClient, boat_issue: Path) -> None:
     (boat_issue / "post.md").write_text(
         "---\ntitle: Boat\n---\nOne two [three](https://harbour.example/).\n\n![A boat](boat.png)\n"

@@ -26,7 +26,7 @@ const SOURCES = new Set(["text", "html", "mjml", "headers", "request"]);
 
 const initial = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 const chosen = {
-  issue: "", tab: "mail", width: "1024", scheme: "light", images: "1", client: "", reader: "sample",
+  issue: "", tab: "mail", width: "1024", scheme: "light", images: "1", client: "", design: "", reader: "sample",
   real: "0", other: "issue", ...initial,
 };
 let issueState = null;
@@ -34,7 +34,7 @@ let stream = null;
 let dismissed = 0;
 
 const query = () => ({
-  issue: chosen.issue, reader: chosen.reader, real: chosen.real, client: chosen.client,
+  issue: chosen.issue, reader: chosen.reader, real: chosen.real, client: chosen.client, design: chosen.design,
   scheme: chosen.scheme, images: chosen.images, version: issueState?.version ?? 0,
 });
 
@@ -66,6 +66,7 @@ function updateControls() {
   pressOther(chosen.other);
   $("images").setAttribute("aria-pressed", String(chosen.images === "1"));
   $("client").value = chosen.client;
+  $("design").value = chosen.design;
   $("reader").value = chosen.reader;
   $("real").checked = chosen.real === "1";
   $("device").classList.toggle("dark", chosen.scheme !== "light");
@@ -108,6 +109,7 @@ function showState(state) {
   $("live-text").textContent = broken ? "Does not render" : "Live";
   $("send").disabled = broken || !state.proof;
   document.body.classList.toggle("stale", Boolean(broken));
+  showDesigns(state.proof);
   showAbout(state.proof, broken, chosen.issue);
   if (!state.proof) clearEnvelope();
   $("copy").disabled = !state.proof;
@@ -115,6 +117,15 @@ function showState(state) {
   document.title = `${broken ? "● " : ""}${state.proof?.title ?? chosen.issue} – Preview`;
   updateControls();
   return refresh();
+}
+
+// Offers the newsletter's designs; the issue's own is the one without a name.
+function showDesigns(proof) {
+  if (!proof) return;
+  const others = proof.designs.filter((design) => design !== proof.design);
+  $("design").replaceChildren(new Option(proof.design, ""), ...others.map((design) => new Option(design)));
+  $("design-row").hidden = !others.length;
+  if (!others.includes(chosen.design)) chosen.design = "";
 }
 
 function listen() {
@@ -166,7 +177,7 @@ function openIssue(name) {
   if (name !== chosen.issue && hasUnsaved()) return loadIssueList();
   issueState = null;
   dismissed = 0;
-  choose({ issue: name });
+  choose({ issue: name, design: "" });
   return listen();
 }
 
@@ -211,6 +222,11 @@ const pressOther = segments($("others"),
   (other) => set({ other }));
 $("images").onclick = () => cycle("images", ["1", "0"]);
 $("client").onchange = (event) => set({ client: event.target.value });
+$("design").onchange = (event) => {
+  const { value } = event.target;
+  if (value) toast(`Shown here only. To send it so, put template: ${value} into its front matter`);
+  return set({ design: value });
+};
 $("reader").onchange = (event) => set({ reader: event.target.value });
 $("real").onchange = async (event) => {
   chosen.real = event.target.checked ? "1" : "0";
