@@ -34,6 +34,7 @@ from newsletter.subscribers.consent.tracking_answers import (
 )
 from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 from newsletter.subscribers.consent.unreadable_events import DROPPED_KEY
+from newsletter.subscribers.topics import is_topic_scope
 
 ATTACHED_SCHEMA = "present"
 CHUNK_SIZE = 5_000
@@ -228,7 +229,11 @@ def _iter_refused_since_backup(
 
 
 def _carry_suppressions(connection: sa.Connection) -> int:
-    """Copy suppressions, and add one for each suppressed subscriber missing from the backup."""
+    """Copy suppressions, and add one for each suppressed subscriber missing from the backup.
+
+    Returns how many addresses must not be added to the restored list.
+    """
+    _carry_opt_outs(connection)
     present = attached_table(subscriber)
     restored = sa.exists().where(subscriber.c.address_key == present.c.address_key)
     missing = sa.select(
@@ -242,6 +247,28 @@ def _carry_suppressions(connection: sa.Connection) -> int:
     names = ["address_key", "scope", "reason", "since", "source"]
     insert = insert_or_ignore(connection, suppression).from_select(names, missing)
     return count + connection.execute(insert).rowcount
+
+
+def _carry_opt_outs(connection: sa.Connection) -> None:
+    """Copy the topics that subscribers have opted out of since, to the address that they have here.
+
+    Who has changed their address since is found by the token in their links.
+    """
+    present, opt_out = attached_table(subscriber), attached_table(suppression)
+    columns = (opt_out.c.scope, opt_out.c.reason, opt_out.c.since, opt_out.c.source)
+    rows = (
+        sa.select(subscriber.c.address_key, *columns)
+        .select_from(subscriber)
+        .join(present, present.c.token == subscriber.c.token)
+        .join(opt_out, opt_out.c.address_key == present.c.address_key)
+        .where(is_topic_scope(opt_out.c.scope))
+    )
+    names = ["address_key", "scope", "reason", "since", "source"]
+    connection.execute(insert_or_ignore(connection, suppression).from_select(names, rows))
+    others = sa.select(opt_out).where(is_topic_scope(opt_out.c.scope))
+    connection.execute(
+        insert_or_ignore(connection, suppression).from_select(list(opt_out.c.keys()), others)
+    )
 
 
 def _carry_tokens(connection: sa.Connection) -> None:

@@ -6,6 +6,7 @@ from newsletter.backup.carry_over import attached_table, different_list_error, i
 from newsletter.db.identity import IDENTITY_KEYS
 from newsletter.db.schema import MAYBE_SENT_BATCH_STATES, attempt, batch, metadata, send, setting
 from newsletter.subscribers.send_names import RECALLED_MARK
+from newsletter.subscribers.topics import SEND_TOPIC_KEY_PREFIX
 from newsletter.subscribers.tracking_record import TRACKING_KEY_PREFIX
 
 
@@ -66,13 +67,16 @@ def carry_over_settings(connection: sa.Connection) -> None:
     """Replace by the present ones the settings that belong to the ledger.
 
     The identity, since with the present ledger the restored database is no more a copy than the
-    present one is; and which sends were tracked.
+    present one is; which sends were tracked, and their topics.
     """
     present = attached_table(setting)
     is_carried, was_carried = (
         sa.or_(
             table.c.key.in_(IDENTITY_KEYS),
-            table.c.key.startswith(TRACKING_KEY_PREFIX, autoescape=True),
+            *(
+                table.c.key.startswith(prefix, autoescape=True)
+                for prefix in (TRACKING_KEY_PREFIX, SEND_TOPIC_KEY_PREFIX)
+            ),
         )
         for table in (present, setting)
     )

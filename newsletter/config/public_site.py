@@ -1,14 +1,17 @@
 """Settings of the public site: server, sign-up, preferences, archive."""
 
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from newsletter.config import value_types
 from newsletter.config.base_model import StrictModel
+from newsletter.errors import Problem
 
 SingleLineText = Annotated[str, AfterValidator(value_types.parse_line)]
 WebOrigin = Annotated[str, AfterValidator(value_types.parse_web_origin)]
+TopicKey = Annotated[str, AfterValidator(value_types.parse_topic_key)]
 IpNetwork = Annotated[str, AfterValidator(value_types.parse_network)]
 
 
@@ -91,14 +94,47 @@ class SignupSettings(StrictModel):
         return days
 
 
+UNKNOWN_TOPIC_REMEDY = "Use a topic of preferences.topics in newsletter.yml, or add it there."
+
+
 class PreferencesSettings(StrictModel):
     """Choices on the preferences page."""
 
+    topics: dict[TopicKey, SingleLineText] = Field(
+        default={},
+        description="Kinds of issues that readers may opt out of, each with its label on the page; "
+        "an issue names its own with `topic` in its front matter. Readers get each topic until "
+        "they opt out. The key is what is stored: change the label, not the key.",
+        examples=[{"weekly": "The letter of every week", "events": "Invitations"}],
+    )
     tags: dict[SingleLineText, SingleLineText] = Field(
         default={},
         description="Tags that readers may choose, each with its label on the page.",
-        examples=[{"weekly": "The letter of every week", "press": "News for the press"}],
+        examples=[{"sailing": "Sailing", "press": "News for the press"}],
     )
+
+    @field_validator("topics")
+    @classmethod
+    def _reject_same_keys(cls, topics: dict[str, str]) -> dict[str, str]:
+        """Reject keys that differ only in their case: to readers' choices they are the same."""
+        spellings: dict[str, str] = {}
+        for key in topics:
+            if (other := spellings.setdefault(key.casefold(), key)) != key:
+                raise ValueError(f"'{other}' and '{key}' are the same topic")
+        return topics
+
+    def find_topic_problem(self, topic: str) -> Problem | None:
+        """Return the problem that an issue's topic isn't one of these; without a location."""
+        if not topic or topic in self.topics:
+            return None
+        by_spelling = {key.casefold(): key for key in self.topics}
+        if near := get_close_matches(topic.casefold(), by_spelling, n=1):
+            known = f"; did you mean '{by_spelling[near[0]]}'?"
+        elif self.topics:
+            known = f"; it has {', '.join(self.topics)}"
+        else:
+            known = ""
+        return Problem(f"newsletter.yml has no topic '{topic}'{known}", remedy=UNKNOWN_TOPIC_REMEDY)
 
 
 ArchiveListing = Literal["listed", "unlisted", "private"]

@@ -47,6 +47,16 @@ def parse_newsletter_id(text: str) -> str:
     return text
 
 
+def parse_topic_key(text: str) -> str:
+    """Validate a topic's key, which is stored with readers' choices."""
+    if not re.fullmatch(r"\w[\w-]{0,49}", text):
+        raise ValueError(
+            f"'{text}' is not a valid topic: use up to 50 letters, digits, '-' and '_'; the label "
+            "may be longer"
+        )
+    return text
+
+
 def parse_lines(text: str) -> str:
     """Validate text on one or several lines, without other control characters."""
     return "\n".join(parse_line(part) for part in text.strip().split("\n"))

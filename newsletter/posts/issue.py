@@ -82,6 +82,7 @@ class Issue:
         merge_tags: every distinct merge tag that the post and its front matter use.
         front_matter_lines: front matter key -> 1-based line in ``source_path``, for messages.
         archive: visibility in the archive once sent; ``None`` for the newsletter's setting.
+        topic: a topic of newsletter.yml, which readers may opt out of; empty for everybody.
     """
 
     name: str
@@ -103,3 +104,4 @@ class Issue:
     merge_tags: tuple[MergeTag, ...]
     front_matter_lines: "dict[str, int]"
     archive: ArchiveListing | None = None
+    topic: str = ""

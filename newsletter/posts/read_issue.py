@@ -92,6 +92,7 @@ def read_issue(folder: Path, config: Config, *, source_text: str | None = None) 
         merge_tags=compiler.merge_tags,
         front_matter_lines=dict(front_matter.lines),
         archive=fields.archive,
+        topic=fields.topic,
     )
 
 

@@ -46,6 +46,7 @@ from newsletter.sending.service import SendContext
 from newsletter.subscribers import count_subscribers
 from newsletter.subscribers.recalled_sends import PROVIDER_CANCEL_MARGIN
 from newsletter.subscribers.send_names import get_original_issue, is_set_aside_name
+from newsletter.subscribers.topics import limit_to_topic
 
 # ``move``: nothing was handed to the provider; ``recall``: it holds something; ``copy``: it was
 # recalled before.
@@ -100,7 +101,7 @@ def propose_reschedule(context: SendContext, *, repeat_article: bool = False) ->
         largest = max(list_planned_sizes(connection, send), default=0)
         if largest > provider.max_batch_size:
             raise SendRefusedError.from_problems([provider.oversized_batch_problem()])
-        condition = recipient_state_condition(send)
+        condition = limit_to_topic(recipient_state_condition(send), send.topic)
         now = ledger.clock(connection)
         count = count_subscribers(connection, condition, mailable_only=True, at=now)
     if not count:

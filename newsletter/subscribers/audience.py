@@ -13,6 +13,12 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import STATUSES, UtcDateTime, subscriber, suppression
 from newsletter.subscribers.attribute_types import format_value
+from newsletter.subscribers.topics import (
+    IS_FROM_ALL,
+    limit_to_topic,
+    opted_out_reason,
+    wants_topic,
+)
 
 # Rows per query: enough that the round trip doesn't matter, and only a few MB.
 PAGE_SIZE = 5_000
@@ -20,18 +26,21 @@ ALL_SUBSCRIBERS: sa.ColumnElement[bool] = sa.true()
 OUTSIDE_SEGMENT = "not in the segment"
 PAUSED = "paused"
 
-_is_suppressed = sa.exists().where(suppression.c.address_key == subscriber.c.address_key)
+_suppressed_address = suppression.c.address_key == subscriber.c.address_key
+_is_suppressed = sa.exists().where(_suppressed_address, IS_FROM_ALL)
+# Of a send, its topic's opt-outs too. In one lookup: a send makes it for each of its recipients.
+_is_suppressed_from_send = sa.exists().where(
+    _suppressed_address,
+    sa.or_(IS_FROM_ALL, suppression.c.scope == sa.bindparam("topic_scope", value="")),
+)
 _is_active = subscriber.c.status == "active"
 # Pauses are evaluated at this moment. The default, for a single statement, is the current time.
 _moment = sa.bindparam(
     "moment", type_=UtcDateTime(), callable_=lambda: datetime.datetime.now(datetime.UTC)
 )
 _is_paused = subscriber.c.paused_until > _moment
-MAILABLE = sa.and_(
-    _is_active,
-    sa.or_(subscriber.c.paused_until.is_(None), subscriber.c.paused_until <= _moment),
-    ~_is_suppressed,
-)
+_is_not_paused = sa.or_(subscriber.c.paused_until.is_(None), subscriber.c.paused_until <= _moment)
+MAILABLE = sa.and_(_is_active, _is_not_paused, ~_is_suppressed)
 _recipient_columns = (
     subscriber.c.id,
     subscriber.c.address,
@@ -97,9 +106,10 @@ def iter_audience(
 def select_still_mailable(frozen: sa.Subquery) -> sa.Select[Any]:
     """Return a query that finds which frozen recipients may still be mailed, by ascending id.
 
-    It has the parameter ``moment``, at which pauses are evaluated, and returns one row per frozen
-    recipient for ``split_mailable``. A subscriber whose address has changed may not be mailed: the
-    new address may belong to another frozen recipient, and nobody may get the issue twice.
+    It has the parameters ``moment``, at which pauses are evaluated, and ``topic_scope``, the scope
+    of the send's topic. It returns one row per frozen recipient for ``split_mailable``. A
+    subscriber whose address has changed may not be mailed: the new address may belong to another
+    frozen recipient, and nobody may get the issue twice.
 
     Args:
         frozen: a subquery with the columns ``subscriber_id`` and ``address_key``.
@@ -116,7 +126,9 @@ def still_mailable_condition(frozen: sa.Subquery) -> sa.ColumnElement[bool]:
     return sa.and_(
         subscriber.c.id == frozen.c.subscriber_id,
         subscriber.c.address_key == frozen.c.address_key,
-        MAILABLE,
+        _is_active,
+        _is_not_paused,
+        ~_is_suppressed_from_send,
     )
 
 
@@ -158,7 +170,8 @@ def count_subscribers(
         return connection.scalar(total) or 0
     active = total.where(_is_active)
     # Few are suppressed or paused: subtracting them is faster than testing every subscriber.
-    suppressed = active.where(subscriber.c.address_key.in_(sa.select(suppression.c.address_key)))
+    suppressed_keys = sa.select(suppression.c.address_key).where(IS_FROM_ALL)
+    suppressed = active.where(subscriber.c.address_key.in_(suppressed_keys))
     paused = active.where(_is_paused, ~_is_suppressed)
     return (
         (connection.scalar(active) or 0)
@@ -171,17 +184,20 @@ def count_exclusions(
     connection: sa.Connection,
     condition: sa.ColumnElement[bool] = ALL_SUBSCRIBERS,
     *,
+    topic: str = "",
     at: datetime.datetime | None = None,
 ) -> Mapping[str, int]:
     """Return the number of excluded subscribers by reason; only reasons that occur.
 
-    A reason is a status; for an active subscriber, the suppression's reason or ``PAUSED``; or
-    ``OUTSIDE_SEGMENT`` for those who could be mailed but aren't in the segment. Together with the
-    size of the audience at the same moment, the numbers add up to the whole list.
+    A reason is a status; for an active subscriber, the suppression's reason or ``PAUSED``; for
+    those who could be mailed, ``opted_out_reason`` if they don't want the topic, or else
+    ``OUTSIDE_SEGMENT`` if they aren't in the segment. Together with the size of the audience at the
+    same moment, the numbers add up to the whole list.
 
     Args:
         connection: a connection in a transaction.
         condition: the segment's condition.
+        topic: the issue's topic, if it has one.
         at: the moment at which pauses are evaluated; now if not given.
     """
     at = at or datetime.datetime.now(datetime.UTC)
@@ -195,7 +211,7 @@ def count_exclusions(
         .select_from(
             subscriber.join(suppression, subscriber.c.address_key == suppression.c.address_key)
         )
-        .where(_is_active)
+        .where(_is_active, IS_FROM_ALL)
         .group_by(subscriber.c.id)
         .subquery()
     )
@@ -205,10 +221,14 @@ def count_exclusions(
     paused = sa.select(sa.func.count()).where(_is_active, _is_paused, ~_is_suppressed)
     if paused_count := connection.scalar(paused, _moment_parameter(at)):
         excluded[PAUSED] = paused_count
-    if condition is not ALL_SUBSCRIBERS and (
-        outside := count_subscribers(connection, sa.not_(condition), mailable_only=True, at=at)
-    ):
-        excluded[OUTSIDE_SEGMENT] = outside
+    others = {}
+    if topic:
+        others[opted_out_reason(topic)] = sa.not_(wants_topic(topic))
+    if condition is not ALL_SUBSCRIBERS:
+        others[OUTSIDE_SEGMENT] = limit_to_topic(sa.not_(condition), topic)
+    for reason, is_excluded in others.items():
+        if count := count_subscribers(connection, is_excluded, mailable_only=True, at=at):
+            excluded[reason] = count
     return excluded
 
 

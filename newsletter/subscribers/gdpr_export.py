@@ -32,6 +32,7 @@ from newsletter.subscribers.consent.unreadable_events import UnreadableMention, 
 from newsletter.subscribers.queries.near_addresses import find_near_addresses
 from newsletter.subscribers.recalled_sends import is_recalled
 from newsletter.subscribers.send_names import get_original_issue
+from newsletter.subscribers.topics import TopicOptOut, load_opt_outs
 from newsletter.wording import format_suggestion
 
 _PROFILE_COLUMNS = (
@@ -110,6 +111,7 @@ class SubscriberProfile:
         tags: the tags, sorted.
         journal: the journal entries that led to the status.
         suppressed: the suppressions, which apply whatever the status.
+        opt_outs: the topics that they don't want.
         copies: the deliveries of issues to them, also those not made yet, the latest first.
         events: the provider's events, the latest first.
         unreadable_events: what mentions the address in data that is not understood.
@@ -132,6 +134,7 @@ class SubscriberProfile:
     tags: tuple[str, ...]
     journal: tuple[JournalEntry, ...]
     suppressed: tuple[SuppressionEntry, ...]
+    opt_outs: tuple[TopicOptOut, ...]
     copies: tuple[IssueDelivery, ...]
     events: tuple[ProviderEvent, ...]
     unreadable_events: tuple[UnreadableMention, ...]
@@ -157,6 +160,7 @@ def find_profile(connection: sa.Connection, address: ParsedAddress) -> Subscribe
         tags=tuple(sorted(connection.scalars(tags))),
         journal=tuple(journal.load_journal(connection, id_)),
         suppressed=load_suppressions(connection, address.key),
+        opt_outs=load_opt_outs(connection, address.key),
         copies=_load_deliveries(connection, id_),
         events=_load_events(connection, address.key),
         unreadable_events=load_mentions(connection, address.key),
@@ -173,7 +177,7 @@ def profile_to_dict(profile: SubscriberProfile) -> dict[str, Any]:
     """
     data = {field.name: getattr(profile, field.name) for field in dataclasses.fields(profile)}
     data["journal"] = [entry.to_dict() for entry in profile.journal]
-    for name in ("suppressed", "copies", "events", "unreadable_events", "emails"):
+    for name in ("suppressed", "opt_outs", "copies", "events", "unreadable_events", "emails"):
         data[name] = [item._asdict() for item in data[name]]
     return data
 

@@ -21,6 +21,7 @@ from newsletter.subscribers.audience import (
     count_subscribers,
     still_mailable_condition,
 )
+from newsletter.subscribers.topics import topic_scope
 
 # In the order in which the batches of a send are planned.
 VARIANTS = ("", "opens clicks", "opens", "clicks", "none")
@@ -60,7 +61,12 @@ def list_tracking_groups(tracking: TrackingOptions) -> tuple[TrackingGroup, ...]
 
 
 def find_planned_groups(
-    connection: sa.Connection, tracking: TrackingOptions, send_id: int, at: datetime.datetime
+    connection: sa.Connection,
+    tracking: TrackingOptions,
+    send_id: int,
+    at: datetime.datetime,
+    *,
+    topic: str = "",
 ) -> tuple[TrackingGroup, ...]:
     """Return the groups of the pending recipients of a plan, as its batches would be sent now.
 
@@ -72,6 +78,7 @@ def find_planned_groups(
         tracking: the settings.
         send_id: the plan's id.
         at: the moment at which pauses are evaluated.
+        topic: the plan's topic, if it has one.
     """
     if not tracking.asked_actions:
         return list_tracking_groups(tracking)
@@ -90,7 +97,8 @@ def find_planned_groups(
         .group_by(batch.c.id, batch.c.variant)
     )
     batch_ids: dict[frozenset[TrackedAction], list[int]] = {}
-    for row in connection.execute(query, {"moment": at}).mappings():
+    values = {"moment": at, "topic_scope": topic_scope(topic)}
+    for row in connection.execute(query, values).mappings():
         planned = parse_variant(row["variant"]).intersection(tracking.asked_actions)
         agreed = frozenset(action for action in planned if not row[action])
         batch_ids.setdefault(agreed, []).append(row["id"])

@@ -44,6 +44,7 @@ from newsletter.subscribers.consent.tracking_answers import (
 )
 from newsletter.subscribers.consent.transitions import replay_status
 from newsletter.subscribers.consent.unreadable_events import DROPPED_KEY
+from newsletter.subscribers.topics import insert_send_topic, load_opt_outs, set_chosen_topics
 from newsletter.subscribers.tracking_record import insert_tracking
 
 OLD_DATABASE = (
@@ -214,6 +215,30 @@ def test_suppression_since_the_backup_is_carried_over_with_its_journal_entry(
         "one_click",
         "the button",
     )
+
+
+def test_opt_out_since_the_backup_follows_its_subscriber(mailing_list: MailingList) -> None:
+    with database_engine(URL, mailing_list.folder) as engine, engine.begin() as connection:
+        set_chosen_topics(connection, "cy@example.com", ["weekly"], [], (THEN, "/p"))
+    mailing_list.back_up()
+    with database_engine(URL, mailing_list.folder) as engine, engine.begin() as connection:
+        for name, wanted in (("ada", []), ("bo", []), ("cy", ["weekly"])):
+            key = f"{name}@example.com"
+            set_chosen_topics(connection, key, ["weekly"], wanted, (NOW, "/p"))
+        moved = parse_address("b@example.com")
+        changes.change_address(connection, "bo@example.com", moved, ChangeOrigin(NOW, "form"))
+        insert_send_topic(connection, 7, "weekly")
+    result = mailing_list.restore()
+    assert result.carried_over is not None
+    assert result.carried_over.suppressions_added == 0
+    with (
+        database_engine(URL, mailing_list.folder) as engine,
+        read_transaction(engine) as connection,
+    ):
+        for name in ("ada", "bo", "cy"):
+            [opt_out] = load_opt_outs(connection, f"{name}@example.com")
+            assert opt_out.topic == "weekly"
+        assert connection.scalar(sa.select(setting.c.value).where(setting.c.key.contains("send 7")))
 
 
 def test_complaint_since_the_backup_replaces_an_earlier_bounce(mailing_list: MailingList) -> None:

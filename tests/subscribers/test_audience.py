@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.schema import STATUSES, subscriber, suppression
 from newsletter.subscribers import (
+    ALL_SUBSCRIBERS,
     Recipient,
     count_by_status,
     count_exclusions,
@@ -21,6 +22,7 @@ from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 from newsletter.subscribers.importing import import_list
 from newsletter.subscribers.importing.import_list import ImportSummary, import_subscriber_file
 from newsletter.subscribers.preferences import set_paused_until
+from newsletter.subscribers.topics import limit_to_topic, set_chosen_topics
 
 ImportText = Callable[..., ImportSummary]
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
@@ -107,7 +109,8 @@ SET_STATUS = st.tuples(
     st.lists(st.tuples(ADDRESS, STATUS_WORD), max_size=2),
 )
 SUPPRESS = st.tuples(st.just("suppress"), st.lists(st.tuples(ADDRESS, STATUS_WORD), max_size=2))
-STEPS = st.lists(st.one_of(IMPORT, SET_STATUS, SUPPRESS), max_size=6)
+OPT_OUT = st.tuples(st.just("opt out"), st.lists(st.tuples(ADDRESS, STATUS_WORD), max_size=2))
+STEPS = st.lists(st.one_of(IMPORT, SET_STATUS, SUPPRESS, OPT_OUT), max_size=6)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +134,7 @@ def make_key(address: str) -> str:
 
 
 @given(steps=STEPS)
-def test_suppressed_are_never_in_the_audience_whatever_is_imported(
+def test_suppressed_and_opted_out_are_never_in_the_audience_whatever_is_imported(
     shared_list: tuple[sa.Engine, Path], steps: list[tuple[str, list[tuple[str, str]]]]
 ) -> None:
     engine, folder = shared_list
@@ -139,8 +142,14 @@ def test_suppressed_are_never_in_the_audience_whatever_is_imported(
         connection.execute(sa.delete(subscriber))
         connection.execute(sa.delete(suppression))
     suppressed: set[str] = set()
+    opted_out: set[str] = set()
     for step, rows in steps:
-        if step == "import":
+        if step == "opt out":
+            opted_out |= {make_key(address) for address, _ in rows}
+            with engine.begin() as connection:
+                for key in opted_out:
+                    set_chosen_topics(connection, key, ["weekly"], [], (NOW, "/p"))
+        elif step == "import":
             import_rows(engine, folder / "readers.csv", rows)
             suppressed |= {
                 make_key(address)
@@ -156,6 +165,21 @@ def test_suppressed_are_never_in_the_audience_whatever_is_imported(
         with read_transaction(engine) as connection:
             total = sum(count_by_status(connection).values())
             assert len(audience) + sum(count_exclusions(connection).values()) == total
+            for segment in (ALL_SUBSCRIBERS, subscriber.c.address_key != "a@b.com"):
+                wanting = limit_to_topic(segment, "Weekly")
+                keys = {
+                    recipient.address_key
+                    for recipient in iter_audience(connection, condition=wanting)
+                }
+                in_segment = {
+                    key for key in audience if segment is ALL_SUBSCRIBERS or key[0] != "a"
+                }
+                assert keys == in_segment - opted_out
+                assert count_subscribers(connection, wanting, mailable_only=True) == len(keys)
+                excluded = count_exclusions(connection, segment, topic="Weekly")
+                assert len(keys) + sum(excluded.values()) == total
+                declined = excluded.get("opted out of the topic 'Weekly'", 0)
+                assert declined == len(opted_out & set(audience))
 
 
 def import_rows(engine: sa.Engine, path: Path, rows: Iterable[tuple[str, str]]) -> None:
@@ -168,7 +192,11 @@ def suppress_addresses(engine: sa.Engine, step: str, keys: set[str]) -> set[str]
     if step == "suppress":
         for key in keys:
             with engine.begin() as connection:
-                connection.execute(sa.delete(suppression).where(suppression.c.address_key == key))
+                connection.execute(
+                    sa.delete(suppression).where(
+                        suppression.c.address_key == key, suppression.c.scope == "all"
+                    )
+                )
             suppress(engine, key, "unsubscribed")
         return keys
     with engine.begin() as connection:

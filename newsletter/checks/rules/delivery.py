@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 from newsletter.checks.source_map import CONFIG_FILE_NAME
+from newsletter.config.public_site import UNKNOWN_TOPIC_REMEDY
 from newsletter.errors import Location
 from newsletter.posts.merge_tags.tags import UNSUBSCRIBE_TAG
 from newsletter.render.article.links import get_host
@@ -46,6 +47,20 @@ def draft(context: CheckContext) -> Iterator[Match]:
         yield Match(
             "this issue is a draft: it can't be sent", context.source_map.file._replace(line=line)
         )
+
+
+@rule(
+    "unknown-topic",
+    "error",
+    meaning="Readers opt out of topics by name: without it, whoever has opted out would get it.",
+    remedy=UNKNOWN_TOPIC_REMEDY,
+)
+def unknown_topic(context: CheckContext) -> Iterator[Match]:
+    """The topic in the front matter is not one of `preferences.topics`."""
+    if problem := context.config.preferences.find_topic_problem(context.issue.topic):
+        line = context.issue.front_matter_lines.get("topic")
+        where = context.source_map.file._replace(line=line)
+        yield Match(problem.message, where)
 
 
 @rule(

@@ -66,7 +66,10 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     from newsletter.subscribers.consent.dry_run_erasure import dry_run_folder
 
     if not proposal.audience.count:
-        raise SendRefusedError.from_problems([no_recipients_problem(proposal.audience.segment)])
+        audience = proposal.audience
+        raise SendRefusedError.from_problems(
+            [no_recipients_problem(audience.segment, audience.topic)]
+        )
     folder = dry_run_folder(proposal.project.build_dir, proposal.folder.name)
     with (
         read_transaction(proposal.ledger.engine) as connection,
@@ -112,6 +115,7 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
         "tracked": dict(totals.tracked_counts),
         "unfit": totals.rejected_count,
         "left_out": dict(proposal.audience.excluded),
+        "topic": proposal.audience.topic,
         "segment": segment,
         "catch_up": proposal.catch_up is not None,
         "files": {

@@ -123,7 +123,7 @@ def sender_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
 
 
 def exclusion_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
-    """Return the rows with the segment and with the excluded readers by reason."""
+    """Return the rows with topic and segment, and with the excluded readers by reason."""
     exclusions = [
         f"{count:,} {STATUS_LABELS[why].in_list if why in STATUS_LABELS else why}"
         for why, count in proposal.audience.excluded.items()
@@ -132,7 +132,8 @@ def exclusion_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
     segment = str(proposal.audience.segment or "")
     if proposal.resumed:
         segment = proposal.resumed.segment
-    return [("segment", segment), *rows] if segment else rows
+    limits = (("topic", proposal.audience.topic), ("segment", segment))
+    return [*(limit for limit in limits if limit[1]), *rows]
 
 
 def parse_schedule(  # noqa: PLR0913 - the options

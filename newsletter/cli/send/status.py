@@ -105,18 +105,11 @@ def _format_accepted(phase: str, accepted_count: int, total: int) -> str:
 def _iter_details(status: "SendStatus", config: "Config") -> Iterator[str]:
     from zoneinfo import ZoneInfo
 
-    from newsletter.sending.ledger.recipient_status import RECIPIENT_STATE_LABELS
     from newsletter.sending.ledger.send_phase import SEND_PHASE_LABELS
     from newsletter.sending.planning.schedule import format_rough_duration, format_schedule_time
 
     send, zone, slug = status.send, ZoneInfo(config.timezone), status.send.slug
-    rest = [
-        f"{count:,} {RECIPIENT_STATE_LABELS[state].in_send.format(provider=send.provider_name)}"
-        for state, count in status.recipients_by_state.items()
-        if state not in {"accepted", "unknown"} and count
-    ]
-    if rest:
-        yield f"  {', '.join(rest)}"
+    yield from _iter_count_lines(status)
     for catch_up in status.catch_ups:
         label = SEND_PHASE_LABELS[catch_up.phase].in_status
         yield (
@@ -144,6 +137,24 @@ def _iter_details(status: "SendStatus", config: "Config") -> Iterator[str]:
     yield from iter_unknown_batch_texts(status)
     if status.recipients_by_state.get("rejected"):
         yield f"  retry the refused with: newsletter retry {slug}"
+
+
+def _iter_count_lines(status: "SendStatus") -> Iterator[str]:
+    """Yield how many recipients have not got it, and how many don't want its topic."""
+    from newsletter.sending.ledger.recipient_status import RECIPIENT_STATE_LABELS
+    from newsletter.subscribers.topics import opted_out_reason
+
+    send = status.send
+    rest = [
+        f"{count:,} {RECIPIENT_STATE_LABELS[state].in_send.format(provider=send.provider_name)}"
+        for state, count in status.recipients_by_state.items()
+        if state not in {"accepted", "unknown"} and count
+    ]
+    if rest:
+        yield f"  {', '.join(rest)}"
+    if send.topic:
+        reason = opted_out_reason(send.topic)
+        yield f"  left out: {send.excluded.get(reason, 0):,} {reason}"
 
 
 def _iter_schedule_lines(status: "SendStatus", zone: "ZoneInfo") -> Iterator[str]:

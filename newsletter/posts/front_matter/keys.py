@@ -3,7 +3,7 @@
 KNOWN_KEYS = frozenset(
     """
     title subject preheader description summary excerpt author date canonical_url language tags
-    number draft sender_name reply_to template hero button further archive allow slug
+    number draft sender_name reply_to template hero button further archive topic allow slug
     extra
     """.split()
 )

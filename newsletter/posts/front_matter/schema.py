@@ -208,6 +208,12 @@ class FrontMatterFields(BaseModel):
         "none.",
         examples=["unlisted"],
     )
+    topic: LineWithoutTags = Field(
+        default="",
+        description="A topic of `preferences.topics` of `newsletter.yml`: readers who have opted "
+        "out of it don't get the issue. Without it, everybody does.",
+        examples=["weekly"],
+    )
     allow: Any = Field(
         default=None,
         description="Findings of `newsletter check` that you accept, each with its reason.",

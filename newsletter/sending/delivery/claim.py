@@ -25,6 +25,7 @@ class ClaimedBatch:
         attempt_number: the number of its next attempt.
         fence: grows with every claim; a sender with an old fence has lost the batch.
         variant: what it may be tracked for, as in ``newsletter.subscribers.tracking_groups``.
+        topic: of its send; ``""`` for none.
     """
 
     id: int
@@ -34,6 +35,7 @@ class ClaimedBatch:
     attempt_number: int
     fence: int
     variant: str = ""
+    topic: str = ""
 
 
 # Built once: building a statement takes longer than executing it.
@@ -122,6 +124,7 @@ def claim_batches(
             attempt_number=last_attempts.get(row.id, 0) + 1,
             fence=row.fence,
             variant=row.variant,
+            topic=send_record.topic,
         )
         for row in rows
     ]

@@ -18,7 +18,9 @@ from newsletter.sending.delivery.prepare_batch import PreparedBatch
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger
 
-UNSUBSCRIBED_SINCE_REASON = "unsubscribed, paused or changed address after the send began"
+UNSUBSCRIBED_SINCE_REASON = (
+    "unsubscribed, paused, opted out of the topic or changed address after the send began"
+)
 
 _MAY_SEND = (
     # The lock keeps the send from being stopped before this transaction is committed.

@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers import Recipient, select_still_mailable, split_mailable
 from newsletter.subscribers.audience import still_mailable_condition
+from newsletter.subscribers.topics import topic_scope
 from newsletter.subscribers.tracking_groups import (
     count_without_consent,
     format_variant,
@@ -30,7 +32,8 @@ class PreparedBatch:
         batch: the claimed batch.
         body: the request body; empty if no recipient remains.
         recipient_ids: subscriber ids of its recipients, in the order of its personalizations.
-        unsubscribed_since: ids of recipients who have unsubscribed since the freeze.
+        unsubscribed_since: ids of recipients who have unsubscribed, or opted out of the topic,
+            since the freeze.
         rejected_recipients: id -> why no request can hold that recipient.
         variant: what the request is tracked for as its readers have agreed; ``None`` where they
             aren't asked.
@@ -128,7 +131,7 @@ def find_agreed_actions(
     asked = parse_variant(claimed_batch.variant).intersection(tracking.asked_actions)
     if not asked:
         return asked
-    values = {"batch": claimed_batch.id, "moment": now}
+    values = _query_values(claimed_batch, now)
     without_consent = connection.execute(_count_without_consent, values).mappings().one()
     return frozenset(action for action in asked if not without_consent[action])
 
@@ -145,13 +148,22 @@ def load_recipients(
         connection: in a transaction.
         claimed_batch: the batch.
         unsubscribed_since: a list to which the ids of the others are added: they have unsubscribed,
-            paused, or changed address.
+            paused, changed address, or opted out of the topic.
         now: the time against which subscribers' pauses are compared.
     """
-    values = {"batch": claimed_batch.id, "moment": now}
+    values = _query_values(claimed_batch, now)
     if connection.dialect.name == "sqlite":
         columns = map(orjson.loads, connection.execute(_MAILABLE_RECIPIENTS_JSON, values).one())
         return split_mailable([*zip(*columns, strict=True)], unsubscribed_since)
     return split_mailable(
         connection.execute(_MAILABLE_RECIPIENTS, values).all(), unsubscribed_since
     )
+
+
+def _query_values(claimed_batch: ClaimedBatch, now: datetime.datetime) -> dict[str, Any]:
+    """Return the parameters of a query for the recipients of a batch who may still be mailed."""
+    return {
+        "batch": claimed_batch.id,
+        "moment": now,
+        "topic_scope": topic_scope(claimed_batch.topic),
+    }

@@ -23,6 +23,7 @@ from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.providers.registry import get_facts
 from newsletter.subscribers.send_names import get_original_issue
+from newsletter.subscribers.topics import send_topic_column
 from newsletter.subscribers.tracking_record import insert_tracking
 
 Clock = Callable[[sa.Connection], datetime.datetime]
@@ -75,6 +76,7 @@ class Send:
         segment: the query that selected its recipients, ``""`` for the whole list.
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
         parent_id: of a catch-up, the send of the same issue that it adds to.
+        topic: who has opted out of it is left out; ``""`` for an issue that everybody gets.
     """
 
     id: int
@@ -96,6 +98,7 @@ class Send:
     segment: str
     allowed: Mapping[str, str] = field(default_factory=dict)
     parent_id: int | None = None
+    topic: str = ""
 
     @property
     def slug(self) -> str:
@@ -140,7 +143,7 @@ def get_ledger_time(ledger: Ledger) -> datetime.datetime:
 
 def load_sends(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Send]:
     """Return the sends that meet all conditions, in the order of their ids."""
-    columns = [send.c[name] for name in Send.__slots__]
+    columns = [send_topic_column() if name == "topic" else send.c[name] for name in Send.__slots__]
     query = sa.select(*columns).where(*conditions).order_by(send.c.id)
     return [Send(*row) for row in connection.execute(query)]
 

@@ -83,6 +83,7 @@ class SendStatus:
             "state": send.state,
             "phase": self.phase,
             "total": send.total,
+            "topic": send.topic,
             "readers": dict(self.recipients_by_state),
             "batches": dict(self.batches_by_state),
             "left_out": dict(send.excluded),

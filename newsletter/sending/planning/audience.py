@@ -11,6 +11,7 @@ from newsletter.db.schema import send_recipient, subscriber
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
 from newsletter.subscribers.segments import Segment, find_segment
+from newsletter.subscribers.topics import limit_to_topic
 from newsletter.subscribers.tracking_groups import (
     TrackingGroup,
     count_tracking_groups,
@@ -25,11 +26,13 @@ class Audience:
 
     Attributes:
         condition: of the subscribers: the segment or, of a plan that is resumed, its pending
-            recipients.
+            recipients; without those who don't want the topic.
         count: how many of them would be sent to now.
         excluded: reason -> how many subscribers are excluded for it.
         segment: the segment that a new plan is for, if not the whole list.
-        unsubscribed_count: how many planned recipients have unsubscribed since.
+        topic: the issue's topic, if it has one; who has opted out of it is not in ``condition``.
+        unsubscribed_count: how many planned recipients have unsubscribed since, or opted out of the
+            topic.
         tracking_groups: the recipients by what is recorded of them.
         group_counts: variant -> how many of them, where readers are asked whether opens or clicks
             may be recorded; otherwise empty.
@@ -39,18 +42,22 @@ class Audience:
     count: int
     excluded: Mapping[str, int]
     segment: Segment | None = None
+    topic: str = ""
     unsubscribed_count: int = 0
     tracking_groups: Sequence[TrackingGroup] = ()
     group_counts: Mapping[str, int] = field(default_factory=dict)
 
 
-def select_audience(ledger: Ledger, config: Config, name_or_query: str) -> Audience:
+def select_audience(
+    ledger: Ledger, config: Config, name_or_query: str, topic: str = ""
+) -> Audience:
     """Return the audience of a new plan.
 
     Args:
         ledger: the ledger.
         config: the newsletter's settings.
         name_or_query: of the segment; empty for the whole list.
+        topic: the issue's topic, if it has one.
 
     Raises:
         SubscriberListError: the segment is not valid.
@@ -62,13 +69,15 @@ def select_audience(ledger: Ledger, config: Config, name_or_query: str) -> Audie
             segment = find_segment(connection, name_or_query, config, now)
             condition = segment.condition
         groups = list_tracking_groups(config.tracking)
+        wanting = limit_to_topic(condition, topic)
         return Audience(
-            condition,
-            count_subscribers(connection, condition, mailable_only=True, at=now),
-            count_exclusions(connection, condition, at=now),
+            wanting,
+            count_subscribers(connection, wanting, mailable_only=True, at=now),
+            count_exclusions(connection, condition, topic=topic, at=now),
             segment,
+            topic,
             tracking_groups=groups,
-            group_counts=count_tracking_groups(connection, groups, condition, now),
+            group_counts=count_tracking_groups(connection, groups, wanting, now),
         )
 
 
@@ -77,17 +86,20 @@ def load_pending_audience(ledger: Ledger, config: Config, resumed: Send) -> Audi
 
     Its query is not evaluated again: by now it may count this very send.
     """
-    condition = recipient_state_condition(resumed, "pending")
+    condition = limit_to_topic(recipient_state_condition(resumed, "pending"), resumed.topic)
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
         count = count_subscribers(connection, condition, mailable_only=True, at=now)
-        groups = find_planned_groups(connection, config.tracking, resumed.id, now)
+        groups = find_planned_groups(
+            connection, config.tracking, resumed.id, now, topic=resumed.topic
+        )
         group_counts = count_tracking_groups(connection, groups, condition, now)
     pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
     return Audience(
         condition,
         count,
         resumed.excluded,
+        topic=resumed.topic,
         unsubscribed_count=max(pending - count, 0),
         tracking_groups=groups,
         group_counts=group_counts,

@@ -54,6 +54,7 @@ from newsletter.sending.planning.send_schedule import describe_schedule
 from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_subscribers
 from newsletter.subscribers.segments import find_segment
+from newsletter.subscribers.topics import limit_to_topic
 from newsletter.subscribers.tracking_groups import (
     count_tracking_groups,
     list_tracking_groups,
@@ -143,13 +144,15 @@ def _select_audience(
         if parent.segment:
             segment = find_segment(connection, parent.segment, config, now, besides=parent.issue)
             condition = segment.condition
-        joined = exclude_earlier_recipients(connection, condition, parent, besides=replaced)
+        wanting = limit_to_topic(condition, parent.topic)
+        joined = exclude_earlier_recipients(connection, wanting, parent, besides=replaced)
         groups = list_tracking_groups(config.tracking)
         return Audience(
             joined,
             count_subscribers(connection, joined, mailable_only=True, at=now),
             count_catch_up_exclusions(connection, parent, condition, now, besides=replaced),
             segment,
+            parent.topic,
             tracking_groups=groups,
             group_counts=count_tracking_groups(connection, groups, joined, now),
         )

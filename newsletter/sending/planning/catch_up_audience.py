@@ -14,6 +14,7 @@ from newsletter.sending.ledger.catch_ups import (
 from newsletter.sending.ledger.record import Send
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
 from newsletter.subscribers.audience import OUTSIDE_SEGMENT
+from newsletter.subscribers.topics import limit_to_topic, opted_out_reason, wants_topic
 
 HAVE_IT = "have it already"
 PLANNED_BEFORE = "planned before and left out"
@@ -59,7 +60,7 @@ def count_catch_up_exclusions(
 
     Args:
         connection: in a transaction.
-        parent: the send that the catch-up adds to.
+        parent: the send that the catch-up adds to, and whose topic it has.
         condition: the condition of its segment, as it is today.
         at: the moment at which pauses are evaluated.
         besides: as for ``exclude_earlier_recipients``.
@@ -79,8 +80,12 @@ def count_catch_up_exclusions(
     # All other recipients: on a large list, faster than to look for each one.
     recipient_count = count(ALL_SUBSCRIBERS) - count(not_recipient)
     counts = {HAVE_IT: recipient_count - sum(counts.values()), **counts}
+    if parent.topic:
+        unwanted = sa.not_(wants_topic(parent.topic))
+        counts[opted_out_reason(parent.topic)] = count(sa.and_(unwanted, not_recipient))
     if condition is not ALL_SUBSCRIBERS:
-        counts[OUTSIDE_SEGMENT] = count(sa.and_(sa.not_(condition), not_recipient))
+        outside = limit_to_topic(sa.not_(condition), parent.topic)
+        counts[OUTSIDE_SEGMENT] = count(sa.and_(outside, not_recipient))
     return {
         **count_exclusions(connection, at=at),
         **{reason: number for reason, number in counts.items() if number},

@@ -26,8 +26,11 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
     if problem := proposal.earlier.blocking_problem:
         raise SendRefusedError.from_problems([problem])
     if not proposal.catch_up:
-        email = render_issue_folder(proposal.project, proposal.folder).email
-        if email.content_sha != proposal.prepared_email.email.content_sha:
+        rendered = render_issue_folder(proposal.project, proposal.folder)
+        if (rendered.email.content_sha, rendered.issue.topic) != (
+            proposal.prepared_email.email.content_sha,
+            proposal.audience.topic,
+        ):
             raise SendRefusedError(
                 "the issue has changed since it was shown",
                 remedy="Nothing was sent. Run it again.",
@@ -52,6 +55,7 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
         proposal.audience.count,
         proposal.audience.segment,
         proposal.allowed,
+        topic=proposal.audience.topic,
         recalled=proposal.recalled_sends,
         parent=proposal.catch_up.parent if proposal.catch_up else None,
     )

@@ -14,6 +14,7 @@ from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_err
 from newsletter.sending.planning.frozen_content import load_frozen_email, save_frozen_email
 from newsletter.sending.planning.send_schedule import SendSchedule
 from newsletter.subscribers.send_names import is_set_aside_name
+from newsletter.subscribers.topics import insert_send_topic
 from newsletter.subscribers.tracking_groups import VARIANTS
 
 # Recipients that are copied at once.
@@ -40,6 +41,7 @@ def copy_recalled_send(ledger: Ledger, recalled: Send, schedule: SendSchedule) -
         require_adopted(connection)
         set_recalled_send_aside(connection, recalled)
         send_id = _insert_send(connection, ledger, recalled, schedule)
+        insert_send_topic(connection, send_id, recalled.topic)
         _copy_batches(connection, recalled, send_id)
         save_frozen_email(connection, send_id, email)
     copied = get_send(ledger, recalled.issue)

@@ -29,6 +29,7 @@ from newsletter.sending.providers.prepared_email import PreparedEmail, split_int
 from newsletter.subscribers import ALL_SUBSCRIBERS, MAILABLE, count_exclusions, iter_audience
 from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.send_names import CATCH_UP_MARK, make_catch_up_name
+from newsletter.subscribers.topics import delete_send_topic, insert_send_topic, limit_to_topic
 from newsletter.subscribers.tracking_groups import list_tracking_groups
 from newsletter.subscribers.tracking_record import delete_tracking
 
@@ -44,6 +45,7 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
     segment: Segment | None = None,
     allowed: Mapping[str, str] | None = None,
     *,
+    topic: str = "",
     recalled: Sequence[Send] = (),
     parent: Send | None = None,
 ) -> Send:
@@ -55,6 +57,8 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
         expected_total: how many recipients the editor has confirmed.
         segment: the segment that it is sent to, if not to the whole list.
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
+        topic: the issue's topic, if it has one: who has opted out of it is left out. A catch-up has
+            that of ``parent``.
         recalled: earlier sends of the issue which were recalled; they are set aside.
         parent: the send that a catch-up adds to: its recipients, and those of its earlier
             catch-ups, are left out.
@@ -65,6 +69,7 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
             Nothing is written then.
     """
     condition = segment.condition if segment else ALL_SUBSCRIBERS
+    topic = parent.topic if parent else topic
     query = segment.text if segment else ""
     issue = name = prepared_email.email.issue
     try:
@@ -77,8 +82,9 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
             excluded = (
                 count_catch_up_exclusions(connection, parent, condition, now)
                 if parent
-                else dict(count_exclusions(connection, condition, at=now))
+                else dict(count_exclusions(connection, condition, topic=topic, at=now))
             )
+            condition = limit_to_topic(condition, topic)
             if parent:
                 name = _choose_catch_up_name(connection, issue)
                 condition = exclude_earlier_recipients(connection, condition, parent)
@@ -94,7 +100,8 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
             total = _insert_batches(connection, send_ids, prepared_email, condition, now)
             if parent and not total:
                 raise _already_caught_up_error(parent)
-            _check_total(total, expected_total, segment)
+            _check_total(total, expected_total, segment, topic)
+            insert_send_topic(connection, send_id, topic)
             values = {"total": total, "excluded": excluded, "allowed": dict(allowed or {})}
             connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
             save_frozen_email(connection, send_id, prepared_email.email)
@@ -136,6 +143,7 @@ def discard_send(ledger: Ledger, send_record: Send) -> None:
         connection.execute(sa.delete(batch).where(batch.c.send_id == send_record.id))
         connection.execute(sa.delete(send).where(send.c.id == send_record.id))
         delete_notification_claims(connection, send_record.id)
+        delete_send_topic(connection, send_record.id)
         delete_tracking(connection, send_record.issue)
 
 
@@ -146,9 +154,11 @@ def _already_caught_up_error(parent: Send) -> SendRefusedError:
     )
 
 
-def _check_total(total: int, expected_total: int | None, segment: Segment | None) -> None:
+def _check_total(
+    total: int, expected_total: int | None, segment: Segment | None, topic: str
+) -> None:
     if not total:
-        raise SendRefusedError.from_problems([no_recipients_problem(segment)])
+        raise SendRefusedError.from_problems([no_recipients_problem(segment, topic)])
     if expected_total is not None and total != expected_total:
         raise SendRefusedError(
             f"the list has changed: {total:,} readers now, {expected_total:,} when it was shown",

@@ -26,15 +26,16 @@ FINAL_STATES = ("done", "needs_review", "cancelled")
 SENT_ONCE_REMEDY = "An issue is sent only once; put new content into a new issue."
 
 
-def no_recipients_problem(segment: Segment | None) -> Problem:
-    """Return the problem that the list, or a segment, has no recipients."""
+def no_recipients_problem(segment: Segment | None, topic: str = "") -> Problem:
+    """Return the problem that the list, or a segment, has no recipients who want the topic."""
+    wanting = f" and wants the topic '{topic}'" if topic else ""
     if segment is None:
         return Problem(
-            "nobody on the list may be mailed",
+            f"nobody on the list may be mailed{wanting}",
             remedy="Add readers with: newsletter subscribers import FILE.csv",
         )
     return Problem(
-        f"nobody in the segment '{segment}' may be mailed",
+        f"nobody in the segment '{segment}' may be mailed{wanting}",
         remedy=f"See who is in it: newsletter subscribers count {shlex.quote(str(segment))}",
     )
 
@@ -70,6 +71,7 @@ def find_send_problems(  # noqa: PLR0913 - all that a send is refused for
         *((ledger_problem,) if ledger_problem else ()),
         *_find_name_problems(issue),
         *_find_draft_problems(issue),
+        *_find_topic_problems(issue, config),
         *find_settings_problems(config),
         *find_fallback_problems(email),
         *get_provider(config).find_link_problems(email),
@@ -247,6 +249,14 @@ def _find_draft_problems(issue: Issue) -> Iterator[Problem]:
             Location(display_path(issue.source_path), issue.front_matter_lines.get("draft")),
             "Remove 'draft: true' when it is ready.",
         )
+
+
+def _find_topic_problems(issue: Issue, config: Config) -> Iterator[Problem]:
+    """Yield the problem that the issue's topic is not declared; an exception doesn't allow it."""
+    if problem := config.preferences.find_topic_problem(issue.topic):
+        line = issue.front_matter_lines.get("topic")
+        where = Location(display_path(issue.source_path), line)
+        yield Problem(problem.message, where, problem.remedy)
 
 
 def find_settings_problems(config: Config) -> Iterator[Problem]:

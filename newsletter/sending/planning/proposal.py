@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from newsletter.checks.analysis.article_similarity import ArticleText, make_article_text
 from newsletter.checks.load_context import load_check_context
+from newsletter.checks.rules.delivery import unknown_topic
 from newsletter.checks.rules.images import unreachable_image
 from newsletter.checks.runner import CheckResult, check_with_exceptions
 from newsletter.config import Config
@@ -180,10 +181,13 @@ def propose_send(
     earlier = find_earlier_send(ledger, rendered.email, config, replace_plan=options.replace_plan)
     if resumed := earlier.resumed:
         check_same_options(resumed, config, options)
+        _check_same_topic(resumed, rendered.issue.topic)
         audience = load_pending_audience(ledger, config, resumed)
         prepared_email = load_prepared_email(ledger, resumed, config)
     else:
-        audience = select_audience(ledger, config, options.segment or earlier.segment)
+        audience = select_audience(
+            ledger, config, options.segment or earlier.segment, rendered.issue.topic
+        )
         prepared_email = get_provider(config).prepare_email(rendered.email)
     # A resumed send was checked when it was planned.
     check_result = (
@@ -217,7 +221,8 @@ def propose_send(
             *(
                 finding.as_problem()
                 for finding in check_result.errors
-                if finding.rule != unreachable_image.id  # one of the problems above says it
+                # one of the problems above says it
+                if finding.rule not in {unreachable_image.id, unknown_topic.id}
             ),
         ),
         schedule_problem=(
@@ -234,7 +239,7 @@ def find_audience_problem(audience: Audience, resumed: Send | None) -> Problem |
     if audience.count:
         return None
     if resumed is None:
-        return no_recipients_problem(audience.segment)
+        return no_recipients_problem(audience.segment, audience.topic)
     return no_recipients_left_problem(resumed) if audience.unsubscribed_count else None
 
 
@@ -256,6 +261,24 @@ def check_same_options(resumed: Send, config: Config, options: SendOptions) -> N
             f"the batches of {resumed.issue} are planned already",
             remedy=f"Leave --batch-size out to resume it, {replan}",
         )
+
+
+def _check_same_topic(resumed: Send, topic: str) -> None:
+    """Reject an issue whose topic is no longer that of the plan which is resumed.
+
+    Raises:
+        SendRefusedError: it is another one; the plan's recipients are frozen.
+    """
+    if resumed.topic == topic:
+        return
+    line = f"topic: {resumed.topic}" if resumed.topic else ""
+    planned = f"the topic '{resumed.topic}'" if resumed.topic else "everybody, without a topic"
+    change = f"Put '{line}' back" if line else f"Take 'topic: {topic}' out again"
+    raise SendRefusedError(
+        f"{resumed.issue} is planned for {planned}",
+        remedy=f"{change} to resume it, or, if nothing was sent yet, plan it again: "
+        f"{resumed.replan_command}",
+    )
 
 
 def limit_batch_size(config: Config, options: SendOptions) -> Config:

@@ -30,6 +30,7 @@ from newsletter.subscribers.consent.transitions import (
     StatusChange,
     next_status,
 )
+from newsletter.subscribers.topics import IS_FROM_ALL, move_opt_outs
 
 # Built once: after an issue has been sent, many unsubscribe within minutes.
 _LOCK_QUERY = (
@@ -104,8 +105,9 @@ def resubscribe(  # noqa: PLR0913 - who, how, and two details
 ) -> ChangeResult:
     """Add a subscriber again, or for the first time, with explicit consent.
 
-    Removes their suppressions and the record of an erasure, and ends a pause. Who had left and had
-    agreed to be tracked has not agreed again: an earlier refusal stays, an earlier yes doesn't.
+    Removes their suppressions and the record of an erasure, and ends a pause. Topics that they have
+    opted out of stay. Who had left and had agreed to be tracked has not agreed again: an earlier
+    refusal stays, an earlier yes doesn't.
 
     Args:
         connection: a connection in a writing transaction.
@@ -125,7 +127,9 @@ def resubscribe(  # noqa: PLR0913 - who, how, and two details
         )
     lock_list(connection)
     forget_erasure(connection, address.key)
-    connection.execute(sa.delete(suppression).where(suppression.c.address_key == address.key))
+    connection.execute(
+        sa.delete(suppression).where(suppression.c.address_key == address.key, IS_FROM_ALL)
+    )
     result = _add_or_change(connection, address, name, StatusChange("resubscribed", status), origin)
     if result.before in SUPPRESSED_STATUSES:
         earlier = load_tracking_answers(connection, result.id)
@@ -232,6 +236,7 @@ def change_address(
     connection.execute(
         sa.update(event).where(event.c.address_key == key).values(address_key=new_address.key)
     )
+    move_opt_outs(connection, key, new_address.key)
     # A later subscriber with the old address must get a welcome email of their own.
     connection.execute(
         sa.delete(transactional_email).where(

@@ -18,6 +18,7 @@ from newsletter.subscribers.consent.transitions import (
     StatusChange,
     next_status,
 )
+from newsletter.subscribers.topics import IS_FROM_ALL
 
 
 class ProviderReport(NamedTuple):
@@ -136,7 +137,8 @@ def _load_statuses(connection: sa.Connection, keys: Collection[str]) -> dict[str
     unlisted -= find_erased(connection, unlisted).keys()
     statuses |= dict.fromkeys(unlisted, _AddressStatus(listed=False, status=None))
     suppressed = sa.select(suppression.c.address_key, suppression.c.reason).where(
-        column_in(connection, suppression.c.address_key, unlisted)
+        column_in(connection, suppression.c.address_key, unlisted),
+        IS_FROM_ALL,
     )
     for key, reason in connection.execute(suppressed):
         status = reason if reason in SUPPRESSED_STATUSES else "unsubscribed"
@@ -150,5 +152,5 @@ def _suppress_address(
     values = {"reason": reason, "since": since, "source": source}
     connection.execute(insert_or_ignore(connection, suppression).values(address_key=key, **values))
     connection.execute(
-        sa.update(suppression).where(suppression.c.address_key == key).values(values)
+        sa.update(suppression).where(suppression.c.address_key == key, IS_FROM_ALL).values(values)
     )

@@ -6,13 +6,14 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.schema import subscriber, suppression
+from newsletter.subscribers.topics import IS_FROM_ALL
 
 
 class SuppressionEntry(NamedTuple):
-    """One suppression of an address.
+    """One suppression of an address from every issue.
 
     Attributes:
-        scope: ``all``, or the kind of email to which it applies.
+        scope: ``all``.
         reason: why the address is suppressed.
         since: since when, in UTC.
         source: where the suppression comes from.
@@ -27,13 +28,13 @@ class SuppressionEntry(NamedTuple):
 # Built once: each preferences page runs it.
 _BY_ADDRESS = (
     sa.select(*(suppression.c[name] for name in SuppressionEntry._fields))
-    .where(suppression.c.address_key == sa.bindparam("key"))
+    .where(suppression.c.address_key == sa.bindparam("key"), IS_FROM_ALL)
     .order_by(suppression.c.since)
 )
 
 
 def load_suppressions(connection: sa.Connection, key: str) -> tuple[SuppressionEntry, ...]:
-    """Return the suppressions of one address, the oldest first."""
+    """Return the suppressions of one address, the oldest first; not those from a single topic."""
     return tuple(SuppressionEntry(*row) for row in connection.execute(_BY_ADDRESS, {"key": key}))
 
 

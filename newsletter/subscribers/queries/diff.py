@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from newsletter.db.schema import journal, send_recipient, subscriber, suppression
 from newsletter.subscribers.audience import MAILABLE, PAUSED
 from newsletter.subscribers.queries.past_sends import PastSend
+from newsletter.subscribers.topics import IS_FROM_ALL, opted_out_reason, wants_topic
 
 ENTERED_SEGMENT = "came into the segment"
 LEFT_SEGMENT = "left the segment"
@@ -44,7 +45,7 @@ def iter_added(
     Args:
         connection: a connection in a transaction.
         past_send: the send.
-        condition: the condition of its segment, as it is today.
+        condition: the condition of its segment and its topic, as they are today.
     """
     was_recipient = (
         sa.exists()
@@ -89,10 +90,14 @@ def iter_removed(
     )
     reason = (
         sa.select(sa.func.min(suppression.c.reason))
-        .where(suppression.c.address_key == subscriber.c.address_key)
+        .where(
+            suppression.c.address_key == subscriber.c.address_key,
+            IS_FROM_ALL,
+        )
         .correlate(subscriber)
         .scalar_subquery()
     )
+    opted_out = sa.not_(wants_topic(past_send.topic)) if past_send.topic else sa.false()
     in_audience = sa.and_(MAILABLE, condition)
     query = (
         sa.select(
@@ -100,6 +105,7 @@ def iter_removed(
             subscriber.c.status,
             reason,
             subscriber.c.paused_until,
+            opted_out,
             *_journal_columns,
         )
         .select_from(
@@ -115,14 +121,15 @@ def iter_removed(
     )
     now = datetime.datetime.now(datetime.UTC)
     for row in _stream_rows(connection, query):
-        address, status, suppressed, paused_until, _, at, method, source = row
+        address, status, suppressed, paused_until, unwanted, _, at, method, source = row
         if address is None:
             yield AudienceDifference("", ERASED)
         elif status != "active":
             yield AudienceDifference(address, status, at, method or "", source or "")
         else:
             paused = PAUSED if paused_until and paused_until > now else None
-            yield AudienceDifference(address, suppressed or paused or LEFT_SEGMENT)
+            declined = opted_out_reason(past_send.topic) if unwanted else None
+            yield AudienceDifference(address, suppressed or paused or declined or LEFT_SEGMENT)
 
 
 def _journal_entry_join(

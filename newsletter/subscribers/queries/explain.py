@@ -23,6 +23,7 @@ from newsletter.subscribers.queries.past_sends import PastSend
 from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.segments.ast import And, Not, Or, Query
 from newsletter.subscribers.segments.to_sql import build_condition
+from newsletter.subscribers.topics import TopicOptOut, load_opt_outs
 
 DeliveryAnswer = Literal["yes", "no", "maybe"]
 
@@ -70,6 +71,8 @@ class DeliveryExplanation:
         erased_at: when they were erased on request.
         suppressed: their suppressions.
         paused_until: the end of their pause, if it is in the future.
+        topic: the issue's topic; ``""`` if it has none.
+        opt_outs: the topics that they don't want.
         terms: the segment's query, part by part; empty without a segment.
         sent: the issue's send; ``None`` if there is none.
         copy: the delivery to them; ``None`` if they weren't in the send.
@@ -86,6 +89,8 @@ class DeliveryExplanation:
     erased_at: datetime.datetime | None = None
     suppressed: tuple[SuppressionEntry, ...] = ()
     paused_until: datetime.datetime | None = None
+    topic: str = ""
+    opt_outs: tuple[TopicOptOut, ...] = ()
     terms: tuple[EvaluatedTerm, ...] = ()
     sent: PastSend | None = None
     copy: DeliveryDetails | None = None
@@ -100,6 +105,7 @@ def explain_delivery(  # noqa: PLR0913 - the decision depends on all of them
     *,
     segment: Segment | None,
     past_send: PastSend | None,
+    topic: str = "",
     now: datetime.datetime,
     zone: datetime.tzinfo,
 ) -> DeliveryExplanation:
@@ -110,6 +116,7 @@ def explain_delivery(  # noqa: PLR0913 - the decision depends on all of them
         address: the address.
         segment: the segment that the issue is limited to, if any.
         past_send: the issue's send; ``None`` if it wasn't sent.
+        topic: the issue's topic, if it has one.
         now: the current time, an aware datetime.
         zone: the newsletter's time zone.
     """
@@ -137,7 +144,9 @@ def explain_delivery(  # noqa: PLR0913 - the decision depends on all of them
     terms = tuple(_evaluate_terms(connection, found.id, segment.query, zone)) if segment else ()
     copy = _load_delivery(connection, past_send, found.id, address.key) if past_send else None
     paused_until = found.paused_until if (found.paused_until or now) > now else None
-    mailable = found.status == "active" and not (suppressed or paused_until)
+    opt_outs = load_opt_outs(connection, address.key)
+    is_unwanted = topic.casefold() in {opt_out.topic for opt_out in opt_outs}
+    mailable = found.status == "active" and not (suppressed or paused_until or is_unwanted)
     return DeliveryExplanation(
         address=found.address,
         answer=_answer_for_send(copy, mailable=mailable)
@@ -147,6 +156,8 @@ def explain_delivery(  # noqa: PLR0913 - the decision depends on all of them
         since=_status_since(entries, found.status),
         suppressed=suppressed,
         paused_until=paused_until,
+        topic=topic,
+        opt_outs=opt_outs,
         terms=terms,
         sent=past_send,
         copy=copy,

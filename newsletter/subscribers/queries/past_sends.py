@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from newsletter.db.schema import send
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.sends_with_catch_ups import load_sends_with_catch_ups
+from newsletter.subscribers.topics import send_topic_column
 
 
 class PastSend(NamedTuple):
@@ -19,6 +20,7 @@ class PastSend(NamedTuple):
         frozen_at: when its audience was frozen.
         total: the number of recipients, with those of its catch-ups.
         segment: the query that selected them, ``""`` for the whole list.
+        topic: its topic, ``""`` for none.
         catch_up_ids: the ids of its catch-ups, whose recipients have the issue too.
     """
 
@@ -27,6 +29,7 @@ class PastSend(NamedTuple):
     frozen_at: datetime.datetime
     total: int
     segment: str
+    topic: str = ""
     catch_up_ids: tuple[int, ...] = ()
 
     @property
@@ -43,7 +46,8 @@ def find_past_send(connection: sa.Connection, name: str) -> PastSend | None:
     Raises:
         SubscriberListError: several issues have that name.
     """
-    query = sa.select(send.c.id, send.c.issue, send.c.frozen_at, send.c.total, send.c.segment)
+    columns = (send.c.id, send.c.issue, send.c.frozen_at, send.c.total, send.c.segment)
+    query = sa.select(*columns, send_topic_column())
     matches = [
         rows
         for rows in load_sends_with_catch_ups(connection, query)
@@ -56,5 +60,7 @@ def find_past_send(connection: sa.Connection, name: str) -> PastSend | None:
     for first, *catch_ups in exact or matches:
         total = first.total + sum(part.total for part in catch_ups)
         ids = tuple(part.id for part in catch_ups)
-        return PastSend(first.id, first.issue, first.frozen_at, total, first.segment, ids)
+        return PastSend(
+            first.id, first.issue, first.frozen_at, total, first.segment, first.topic, ids
+        )
     return None

@@ -11,6 +11,7 @@ import itsdangerous
 import sqlalchemy as sa
 
 from newsletter.db.schema import subscriber, suppression
+from newsletter.subscribers.topics import IS_FROM_ALL
 from newsletter.web.site_context import Site
 
 # A page may stay open for a day before its form is submitted.
@@ -59,7 +60,7 @@ _SELECT_BY_TOKEN = sa.select(
     subscriber.c.status,
     subscriber.c.token,
     subscriber.c.paused_until,
-    sa.exists().where(suppression.c.address_key == subscriber.c.address_key),
+    sa.exists().where(suppression.c.address_key == subscriber.c.address_key, IS_FROM_ALL),
 ).where(subscriber.c.token == sa.bindparam("token"))
 
 

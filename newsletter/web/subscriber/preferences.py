@@ -30,6 +30,7 @@ from newsletter.subscribers.preferences import (
     set_paused_until,
     set_subscriber_name,
 )
+from newsletter.subscribers.topics import load_opt_outs, set_chosen_topics
 from newsletter.web.http.request_data import parse_form
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber import change_address, data_requests
@@ -37,6 +38,7 @@ from newsletter.web.subscriber.access_token import (
     FORM_LIFETIME,
     Visitor,
     find_visitor,
+    lock_visitor,
     sign,
     unsign,
 )
@@ -104,6 +106,7 @@ def _render_preferences(
         rows = connection.scalars(_SELECT_TAGS, {"id": visitor.id}) if offered else ()
         tags = {tag.casefold() for tag in rows}
         answers = load_tracking_answers(connection, visitor.id)
+        opted_out = {opt_out.topic for opt_out in load_opt_outs(connection, visitor.address_key)}
     asked = site.config.tracking.asked_actions
     zone = ZoneInfo(site.config.timezone)
     now = site.clock()
@@ -114,6 +117,10 @@ def _render_preferences(
         private=True,
         who=visitor,
         reader=visitor.is_mailable,
+        topics=[
+            (topic, label, topic.casefold() not in opted_out)
+            for topic, label in site.config.preferences.topics.items()
+        ],
         tags=[(tag, label, tag.casefold() in tags) for tag, label in offered.items()],
         paused_until=until.astimezone(zone).date() if until else None,
         first_day=now.astimezone(zone).date() + datetime.timedelta(days=1),
@@ -162,7 +169,21 @@ def _save_profile(
     chosen = [tag for number, tag in enumerate(offered) if f"tag{number}" in fields]
     set_subscriber_name(connection, visitor.id, name, site.clock())
     set_chosen_tags(connection, visitor.id, offered, chosen)
+    _save_topics(site, connection, visitor, fields)
     return "preferences_saved"
+
+
+def _save_topics(
+    site: Site, connection: sa.Connection, visitor: Visitor, fields: FormFields
+) -> None:
+    """Save the topics that the form has asked about; one that was added since stays wanted."""
+    shown = fields.get("topics", "").split()
+    asked = [topic for topic in site.config.preferences.topics if topic in shown]
+    wanted = [topic for topic in asked if f"topic-{topic}" in fields]
+    if lock_visitor(connection, visitor.id):
+        set_chosen_topics(
+            connection, visitor.address_key, asked, wanted, (site.clock(), JOURNAL_SOURCE)
+        )
 
 
 def _set_pause(site: Site, connection: sa.Connection, visitor: Visitor, fields: FormFields) -> str:

@@ -220,6 +220,10 @@ BAD: Mapping[str, Bad] = {
     "low-contrast-theme": Bad(settings=LIGHT, message="muted on surface"),
     "low-contrast-dark": Bad(settings=DARK, message="text on surface"),
     "draft": Bad(front={"draft": True}, line=5, message="this issue is a draft: it can't be sent"),
+    "unknown-topic": Bad(
+        front={"topic": "weekyl"}, settings={"preferences": {"topics": {"weekly": "Every week"}}},
+        line=5, message="newsletter.yml has no topic 'weekyl'; did you mean 'weekly'?",
+    ),
     "no-unsubscribe-link": Bad(alter=in_text("No link."), message="text part"),
     "insecure-unsubscribe": Bad(settings={"public_url": "http://localhost:8000"}),
     "no-postal-address": Bad(settings={"postal_address": None}),

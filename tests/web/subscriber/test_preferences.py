@@ -21,6 +21,7 @@ from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.preferences import set_chosen_tags
+from newsletter.subscribers.topics import load_opt_outs
 from newsletter.web.site_context import Site, utc_now
 
 NEW_ADDRESS = "ada.new@elsewhere.example"
@@ -42,7 +43,7 @@ def get_hidden_fields(server: Any, token: str, heading: str) -> dict[str, str]:
     page = server.get(f"/p/{token}").data.decode()
     form = page.split(f'aria-labelledby="{heading}"')[1].split("</form>")[0]
     fields = re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', form)
-    assert len(fields) == 2
+    assert fields
     return {name: html.unescape(value) for name, value in fields}
 
 
@@ -64,6 +65,37 @@ def test_page_is_not_cached_or_indexed_and_changes_nothing(
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert "Set-Cookie" not in page.headers
     assert load_rows(site) == before
+
+
+def test_topics_that_the_form_has_shown_are_saved(
+    site: Site, server: Any, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offer(**topics: str) -> None:
+        preferences = site.config.preferences.model_copy(update={"topics": topics})
+        config = site.config.model_copy(update={"preferences": preferences})
+        monkeypatch.setattr(Site, "config", config)
+
+    def opted_out() -> list[str]:
+        with read_transaction(site.engine) as connection:
+            key = load_subscriber(site).address_key
+            return [opt_out.topic for opt_out in load_opt_outs(connection, key)]
+
+    offer(weekly="Every week", events="Invitations <now>")
+    page = server.get(f"/p/{token}").data.decode()
+    assert page.count(" checked>") == 2
+    assert "Invitations &lt;now&gt;" in page
+    fields = get_hidden_fields(server, token, "you")
+    offer(weekly="Every week", events="Invitations", added="Since then")
+    response = server.post(f"/p/{token}", fields={**fields, "topic-events": "yes"})
+    assert response.status == 200
+    assert opted_out() == ["weekly"]
+    assert response.data.decode().count(" checked>") == 2
+    offer(Weekly="Another spelling")
+    assert " checked>" not in server.get(f"/p/{token}").data.decode()
+    server.post(f"/p/{token}", fields={**fields, "topics": "Weekly", "topic-Weekly": "yes"})
+    assert opted_out() == []
+    server.post(f"/p/{token}", fields={**fields, "topics": "forged"})
+    assert opted_out() == []
 
 
 def test_name_and_offered_tags_are_saved(

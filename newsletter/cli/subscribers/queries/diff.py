@@ -48,6 +48,7 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
     from newsletter.subscribers import ALL_SUBSCRIBERS
     from newsletter.subscribers.queries.diff import iter_added, iter_removed
     from newsletter.subscribers.segments import find_segment
+    from newsletter.subscribers.topics import limit_to_topic
 
     project = open_project()
     with open_project_database(project) as engine, read_transaction(engine) as connection:
@@ -62,6 +63,7 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
             condition = find_segment(
                 connection, sent.segment, project.config, now, besides=sent.issue
             ).condition
+        condition = limit_to_topic(condition, sent.topic)
         added = iter_added(connection, sent, condition)
         removed = iter_removed(connection, sent, condition)
         changes = chain(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +11,7 @@ from newsletter.cli.options import json_option
 from newsletter.cli.output import STATUS_LABELS, echo, format_fields, print_error, print_json
 from newsletter.cli.project_database import open_project_database
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
-from newsletter.errors import SubscriberListError
+from newsletter.errors import PostError, SubscriberListError
 from newsletter.wording import format_suggestion
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from newsletter.subscribers.queries.explain import DeliveryDetails, DeliveryExplanation
     from newsletter.subscribers.queries.past_sends import PastSend
     from newsletter.subscribers.segments import Segment
+    from newsletter.subscribers.topics import TopicOptOut
 
 # ``None``: neither the term nor its negation is true, as the reader was not sent the issue.
 TERM_RESULT_LABELS = {True: "yes", False: "no", None: "-"}
@@ -53,15 +54,37 @@ def explain_command(address: str, *, issue: str | None, segment: str | None, as_
     zone = ZoneInfo(project.config.timezone)
     with open_project_database(project) as engine, read_transaction(engine) as connection:
         name, sent = find_issue_and_send(project, connection, issue) if issue else ("", None)
+        topic = sent.topic if sent else _find_topic(project, name)
         chosen_segment = _find_segment(project, connection, segment, sent)
         now = datetime.datetime.now(datetime.UTC)
         explanation = explain_delivery(
-            connection, parsed, segment=chosen_segment, past_send=sent, now=now, zone=zone
+            connection,
+            parsed,
+            segment=chosen_segment,
+            past_send=sent,
+            topic=topic,
+            now=now,
+            zone=zone,
         )
     if as_json:
-        print_json({**dataclasses.asdict(explanation), "issue": name}, default=_json_default)
+        data = dataclasses.asdict(explanation)
+        data["opt_outs"] = [opt_out._asdict() for opt_out in explanation.opt_outs]
+        print_json({**data, "issue": name}, default=_json_default)
     else:
         _print_explanation(explanation, name, zone)
+
+
+def _find_topic(project: "Project", issue: str) -> str:
+    """Return the topic of an issue that was not sent; none if it can't be read."""
+    from newsletter.posts.read_issue import read_issue
+
+    if not issue:
+        return ""
+    try:
+        return read_issue(project.issues_dir / issue, project.config).topic
+    except PostError as error:
+        print_error(error)
+        return ""
 
 
 def _find_segment(
@@ -101,6 +124,10 @@ def _print_explanation(
         rows.append(
             ("paused", f"until {format_in_zone(explanation.paused_until, zone)}, as they asked")
         )
+    if explanation.topic:
+        rows.append(("topic", explanation.topic))
+    if explanation.opt_outs:
+        rows.append(("opted out", format_opt_outs(explanation.opt_outs, zone)))
     if explanation.tracking:
         rows.append(("tracking", format_answers(explanation.tracking)))
     if explanation.terms:
@@ -122,6 +149,14 @@ def _print_explanation(
             )
         )
     echo(format_fields(rows))
+
+
+def format_opt_outs(opt_outs: "Iterable[TopicOptOut]", zone: datetime.tzinfo) -> str:
+    """Return the topics that a subscriber has opted out of, each with when and where."""
+    return "\n".join(
+        f"{opt_out.topic}, since {format_in_zone(opt_out.since, zone)} ({opt_out.source})"
+        for opt_out in opt_outs
+    )
 
 
 def format_answers(answers: Mapping[Any, bool | None]) -> str:
@@ -171,9 +206,9 @@ def _explain_no_copy(explanation: "DeliveryExplanation") -> str:
         return "none: they were not in the list then"
     if explanation.then != "active":
         return f"none: they were {explanation.then} then"
-    others = (
-        ", paused or outside of its segment"
-        if explanation.sent and explanation.sent.segment
-        else " or paused"
-    )
-    return f"none: they were suppressed{others} then"
+    reasons = ["suppressed", "paused"]
+    if explanation.topic:
+        reasons.append("opted out of its topic")
+    if explanation.sent and explanation.sent.segment:
+        reasons.append("outside of its segment")
+    return f"none: they were {', '.join(reasons[:-1])} or {reasons[-1]} then"

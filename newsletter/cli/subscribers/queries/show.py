@@ -9,7 +9,7 @@ import click
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
 from newsletter.cli.project_database import open_project_database
-from newsletter.cli.subscribers.queries.explain import format_answers
+from newsletter.cli.subscribers.queries.explain import format_answers, format_opt_outs
 from newsletter.cli.subscribers.queries.issue_argument import format_in_zone
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def _profile_rows(profile: "SubscriberProfile", zone: datetime.tzinfo) -> Iterat
     yield "tracking", format_answers(answers)
     for row in profile.suppressed:
         yield "suppressed", f"{row.reason} since {format_in_zone(row.since, zone)} ({row.source})"
+    yield "opted out", format_opt_outs(profile.opt_outs, zone)
     yield "journal", "\n".join(_format_journal_entry(line, zone) for line in profile.journal)
     yield "issues", "\n".join(_format_copy(copy) for copy in profile.copies[:MAX_SHOWN])
     yield (
