@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from newsletter.config.models import Config
 from newsletter.errors import Location
 from newsletter.posts.front_matter.parse import FrontMatter
+from newsletter.posts.stills import get_file_name
 
 CONFIG_FILE_NAME = "newsletter.yml"
 _WORD = re.compile(r"[^\W_]+")
@@ -69,6 +70,7 @@ class SourceMap:
             url: the absolute URL in the email.
             keys: front matter settings that may contain it instead.
         """
+        url = get_file_name(url)
         bare = UTM_PARAMETER.sub("", url).rstrip("?&")
         if url in self._footer_urls or bare in self._footer_urls:
             return Location(CONFIG_FILE_NAME)

@@ -17,6 +17,7 @@ class LocalImage:
         height: natural height in CSS pixels, 0 if unknown.
         byte_size: bytes on disk.
         svg_problem: why it is not published: an SVG that is more than a drawing; else empty.
+        still_problem: why it has no play sign, though it is the still of a video; else empty.
     """
 
     name: str
@@ -24,6 +25,7 @@ class LocalImage:
     height: int
     byte_size: int
     svg_problem: str = ""
+    still_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Post:
         canonical_url: URL of the post on the web, or empty.
         language: BCP 47 tag; the newsletter's own if the post has none.
         tags: plain text.
-        images: local images in the body or the front matter, by their path as written.
+        images: local images in the body or the front matter, by their path as written; also the
+            stills of videos with a play sign, by the name that newsletter.posts.stills gives them.
         removed: what is in the source but not in the body, on purpose (scripts, hidden text).
     """
 

@@ -23,12 +23,14 @@ from newsletter.posts.markup_limits import check_markup_limits
 from newsletter.posts.merge_tags.compiler import MergeTagCompiler, mark_expressions
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.posts.post import Post
+from newsletter.posts.stills import add_drawn_stills
 from newsletter.posts.text_encoding import decode_text
 from newsletter.project import ISSUE_NAME_PATTERN, display_path
 
 _POST_FILE_NAMES = ("post.md", "post.html")
 # In sanitised HTML every ``>`` and ``"`` inside an attribute's value is escaped.
 _IMAGE_URL_PATTERN = re.compile(r'<(?:img\b[^>]*?\ssrc|video\b[^>]*?\sposter)="([^"]*)"')
+_POSTER_PATTERN = re.compile(r'<video\b[^>]*?\sposter="([^"]*)"')
 _PATH_CHARACTER = re.compile(r"[\w/.-]")
 
 
@@ -60,6 +62,8 @@ def read_issue(folder: Path, config: Config, *, source_text: str | None = None) 
     images, image_problems = read_images(references, folder, config.limits.image_bytes)
     if problems := [*compiler.problems, *image_problems]:
         raise PostError.from_problems(problems)
+    posters = (html.unescape(found[1]) for found in _POSTER_PATTERN.finditer(article.html))
+    images = add_drawn_stills(images, posters, folder)
     name = folder.absolute().name
     name_match = ISSUE_NAME_PATTERN.match(name)
     return Issue(

@@ -1,7 +1,7 @@
 """Build the preview's JSON and HTML: issue state, email, every view."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -26,6 +26,8 @@ from newsletter.config import Config
 from newsletter.db import read_transaction
 from newsletter.errors import NewsletterError
 from newsletter.events.user_agents import load_client_shares
+from newsletter.posts.post import LocalImage
+from newsletter.posts.stills import find_still_name, get_file_name
 from newsletter.preview.rendered_issues import (
     IssueState,
     Rendering,
@@ -108,13 +110,18 @@ def _summarize_rendering(rendering: Rendering) -> dict[str, Any]:
         "minutes": article.reading_minutes,
         "links": rendering.email.link_count,
         "images": rendering.email.image_count,
-        "image_bytes": sum(image.byte_size for image in rendering.issue.post.images.values()),
+        "image_bytes": _sum_image_bytes(rendering.issue.post.images.values()),
         "bytes": len(html.encode()),
         "limit": GMAIL_CLIP_BYTES,
         "sha": rendering.email.content_sha,
         "milliseconds": round(rendering.duration_ms),
         "sendable": bool(rendering.config.postal_address) and not rendering.issue.draft,
     }
+
+
+def _sum_image_bytes(images: Collection[LocalImage]) -> int:
+    by_file = {get_file_name(image.name): image for image in images}
+    return sum(image.byte_size for image in by_file.values())
 
 
 def build_email_html(rendering: Rendering, options: ViewOptions) -> str:
@@ -251,7 +258,8 @@ def _get_image_versions(rendering: Rendering) -> dict[str, int]:
     versions = {}
     for image in rendering.issue.post.images.values():
         try:
-            versions[image.name] = (rendering.issue_dir / image.name).stat().st_mtime_ns
+            name = find_still_name(rendering.issue_dir, image.name) or image.name
+            versions[image.name] = (rendering.issue_dir / name).stat().st_mtime_ns
         except OSError:
             versions[image.name] = 0
     return versions

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from newsletter.checks.analysis.client_support import CLIENTS
 from newsletter.db.engine import open_existing_database
 from newsletter.errors import NewsletterError
+from newsletter.posts.stills import draw_still, find_still_name
 from newsletter.posts.svg import find_svg_problem
 from newsletter.preview import api, issue_list
 from newsletter.preview.access_control import FILE_POLICY, LocalAccessMiddleware
@@ -221,8 +222,10 @@ class PreviewApp:
         if folder is None:
             return make_error_response("no such issue", 404)
         try:
+            name = request.path_params["path"]
+            still_name = find_still_name(folder, name)
             # Path.resolve raises RuntimeError for a link that leads to itself.
-            path = Path(os.path.realpath(folder / request.path_params["path"], strict=True))
+            path = Path(os.path.realpath(folder / (still_name or name), strict=True))
             media_type = mimetypes.guess_type(path.name)[0]
             is_served = (
                 media_type in IMAGE_MEDIA_TYPES
@@ -230,6 +233,7 @@ class PreviewApp:
                 and path.is_file()
                 and not (media_type == "image/svg+xml" and find_svg_problem(path.read_bytes()))
             )
+            drawn = draw_still(path) if is_served and still_name else None
         except (OSError, ValueError):  # not there, not readable, or a NUL in the path
             is_served = False
         if not is_served:
@@ -238,6 +242,8 @@ class PreviewApp:
             "cache-control": "private, max-age=31536000, immutable",
             "content-security-policy": FILE_POLICY,
         }
+        if drawn is not None:
+            return Response(drawn, media_type=mimetypes.guess_type(name)[0], headers=headers)
         return FileResponse(path, media_type=media_type, headers=headers)
 
     def _require_rendering(

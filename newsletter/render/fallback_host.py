@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from newsletter.config.urls import FALLBACK_PUBLIC_URL
 from newsletter.errors import Location, Problem
 from newsletter.posts.issue import Issue
+from newsletter.posts.stills import get_file_name
 from newsletter.render.email import Email
 
 _SHOWN_IMAGES = 3
@@ -88,7 +89,7 @@ def missing_image_address(names: tuple[str, ...], issue: str) -> Problem:
         names: the images' paths in the issue's folder; at least one.
         issue: the issue's name.
     """
-    shown = ", ".join(names[:_SHOWN_IMAGES])
+    shown = ", ".join(map(get_file_name, names[:_SHOWN_IMAGES]))
     more = f" and {len(names) - _SHOWN_IMAGES:,} more" if len(names) > _SHOWN_IMAGES else ""
     slug = issue[11:]
     return Problem(

@@ -23,6 +23,7 @@ from newsletter.errors import (
     display_path,
 )
 from newsletter.posts.issue import Issue
+from newsletter.posts.stills import draw_still, find_still_name
 from newsletter.public_files import write_public_file
 from newsletter.render.email import Email
 from newsletter.render.fallback_host import find_fallback_problems, find_unpublished_images
@@ -146,9 +147,11 @@ def _get_copy_path(issue: Issue) -> Path:
 
 
 def _read_image(issue: Issue, name: str) -> bytes:
-    file = issue.source_path.parent / name
+    folder = issue.source_path.parent
+    still_name = find_still_name(folder, name)
+    file = folder / (still_name or name)
     try:
-        return file.read_bytes()
+        return draw_still(file) if still_name else file.read_bytes()
     except OSError as error:
         raise PostError(
             f"the image can't be read: {error.strerror}", where=Location(display_path(file))

@@ -116,7 +116,7 @@ def test_post_fields_and_images_are_read(full_issue: Issue) -> None:
     assert post.canonical_url == "https://harbournotes.example/first"
     assert post.tags == ("boats", "fog")
     assert set(post.images) == {
-        *("ada.png", "hero.png", "knots.png", "poster.png"),
+        *("ada.png", "hero.png", "knots.png", "poster.png", "poster.png.play.png"),
         *("my%20boat.png", "img/b.png?v=2"),
     }
     assert post.images["my%20boat.png"].name == "my boat.png"

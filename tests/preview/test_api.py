@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from preview_server import PreviewClient
 
 from newsletter.preview.sample_recipients import EDGE_CASES, anonymize_recipient
@@ -121,6 +122,9 @@ def test_only_images_of_an_issue_are_served(served: PreviewClient, boat_issue: P
     (boat_issue / "plain.svg").write_text(f"{start}<rect/></svg>")
     (boat_issue / "evil.svg").write_text(f"{start}<script>alert(1)</script></svg>")
     assert served.get(f"file/{boat_issue.name}/plain.svg").status == 200
+    Image.new("RGB", (160, 90)).save(boat_issue / "film.webp")
+    drawn = served.get(f"file/{boat_issue.name}/film.webp.play.jpg")
+    assert (drawn.status, drawn.headers["content-type"]) == (200, "image/jpeg")
     (boat_issue / "secret.png").symlink_to(served.workspace.project.root / "newsletter.yml")
     (boat_issue / "loop.png").symlink_to("loop.png")
     os.mkfifo(boat_issue / "fifo.png")
@@ -129,6 +133,9 @@ def test_only_images_of_an_issue_are_served(served: PreviewClient, boat_issue: P
         f"{boat_issue.name}/%2e%2e/%2e%2e/newsletter.yml",
         f"{boat_issue.name}/secret.png",
         f"{boat_issue.name}/evil.svg",
+        f"{boat_issue.name}/boat.png.play.png",
+        f"{boat_issue.name}/post.md.play.png",
+        f"{boat_issue.name}/secret.png.play.png",
         f"{boat_issue.name}/loop.png",
         f"{boat_issue.name}/loop.png/a.png",
         f"{boat_issue.name}/fifo.png",

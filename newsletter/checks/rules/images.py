@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,7 @@ from newsletter.checks.source_map import CONFIG_FILE_NAME
 from newsletter.config.urls import FALLBACK_PUBLIC_URL, build_image_url
 from newsletter.errors import Location
 from newsletter.posts.post import LocalImage
+from newsletter.posts.stills import get_file_name
 from newsletter.render.article.dom import Element, get_visible_text
 
 rule = Topic("Images").rule
@@ -156,7 +158,8 @@ def image_on_this_machine(context: CheckContext) -> Iterator[Match]:
 )
 def heavy_image(context: CheckContext) -> Iterator[Match]:
     """An image of more than 600 KB."""
-    for image in _get_local_images(context).values():
+    by_name = {image.name: image for image in _get_local_images(context).values()}
+    for image in by_name.values():
         if image.byte_size > _MAX_FILE_BYTES:
             message = f"{image.name} has {image.byte_size / 1000:,.0f} KB"
             yield Match(
@@ -241,7 +244,9 @@ def _count_body_images(context: CheckContext) -> int:
 def _get_local_images(context: CheckContext) -> dict[str, LocalImage]:
     """Return published URL -> the file beside the post."""
     return {
-        build_image_url(context.config, context.issue.slug, image.name): image
+        build_image_url(context.config, context.issue.slug, image.name): replace(
+            image, name=get_file_name(image.name)
+        )
         for image in context.issue.post.images.values()
     }
 
@@ -251,7 +256,7 @@ def _get_file_name(image: Element) -> str:
         path = urlsplit(image.get("src") or "").path
     except ValueError:
         path = ""
-    return unquote(path.rpartition("/")[2]) or "an image"
+    return get_file_name(unquote(path.rpartition("/")[2])) or "an image"
 
 
 def _locate_image(context: CheckContext, image: Element) -> tuple[Location, str]:

@@ -97,7 +97,7 @@ def build_article(issue: Issue, config: Config, words: Mapping[str, str] | None 
     join_cjk_lines(root)
     notes = [
         *normalize_structure(root),
-        *replace_embeds(root),
+        *replace_embeds(root, issue.post.images),
         *normalize_images(root, article_images),
         *_resolve_links(root, urls),
     ]

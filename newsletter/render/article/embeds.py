@@ -1,9 +1,11 @@
 """Replace embeds (video, audio, iframes) by cards with a link."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from newsletter.posts.post import LocalImage
+from newsletter.posts.stills import make_drawn_name
 from newsletter.render.article.dom import (
     Element,
     append_child,
@@ -35,8 +37,13 @@ class EmbedPage(NamedTuple):
     still_size: tuple[int, int] | None = None
 
 
-def replace_embeds(root: Element) -> list[str]:
-    """Replace every embed of the article by a card; return notes for the editor."""
+def replace_embeds(root: Element, images: Mapping[str, LocalImage]) -> list[str]:
+    """Replace every embed of the article by a card; return notes for the editor.
+
+    Args:
+        root: the article.
+        images: the issue's images (``Post.images``), among them the stills with a play sign.
+    """
     notes: list[str] = []
     cards: list[tuple[Element, Element]] = []
     for element in list(root.iter(*_EMBED_TAGS)):
@@ -48,8 +55,10 @@ def replace_embeds(root: Element) -> list[str]:
         page = (
             _find_frame_page(element, src)
             if element.tag == "iframe"
-            else EmbedPage(src, element.get("poster", ""))
+            else EmbedPage(src, _find_still(element.get("poster", ""), images))
         )
+        if (still := images.get(page.still_url)) and still.still_problem:
+            notes.append(f"{still.name} has no play sign: {still.still_problem}")
         title = " ".join((element.get("title") or "").split()) or _take_caption(element)
         cards.append((element, _build_card(element, title or get_host(page.url) or src, page)))
         notes.append(f"<{element.tag}> became a card: {title or 'no title'}, {page.url}")
@@ -70,6 +79,13 @@ def _find_frame_page(frame: Element, src: str) -> EmbedPage:
     own_url = (frame.get("data-href") or "").strip()
     is_known = page.url != src and get_host(page.url) not in _API_HOSTS
     return page._replace(url=own_url) if own_url and not is_known else page
+
+
+def _find_still(poster: str, images: Mapping[str, LocalImage]) -> str:
+    """Return the still of a video with a play sign; without one if there is no such image."""
+    still = images.get(poster)
+    drawn_name = make_drawn_name(still.name) if still else ""
+    return drawn_name if drawn_name in images else poster
 
 
 def _take_caption(element: Element) -> str:

@@ -15,6 +15,7 @@ from newsletter.config.public_site import ArchiveListing
 from newsletter.config.urls import build_issue_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN, MergeTag, TokenTarget
+from newsletter.posts.stills import list_drawn_stills
 from newsletter.render.article.blocks import REPLY_CLASS
 from newsletter.render.article.build import build_article
 from newsletter.render.article.dom import (
@@ -58,6 +59,7 @@ class ArchivedIssue:
         view: the parts around the article, as in an email's template.
         html: the article with a placeholder for the base URL; see ``html_with_base``.
         listing: whether it is listed, unlisted or private.
+        stills: the names of its images that are drawn on a video's still.
     """
 
     name: str
@@ -73,6 +75,7 @@ class ArchivedIssue:
     view: IssueView
     html: str
     listing: ArchiveListing
+    stills: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -132,6 +135,7 @@ def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> 
         view=view,
         html=_fill_with_defaults(serialize_fragment(root), tags, "html"),
         listing=issue.archive or config.archive.listing,
+        stills=list_drawn_stills(post.images),
     )
     cleaned: ArchivedIssue = _map_texts(archived, lambda text: _INVALID_CHARACTERS.sub("", text))
     return cleaned
@@ -150,7 +154,7 @@ def _clean_for_web(root: Element) -> None:
         if alignment := _TEXT_ALIGN.search(style):
             add_class(element, f"align-{alignment[1]}")
     for link in list(root.iter("a")):
-        if "embed-picture" in (link.get("class") or ""):
+        if "embed-picture" in (link.get("class") or "") and not _is_own_picture(link):
             drop_element(link)
         elif _PERSONAL_LINK.search(link.get("href") or ""):
             unwrap_element(link)
@@ -159,6 +163,10 @@ def _clean_for_web(root: Element) -> None:
             element.set("tabindex", "0")  # it scrolls: it must be reachable by keyboard
     for image in root.iter("img"):
         image.set("loading", "lazy")
+
+
+def _is_own_picture(link: Element) -> bool:
+    return all((image.get("src") or "").startswith(_BASE_PLACEHOLDER) for image in link.iter("img"))
 
 
 def _make_summary(root: Element) -> str:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from newsletter.posts.images import IMAGE_TYPES
+from newsletter.posts.stills import draw_still, find_still_name
 from newsletter.posts.svg import find_svg_problem
 
 # An SVG opened on its own is a document: forbid its scripts, requests and forms.
@@ -42,6 +43,26 @@ def find_issue_image(folder: Path, name: str) -> Path | None:
         return file if is_image else None
     status = file.stat()
     return file if _is_drawing(file, status.st_mtime_ns, status.st_size) else None
+
+
+def read_issue_image(folder: Path, name: str) -> bytes | None:
+    """Return the image called ``name``, also one that is drawn on a video's still.
+
+    Args:
+        folder: the issue's folder.
+        name: as for ``find_issue_image``.
+
+    Returns:
+        Its bytes; ``None`` if there is no such image, or it can't be drawn.
+    """
+    still_name = find_still_name(folder, name)
+    file = find_issue_image(folder, still_name or name)
+    if file is None or not still_name:
+        return file.read_bytes() if file else None
+    try:
+        return draw_still(file)
+    except ValueError:
+        return None
 
 
 @lru_cache(MAX_REMEMBERED_DRAWINGS)

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from newsletter.config import Config
 from newsletter.errors import Location, SendRefusedError, UsageError, display_path
 from newsletter.posts.read_issue import read_issue
+from newsletter.posts.stills import list_drawn_stills
 from newsletter.web.archive.archived_issue import ArchivedIssue, make_archived_issue
-from newsletter.web.archive.images import find_issue_image, list_issue_images
+from newsletter.web.archive.images import list_issue_images, read_issue_image
 from newsletter.web.archive.issue_cache import ArchiveRepository
 from newsletter.web.archive.pages import render_issue_page
 from newsletter.web.archive.static_export import locate_export, write_if_changed
@@ -76,9 +77,9 @@ def write_issue(site: Site, source: Path, folder: Path, base_url: str) -> Export
             remedy="Remove 'draft: true' when it is ready.",
         )
     files = {
-        pattern.replace("{slug}", issue.slug).replace("{file}", name): file.read_bytes()
-        for name in list_issue_images(source)
-        if (file := find_issue_image(source, name))
+        pattern.replace("{slug}", issue.slug).replace("{file}", name): data
+        for name in (*list_issue_images(source), *list_drawn_stills(issue.post.images))
+        if (data := read_issue_image(source, name)) is not None
     }
     image_count, page_url = len(files), ""
     location, exported_site = locate_export(site, base_url)

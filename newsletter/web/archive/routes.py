@@ -16,7 +16,7 @@ from newsletter.config import Config
 from newsletter.posts.images import IMAGE_TYPES
 from newsletter.web.archive import feeds
 from newsletter.web.archive.archived_issue import ArchivedIssue
-from newsletter.web.archive.images import SVG_POLICY, find_issue_image
+from newsletter.web.archive.images import SVG_POLICY, find_issue_image, read_issue_image
 from newsletter.web.archive.issue_cache import ArchiveRepository, filter_listed_issues
 from newsletter.web.archive.pages import (
     count_index_pages,
@@ -114,9 +114,10 @@ class _ArchiveEndpoints:
 
     def image(self, request: Request) -> Response:
         folder = self._find_images_folder(request.path_params["slug"])
-        file = find_issue_image(folder, request.path_params["file"]) if folder else None
+        name = request.path_params["file"]
+        file = find_issue_image(folder, name) if folder else None
         if file is None:
-            raise RequestRefusedError(404)
+            return self._get_drawn_image(request, folder, name)
         media_type = IMAGE_TYPES[file.suffix.lower()]
         status = file.stat()
         response = StableFileResponse(file, media_type=media_type, stat_result=status)
@@ -127,6 +128,13 @@ class _ArchiveEndpoints:
         )
         _ignore_foreign_range(request)
         return apply_if_none_match(request, response)
+
+    def _get_drawn_image(self, request: Request, folder: Path | None, name: str) -> Response:
+        data = read_issue_image(folder, name) if folder else None
+        if data is None:
+            raise RequestRefusedError(404)
+        response = Response(data, media_type=IMAGE_TYPES[Path(name).suffix])
+        return apply_if_none_match(request, add_etag(response, IMAGE_CACHE_CONTROL))
 
     def feed(self, path: str, request: Request) -> Response:
         build_feed, media_type = FEEDS[path]

@@ -10,7 +10,7 @@ from newsletter.project import Project
 from newsletter.public_files import write_public_file
 from newsletter.web.archive import feeds
 from newsletter.web.archive.archived_issue import ArchivedIssue
-from newsletter.web.archive.images import find_issue_image, list_issue_images
+from newsletter.web.archive.images import list_issue_images, read_issue_image
 from newsletter.web.archive.issue_cache import ArchiveRepository, filter_listed_issues
 from newsletter.web.archive.pages import (
     ArchiveLocation,
@@ -85,9 +85,9 @@ def _iter_files(
             bytes(render_issue_page(site, location, issues, issue).body),
         )
         source = site.project.issues_dir / issue.name
-        for name in list_issue_images(source):
-            if file := find_issue_image(source, name):
-                yield f"{issue_folder}/{name}", file.read_bytes()
+        for name in (*list_issue_images(source), *issue.stills):
+            if (data := read_issue_image(source, name)) is not None:
+                yield f"{issue_folder}/{name}", data
     for path, (build_feed, _) in FEEDS.items():
         yield path.lstrip("/"), build_feed(site.config, listed)
     yield "robots.txt", feeds.build_robots_txt(site.config)

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from designs import DESIGNS
+from PIL import Image
 from static_host import StaticHost
 
 from newsletter.config.urls import FALLBACK_PUBLIC_URL
 from newsletter.db import database_engine
 from newsletter.db.schema import send
+from newsletter.posts.play_sign import draw_play_sign
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 from newsletter.sending.rehearsal.fake_sendgrid.validation import ApiErrorEntry
@@ -138,6 +140,19 @@ def test_test_email_has_the_images_inside(
         assert (file["disposition"], file["type"]) == ("inline", "image/png")
         assert base64.b64decode(file["content"]) == picture
         assert f'src="cid:{file["content_id"]}"' in document
+
+
+def test_test_email_has_the_still_with_its_play_sign_inside(
+    without_server: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
+) -> None:
+    folder = project_folder / "issues" / ISSUE
+    Image.new("RGB", (160, 90)).save(folder / "tide.png")
+    post = '---\ntitle: Film\n---\nSee:\n\n<video src="/v.mp4" poster="tide.png"></video>\n'
+    (folder / "post.md").write_text(post)
+    code, _, err = without_server("test", "--to", "me@example.com")
+    assert code == 0, err
+    (file,) = json.loads(fake_sendgrid.requests[0].body)["attachments"]
+    assert base64.b64decode(file["content"]) == draw_play_sign((folder / "tide.png").read_bytes())
 
 
 def test_test_email_without_a_page_to_unsubscribe_says_so(

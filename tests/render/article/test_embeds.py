@@ -7,6 +7,7 @@ import pytest
 from newsletter.config.models import Config
 from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.issue import Issue
+from newsletter.posts.post import LocalImage
 from newsletter.render.article.build import Article, build_article
 from newsletter.render.article.embeds import find_embed_page
 
@@ -87,6 +88,27 @@ def test_video_and_audio_link_to_their_files(make_article: MakeArticle) -> None:
         "https://harbournotes.example/a.mp3",
     )
     assert article.images == ("https://harbournotes.example/p.jpg",)
+
+
+def test_local_still_has_a_play_sign_or_a_note(
+    make_issue: Callable[..., Issue], make_config: Callable[..., Config]
+) -> None:
+    images = {
+        "a%20b.jpg": LocalImage("a b.jpg", 640, 360, 9),
+        "a b.jpg.play.jpg": LocalImage("a b.jpg.play.jpg", 640, 360, 9),
+        "c.gif": LocalImage("c.gif", 640, 360, 9, still_problem="it is not a JPEG"),
+    }
+    body = '<video src="/1" poster="a%20b.jpg"></video><video src="/2" poster="c.gif"></video>'
+    config = make_config(image_url="https://img.example/{slug}/{file}")
+    article = build_article(make_issue(sanitize_html(body), post={"images": images}), config)
+
+    drawn, still = article.images
+    assert drawn.endswith("/a%20b.jpg.play.jpg")
+    assert still.endswith("/c.gif")
+    assert article.html.count('height="') == 2
+    assert [note for note in article.notes if "sign" in note] == [
+        "c.gif has no play sign: it is not a JPEG"
+    ]
 
 
 def test_cards_of_one_paragraph_follow_it_in_order(make_article: MakeArticle) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from newsletter.db import database_engine
 from newsletter.project import open_project
@@ -25,6 +26,8 @@ Hello {{{{ subscriber.name | default("friend") }}}}, <script>alert(1)</script>th
 This is {title}.
 
 ![A boat](boat.png)
+
+<video src="https://films.example/tide.mp4" poster="tide.png" title="One tide"></video>
 """
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
@@ -45,6 +48,7 @@ def sent(newsletter: Cli, project_folder: Path) -> Cli:
         folder.mkdir()
         (folder / "post.md").write_text(POST.format(title=f"Of {slug}", front=front))
         (folder / "boat.png").write_bytes(PIXEL)
+        Image.new("RGB", (160, 90)).save(folder / "tide.png")
     for slug in ("boats", "quiet", "secret"):
         code, _, err = newsletter("send", slug, "--yes", "--no-image-check")
         assert code == 0, err
@@ -172,6 +176,17 @@ def test_images_are_served_once_a_send_checks_them(
     assert server.get("/issues/later/boat.png").status == 200
 
 
+def test_still_is_served_with_its_play_sign(server: Any) -> None:
+    drawn = server.get("/issues/boats/tide.png.play.png")
+    assert (drawn.status, drawn.headers["Content-Type"]) == (200, "image/png")
+    assert drawn.data != server.get("/issues/boats/tide.png").data
+    tag = drawn.headers["ETag"]
+    assert server.get("/issues/boats/tide.png.play.png", **{"If-None-Match": tag}).status == 304
+    # A broken image, no image, a picture that isn't in the folder.
+    for name in ("post.md.play.png", "boat.png.play.jpg", "..%2ftide.png.play.png", "play.png"):
+        assert server.get(f"/issues/boats/{name}").status == 404
+
+
 def test_search_matches_titles_and_escapes_the_query(server: Any) -> None:
     assert "Of boats" in server.get("/?q=BOATS").data.decode()
     no_results = server.get("/?q=%3Cscript%3Ealert(1)%3C/script%3E")
@@ -185,9 +200,11 @@ def test_exported_files_equal_the_served_pages(sent: Cli, server: Any, tmp_path:
     code, output, err = sent("archive", "--out", out)
     assert code == 0, err
     assert "2 issues" in output
+    assert 'src="/issues/boats/tide.png.play.png"' in server.get("/issues/boats").data.decode()
     for path, file in {
         "/issues/boats": "issues/boats/index.html",
         "/issues/boats/boat.png": "issues/boats/boat.png",
+        "/issues/boats/tide.png.play.png": "issues/boats/tide.png.play.png",
         "/feed.atom": "feed.atom",
         "/sitemap.xml": "sitemap.xml",
         "/assets/style.css": "assets/style.css",
