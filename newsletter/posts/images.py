@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from newsletter.errors import Location, PostError, Problem
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
@@ -46,6 +47,12 @@ def is_page_path(reference: str, folder: Path | None) -> bool:
     return folder is None or not os.path.isfile(folder / name)  # noqa: PTH113 - see _read_image
 
 
+def make_dark_name(name: str) -> str:
+    """Return the name of an image's twin for dark mode: ``curve.dark.png`` of ``curve.png``."""
+    path = PurePosixPath(name)
+    return path.with_name(f"{path.stem}.dark{path.suffix}").as_posix()
+
+
 def read_images(
     references: Mapping[str, Location], folder: Path, max_bytes: int
 ) -> tuple[dict[str, LocalImage], list[Problem]]:
@@ -57,8 +64,8 @@ def read_images(
         max_bytes: size limit of an image.
 
     Returns:
-        The images by path as written, and the problems with the others. A path without a file
-        ending that is not in the folder is neither: it is a URL.
+        The images by path as written, their twins for dark mode by name, and the problems with
+        the others. A path without a file ending that is not in the folder is neither: it is a URL.
     """
     images: dict[str, LocalImage] = {}
     problems: list[Problem] = []
@@ -67,7 +74,14 @@ def read_images(
         if is_page_path(reference, folder):
             continue
         try:
-            images[reference] = _read_image(reference, folder, resolved_folder, max_bytes, where)
+            image = _read_image(reference, folder, resolved_folder, max_bytes, where)
+            dark_name = make_dark_name(image.name)
+            if os.path.isfile(folder / dark_name):  # noqa: PTH113 - see _read_image
+                image = replace(image, dark_name=dark_name)
+                images[dark_name] = _read_image(
+                    quote(dark_name), folder, resolved_folder, max_bytes, where
+                )
+            images[reference] = image
         except PostError as error:
             problems += error.problems
     return images, problems
@@ -106,7 +120,7 @@ def _read_image(
         svg_problem = find_svg_problem(file.read_bytes()) if is_svg else ""
     except OSError as error:
         raise make_unreadable_error(name, error, where) from error
-    return LocalImage(path.as_posix(), max(width, 0), max(height, 0), size, svg_problem)
+    return LocalImage(path.as_posix(), max(width, 0), max(height, 0), size, svg_problem=svg_problem)
 
 
 def make_unreadable_error(name: str, error: OSError, where: Location) -> PostError:

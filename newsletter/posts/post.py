@@ -16,6 +16,7 @@ class LocalImage:
         width: natural width in CSS pixels, 0 if unknown.
         height: natural height in CSS pixels, 0 if unknown.
         byte_size: bytes on disk.
+        dark_name: path of its twin for dark mode (``"harbour.dark.jpg"``); else empty.
         svg_problem: why it is not published: an SVG that is more than a drawing; else empty.
         still_problem: why it has no play sign, though it is the still of a video; else empty.
     """
@@ -24,6 +25,7 @@ class LocalImage:
     width: int
     height: int
     byte_size: int
+    dark_name: str = ""
     svg_problem: str = ""
     still_problem: str = ""
 
@@ -41,8 +43,9 @@ class Post:
         canonical_url: URL of the post on the web, or empty.
         language: BCP 47 tag; the newsletter's own if the post has none.
         tags: plain text.
-        images: local images in the body or the front matter, by their path as written; also the
-            stills of videos with a play sign, by the name that newsletter.posts.stills gives them.
+        images: local images in the body or the front matter, by their path as written; by their
+            names, their twins for dark mode, and the stills of videos with a play sign
+            (``newsletter.posts.stills``).
         removed: what is in the source but not in the body, on purpose (scripts, hidden text).
     """
 

@@ -63,7 +63,7 @@ def add_drawn_stills(
         except (OSError, ValueError) as error:
             result[poster] = replace(still, still_problem=str(error))
         else:
-            result[name] = replace(still, name=name, byte_size=byte_size)
+            result[name] = replace(still, name=name, byte_size=byte_size, dark_name="")
     return result
 
 

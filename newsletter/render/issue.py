@@ -17,6 +17,7 @@ from newsletter.posts.merge_tags.tags import (
     TokenTarget,
 )
 from newsletter.render.article.build import Article, build_article
+from newsletter.render.article.dark_images import add_dark_images, build_dark_urls
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.headers import build_common_headers
 from newsletter.render.mjml.compile import insert_article
@@ -76,6 +77,7 @@ def render_issue(
     context = build_template_context(issue, article, config, registry)
     context["words"] = load_template_words(templates, context, "issue")
     html = _render_html(article, name, templates, context)
+    html = add_dark_images(html, build_dark_urls(issue, config))
     text = render_text_part(render_article_text(article.html, links=config.text_links), context)
     if not _UNSUBSCRIBE_LINK.search(html):
         raise TemplateError(

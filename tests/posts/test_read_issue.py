@@ -125,6 +125,26 @@ def test_post_fields_and_images_are_read(full_issue: Issue) -> None:
     assert image.byte_size > 50
 
 
+def test_twin_for_dark_mode_is_found(
+    make_issue: MakeIssue, config: Config, png: Callable[[int, int], bytes]
+) -> None:
+    files = {"img/a b.png": png(9, 8), "img/a b.dark.png": png(9, 7), "c.png": png(9, 8)}
+    folder = make_issue("---\ntitle: T\nhero: c.png\n---\n![](img/a%20b.png)", files)
+    images = read_issue(folder, config).post.images
+    assert set(images) == {"img/a%20b.png", "img/a b.dark.png", "c.png"}
+    assert images["img/a%20b.png"].dark_name == "img/a b.dark.png"
+    assert (images["img/a b.dark.png"].height, images["c.png"].dark_name) == (7, "")
+    # A twin is read by the rules for images.
+    (folder / "img/a b.dark.png").write_bytes(bytes(config.limits.image_bytes + 1))
+    (folder / "c.dark.png").symlink_to("/etc/hostname")
+    with pytest.raises(PostError) as caught:
+        read_issue(folder, config)
+    assert [problem.message for problem in caught.value.problems] == [
+        "the image 'c.dark.png' is outside the issue's folder",
+        "the image 'img/a b.dark.png' has 10,000,001 bytes; the limit is 10,000,000",
+    ]
+
+
 def test_body_is_sanitized_html_with_tokens(full_issue: Issue) -> None:
     root = lxml.html.fragment_fromstring(full_issue.post.body, create_parent="div")
     assert [element.tag for element in root] == [

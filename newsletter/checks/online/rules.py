@@ -99,8 +99,10 @@ def collect_urls(context: CheckContext) -> tuple[str, ...]:
     images without an address, which the rule ``unreachable-image`` reports.
     """
     tree = etree.fromstring(context.email.html, etree.HTMLParser())
-    found = [link.get("href") for link in tree.iter("a")] + [
-        image.get("src") for image in tree.iter("img")
+    found = [
+        *(link.get("href") for link in tree.iter("a")),
+        *(image.get("src") for image in tree.iter("img")),
+        *(source.get("srcset") for source in tree.iter("source")),
     ]
     issue_url = build_issue_url(context.config, context.issue.slug)
     urls = (url.strip().partition("#")[0] for url in found if url)

@@ -189,6 +189,26 @@ def oversized_image(context: CheckContext) -> Iterator[Match]:
 
 
 @rule(
+    "dark-image-size",
+    "warning",
+    meaning="It is shown at the size of the other, and stretched where that has other proportions.",
+    remedy="Save both with the same width and height.",
+)
+def dark_image_size(context: CheckContext) -> Iterator[Match]:
+    """An image for dark mode that has another size than its twin."""
+    local = {image.name: image for image in context.issue.post.images.values()}
+    for image in local.values():
+        dark = local.get(image.dark_name)
+        if dark and (dark.width, dark.height) != (image.width, image.height):
+            yield Match(
+                f"{dark.name} has {dark.width:,} by {dark.height:,} pixels, {image.name} "
+                f"{image.width:,} by {image.height:,}",
+                context.source_map.locate_url(image.name, *_IMAGE_SETTINGS),
+                dark.name,
+            )
+
+
+@rule(
     "unsupported-image",
     "warning",
     meaning="Readers with these programs see nothing, or a broken image.",

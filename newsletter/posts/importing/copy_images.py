@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from newsletter.errors import Location, PostError, Problem
+from newsletter.posts.images import make_dark_name
 from newsletter.posts.importing.find_image import (
     ImageFinder,
     ImageNotCopiedError,
@@ -72,6 +73,9 @@ def collect_images(imported_post: ImportedPost, finder: ImageFinder) -> Collecte
         if not file.suffix:
             name += find_suffix(file)
         files[name] = file
+        dark_file = file.with_name(make_dark_name(file.name))
+        if dark_file.is_file() and not dark_file.is_symlink():
+            files[make_dark_name(name)] = dark_file
         if name != path:
             renamed[reference] = quote(name)
     if problems:

@@ -12,7 +12,7 @@ from newsletter.config.urls import build_image_url
 from newsletter.preview.rendered_issues import Rendering
 
 _IMG_SOURCE = re.compile(
-    r"""(<img\b[^>]*?\s)(?:src|srcset)=(?:"[^"]*"|'[^']*')""", re.IGNORECASE | re.DOTALL
+    r"""(<(?:img|source)\b[^>]*?\s)(?:src|srcset)=(?:"[^"]*"|'[^']*')""", re.IGNORECASE | re.DOTALL
 )
 _BACKGROUND_ATTRIBUTE = re.compile(r"""\sbackground=(?:"[^"]*"|'[^']*')""", re.IGNORECASE)
 _CSS_URL = re.compile(r"url\([^)]*\)", re.IGNORECASE)

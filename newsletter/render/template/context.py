@@ -38,13 +38,17 @@ class NewsletterView:
 
 @dataclass(frozen=True, slots=True)
 class PictureView:
-    """An image with an absolute URL; ``width`` and ``height`` are 0 if unknown."""
+    """An image with an absolute URL; ``width`` and ``height`` are 0 if unknown.
+
+    ``dark_src`` is its twin for dark mode, for web pages; an email gets it in the end.
+    """
 
     src: str
     alt: str
     caption: str
     width: int
     height: int
+    dark_src: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,5 +256,10 @@ def _make_picture_view(
     local = issue.post.images.get(picture.src)
     width, height = (local.width, local.height) if local else (0, 0)
     return PictureView(
-        src, _to_html_tokens(picture.alt), _to_html_tokens(picture.caption), width, height
+        src,
+        _to_html_tokens(picture.alt),
+        _to_html_tokens(picture.caption),
+        width,
+        height,
+        (local and urls.resolve_image(local.dark_name)) or "",
     )

@@ -41,7 +41,9 @@ def list_email_image_urls(email: Email, config: Config) -> list[str]:
     prefix, _, suffix = pattern.rpartition(_FILE_MARK)
     tree = etree.fromstring(email.html, etree.HTMLParser())
     sources = (
-        element.get(name) or "" for element in tree.iter("*") for name in ("src", "background")
+        element.get(name) or ""
+        for element in tree.iter("*")
+        for name in ("src", "srcset", "background")
     )
     return list(
         dict.fromkeys(

@@ -18,6 +18,7 @@ from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN, MergeTag, Toke
 from newsletter.posts.stills import list_drawn_stills
 from newsletter.render.article.blocks import REPLY_CLASS
 from newsletter.render.article.build import build_article
+from newsletter.render.article.dark_images import add_dark_images, build_dark_urls
 from newsletter.render.article.dom import (
     Element,
     add_class,
@@ -133,7 +134,11 @@ def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> 
         address=address,
         summary=view.preheader or _fill_with_defaults(_make_summary(root), tags, "text"),
         view=view,
-        html=_fill_with_defaults(serialize_fragment(root), tags, "html"),
+        html=_fill_with_defaults(
+            add_dark_images(serialize_fragment(root), build_dark_urls(issue, web_config)),
+            tags,
+            "html",
+        ),
         listing=issue.archive or config.archive.listing,
         stills=list_drawn_stills(post.images),
     )

@@ -156,6 +156,11 @@ BAD: Mapping[str, Bad] = {
         settings={"image_url": "http://127.0.0.1:8000/{slug}/{file}"},
         message="image_url is http://127.0.0.1:8000/",
     ),
+    "dark-image-size": Bad(
+        PARAGRAPH + "![A boat](boat.png)", line=8,
+        files={"boat.png": (600, 400, 0), "boat.dark.png": (600, 300, 0)},
+        message="boat.dark.png has 600 by 300 pixels, boat.png 600 by 400",
+    ),
     "heavy-image": Bad(
         PARAGRAPH + "![A boat](boat.png)", files={"boat.png": (600, 400, 700_000)}, line=8,
         message="700 KB",

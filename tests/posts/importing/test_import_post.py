@@ -233,6 +233,18 @@ def test_folder_of_an_index_file_is_found_from_inside(
     )
 
 
+def test_twin_for_dark_mode_is_copied(project: Project, png: Callable[[int, int], bytes]) -> None:
+    Path("img").mkdir()
+    for name in ("tern.png", "tern.dark.png", "gull.png"):
+        Path("img", name).write_bytes(png(9, 9))
+    Path("img/gull.dark.png").symlink_to("/etc/hostname")
+    text = f"# Low tide\n\n{SENTENCE}\n\n![A tern](img/tern.png)\n\n![A gull](img/gull.png)\n"
+    folder = import_post(project, write_source("a.md", text), NEW_IMPORT).post_path.parent
+    assert sorted(path.name for path in folder.rglob("*.png")) == [
+        "gull.png", "tern.dark.png", "tern.png",
+    ]  # fmt: skip
+
+
 def test_image_that_is_missing_is_kept_under_extra(
     project: Project, png: Callable[[int, int], bytes]
 ) -> None:

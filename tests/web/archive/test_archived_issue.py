@@ -79,6 +79,8 @@ def _add_svg(folder: Path) -> None:
 
 def test_image_urls_are_relative_to_the_base(tmp_path: Path) -> None:
     _add_svg(tmp_path)
+    issue = tmp_path / "2026-12-01-the-ice"
+    (issue / "x.dark.svg").write_text((issue / "x.svg").read_text())
     page = make_page(tmp_path, "---\ntitle: Ice\nhero: x.svg\n---\n![a](x.svg) and words")
     assert 'src="/issues/the-ice/x.svg"' in page.html_with_base("")
     assert 'src="https://a.example/n/issues/the-ice/x.svg"' in page.html_with_base(
@@ -87,6 +89,8 @@ def test_image_urls_are_relative_to_the_base(tmp_path: Path) -> None:
     hero = page.view_with_base("/n").hero
     assert hero is not None
     assert hero.src == "/n/issues/the-ice/x.svg"
+    assert hero.dark_src == "/n/issues/the-ice/x.dark.svg"
+    assert 'dark)" srcset="/issues/the-ice/x.dark.svg"><img' in page.html_with_base("")
 
 
 def test_canonical_url_is_the_posts_own_if_set(tmp_path: Path) -> None:
