@@ -2,8 +2,8 @@
 
     make pictures
 
-The mail in light, dark and on a phone, the preview, the report of a made-up send, and the sign-up
-page. Names and numbers in them are made up.
+The mail in light, dark and on a phone, the preview, the report of a made-up send, the sign-up page,
+and each block of the reference (block_pictures.py). Names and numbers in them are made up.
 """
 
 import datetime
@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "plugins"))
 
+from block_pictures import take_block_pictures
 from chromium import FLAGS, PROGRAMS
 from made_up_send import AT, SampleSend, make_send
 from preview_server import serving
@@ -57,6 +58,7 @@ def take_pictures(folder: Path, browser: Browser) -> Iterator[Path]:
             page.locator("iframe.front[data-shown]").wait_for()
             page.locator("#findings-section").wait_for()
             yield save(page, "preview")
+    yield from take_block_pictures(folder, browser)
     with open_page(browser, 900, 1000) as page:
         page.goto(write_report(folder).as_uri())
         yield save(page, "report")

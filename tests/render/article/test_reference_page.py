@@ -49,6 +49,16 @@ def test_every_block_of_the_page_has_an_example() -> None:
     assert list(EXAMPLES) == headings == list(EXPECTED)
 
 
+def test_every_block_of_the_page_has_a_picture() -> None:
+    sections = re.split("^### ", PAGE.read_text(), flags=re.MULTILINE)[1:]
+    pictures = [re.findall(r"^!\[.+\]\((\.\.\S+)\)$", text, re.MULTILINE) for text in sections]
+    assert [len(found) for found in pictures] == [1] * len(EXAMPLES)
+    named = {(PAGE.parent / path).resolve() for (path,) in pictures}
+    files = set((PAGE.parents[1] / "images" / "blocks").iterdir())
+    assert named == files  # taken by scripts/block_pictures.py
+    assert sum(file.stat().st_size for file in files) < 600_000
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 def test_example_becomes_the_block(
     name: str, make_issue: Callable[..., Issue], make_config: Callable[..., Config]
