@@ -54,9 +54,15 @@ class TransactionalContent:
 
 
 def render_transactional(
-    content: TransactionalContent, templates: Templates, config: Config
+    content: TransactionalContent, templates: Templates, config: Config, language: str = ""
 ) -> Email:
     """Return a transactional email; its ``issue`` is the kind.
+
+    Args:
+        content: its values.
+        templates: the templates folder.
+        config: the settings.
+        language: the reader's; by default the newsletter's.
 
     Raises:
         TemplateError: a template is wrong or missing; all problems of one pass.
@@ -65,7 +71,7 @@ def render_transactional(
     name = get_transactional_template(content.kind)
     if name not in templates.files:
         raise TemplateError(f"there is no template {templates.locate(name)}")
-    context = _build_transactional_context(content, config)
+    context = _build_transactional_context(content, config, language or config.language)
     context["words"] = load_template_words(templates, context, "email")
     compiled = compile_template(name, templates, context)
     return Email(
@@ -88,8 +94,9 @@ def get_transactional_template(kind: str) -> str:
     return f"{kind.partition('_')[0]}.mjml"
 
 
-def _build_transactional_context(content: TransactionalContent, config: Config) -> dict[str, Any]:
-    lang = config.language
+def _build_transactional_context(
+    content: TransactionalContent, config: Config, lang: str
+) -> dict[str, Any]:
     return {
         "newsletter": make_newsletter_view(config),
         "letter": content,

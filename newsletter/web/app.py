@@ -13,6 +13,7 @@ from newsletter.web import sendgrid_webhook
 from newsletter.web.archive import routes as archive
 from newsletter.web.http.connection_limits import DEFAULT_LIMITS
 from newsletter.web.http.piecewise_send import PiecewiseSendMiddleware
+from newsletter.web.http.reader_language import ReaderLanguageMiddleware
 from newsletter.web.http.request_data import RequestRefusedError
 from newsletter.web.http.request_limits import (
     RefusalHandler,
@@ -73,6 +74,7 @@ def make_app(
                 listeners=[log_request, *([metrics.record_request] if metrics else [])],
             ),
             Middleware(SecurityHeadersMiddleware, config=site.config),
+            Middleware(ReaderLanguageMiddleware),
             Middleware(
                 RequestLimitsMiddleware,
                 handle_refusal=_make_refusal_handler(site),

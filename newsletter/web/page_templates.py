@@ -1,8 +1,7 @@
 """Render the public pages from ``templates/web`` with theme and language."""
 
 import hashlib
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,23 +9,16 @@ from urllib.parse import urlsplit
 import jinja2
 from starlette.responses import HTMLResponse
 
-from newsletter.config import Config, safe_yaml
+from newsletter.config import Config
 from newsletter.config.urls import get_public_url
 from newsletter.errors import Location, TemplateError, display_path
 from newsletter.project import Project
 from newsletter.project.scaffold import default_templates_dir
 from newsletter.render.locale import get_text_direction
-from newsletter.render.words import (
-    FALLBACK_LANGUAGE,
-    load_own_words,
-    load_shipped_words,
-    read_own_words,
-)
+from newsletter.web.http.reader_language import get_preferred_languages
+from newsletter.web.page_words import PageWords
 
 TEMPLATES_FOLDER = "web"
-# Where version 0.1 has all messages, by language.
-_OLD_MESSAGES_FILE = "words.yml"
-_NOT_MESSAGES = "not a mapping of languages to messages"
 # A subscriber's own page must not be cached, indexed, or named to other sites as the referrer.
 PRIVATE_HEADERS = {
     "Cache-Control": "no-store",
@@ -38,11 +30,13 @@ PRIVATE_HEADERS = {
 class PageRenderer:
     """The pages of one newsletter; for a template not in the project, the default one is used.
 
+    A subscriber's own page is in the language that the current request prefers among those that
+    have words, else in the newsletter's; public pages, which are cached, are in the newsletter's.
+
     Args:
         project: the newsletter's project.
 
     Attributes:
-        messages: key -> text, in the newsletter's language where it is translated.
         stylesheet: the style sheet's content.
         stylesheet_url: its URL, which changes with its content.
 
@@ -62,13 +56,27 @@ class PageRenderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.messages = _load_messages(project)
+        self._words = PageWords(project)
         root = urlsplit(get_public_url(project.config)).path
-        self._common_context = _make_common_context(project.config, root, self.messages)
+        self._common_context = _make_common_context(project.config, root)
         self.stylesheet = self._render_template("style.css", self._common_context).encode()
         version = hashlib.sha256(self.stylesheet).hexdigest()[:12]
         self.stylesheet_url = f"{root}/assets/style.css?v={version}"
         self._common_context["style_url"] = self.stylesheet_url
+
+    @property
+    def messages(self) -> Mapping[str, str]:
+        """The words of pages, key -> text, in the language of the current request."""
+        return self._words.load(self.language)
+
+    @property
+    def language(self) -> str:
+        """The tag of the language that the current request gets."""
+        return self.choose_language(get_preferred_languages())
+
+    def choose_language(self, preferred: Iterable[str]) -> str:
+        """Return the first of the preferred languages that has words, else the newsletter's."""
+        return self._words.choose_language(preferred)
 
     def render_page(
         self, name: str, /, *, status: int = 200, private: bool = False, **context: Any
@@ -81,10 +89,17 @@ class PageRenderer:
             private: whether it is one subscriber's own page.
             **context: the template's variables, in addition to those of every page.
         """
-        html = self._render_template(
-            f"{name}.html", {**self._common_context, "private": private, **context}
-        )
-        return HTMLResponse(html, status_code=status, headers=PRIVATE_HEADERS if private else None)
+        language = self.language if private else self._config.language
+        common = {
+            **self._common_context,
+            "lang": language,
+            "dir": get_text_direction(language, self._config),
+            "words": self._words.load(language),
+            "private": private,
+        }
+        html = self._render_template(f"{name}.html", {**common, **context})
+        headers = {**PRIVATE_HEADERS, "Vary": "Accept-Language"} if private else None
+        return HTMLResponse(html, status_code=status, headers=headers)
 
     def _render_template(self, name: str, context: Mapping[str, Any]) -> str:
         try:
@@ -99,7 +114,7 @@ class PageRenderer:
             raise TemplateError(str(error.message), where=where) from error
 
 
-def _make_common_context(config: Config, root: str, messages: Mapping[str, str]) -> dict[str, Any]:
+def _make_common_context(config: Config, root: str) -> dict[str, Any]:
     return {
         "newsletter": {
             "name": config.name,
@@ -113,45 +128,4 @@ def _make_common_context(config: Config, root: str, messages: Mapping[str, str])
         "home": f"{root}/",
         "lang": config.language,
         "dir": get_text_direction(config.language, config),
-        "words": messages,
     }
-
-
-def _load_messages(project: Project) -> dict[str, str]:
-    """Return the messages in the newsletter's language: the project's own before the shipped ones.
-
-    In a file of version 0.1, English is overridden by the language, and that by its regional
-    variant.
-    """
-    folder, language = project.templates_dir, project.config.language
-    messages = load_shipped_words(language, "page")
-    by_language = _read_old_messages(folder / TEMPLATES_FOLDER / _OLD_MESSAGES_FILE)
-    for tag in (FALLBACK_LANGUAGE, language.partition("-")[0], language):
-        messages |= by_language.get(tag, {})
-    return messages | load_own_words(read_own_words(folder), language, "page")
-
-
-def _read_old_messages(path: Path) -> dict[str, dict[str, str]]:
-    if not path.is_file():
-        return {}
-    try:
-        by_language = _parse_old_messages(path.read_text("utf-8"))
-    except (safe_yaml.YamlError, UnicodeDecodeError) as error:
-        where = Location(display_path(path), getattr(error, "line", None))
-        is_other_content = getattr(error, "kind", "") == "content"
-        message = _NOT_MESSAGES if is_other_content else "the messages can't be read"
-        raise TemplateError(message, where=where) from error
-    if not all(isinstance(messages, dict) for messages in by_language.values()):
-        raise TemplateError(_NOT_MESSAGES, where=Location(display_path(path)))
-    return {
-        tag: {str(key): str(message) for key, message in messages.items()}
-        for tag, messages in by_language.items()
-    }
-
-
-@lru_cache(maxsize=2)
-def _parse_old_messages(text: str) -> dict[str, Any]:
-    entries = safe_yaml.load_entries(text)
-    # The mapping's own keys override those merged with <<; of the merged, the first counts.
-    merged = {entry.key: entry.value for entry in reversed(entries) if entry.is_merged}
-    return merged | {entry.key: entry.value for entry in entries if not entry.is_merged}

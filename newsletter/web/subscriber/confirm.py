@@ -149,4 +149,4 @@ def _confirm(
         .values(data=data)
     )
     if previous_status != "active":
-        enqueue_welcome_email(site, connection, confirmation.address)
+        enqueue_welcome_email(site, connection, confirmation.address, site.pages.language)

@@ -16,6 +16,8 @@ from newsletter.sending.transactional_queue import enqueue_email
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.web.site_context import Site
 
+# In an email's data, the language of the page on which it was requested.
+LANGUAGE_KEY = "language"
 _DOT_INSENSITIVE_DOMAINS = {"gmail.com", "googlemail.com"}
 
 RequestedKind = Literal["confirm", "move_from", "move_to", "download", "erase"]
@@ -53,6 +55,7 @@ def enqueue_requested_email(  # noqa: PLR0913 - what an email is made of
     now = site.clock()
     storage, limit, names = _open_mailbox_limit(site, connection, address, now)
     within_limit = consume_limit(storage, limit, *names)
+    data = {**data, LANGUAGE_KEY: site.pages.language}
     is_enqueued = enqueue_email(
         connection, kind, address, data, now, window, allowed=allowed and within_limit
     )

@@ -48,12 +48,14 @@ from newsletter.subscribers.consent.suppressions import has_working_mailbox
 from newsletter.subscribers.consent.unconfirmed import purge_unconfirmed
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.access_token import sign
-from newsletter.web.subscriber.requested_emails import refund_requested_email
+from newsletter.web.subscriber.requested_emails import LANGUAGE_KEY, refund_requested_email
 
 # The purpose of the link in a confirmation email (itsdangerous' salt).
 CONFIRM_PURPOSE = "confirm"
 
 # The provider's error messages may contain an address; the log must not.
+# A subscriber's attributes that may have their language; the first that is there counts.
+_LANGUAGE_ATTRIBUTES = ("language", "locale", "lang")
 _EMAIL_ADDRESS = re.compile(r"\S+@\S+")
 _log = logging.getLogger(__name__)
 
@@ -106,10 +108,20 @@ def purge_stale_data(site: Site) -> None:
     site.refused_signups.add_saved("never_confirmed", unconfirmed)
 
 
-def enqueue_welcome_email(site: Site, connection: sa.Connection, address: ParsedAddress) -> None:
-    """Enqueue a welcome email if the newsletter has one; each address gets it once."""
+def enqueue_welcome_email(
+    site: Site, connection: sa.Connection, address: ParsedAddress, language: str
+) -> None:
+    """Enqueue a welcome email if the newsletter has one; each address gets it once.
+
+    Args:
+        site: the newsletter.
+        connection: in a transaction that writes.
+        address: the new subscriber's.
+        language: of the page on which they signed up.
+    """
     if site.config.signup.welcome:
-        enqueue_email(connection, "welcome", address, {}, site.clock(), None)
+        data = {LANGUAGE_KEY: language}
+        enqueue_email(connection, "welcome", address, data, site.clock(), None)
 
 
 def _prepare_due_email(
@@ -154,7 +166,7 @@ def _decide(
         connection, email.address, origin, name=data["name"], single_opt_in=single_opt_in
     )
     if single_opt_in and previous_status in {"new", "pending"}:
-        enqueue_welcome_email(site, connection, email.address)
+        enqueue_welcome_email(site, connection, email.address, data.get(LANGUAGE_KEY, ""))
         return "subscribed"
     return "drop" if previous_status == "active" else "send"
 
@@ -165,13 +177,29 @@ def _send_email(
     config = site.config
     try:
         content, headers = _build_content(site, email)
-        request = build_transactional_body(
-            render_transactional(content, templates.get(email.kind), config), config, email, headers
+        rendered = render_transactional(
+            content, templates.get(email.kind), config, _choose_language(site, email)
         )
+        request = build_transactional_body(rendered, config, email, headers)
     except NewsletterError as error:
         # Nothing has been sent; it is retried, and the template may be fixed by then.
         return Outcome("not_sent", str(error))
     return get_provider(config).classify(mailer.post_mail(request), site.clock())
+
+
+def _choose_language(site: Site, email: QueuedEmail) -> str:
+    """Return the language of an email: the subscriber's, else that of the page that asked for it.
+
+    A subscriber's is in an attribute, as exports of other services have it: ``pt``, ``pt_BR``.
+    """
+    query = sa.select(subscriber.c.attributes).where(subscriber.c.address_key == email.address.key)
+    with read_transaction(site.engine) as connection:
+        attributes = {
+            key.lower(): str(value) for key, value in (connection.scalar(query) or {}).items()
+        }
+    tags = [attributes[name] for name in _LANGUAGE_ATTRIBUTES if name in attributes]
+    tags.append(email.data.get(LANGUAGE_KEY, ""))
+    return site.pages.choose_language(tag.replace("_", "-") for tag in tags)
 
 
 def _build_content(

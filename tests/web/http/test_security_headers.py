@@ -50,7 +50,7 @@ def test_error_responses_have_security_headers(
 
 def test_errors_are_json_for_api_paths_and_pages_elsewhere(server: Any) -> None:
     for path in ("/api/nothing", "/webhooks/nothing"):
-        assert server.get(path).json() == {"error": "There is no such page."}
+        assert server.get(path).json() == {"error": "Page not found."}
     page = server.get("/nothing")
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert page.headers["X-Robots-Tag"] == "noindex"

@@ -1,5 +1,6 @@
 """Confirmation links: only the button subscribes, once, until they expire."""
 
+import re
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ def test_only_the_button_subscribes(harness: Any, server: Any) -> None:
         ("subscribed", "form", "/subscribe"),
         ("confirmed", "form", "/confirm"),
     ]
-    assert lines[1].wording == "Yes, send me Harbour Notes by email. I can leave at any time."
+    assert lines[1].wording == "Yes, send me Harbour Notes by email. I can unsubscribe at any time."
 
 
 def test_page_is_not_cached_or_indexed(harness: Any, server: Any) -> None:
@@ -127,3 +128,30 @@ def test_welcome_email_is_sent_once(harness: Any, server: Any) -> None:
     assert harness.send_emails() == [ADA.address]
     assert harness.latest_email()["subject"] == "Welcome to Harbour Notes"
     assert harness.send_emails() == []
+
+
+@pytest.mark.parametrize("settings", [{"signup": {"welcome": True}}])
+def test_emails_speak_the_language_of_the_page_or_that_of_the_list(
+    harness: Any, server: Any
+) -> None:
+    german = {"Accept-Language": "de-CH,en;q=0.5"}
+    assert (
+        server.post("/subscribe", fields=harness.make_fields(ADA.address), **german).status == 200
+    )
+    harness.send_emails()
+    assert harness.latest_email()["subject"] == "Bitte bestätige dein Abo von Harbour Notes"
+    page = server.get(harness.confirm_path(), **{"Accept-Language": "fr"}).data.decode()
+    assert "Ja, schickt mir Harbour Notes" in page, "the consent as it was given"
+    server.post(harness.confirm_path(), fields=YES, **german)
+    harness.send_emails()
+    assert harness.latest_email()["subject"] == "Willkommen bei Harbour Notes"
+    with harness.site.engine.begin() as connection:
+        token = connection.scalars(sa.select(subscriber.c.token)).one()
+        values = {"attributes": {"Language": "pt_BR"}}
+        connection.execute(sa.update(subscriber).values(values))
+    preferences = server.get(f"/p/{token}", **german).data.decode()
+    signed = re.search(r'name="signed" value="([^"]+)"', preferences)
+    assert signed
+    server.post(f"/p/{token}", fields={"do": "download", "signed": signed[1]}, **german)
+    harness.send_emails()
+    assert harness.latest_email()["subject"] == "Os seus dados em Harbour Notes"

@@ -213,11 +213,11 @@ def test_answer_is_shown_and_changed_in_the_preferences(
     assert b'aria-labelledby="tracking"' not in server.get(f"/p/{token}").data
     configure(monkeypatch, site, **ASKS)
     page = server.get(f"/p/{token}").data.decode()
-    assert "You have not agreed to this. It is not recorded." in page
+    assert "You haven&#39;t agreed to this, so it isn&#39;t recorded." in page
     assert BOTH in page
-    assert "You have agreed to this." in submit(server, token, "yes")
+    assert "You&#39;ve agreed to this." in submit(server, token, "yes")
     assert load_answers(site) == {"opens": True, "clicks": True}
-    assert "You have not agreed to this." in submit(server, token, "no")
+    assert "You haven&#39;t agreed to this" in submit(server, token, "no")
     assert load_answers(site) == {"opens": False, "clicks": False}
     with site.engine.begin() as connection:
         entries = load_journal(connection, 1)[1:]

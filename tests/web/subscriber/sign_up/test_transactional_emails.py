@@ -155,7 +155,7 @@ def test_welcome_email_is_sent_once_with_an_unsubscribe_link(harness: Any) -> No
     for _ in range(2):
         with harness.site.engine.begin() as connection:
             changes.subscribe(connection, ADA, "active", ChangeOrigin(harness.clock(), "cli"))
-            enqueue_welcome_email(harness.site, connection, ADA)
+            enqueue_welcome_email(harness.site, connection, ADA, "")
     assert harness.send_emails() == ["Ada@example.org"]
     email = harness.latest_email()
     headers = email["personalizations"][0]["headers"]
