@@ -33,7 +33,9 @@ def render_archive_page(rendering: Rendering, now: datetime.datetime) -> str:
     # A single issue's page needs no database: this one is never opened.
     site = Site(rendering.project, sa.create_engine("sqlite://"), pages, b"")
     root = urlsplit(get_public_url(config)).path
-    location = ArchiveLocation(root, f"{root}/subscribe", is_searchable=False)
+    location = ArchiveLocation(
+        root, f"{root}/subscribe", is_searchable=False, has_signup_form=False
+    )
     page = make_archived_issue(issue, now, config)
     try:
         html = bytes(render_issue_page(site, location, [page], page).body).decode()

@@ -3,7 +3,7 @@
 import datetime
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -31,11 +31,22 @@ from newsletter.render.article.dom import (
     unwrap_element,
 )
 from newsletter.render.locale import format_date, get_text_direction
-from newsletter.render.template.context import IssueView, make_issue_view
+from newsletter.render.template.context import IssueView, PictureView, make_issue_view
 
 # Replaced by the site's URL of the issues once it is known. RFC 2606 reserves ".invalid".
 _BASE_PLACEHOLDER = "https://this-site.invalid/issues/"
 _PERSONAL_LINK = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
+# Inline colors of highlighted code and the classes that stand for them in ``archive.css``.
+_CODE_CLASSES = {
+    "color:#1f5f8b": "code-blue",
+    "color:#3d6b35": "code-green",
+    "color:#8a4b14": "code-orange",
+    "color:#6a3f8f": "code-purple",
+    "color:#a12b2b": "code-red",
+    "color:#667079": "code-gray",
+    "font-style:italic": "code-italic",
+    "font-weight:bold": "code-bold",
+}
 _TEXT_ALIGN = re.compile(r"(?:^|;)text-align:(left|right|center)")
 _MAX_SUMMARY_LENGTH = 200
 # XML 1.0, 2.2: control characters, lone surrogates, U+FFFE and U+FFFF are in no document.
@@ -57,6 +68,7 @@ class ArchivedIssue:
         url: the canonical URL: the post's own if it has one, else ``address``.
         address: the URL of this issue in the archive ("view online").
         summary: a sentence or two, plain text.
+        picture: the one for previews on other sites: its hero, else its first own image.
         view: the parts around the article, as in an email's template.
         html: the article with a placeholder for the base URL; see ``html_with_base``.
         listing: whether it is listed, unlisted or private.
@@ -73,6 +85,7 @@ class ArchivedIssue:
     url: str
     address: str
     summary: str
+    picture: PictureView | None
     view: IssueView
     html: str
     listing: ArchiveListing
@@ -87,11 +100,14 @@ class ArchivedIssue:
         """Return the article, its images below ``base`` (``""`` for this host, or a site's URL)."""
         return self.html.replace(_BASE_PLACEHOLDER, html.escape(f"{base}/issues/"))
 
+    def picture_with_base(self, base: str) -> PictureView | None:
+        """Return the picture for previews, its URL below ``base``."""
+        picture: PictureView | None = _map_texts(self.picture, _make_base_filler(base))
+        return picture
+
     def view_with_base(self, base: str) -> IssueView:
         """Return the parts around the article, their images below ``base``."""
-        view: IssueView = _map_texts(
-            self.view, lambda text: text.replace(_BASE_PLACEHOLDER, f"{base}/issues/")
-        )
+        view: IssueView = _map_texts(self.view, _make_base_filler(base))
         return view
 
 
@@ -133,6 +149,7 @@ def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> 
         url=post.canonical_url or address,
         address=address,
         summary=view.preheader or _fill_with_defaults(_make_summary(root), tags, "text"),
+        picture=view.hero or _find_first_picture(root),
         view=view,
         html=_fill_with_defaults(
             add_dark_images(serialize_fragment(root), build_dark_urls(issue, web_config)),
@@ -151,7 +168,33 @@ def issue_path(slug: str) -> str:
     return f"/issues/{quote(slug)}"
 
 
+def _make_base_filler(base: str) -> Callable[[str], str]:
+    return lambda text: text.replace(_BASE_PLACEHOLDER, f"{base}/issues/")
+
+
+def _find_first_picture(root: Element) -> PictureView | None:
+    """Return the article's first image that is its own; its natural size isn't known here."""
+    return next(
+        (
+            PictureView(src, image.get("alt") or "", "", 0, 0)
+            for image in root.iter("img")
+            if (src := image.get("src") or "").startswith(_BASE_PLACEHOLDER)
+        ),
+        None,
+    )
+
+
+def _name_code_colors(root: Element) -> None:
+    """Give the spans of highlighted code classes that stand for their inline styles."""
+    for code in root.iter("pre"):
+        for span in code.iter("span"):
+            for declaration in (span.get("style") or "").lower().split(";"):
+                if name := _CODE_CLASSES.get(declaration.strip()):
+                    add_class(span, name)
+
+
 def _clean_for_web(root: Element) -> None:
+    _name_code_colors(root)
     for block in [e for e in root.iter("div") if REPLY_CLASS in get_classes(e)]:
         drop_element(block)  # readers of the page have nothing to reply to; harvesters would
     for element in list(root.iter()):

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +43,8 @@ FEEDS: dict[str, tuple[Callable[[Config, Sequence[ArchivedIssue]], bytes], str]]
     "/feed.json": (feeds.build_json_feed, "application/feed+json"),
     "/sitemap.xml": (feeds.build_sitemap, "application/xml"),
 }
+# Where feed readers, and links from other tools, look for the feed.
+FEED_ALIASES = ("/feed", "/rss", "/feed.xml", "/rss.xml", "/atom.xml")
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -54,6 +57,7 @@ def routes(site: Site) -> list[BaseRoute]:
         "/issues/{slug}/{file:path}": archive.image,
         "/robots.txt": archive.robots,
         **{path: partial(archive.feed, path) for path in FEEDS},
+        **dict.fromkeys(FEED_ALIASES, archive.redirect_to_feed),
     }
     return [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
 
@@ -147,6 +151,11 @@ class _ArchiveEndpoints:
             )
 
         return self._get_cached_response(request, snapshot, render)
+
+    def redirect_to_feed(self, _: Request) -> Response:
+        # A path, not a URL: that would be of the host that the client names.
+        headers = {"Location": f"{self._location.root}/feed.atom"}
+        return Response(status_code=HTTPStatus.MOVED_PERMANENTLY, headers=headers)
 
     def robots(self, _: Request) -> Response:
         return Response(feeds.build_robots_txt(self._site.config), media_type="text/plain")

@@ -63,6 +63,7 @@ def locate_export(site: Site, base_url: str) -> tuple[ArchiveLocation, Site]:
         urlsplit(base_url).path,
         f"{public_url}/subscribe" if public_url else "",
         is_searchable=False,
+        has_signup_form=False,
     )
     overrides = {"public_url": base_url, "issue_url": None, "image_url": None}
     config = site.config.model_copy(update=overrides)

@@ -93,6 +93,34 @@ def test_image_urls_are_relative_to_the_base(tmp_path: Path) -> None:
     assert 'dark)" srcset="/issues/the-ice/x.dark.svg"><img' in page.html_with_base("")
 
 
+@pytest.mark.parametrize(
+    ("post", "picture"),
+    [
+        ("hero: x.svg\n---\nwords ![b](y.svg)", "x.svg"),
+        ("---\n![b](https://elsewhere.example/z.png) ![b](y.svg)", "y.svg"),
+        ("---\nwords", ""),
+    ],
+)
+def test_picture_for_previews_is_the_hero_or_the_first_own_one(
+    tmp_path: Path, post: str, picture: str
+) -> None:
+    _add_svg(tmp_path)
+    (tmp_path / "2026-12-01-the-ice" / "y.svg").write_text('<svg width="9" height="9"/>')
+    found = make_page(tmp_path, f"---\ntitle: Ice\n{post}").picture_with_base("https://a.example")
+    assert (found.src if found else "") == (
+        f"https://a.example/issues/the-ice/{picture}" if picture else ""
+    )
+
+
+def test_colors_of_code_are_classes(tmp_path: Path) -> None:
+    page = make_page(tmp_path, "---\ntitle: ice\n---\n```python\n# why\nreturn 12\n```\n")
+    root = lxml.html.fromstring(f"<div>{page.html}</div>")
+    spans = [(span.get("class"), span.text) for span in root.iter("span")]
+    assert ("code-italic code-gray", "# why") in spans
+    assert ("code-blue", "return") in spans
+    assert ("code-orange", "12") in spans
+
+
 def test_canonical_url_is_the_posts_own_if_set(tmp_path: Path) -> None:
     own = make_page(
         tmp_path, "---\ntitle: Ice\ncanonical_url: https://blog.example/ice\n---\nwords"

@@ -95,13 +95,23 @@ def test_only_sent_public_issues_have_a_page(server: Any) -> None:
 def test_page_shows_defaults_and_is_sanitized(server: Any) -> None:
     page = server.get("/issues/boats").data.decode()
     assert "Hello friend, the ice let go." in page
-    assert "<script" not in page
+    assert "alert(1)" not in page
     assert 'property="og:title" content="Of boats"' in page
+    boat = "https://news.harbour-notes.org/issues/boats/boat.png"
+    assert f'property="og:image" content="{boat}"' in page
     assert '<link rel="canonical" href="https://news.harbour-notes.org/issues/boats">' in page
     image = server.get("/issues/boats/boat.png")
     assert (image.status, image.headers["Content-Type"]) == (200, "image/png")
     assert image.data == PIXEL
     assert server.get("/issues/boats/post.md").status == 404
+
+
+def test_usual_addresses_of_feeds_lead_to_the_feed(server: Any) -> None:
+    for path in ("/feed", "/rss", "/feed.xml", "/rss.xml"):
+        response = server.get(path, Host="elsewhere.example")
+        assert (response.status, response.headers["Location"]) == (301, "/feed.atom"), path
+    page = server.get("/issues/boats").data.decode()
+    assert 'rel="alternate" type="application/atom+xml"' in page
 
 
 def test_matching_etag_gets_304(server: Any) -> None:
@@ -202,6 +212,7 @@ def test_exported_files_equal_the_served_pages(sent: Cli, server: Any, tmp_path:
     assert "2 issues" in output
     assert 'src="/issues/boats/tide.png.play.png"' in server.get("/issues/boats").data.decode()
     for path, file in {
+        "/": "index.html",
         "/issues/boats": "issues/boats/index.html",
         "/issues/boats/boat.png": "issues/boats/boat.png",
         "/issues/boats/tide.png.play.png": "issues/boats/tide.png.play.png",
@@ -211,7 +222,6 @@ def test_exported_files_equal_the_served_pages(sent: Cli, server: Any, tmp_path:
     }.items():
         assert (out / file).read_bytes() == server.get(path).data, path
     assert not (out / "issues/secret").exists()
-    assert "Of boats" in (out / "index.html").read_text()
 
 
 def test_second_export_rewrites_only_changed_files_and_deletes_none(
@@ -233,6 +243,9 @@ def test_exported_links_use_the_base_url(sent: Cli, tmp_path: Path) -> None:
     page = (tmp_path / "a/issues/boats/index.html").read_text()
     assert 'href="https://example.org/letters/issues/boats"' in page
     assert 'href="/letters/assets/style.css' in page
+    # No server there takes a form: the button leads to the one that does.
+    assert "<form" not in page
+    assert 'class="button" href="https://news.harbour-notes.org/subscribe"' in page
     code, _, err = sent("archive", "--out", tmp_path / "b", "--base-url", "letters")
     assert code == 2
     assert "--base-url" in err
