@@ -5,8 +5,8 @@ The class names that a template's CSS can style:
 - ``figure`` (a ``div``) around an image, with ``caption`` (a ``div``) under it; ``gallery`` (a
   ``table``) of ``gallery-cell`` cells, two a row, a last odd one over both columns;
 - ``embed`` (a ``div``): a card for media that email can't play, with ``embed-picture`` (a link
-  around a still), ``embed-title`` and ``embed-host`` (paragraphs); a quoted post keeps its
-  ``blockquote``;
+  around a still), ``embed-title`` and ``embed-host`` (paragraphs), which begins with an
+  ``embed-glyph`` and an ``embed-kind`` (a ``span`` each); a quoted post keeps its ``blockquote``;
 - ``callout`` with ``callout-note`` (``-tip``, ``-warning``, …) and a ``callout-title``, which
   begins with a ``callout-glyph`` (a ``span``);
 - ``pullquote`` (a ``blockquote``), whose last paragraph is a ``pullquote-source`` if it begins with
@@ -95,14 +95,14 @@ def build_article(issue: Issue, config: Config, words: Mapping[str, str] | None 
     article_images = ArticleImages(config.theme.width - SIDE_PADDING, issue.post.images, urls)
     set_code_direction(root, get_text_direction(issue.post.language, config))
     join_cjk_lines(root)
+    words = words or load_shipped_words(issue.post.language or config.language, "article")
     notes = [
         *normalize_structure(root),
-        *replace_embeds(root, issue.post.images),
+        *replace_embeds(root, issue.post.images, words),
         *normalize_images(root, article_images),
         *_resolve_links(root, urls),
     ]
     mark_code_lines(root)
-    words = words or load_shipped_words(issue.post.language or config.language, "article")
     mark_callouts(root, words)
     mark_blocks(root, words, build_reply_url(issue, config))
     finish_structure(root)

@@ -1,8 +1,12 @@
-"""Replace embeds (video, audio, iframes) by cards with a link."""
+"""Replace embeds (video, audio, iframes) by cards with a link.
+
+Kinds must differ without colour and without images: each card says what it leads to, in the
+language of the issue, after a glyph that screen readers skip. The glyphs have no emoji form.
+"""
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from newsletter.posts.post import LocalImage
 from newsletter.posts.stills import make_drawn_name
@@ -24,25 +28,45 @@ _POST_EMBED_CLASSES = frozenset(
     text-post-media fb-post reddit-embed-bq
     """.split()
 )
+KIND_CLASS = "embed-kind"
 _EMBED_TAGS = ("iframe", "video", "audio")
 _API_HOSTS = frozenset({"api.soundcloud.com"})
 _PHRASING_PARENTS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6"})
 
 
+EmbedKind = Literal["video", "audio", "page"]
+_GLYPHS: dict[EmbedKind, str] = {
+    "video": "\N{BLACK RIGHT-POINTING POINTER}",
+    "audio": "\N{EIGHTH NOTE}",
+    "page": "\N{SQUARE WITH HORIZONTAL FILL}",
+}
+
+
 class EmbedPage(NamedTuple):
-    """The public page of an embed, and a still image of it with its size in CSS pixels."""
+    """The public page of an embed.
+
+    Attributes:
+        url: its URL.
+        kind: what readers find there.
+        still_url: the URL of a still image of it, or empty.
+        still_size: the still's size in CSS pixels, if known.
+    """
 
     url: str
+    kind: EmbedKind
     still_url: str = ""
     still_size: tuple[int, int] | None = None
 
 
-def replace_embeds(root: Element, images: Mapping[str, LocalImage]) -> list[str]:
+def replace_embeds(
+    root: Element, images: Mapping[str, LocalImage], words: Mapping[str, str]
+) -> list[str]:
     """Replace every embed of the article by a card; return notes for the editor.
 
     Args:
         root: the article.
         images: the issue's images (``Post.images``), among them the stills with a play sign.
+        words: those of the group ``article``: kind -> its name in the issue's language.
     """
     notes: list[str] = []
     cards: list[tuple[Element, Element]] = []
@@ -52,15 +76,12 @@ def replace_embeds(root: Element, images: Mapping[str, LocalImage]) -> list[str]
             drop_element(element)
             notes.append(f"<{element.tag}> without a URL was left out")
             continue
-        page = (
-            _find_frame_page(element, src)
-            if element.tag == "iframe"
-            else EmbedPage(src, _find_still(element.get("poster", ""), images))
-        )
+        page = _find_page(element, src, images)
         if (still := images.get(page.still_url)) and still.still_problem:
             notes.append(f"{still.name} has no play sign: {still.still_problem}")
         title = " ".join((element.get("title") or "").split()) or _take_caption(element)
-        cards.append((element, _build_card(element, title or get_host(page.url) or src, page)))
+        card = _build_card(element, title or get_host(page.url) or src, page, words[page.kind])
+        cards.append((element, card))
         notes.append(f"<{element.tag}> became a card: {title or 'no title'}, {page.url}")
     for element, card in reversed(cards):  # so that the cards of one paragraph keep their order
         _insert_card(element, card)
@@ -71,6 +92,14 @@ def replace_embeds(root: Element, images: Mapping[str, LocalImage]) -> list[str]
             _build_quote_card(quote, link)
             notes.append(f"an embedded post became a card: {link}")
     return notes
+
+
+def _find_page(element: Element, src: str, images: Mapping[str, LocalImage]) -> EmbedPage:
+    if element.tag == "iframe":
+        return _find_frame_page(element, src)
+    if element.tag == "audio":
+        return EmbedPage(src, "audio")
+    return EmbedPage(src, "video", _find_still(element.get("poster", ""), images))
 
 
 def _find_frame_page(frame: Element, src: str) -> EmbedPage:
@@ -105,18 +134,19 @@ def find_embed_page(src: str) -> EmbedPage:
     for pattern, page in _SERVICES:
         if found := pattern.match(src):
             return page(found)
-    return EmbedPage(src)
+    return EmbedPage(src, "page")
 
 
 def _make_youtube_page(found: re.Match[str]) -> EmbedPage:
     src, video_id = found[0], found["id"]
     playlist = get_parameter(src, "list")
     if video_id == "videoseries" and playlist:
-        return EmbedPage(f"https://www.youtube.com/playlist?list={playlist}")
+        return EmbedPage(f"https://www.youtube.com/playlist?list={playlist}", "video")
     start = get_parameter(src, "start")
     timestamp = f"&t={start}s" if start.isdecimal() else ""
     return EmbedPage(
         f"https://www.youtube.com/watch?v={video_id}{timestamp}",
+        "video",
         f"https://i.ytimg.com/vi/{video_id}/hqdefault.jpg",
         (480, 360),  # of every "hqdefault" (YouTube Data API, "thumbnails")
     )
@@ -124,12 +154,12 @@ def _make_youtube_page(found: re.Match[str]) -> EmbedPage:
 
 def _make_vimeo_page(found: re.Match[str]) -> EmbedPage:
     key = get_parameter(found[0], "h")  # the key of an unlisted video
-    return EmbedPage(f"https://vimeo.com/{found['id']}" + (f"/{key}" if key else ""))
+    return EmbedPage(f"https://vimeo.com/{found['id']}" + (f"/{key}" if key else ""), "video")
 
 
 def _make_soundcloud_page(found: re.Match[str]) -> EmbedPage:
     track = get_parameter(found[0], "url")
-    return EmbedPage(track if track.startswith("https://") else found[0])
+    return EmbedPage(track if track.startswith("https://") else found[0], "audio")
 
 
 _SERVICES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], EmbedPage]], ...] = tuple(
@@ -145,15 +175,15 @@ _SERVICES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], EmbedPage]], .
         (r"w\.soundcloud\.com/player", _make_soundcloud_page),
         (
             r"open\.spotify\.com/embed(?:-podcast)?/(?P<id>\w+/\w+)",
-            lambda found: EmbedPage(f"https://open.spotify.com/{found['id']}"),
+            lambda found: EmbedPage(f"https://open.spotify.com/{found['id']}", "audio"),
         ),
         (
             r"dailymotion\.com/embed/video/(?P<id>\w+)",
-            lambda found: EmbedPage(f"https://www.dailymotion.com/video/{found['id']}"),
+            lambda found: EmbedPage(f"https://www.dailymotion.com/video/{found['id']}", "video"),
         ),
         (
             r"embed\.(?P<id>(?:music|podcasts)\.apple\.com/[^?#]+)",
-            lambda found: EmbedPage(f"https://{found['id']}"),
+            lambda found: EmbedPage(f"https://{found['id']}", "audio"),
         ),
     )
 )
@@ -164,7 +194,7 @@ def _find_source(element: Element) -> str:
     return next((src.strip() for e in sources if not is_blank(src := e.get("src") or "")), "")
 
 
-def _build_card(element: Element, title: str, page: EmbedPage) -> Element:
+def _build_card(element: Element, title: str, page: EmbedPage, kind_name: str) -> Element:
     card = append_child(element.makeelement("div"), "div", class_="embed")
     if page.still_url:
         picture = append_child(card, "a", href=page.url, class_="embed-picture")
@@ -173,8 +203,13 @@ def _build_card(element: Element, title: str, page: EmbedPage) -> Element:
             still.set(name, str(size))
     paragraph = append_child(card, "p", class_="embed-title")
     append_child(paragraph, "a", title, href=page.url)
+    line = append_child(card, "p", class_="embed-host")
+    glyph = append_child(line, "span", _GLYPHS[page.kind], class_="embed-glyph")
+    glyph.set("aria-hidden", "true")
+    glyph.tail = "\N{NO-BREAK SPACE}"
+    kind = append_child(line, "span", kind_name, class_=KIND_CLASS)
     if (host := get_host(page.url)) and host != title:
-        append_child(card, "p", host, class_="embed-host")
+        kind.tail = f" \N{MIDDLE DOT} {host}"
     return card
 
 

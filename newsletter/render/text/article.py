@@ -25,7 +25,7 @@ from newsletter.render.article.dom import (
     is_blank,
     parse_fragment,
 )
-from newsletter.render.article.links import get_host
+from newsletter.render.article.embeds import KIND_CLASS
 from newsletter.render.text.inline import InlineWriter, LinkStyle
 from newsletter.render.text.table import render_table
 from newsletter.render.text.wrap import get_display_width, wrap_text
@@ -247,20 +247,21 @@ class _ArticleWriter:
         )
 
     def _write_embed(self, card: Element, width: int) -> list[TextBlock]:
-        """Return ``Title: URL``; a quoted post keeps its text above that."""
-        link = next((link for title in card.iter("p") for link in title.iter("a")), None)
-        href = link.get("href", "") if link is not None else ""
+        """Return ``[Video] Title: URL``; a quoted post keeps its text above its title."""
+        label = ""
         for part in list(card):
             is_picture = "embed-picture" in get_classes(part) and is_blank(get_visible_text(part))
-            if is_picture or ("embed-host" in get_classes(part) and part.text == get_host(href)):
+            kind = next((e for e in part.iter("span") if KIND_CLASS in get_classes(e)), None)
+            if kind is not None:
+                label = f"[{get_visible_text(kind)}] "
+            if is_picture or kind is not None:
                 drop_element(part)
 
         def write(part: Element, width: int) -> list[TextBlock]:
             if "embed-title" not in get_classes(part) or not _is_lone_link(part):
                 return self._write_block(part, width)
-            return [
-                wrap_text(f"{self.inline.write_line(part[0])}: {part[0].get('href', '')}", width)
-            ]
+            title = self.inline.write_line(part[0])
+            return [wrap_text(f"{label}{title}: {part[0].get('href', '')}", width)]
 
         return self.write_content(card, width, write)
 

@@ -9,6 +9,7 @@ from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.issue import Issue
 from newsletter.posts.post import LocalImage
 from newsletter.render.article.build import Article, build_article
+from newsletter.render.article.dom import get_visible_text, parse_fragment
 from newsletter.render.article.embeds import find_embed_page
 
 MakeArticle = Callable[[str], Article]
@@ -63,7 +64,7 @@ def test_youtube_video_becomes_a_card_with_still_and_title(make_article: MakeArt
         '<p class="embed-title"><a href="https://www.youtube.com/watch?v=x">One tide</a></p>'
         in (article.html)
     )
-    assert '<p class="embed-host">youtube.com</p>' in article.html
+    assert '<span class="embed-kind">Video</span> \u00b7 youtube.com</p>' in article.html
     assert "iframe" not in article.html
     assert any("One tide" in note for note in article.notes)
 
@@ -73,8 +74,40 @@ def test_iframe_without_a_title_is_named_by_its_host(make_article: MakeArticle) 
 
     assert html == (
         '<div class="embed"><p class="embed-title">'
-        '<a href="https://www.films.example/1">films.example</a></p></div>'
+        '<a href="https://www.films.example/1">films.example</a></p>'
+        '<p class="embed-host"><span class="embed-glyph" aria-hidden="true">\u25a4</span>'
+        '\u00a0<span class="embed-kind">Web page</span></p></div>'
     )
+
+
+@pytest.mark.parametrize(
+    ("embed", "kind"),
+    [
+        ('<video src="/v.mp4"></video>', "\u25ba\u00a0Vid\u00e9o"),
+        ('<audio src="/a.mp3"></audio>', "\u266a\u00a0Audio"),
+        ('<iframe src="https://vimeo.example/1"></iframe>', "\u25a4\u00a0Page web"),
+        *(
+            (f'<iframe src="https://{src}"></iframe>', kind)
+            for src, kind in (
+                ("www.youtube.com/embed/x", "\u25ba\u00a0Vid\u00e9o"),
+                ("www.youtube.com/embed/videoseries?list=1", "\u25ba\u00a0Vid\u00e9o"),
+                ("player.vimeo.com/video/7", "\u25ba\u00a0Vid\u00e9o"),
+                ("www.dailymotion.com/embed/video/x7", "\u25ba\u00a0Vid\u00e9o"),
+                ("w.soundcloud.com/player/?url=https%3A//soundcloud.com/a", "\u266a\u00a0Audio"),
+                ("open.spotify.com/embed/episode/4r", "\u266a\u00a0Audio"),
+                ("embed.podcasts.apple.com/no/p/id1", "\u266a\u00a0Audio"),
+            )
+        ),
+    ],
+)
+def test_card_says_its_kind_in_the_language_of_the_issue(
+    embed: str,
+    kind: str,
+    make_issue: Callable[..., Issue],
+    make_config: Callable[..., Config],
+) -> None:
+    issue = make_issue(sanitize_html(embed), post={"language": "fr"})
+    assert kind in get_visible_text(parse_fragment(build_article(issue, make_config()).html))
 
 
 def test_video_and_audio_link_to_their_files(make_article: MakeArticle) -> None:

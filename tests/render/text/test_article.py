@@ -177,7 +177,7 @@ def markdown_to_text(
         ),
         (
             '<iframe src="https://youtu.be/x" title="A tide"></iframe>',
-            "A tide: https://www.youtube.com/watch?v=x",
+            "[Video] A tide: https://www.youtube.com/watch?v=x",
         ),
         (
             '<blockquote class="twitter-tweet">High!<a href="https://x.com/a">May</a></blockquote>',
