@@ -2,8 +2,9 @@
 
     make pictures
 
-The mail in light, dark and on a phone, the preview, the report of a made-up send, the sign-up page,
-and each block of the reference (block_pictures.py). Names and numbers in them are made up.
+The mail in light, dark, on a phone and in each design, the preview, the report of a made-up send,
+the sign-up page, and each block of the reference (block_pictures.py). Names and numbers in them are
+made up.
 """
 
 import datetime
@@ -53,6 +54,10 @@ def take_pictures(folder: Path, browser: Browser) -> Iterator[Path]:
             with open_page(browser, width, height) as page:
                 page.goto(f"{preview.url}mail?issue={ISSUE}&scheme={scheme}")
                 yield save(page, name)
+        for design in ("issue", "magazine", "plain"):
+            with open_page(browser, 680, 1100, scale=0.6) as page:
+                page.goto(f"{preview.url}mail?issue={ISSUE}&design={design}")
+                yield save(page, f"design-{design}")
         with open_page(browser, 1440, 900) as page:
             page.goto(preview.url)
             page.locator("iframe.front[data-shown]").wait_for()
@@ -110,10 +115,12 @@ def serve_site(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def open_page(browser: Browser, width: int, height: int) -> Iterator[Page]:
-    """Open a page in a window of this size, in pixels."""
+def open_page(browser: Browser, width: int, height: int, scale: float = 1) -> Iterator[Page]:
+    """Open a page in a window of this size, in pixels; its picture is made smaller by ``scale``."""
     context = browser.new_context(
-        viewport={"width": width, "height": height}, reduced_motion="reduce"
+        viewport={"width": width, "height": height},
+        device_scale_factor=scale,
+        reduced_motion="reduce",
     )
     yield context.new_page()
     context.close()

@@ -89,8 +89,8 @@ class Theme(StrictModel):
     template: str = Field(
         default="issue",
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
-        description="The design: `issue` is `templates/issue.mjml` and its `issue.css` (or "
-        "`article.css`).",
+        description="The design: `issue`, `magazine`, `plain`, or one of your own. `issue` is "
+        "`templates/issue.mjml` and its `issue.css` (or `article.css`).",
     )
     light: Annotated[Palette, _fill_missing_colors(LIGHT)] = Field(
         default=LIGHT, description="Colours in light mode."
