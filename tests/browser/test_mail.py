@@ -126,6 +126,9 @@ def test_without_images_title_text_and_alternative_texts_are_visible(
     alternatives = page.evaluate(ALTERNATIVES)
     assert alternatives
     assert [alt for alt, shown in alternatives if not shown] == []
+    assert page.evaluate(CONTRAST)["findings"] == []
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(CONTRAST)["findings"] == []
 
 
 @pytest.mark.parametrize("name", ISSUES)
@@ -213,6 +216,9 @@ def test_other_designs_are_as_readable(open_email: EmailOpener, name: str, desig
     assert page.evaluate(CONTRAST)["findings"] == []
     bare = open_email(name, design=design, images=False).page
     assert [alt for alt, shown in bare.evaluate(ALTERNATIVES) if not shown] == []
+    assert bare.evaluate(CONTRAST)["findings"] == []
+    bare.emulate_media(color_scheme="dark")
+    assert bare.evaluate(CONTRAST)["findings"] == []
     for width in (320, 375, 700, 1280):
         for sized in (page, bare):
             sized.set_viewport_size({"width": width, "height": 900})
