@@ -123,8 +123,8 @@ def test_number_that_json_lacks_is_an_error_and_prints_nothing(
     assert capsys.readouterr().out == ""
 
 
-def find_json_commands() -> dict[str, str]:
-    """Return function name -> module of each command that prints JSON."""
+def list_commands() -> dict[str, click.Command]:
+    """Return function name -> command, for all commands."""
     found = {}
     groups: list[click.Group] = [cli]
     while groups:
@@ -135,9 +135,18 @@ def find_json_commands() -> dict[str, str]:
             assert command is not None
             if isinstance(command, click.Group):
                 groups.append(command)
-            elif command.callback and any(map(prints_json, command.params)):
-                found[command.callback.__name__] = command.callback.__module__
+            elif command.callback:
+                found[command.callback.__name__] = command
     return found
+
+
+def find_json_commands() -> dict[str, str]:
+    """Return function name -> module of each command that prints JSON."""
+    return {
+        name: command.callback.__module__
+        for name, command in list_commands().items()
+        if command.callback and any(map(prints_json, command.params))
+    }
 
 
 def prints_json(option: click.Parameter) -> bool:
@@ -163,12 +172,17 @@ def test_commands_print_json_by_one_function_only() -> None:
     assert [path.name for path in modules if encoders & called_names(path)] == ["output.py"]
 
 
+def test_every_command_with_a_result_has_json() -> None:
+    without = {"init_command", "setup_command", "preview_command", "serve_command"}
+    assert list_commands().keys() - find_json_commands().keys() == without
+
+
 def test_every_command_with_json_uses_that_function() -> None:
     commands = find_json_commands()
     assert {"send_command", "check_command", "import_events_command", "show_command"} <= set(
         commands
     )
-    printers = {"print_json", "report_run"}
+    printers = {"print_json", "print_send_json", "report_run"}
     lacking = {
         name
         for name, module in commands.items()

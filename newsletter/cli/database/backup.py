@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from newsletter.cli.output import echo, echo_err
+from newsletter.cli.options import json_option
+from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.errors import DatabaseError, Location, display_path
 
@@ -15,7 +16,8 @@ MEGABYTE = 1_000_000
 @click.command("backup", short_help="Copy the list and the record of sends into a file.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
-def backup_command(file: Path, *, force: bool) -> None:
+@json_option
+def backup_command(file: Path, *, force: bool, as_json: bool) -> None:
     """Copy the database, with the list and the record of sends, into FILE, and check it.
 
     The copy is a consistent snapshot, even while a send or an import is running. Only you can
@@ -47,8 +49,13 @@ def backup_command(file: Path, *, force: bool) -> None:
     with progress_bar(100, "Copying") as advance:
         orphan_rows = back_up(database, file, advance)
     print_orphan_rows(orphan_rows)
-    size = file.stat().st_size / MEGABYTE
-    echo(f"Backed up {display_path(database)} to {where}: {size:,.1f} MB, checked.", color="green")
+    size = file.stat().st_size
+    if as_json:
+        data = {"database": str(database), "file": str(file), "bytes": size}
+        print_json(data | {"orphan_rows": list(orphan_rows)})
+        return
+    size_text = f"{size / MEGABYTE:,.1f} MB"
+    echo(f"Backed up {display_path(database)} to {where}: {size_text}, checked.", color="green")
     echo("It holds your readers' addresses: keep it where nobody else can read it.")
 
 

@@ -1,14 +1,22 @@
 """``newsletter restore``: replace the database with a backup."""
 
 import datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from newsletter.cli.database.backup import postgresql_tools_error
-from newsletter.cli.options import yes_option
-from newsletter.cli.output import confirm_count, echo, echo_err, format_fields, format_status_counts
+from newsletter.cli.options import json_option, yes_option
+from newsletter.cli.output import (
+    confirm_count,
+    echo,
+    echo_err,
+    format_fields,
+    format_status_counts,
+    print_json,
+)
 from newsletter.cli.project_database import open_project_database
 from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.wording import format_count
@@ -33,7 +41,8 @@ NO_CARRY_OVER_WARNING = (
 @click.command("restore", short_help="Restore the database from a backup.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @yes_option
-def restore_command(file: Path, *, yes: bool) -> None:
+@json_option
+def restore_command(file: Path, *, yes: bool, as_json: bool) -> None:
     """Restore the database from FILE, which newsletter backup has made.
 
     It shows what would be replaced and waits until you have typed the number of readers in
@@ -67,12 +76,16 @@ def restore_command(file: Path, *, yes: bool) -> None:
             remedy="Name a backup.",
         )
     with open_backup(file, database, project.config.id) as backup:
-        readers = _print_comparison(backup, file, ZoneInfo(project.config.timezone))
+        zone = ZoneInfo(project.config.timezone)
+        readers = _print_comparison(backup, file, zone, echo_err if as_json else echo)
         if not yes:
             confirm_count(readers, "restore")
         result = restore_backup(backup, datetime.datetime.now(datetime.UTC))
-    echo(f"Restored {display_path(database)} from {display_path(file)}.", color="green")
-    _print_result(result)
+    if as_json:
+        print_json({"database": str(database), "file": str(file), **_to_dict(result, readers)})
+    else:
+        echo(f"Restored {display_path(database)} from {display_path(file)}.", color="green")
+        _print_result(result)
     with open_project_database(project) as engine:
         if copied := hold_if_copied(engine, datetime.datetime.now(datetime.UTC)):
             echo_err(f"newsletter: {copied.as_problem()}", color="yellow")
@@ -80,11 +93,29 @@ def restore_command(file: Path, *, yes: bool) -> None:
         echo_err(NO_CARRY_OVER_WARNING, color="yellow")
     elif backup.live_damage:
         echo_err(PARTIAL_CARRY_OVER_WARNING, color="yellow")
-    else:
+    elif not as_json:
         echo("Next: newsletter subscribers stats")
 
 
-def _print_comparison(backup: "VerifiedBackup", file: Path, zone: "ZoneInfo") -> int:
+def _to_dict(restored: "RestoreResult", readers: int) -> dict[str, Any]:
+    carried = restored.carried_over
+    return {
+        "readers": readers,
+        "carried_over": carried
+        and {
+            "suppressed": dict(carried.suppressed),
+            "suppressions_added": carried.suppressions_added,
+            "erased": carried.erased,
+            "tracking_refused": carried.tracking_refused,
+            "sends": carried.sends,
+        },
+        "kept": str(restored.replaced_path) if restored.replaced_path else None,
+    }
+
+
+def _print_comparison(
+    backup: "VerifiedBackup", file: Path, zone: "ZoneInfo", show: Callable[[str], None]
+) -> int:
     """Print what the backup would replace; return the number of readers in the backup."""
     from newsletter.backup.restore import compare_contents
 
@@ -96,8 +127,8 @@ def _print_comparison(backup: "VerifiedBackup", file: Path, zone: "ZoneInfo") ->
         rows.append(("now", f"damaged: {backup.live_damage}"))
     if lost_count:
         rows.append(("gone", f"{format_count(lost_count, 'reader')} not in the backup"))
-    echo(f"{display_path(file)} would replace {display_path(backup.database)}.")
-    echo(format_fields(rows))
+    show(f"{display_path(file)} would replace {display_path(backup.database)}.")
+    show(format_fields(rows))
     return sum(backup_contents.subscribers.values())
 
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err
-from newsletter.cli.send.shared import open_send_context
+from newsletter.cli.send.shared import open_send_context, print_send_json
+from newsletter.errors import ProviderError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     "cancel", short_help="Cancel what has not been sent yet, or what SendGrid still holds."
 )
 @click.argument("issue")
-def cancel_command(issue: str) -> None:
+@json_option
+def cancel_command(issue: str, *, as_json: bool) -> None:
     """Cancel what has not been sent yet, and what SendGrid holds until its time.
 
     ISSUE is an issue's name or a part of it. Emails that were delivered can't be recalled. If
@@ -40,24 +43,38 @@ def cancel_command(issue: str) -> None:
     with open_send_context(issue) as context:
         ledger, send, config = context.ledger, context.send, context.project.config
         if not is_recallable(send, get_ledger_time(ledger)):
-            _print_cancelled(context, cancel_locally(ledger, send, config))
+            _print_cancelled(context, cancel_locally(ledger, send, config), as_json=as_json)
             return
         # The client first: without a key, nothing is changed.
         with get_provider(config).connect(os.environ) as client:
             cancellation = cancel_locally(ledger, send, config)
             if not cancellation.is_recallable:
-                _print_cancelled(context, cancellation)
+                _print_cancelled(context, cancellation, as_json=as_json)
                 return
-            if cancellation.dropped_count:
-                count = format_count(cancellation.dropped_count, "reader")
+            dropped = cancellation.dropped_count
+            if dropped and not as_json:
+                count = format_count(dropped, "reader")
                 echo(f"Not handed to SendGrid: {count}. Asking it to cancel the others.")
-            recall_send(ledger, cancellation.send, client)
-        _print_recalled(context)
+            try:
+                recall_send(ledger, cancellation.send, client)
+            except ProviderError:
+                if as_json:
+                    print_send_json(context, dropped=dropped)
+                raise
+        if as_json:
+            print_send_json(context, dropped=dropped)
+        else:
+            _print_recalled(context)
 
 
-def _print_cancelled(context: "SendContext", cancellation: "LocalCancellation") -> None:
+def _print_cancelled(
+    context: "SendContext", cancellation: "LocalCancellation", *, as_json: bool
+) -> None:
     from newsletter.sending.ledger.status import get_send_status
 
+    if as_json:
+        print_send_json(context, dropped=cancellation.dropped_count)
+        return
     status = get_send_status(context.ledger, context.send)
     slug, counts = context.send.slug, status.recipients_by_state
     dropped = cancellation.dropped_count

@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err
-from newsletter.cli.send.shared import open_send_context, print_unknown_batches
+from newsletter.cli.send.shared import (
+    open_send_context,
+    print_send_json,
+    print_unknown_batches,
+)
 from newsletter.errors import display_path
 from newsletter.wording import format_count
 
@@ -25,7 +30,8 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="SendGrid's events as JSON, one event or a list of events per line.",
 )
-def reconcile_command(issue: str, *, file: Path | None) -> int:
+@json_option
+def reconcile_command(issue: str, *, file: Path | None, as_json: bool) -> int:
     """Resolve unknown batches: SendGrid's event for a batch proves that it was accepted.
 
     Uses the recorded events, and those of FILE, which are recorded and applied to the list. It
@@ -41,11 +47,21 @@ def reconcile_command(issue: str, *, file: Path | None) -> int:
     from newsletter.sending.ledger.status import get_send_status
 
     with open_send_context(issue) as context:
-        if file:
-            echo(f"{format_count(_record_events(context, file), 'new event')} recorded.")
+        new_count = _record_events(context, file) if file else 0
+        if file and not as_json:
+            echo(f"{format_count(new_count, 'new event')} recorded.")
         result = reconcile_send(context.ledger, context.send)
-        _print_result(result)
         status = get_send_status(context.ledger, context.send)
+        if as_json:
+            print_send_json(
+                context,
+                new_events=new_count,
+                accepted_batches=result.accepted_batches,
+                duplicated_batches=result.duplicated_batches,
+                in_progress_batches=result.in_progress_batches,
+            )
+            return 1 if status.unknown_batches else 0
+        _print_result(result)
         print_unknown_batches(status)
         echo(f"{context.send.slug} is {result.state.replace('_', ' ')}.")
         if status.recipients_by_state.get("pending") and result.state in {"paused", "blocked"}:

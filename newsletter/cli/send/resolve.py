@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo
-from newsletter.cli.send.shared import open_send_context
+from newsletter.cli.options import json_option
+from newsletter.cli.output import echo, echo_err
+from newsletter.cli.send.shared import open_send_context, print_send_json
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ RESOLUTION_MEANINGS = {
     "--drop", "how", flag_value="drop", help="Give it up, whether or not readers have it."
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@json_option
 def resolve_command(
-    issue: str, batches: tuple[int, ...], *, how: "Resolution | None", yes: bool
+    issue: str, batches: tuple[int, ...], *, how: "Resolution | None", yes: bool, as_json: bool
 ) -> None:
     """Resolve batches that are unknown; all of them, or those whose numbers are given.
 
@@ -45,6 +47,7 @@ def resolve_command(
 
     if how is None:
         raise click.UsageError("choose one: --accepted, --resend or --drop")
+    show = echo_err if as_json else echo  # what is to be confirmed
     with open_send_context(issue) as context:
         expire_leases(context.ledger, context.send)
         unknown_batches = find_unknown_batches(context.ledger, context.send, batches)
@@ -52,11 +55,14 @@ def resolve_command(
             more = batch.recipient_count - len(batch.sample_addresses)
             addresses = ", ".join(batch.sample_addresses) + (f" and {more:,} more" if more else "")
             readers = format_count(batch.recipient_count, "reader")
-            echo(f"batch {batch.number}: {readers}: {addresses}")
-        echo(f"Each {RESOLUTION_MEANINGS[how]}.", color="yellow")
+            show(f"batch {batch.number}: {readers}: {addresses}")
+        show(f"Each {RESOLUTION_MEANINGS[how]}.", color="yellow")
         if not yes:
             click.confirm("Resolve it this way?", abort=True, err=True)
         state = resolve_batches(context.ledger, context.send, unknown_batches, how)
+        if as_json:
+            print_send_json(context, resolved=[batch.number for batch in unknown_batches])
+            return
         echo(f"Resolved. {context.send.slug} is {state.replace('_', ' ')}.", color="green")
         if how == "resend" and state != "running":
             echo(f"Next: newsletter resume {context.send.slug}")

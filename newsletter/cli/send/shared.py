@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from newsletter.cli.database.backup import print_orphan_rows
-from newsletter.cli.output import echo_err, make_output_private
+from newsletter.cli.output import echo_err, make_output_private, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.project_database import open_project_database
 from newsletter.errors import SendRefusedError
@@ -52,6 +52,18 @@ def open_send_context(issue: str | None) -> "Iterator[SendContext]":
     with open_project_database(project) as engine:
         ledger = open_ledger(engine, project.config)
         yield SendContext(project, ledger, find_send(ledger, issue))
+
+
+def print_send_json(context: "SendContext", **more: object) -> None:
+    """Print the status of a send as one JSON object, as ``newsletter status --json`` does.
+
+    Args:
+        context: the send.
+        more: further keys: what the command has done.
+    """
+    from newsletter.sending.ledger.status import get_send_status
+
+    print_json(get_send_status(context.ledger, context.send).as_data() | more)
 
 
 def back_up_before_send(project: "Project", engine: "sa.Engine") -> None:

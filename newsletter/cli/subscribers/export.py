@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 import click
 
-from newsletter.cli.output import echo, echo_err
+from newsletter.cli.options import json_option
+from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.project_database import open_project_database
 from newsletter.errors import Location, SubscriberListError, display_path
@@ -30,6 +31,7 @@ _STDOUT = Path("-")
 @click.option("--journal", is_flag=True, help="With the consent journal; JSON lines only.")
 @click.option("--raw", is_flag=True, help="Don't escape cells that Excel would run.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
+@json_option
 def export_command(  # noqa: PLR0913 - click passes each option as a parameter
     file: Path,
     kind: str | None,
@@ -37,6 +39,7 @@ def export_command(  # noqa: PLR0913 - click passes each option as a parameter
     journal: bool,  # noqa: FBT001
     raw: bool,  # noqa: FBT001
     force: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
 ) -> None:
     """Write the readers, with all their data, to FILE or to standard output.
 
@@ -62,6 +65,8 @@ def export_command(  # noqa: PLR0913 - click passes each option as a parameter
         raise click.UsageError("--journal needs JSON lines: --format jsonl")
     if raw and is_jsonl:
         raise click.UsageError("--raw is for CSV: JSON lines are never escaped")
+    if as_json and file == _STDOUT:
+        raise click.UsageError("--json needs FILE: the readers go to standard output")
     project = open_project()
     with (
         open_project_database(project) as engine,
@@ -75,7 +80,9 @@ def export_command(  # noqa: PLR0913 - click passes each option as a parameter
         with progress_bar(count_subscribers(connection, condition), "Exporting") as advance:
             options = ExportOptions("jsonl" if is_jsonl else "csv", condition, journal, raw)
             count = export_subscribers(connection, out, options, advance)
-    if file == _STDOUT:
+    if as_json:
+        print_json({"file": str(file), "format": options.kind, "readers": count})
+    elif file == _STDOUT:
         echo_err(format_count(count, "reader"))
     else:
         echo(f"{file}: {format_count(count, 'reader')}, readable only by you", color="green")

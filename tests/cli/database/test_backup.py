@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def test_existing_file_is_replaced_only_with_force(cli: Cli, project_with_reader
     assert "list.backup: this file exists already" in err
     assert cli("backup", "list.backup", "--force")[0] == 0
     assert backup_file.read_bytes().startswith(b"SQLite format 3")
+
+
+def test_result_as_json(cli: Cli, project_with_reader: Path) -> None:
+    data = json.loads(cli("backup", "copy.db", "--json")[1])
+    size = (project_with_reader / "copy.db").stat().st_size
+    assert (data["file"], data["bytes"], data["orphan_rows"]) == ("copy.db", size, [])
 
 
 def test_backup_never_overwrites_the_database_itself(cli: Cli, project_with_reader: Path) -> None:

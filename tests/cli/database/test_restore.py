@@ -1,4 +1,5 @@
 import datetime
+import json
 import sqlite3
 import subprocess
 from collections.abc import Callable
@@ -64,6 +65,15 @@ def test_restore_shows_comparison_asks_and_reports_result(cli: Cli, backed_up: P
     ]
     assert "Type 2 to restore" in err
     assert active_names(backed_up) == {"ada"}
+
+
+def test_restore_as_json_asks_on_standard_error(cli: Cli, backed_up: Path) -> None:
+    code, out, err = cli("restore", "list.backup", "--json", typed="2\n")
+    data = json.loads(out)
+    assert (code, "would replace newsletter.db" in err) == (0, True)
+    assert data["readers"] == 2
+    assert data["carried_over"]["suppressed"] == {"unsubscribed": 1}
+    assert data["kept"] == str(backed_up / "newsletter.db.before-restore")
 
 
 @pytest.mark.parametrize("typed", ["", "3\n", "yes\n"])

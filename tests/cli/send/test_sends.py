@@ -5,6 +5,7 @@ import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ready_to_send import ISSUE, POST, READERS, Cli, let_leases_end, started
@@ -181,6 +182,35 @@ def test_exported_events_resolve_unknown_batches(
     assert code == 0
     assert "0 new events recorded" in out
     assert "batch 2" not in out
+
+
+def test_commands_on_a_send_print_its_status_as_json(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
+) -> None:
+    def run(*args: str, code: int = 0) -> dict[str, Any]:
+        actual, out, err = newsletter(*args, "--json")
+        assert actual == code, err
+        data: dict[str, Any] = json.loads(out)
+        assert data["issue"] == ISSUE
+        return data
+
+    newsletter("plan")
+    data = run("cancel", "ice")
+    assert (data["phase"], data["dropped"]) == ("cancelled", READERS)
+    fake_sendgrid.inject_faults(faults.lost_response(), faults.lost_response())
+    assert newsletter(*SEQUENTIAL_SEND)[0] == 1
+    data = run("reconcile", "ice", code=1)
+    assert (data["state"], data["accepted_batches"], len(data["unknown"])) == (
+        "needs_review",
+        [],
+        2,
+    )
+    path = write_events(project_folder, fake_sendgrid, "processed", upto=1)
+    data = run("reconcile", "ice", "--events", str(path), code=1)
+    assert (data["new_events"], data["accepted_batches"]) == (1, [1])
+    assert [batch["batch"] for batch in data["unknown"]] == [2]
+    data = run("resolve", "ice", "--drop", "--yes")
+    assert (data["resolved"], data["state"], data["readers"]["dropped"]) == ([2], "done", 10)
 
 
 def test_file_with_invalid_events_is_rejected_as_a_whole(

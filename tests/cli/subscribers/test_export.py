@@ -34,6 +34,12 @@ def test_export_to_standard_output(cli: Cli, args: list[str]) -> None:
     assert out.splitlines()[1].startswith("ada@example.com,=Ada,active,vip,")
 
 
+@pytest.mark.usefixtures("folder")
+def test_result_as_json(cli: Cli) -> None:
+    data = json.loads(cli("subscribers", "export", "all.csv", "--json")[1])
+    assert data == {"file": "all.csv", "format": "csv", "readers": 2}
+
+
 def test_format_is_chosen_by_file_name(cli: Cli, folder: Path) -> None:
     cli("subscribers", "export", "all.jsonl", "--journal")
     header, ada, _ = map(json.loads, (folder / "all.jsonl").read_text().splitlines())
@@ -71,6 +77,7 @@ def test_invalid_segment_leaves_no_file(cli: Cli, folder: Path) -> None:
     ("args", "message"),
     [
         (["--journal"], "--journal needs JSON lines: --format jsonl"),
+        (["--json"], "--json needs FILE"),
         (["--raw", "--format", "jsonl"], "--raw is for CSV: JSON lines are never escaped"),
     ],
 )
