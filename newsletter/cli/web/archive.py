@@ -1,22 +1,29 @@
 """``newsletter archive``: export issues as static web pages; publish them."""
 
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from newsletter.cli.options import json_option
-from newsletter.cli.output import echo, echo_err, escape_controls, print_json
+from newsletter.cli.output import echo, echo_err, escape_controls, isolate_bidi, print_json
 from newsletter.cli.project_database import open_project_database
 from newsletter.cli.signals import interrupt_on_stop_signals
 from newsletter.errors import ConfigError, Location, UsageError, display_path
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from newsletter.config import Config
     from newsletter.project import Project
+    from newsletter.web.archive.corrections import Correction
     from newsletter.web.archive.issue_export import ExportedIssue
     from newsletter.web.archive.static_export import ExportedArchive
+
+MAX_CORRECTIONS = 5  # shown of each issue
+MAX_QUOTE_LENGTH = 60
 
 
 @click.command("archive", short_help="Write issues as web pages, and publish them.")
@@ -50,6 +57,10 @@ def archive_command(
     page. Do it before you send: mail clients fetch images as soon as an email arrives. Until
     the issue is sent, no index and no feed links to its page.
 
+    A page shows the issue's folder as it is now. If you have corrected an issue since it was
+    sent, the changed passages are listed; the email that was sent stays as it is, and nobody is
+    emailed again.
+
     With --publish, publish.command of newsletter.yml then puts the folder on your web host.
 
     \b
@@ -59,6 +70,8 @@ def archive_command(
       newsletter archive --issue building-trust --publish
     """
     from newsletter.project import find_issue, open_project
+    from newsletter.sending.ledger.find_sends import open_ledger
+    from newsletter.web.archive.corrections import find_corrections
     from newsletter.web.archive.issue_export import write_issue
     from newsletter.web.archive.static_export import write_archive
     from newsletter.web.site_context import open_site
@@ -72,14 +85,23 @@ def archive_command(
     written: ExportedIssue | ExportedArchive
     with open_project_database(project) as engine:
         site = open_site(project, engine)
-        if issue is not None:
-            written = write_issue(site, find_issue(project, issue), folder, base)
+        name = find_issue(project, issue).name if issue is not None else None
+        if name is not None:
+            written = write_issue(site, project.issues_dir / name, folder, base)
         else:
             is_served = base == project.config.public_url and not explicit
             written = write_archive(site, folder, None if is_served else base)
-    data = {"folder": str(folder), "base_url": base, **written._asdict(), "published": publish}
+        corrections = list(find_corrections(project, open_ledger(engine, project.config), name))
+    data = {
+        "folder": str(folder),
+        "base_url": base,
+        **written._asdict(),
+        "corrections": [correction._asdict() for correction in corrections],
+        "published": publish,
+    }
     if not as_json:
         _print_written(folder, data)
+        _print_corrections(corrections)
     if publish:
         _publish(project, folder)
     if as_json:
@@ -148,6 +170,38 @@ def _print_written(folder: Path, data: dict[str, Any]) -> None:
     )
     if data.get("issues") == 0:
         echo("Nothing has been sent yet. Send an issue with: newsletter send", color="yellow")
+
+
+def _print_corrections(corrections: "Sequence[Correction]") -> None:
+    """Print what the pages say otherwise than the emails that were sent."""
+    for name, group in groupby(corrections, lambda correction: correction.issue):
+        found = list(group)
+        echo(f"{name[11:]} was changed after it was sent; its page shows it as it is now:")
+        for correction in found[:MAX_CORRECTIONS]:
+            echo(_format_correction(correction))
+        if len(found) > MAX_CORRECTIONS:
+            echo(f"  and {len(found) - MAX_CORRECTIONS:,} more; all of them with --json")
+    if corrections:
+        echo("The emails stay as they were sent; nobody is emailed again.")
+
+
+def _format_correction(correction: "Correction") -> str:
+    line = f":{correction.line}" if correction.line else ""
+    before, after = (_quote(text) for text in (correction.before, correction.after))
+    change = (
+        f"{after} instead of {before}"
+        if correction.before and correction.after
+        else f"{after} was added"
+        if correction.after
+        else f"{before} was removed"
+    )
+    return f"  {correction.file}{line}: {change}"
+
+
+def _quote(text: str) -> str:
+    if len(text) > MAX_QUOTE_LENGTH:
+        text = f"{text[: MAX_QUOTE_LENGTH - 1].rstrip()}\u2026"
+    return isolate_bidi(f"'{text}'")
 
 
 def _print_addresses(config: "Config", data: dict[str, Any]) -> None:
