@@ -15,7 +15,7 @@ def align_rows(
     cut_column: int = 0,
     numeric_columns: Sequence[int] = (),
 ) -> Iterator[str]:
-    """Yield each row as a line with aligned columns.
+    """Yield each row as a line with aligned columns; a column without any text is left out.
 
     Args:
         rows: the cells, as many in each row.
@@ -27,7 +27,7 @@ def align_rows(
     cells = [[_make_printable(cell) for cell in row] for row in rows]
     widths = [max(map(_measure, column)) for column in zip(*cells, strict=True)]
     if width is not None:
-        others = sum(widths) - widths[cut_column] + GAP * (len(widths) - 1)
+        others = sum(widths) - widths[cut_column] + GAP * (sum(map(bool, widths)) - 1)
         widths[cut_column] = min(widths[cut_column], max(width - others, MIN_CUT_WIDTH))
     for row in cells:
         shown = [_cut(cell, size) for cell, size in zip(row, widths, strict=True)]
@@ -37,6 +37,7 @@ def align_rows(
             .join(
                 space + cell if number in numeric_columns else isolate_bidi(cell) + space
                 for number, (cell, space) in enumerate(zip(shown, padding, strict=True))
+                if widths[number]
             )
             .rstrip()
         )

@@ -1,15 +1,30 @@
 """Status of each recipient of a send, with the reason."""
 
+import datetime
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.schema import batch, send_recipient, subscriber
+from newsletter.db.schema import batch, event, send_recipient, subscriber
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.ledger.send_phase import was_recalled
 
 PAGE_SIZE = 5_000
+# What the provider reports of an email, in the order in which it can happen in the same second.
+EVENT_LABELS: Mapping[str, str] = {
+    "processed": "processed",
+    "deferred": "deferred",
+    "delivered": "delivered",
+    "dropped": "dropped",
+    "bounce": "bounced",
+    "open": "opened",
+    "click": "clicked",
+    "unsubscribe": "unsubscribed",
+    "group_unsubscribe": "unsubscribed",
+    "group_resubscribe": "resubscribed",
+    "spamreport": "reported as spam",
+}
 
 
 class RecipientStateLabels(NamedTuple):
@@ -58,12 +73,17 @@ class RecipientStatus(NamedTuple):
         state: one of ``newsletter.db.schema.RECIPIENT_STATES``.
         batch: the number of the recipient's latest batch.
         reason: why the recipient is in that state, as readable text.
+        last_event: the latest event that a person or a mail server has caused, one of
+            ``EVENT_LABELS``; empty if none was reported.
+        last_event_at: when that was.
     """
 
     address: str
     state: str
     batch: int
     reason: str
+    last_event: str = ""
+    last_event_at: datetime.datetime | None = None
 
 
 def count_rejection_reasons(connection: sa.Connection, send_record: Send) -> list[tuple[str, int]]:
@@ -89,7 +109,7 @@ def count_rejection_reasons(connection: sa.Connection, send_record: Send) -> lis
 def iter_recipients(
     connection: sa.Connection, send_record: Send, *, only_missed: bool = False
 ) -> Iterator[RecipientStatus]:
-    """Yield the status of every recipient, in the list's order; fetched page by page.
+    """Yield the status of every recipient, in the list's order; memory use is constant.
 
     Args:
         connection: in a transaction.
@@ -98,35 +118,50 @@ def iter_recipients(
             them.
     """
     recipients = send_recipient.c
+    latest = _select_latest_events(send_record).subquery()
+    is_latest = sa.and_(latest.c.address_key == recipients.address_key, latest.c.rank == 1)
     query = (
         sa.select(
-            recipients.subscriber_id,
             sa.func.coalesce(subscriber.c.address, recipients.address_key),
             recipients.state,
             batch.c.number,
             recipients.error,
             batch.c.error,
+            latest.c.type,
+            latest.c.at,
         )
         .select_from(
-            send_recipient.join(batch, batch.c.id == recipients.batch_id).outerjoin(
-                subscriber, subscriber.c.id == recipients.subscriber_id
-            )
+            send_recipient.join(batch, batch.c.id == recipients.batch_id)
+            .outerjoin(subscriber, subscriber.c.id == recipients.subscriber_id)
+            .outerjoin(latest, is_latest)
         )
-        .where(
-            recipients.send_id == send_record.id,
-            recipients.subscriber_id > sa.bindparam("after"),
-        )
+        .where(recipients.send_id == send_record.id)
         .order_by(recipients.subscriber_id)
-        .limit(PAGE_SIZE)
+        .execution_options(yield_per=PAGE_SIZE)
     )
     if only_missed and not send_record.is_cancelled_at_provider:
         query = query.where(recipients.state != "accepted")
-    after = 0
-    while rows := connection.execute(query, {"after": after}).all():
-        for _, address, state, number, recipient_error, batch_error in rows:
-            reason = describe_recipient_state(send_record, state, recipient_error, batch_error)
-            yield RecipientStatus(address, state, number, reason)
-        after = rows[-1][0]
+    for address, state, number, recipient_error, batch_error, type_, at in connection.execute(
+        query
+    ):
+        reason = describe_recipient_state(send_record, state, recipient_error, batch_error)
+        yield RecipientStatus(address, state, number, reason, type_ or "", at)
+
+
+def _select_latest_events(send_record: Send) -> sa.Select[str, str, datetime.datetime, int]:
+    """Return a query for the events of a send, each with its rank among those of its recipient.
+
+    Read by the index of the send's events: so it takes no longer for a list with a long history.
+    """
+    order = sa.case({type_: rank for rank, type_ in enumerate(EVENT_LABELS)}, value=event.c.type)
+    rank = sa.func.row_number().over(
+        partition_by=event.c.address_key, order_by=(event.c.at.desc(), order.desc())
+    )
+    return sa.select(event.c.address_key, event.c.type, event.c.at, rank.label("rank")).where(
+        event.c.send_id == send_record.id,
+        event.c.type.in_(EVENT_LABELS),
+        sa.not_(event.c.is_bot),
+    )
 
 
 def describe_recipient_state(

@@ -1,6 +1,7 @@
 """Plan, status, pause, cancel, retry, resolve and reconcile against the test double."""
 
 import json
+import re
 import signal
 import sqlite3
 from contextlib import closing
@@ -238,7 +239,7 @@ def test_retry_sends_only_to_rejected_recipients(
     assert newsletter(*SEQUENTIAL_SEND)[0] == 0
     _, out, _ = newsletter("who", "ice", "--missed")
     assert out == (
-        "reader4@example.com\trefused by SendGrid\tbatch 1\tDoes not contain a valid address.\n"
+        "reader4@example.com\trefused by SendGrid\t\t\tbatch 1\tDoes not contain a valid address.\n"
     )
     code, out, _ = newsletter("retry", "ice", typed="1\n")
     assert code == 0
@@ -264,8 +265,32 @@ def test_who_prints_the_result_of_every_recipient(
     assert [row["address"] for row in rows] == [f"reader{n}@example.com" for n in range(1, 26)]
     assert {row["state"] for row in rows[10:20]} == {"unknown"}
     assert "may or may not have it: " in rows[10]["reason"]
+    assert (rows[0]["last_event"], rows[0]["last_event_at"]) == ("", None)
     _, out, _ = newsletter("who", "ice", "--missed")
     assert len(out.splitlines()) == 10
+
+
+def test_who_shows_the_last_event_in_aligned_columns(
+    newsletter: Cli,
+    fake_sendgrid: FakeSendGrid,
+    project_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    newsletter(*SEQUENTIAL_SEND)
+    path = write_events(project_folder, fake_sendgrid, "delivered", upto=9)
+    assert newsletter("events", "import", path)[0] == 0
+    first, *_, last = newsletter("who", "ice")[1].splitlines()
+    assert first.split("\t")[:3] == ["reader1@example.com", "sent", "delivered"]
+    assert last.split("\t")[2:] == ["", "", "batch 3", "accepted by SendGrid"]
+    row = json.loads(newsletter("who", "ice", "--json")[1].splitlines()[0])
+    assert (row["last_event"], row["last_event_at"][-6:]) == ("delivered", "+00:00")
+    monkeypatch.setattr("newsletter.cli.send.who.get_stream_width", lambda _: 80)
+    lines = newsletter("who", "ice")[1].splitlines()
+    assert len(lines) == READERS
+    columns = {line.index("  batch ") for line in lines}
+    assert len(columns) == 1
+    assert re.fullmatch(r"reader1@example\.com   sent  delivered  .{15,17}  batch 1", lines[0])
+    assert lines[-1].endswith("  batch 3  accepted by SendGrid")
 
 
 def test_cancelled_plan_can_be_sent_another_time(

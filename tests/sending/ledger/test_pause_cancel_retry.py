@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from send_scenario import TOTAL, SendScenario
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import batch, subscriber
+from newsletter.db.schema import batch, event, subscriber
 from newsletter.db.schema import send as send_table
 from newsletter.errors import NothingToDoError, SendRefusedError
 from newsletter.events.parse import Event, parse_event
@@ -296,7 +296,7 @@ def test_every_recipient_has_a_status_with_its_reason(scenario: EditedSend) -> N
         }
         missed = list(iter_recipients(connection, scenario.send(), only_missed=True))
     assert len(statuses) == TOTAL
-    assert statuses["reader1@example.com"][1:] == ("rejected", 1, "bad address")
+    assert statuses["reader1@example.com"][1:] == ("rejected", 1, "bad address", "", None)
     assert statuses["reader3@example.com"].state == "skipped_late"
     assert "unsubscribed" in statuses["reader3@example.com"].reason
     assert statuses["reader2@example.com"].reason == "accepted by SendGrid"
@@ -304,6 +304,37 @@ def test_every_recipient_has_a_status_with_its_reason(scenario: EditedSend) -> N
     assert statuses["reader15@example.com"].reason.startswith("may or may not have it: ")
     assert {status.state for status in missed} == {"rejected", "skipped_late", "unknown"}
     assert len(missed) == 13
+
+
+def test_last_event_of_each_recipient(scenario: EditedSend) -> None:
+    scenario.run()
+    send_id, now = scenario.send().id, scenario.observer.now
+    events = [
+        ("processed", 1, 0, False), ("delivered", 1, 0, False), ("open", 1, 9, True),
+        ("processed", 2, 0, False), ("open", 2, 5, False), ("delivered", 2, 4, False),
+        ("processed", 3, 0, False), ("deferred", 3, 1, False), ("bounce", 3, 1, False),
+        ("delivered", 4, 0, False), ("no such event", 4, 1, False),
+    ]  # fmt: skip
+    rows = [
+        {
+            "sg_event_id": f"{type_}-{number}", "type": type_, "send_id": send_id, "raw": {},
+            "at": now + datetime.timedelta(seconds=seconds), "is_bot": is_bot,
+            "address_key": f"reader{number}@example.com",
+        }
+        for type_, number, seconds, is_bot in events
+    ]  # fmt: skip
+    other_send = {**rows[0], "sg_event_id": "other", "send_id": send_id + 1, "type": "click"}
+    with scenario.ledger.engine.begin() as connection:
+        connection.execute(sa.insert(event), [*rows, other_send])
+    with read_transaction(scenario.ledger.engine) as connection:
+        statuses = list(iter_recipients(connection, scenario.send()))
+    assert len(statuses) == TOTAL
+    found = {status.address: (status.last_event, status.last_event_at) for status in statuses}
+    seconds = [
+        (type_, at and (at - now).total_seconds())
+        for type_, at in (found[f"reader{number}@example.com"] for number in range(1, 6))
+    ]
+    assert seconds == [("delivered", 0), ("open", 5), ("bounce", 1), ("delivered", 0), ("", None)]
 
 
 def set_recalled(scenario: EditedSend, *, before: datetime.timedelta) -> None:
