@@ -53,6 +53,20 @@ class SignupSettings(StrictModel):
         "template's own if not set.",
         examples=["Yes, send me Harbour Notes every week by email."],
     )
+    frequency: SingleLineText | None = Field(
+        default=None,
+        description="How often issues come, as the sign-up page says it.",
+        examples=["Every Tuesday"],
+    )
+    show_readers: bool = Field(
+        default=False,
+        description="Whether the sign-up page says how many readers there are, rounded down; it "
+        "doesn't below 100.",
+    )
+    ask_name: bool = Field(
+        default=True,
+        description="Whether the sign-up page asks for the name, which readers may leave out.",
+    )
     confirm_days: int = Field(
         default=7, ge=1, le=60, description="Days for which a confirmation link is valid."
     )

@@ -14,13 +14,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import transactional_email
+from newsletter.db.schema import subscriber, transactional_email
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent.erasure import lock_list
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import confirm_signup, get_signup_status
 from newsletter.web.http.request_data import RequestRefusedError, parse_form
 from newsletter.web.site_context import Site
+from newsletter.web.subscriber.newsletter_facts import FactsReader
 from newsletter.web.subscriber.tracking_question import (
     confirm_tracking_answer,
     get_agreed_question,
@@ -48,6 +49,7 @@ class SignupConfirmation(NamedTuple):
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the routes of the confirmation page and its button."""
+    facts = FactsReader(site)
 
     def show(request: Request) -> Response:
         with read_transaction(site.engine) as connection:
@@ -55,7 +57,7 @@ def routes(site: Site) -> list[BaseRoute]:
             status = (
                 get_signup_status(connection, confirmation.address.key) if confirmation else "new"
             )
-        return _render_state(site, confirmation, active=status == "active")
+        return render_state(confirmation, active=status == "active")
 
     def submit(request: Request) -> Response:
         fields = parse_form(request)
@@ -65,34 +67,47 @@ def routes(site: Site) -> list[BaseRoute]:
             # Before the email's row: an erasure, which deletes it, locks in this order.
             lock_list(connection)
             confirmation = _find_confirmation(site, connection, request, lock=True)
-            if confirmation is None or "used" in confirmation.data:
-                status = (
-                    get_signup_status(connection, confirmation.address.key)
-                    if confirmation
-                    else "new"
-                )
-                return _render_state(site, confirmation, active=status == "active")
-            _confirm(site, connection, confirmation, fields)
-        return site.pages.render_page("confirmed", private=True, already=False)
+            is_used = confirmation is None or "used" in confirmation.data
+            if confirmation is not None and not is_used:
+                _confirm(site, connection, confirmation, fields)
+            status = (
+                get_signup_status(connection, confirmation.address.key) if confirmation else "new"
+            )
+        if confirmation is not None and not is_used:
+            return render_confirmed(confirmation.address.key, already=False)
+        return render_state(confirmation, active=status == "active")
+
+    def render_state(confirmation: SignupConfirmation | None, *, active: bool) -> Response:
+        """Render the page with the button, or one that explains why the link no longer works."""
+        if active and confirmation:
+            return render_confirmed(confirmation.address.key, already=True)
+        if confirmation is None or "used" in confirmation.data:
+            return site.pages.render_page("expired", status=410, private=True)
+        return site.pages.render_page(
+            "confirm",
+            private=True,
+            wording=confirmation.data["wording"],
+            tracking=get_agreed_question(confirmation.data),
+        )
+
+    def render_confirmed(key: str, *, already: bool) -> Response:
+        """Render that the reader is subscribed, and what they can do next."""
+        with read_transaction(site.engine) as connection:
+            query = sa.select(subscriber.c.token).where(subscriber.c.address_key == key)
+            token = connection.scalar(query)
+        return site.pages.render_page(
+            "confirmed",
+            private=True,
+            already=already,
+            token=token,
+            sender=site.config.sender.address,
+            facts=facts.read(),
+        )
 
     return [
         Route("/confirm/{token}", show, methods=["GET"]),
         Route("/confirm/{token}", submit, methods=["POST"]),
     ]
-
-
-def _render_state(site: Site, confirmation: SignupConfirmation | None, *, active: bool) -> Response:
-    """Render the page with the button, or one that explains why the link no longer works."""
-    if active:
-        return site.pages.render_page("confirmed", private=True, already=True)
-    if confirmation is None or "used" in confirmation.data:
-        return site.pages.render_page("expired", status=410, private=True)
-    return site.pages.render_page(
-        "confirm",
-        private=True,
-        wording=confirmation.data["wording"],
-        tracking=get_agreed_question(confirmation.data),
-    )
 
 
 def _find_confirmation(

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from newsletter.db import read_transaction
 from newsletter.db.schema import subscriber_tag
 from newsletter.errors import SubscriberListError
+from newsletter.render.locale import format_date
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.tracking_answers import (
@@ -47,7 +48,7 @@ from newsletter.web.subscriber.tracking_question import (
     ASKED_FIELD,
     get_tracking_question,
 )
-from newsletter.web.subscriber.unsubscribe import render_unknown_token
+from newsletter.web.subscriber.unsubscribe import UNSUBSCRIBE_PURPOSE, render_unknown_token
 
 FORM_PURPOSE = "preferences"
 JOURNAL_SOURCE = "/p"
@@ -78,7 +79,9 @@ def routes(site: Site) -> list[BaseRoute]:
                 return data_requests.request_confirmation(site, token, kind)
             case str(action) if action in _ACTIONS:
                 return _run_action(site, token, _ACTIONS[action], fields)
-        return _render_preferences(site, token, error_key="preferences_stale", status=400)
+        return _render_preferences(
+            site, token, error=_InvalidFieldError("preferences_stale"), status=400
+        )
 
     return [
         Route("/p/{token}", show, methods=["GET"]),
@@ -87,7 +90,12 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def _render_preferences(
-    site: Site, token: str, *, done_key: str = "", error_key: str = "", status: int = 200
+    site: Site,
+    token: str,
+    *,
+    done_key: str = "",
+    error: "_InvalidFieldError | None" = None,
+    status: int = 200,
 ) -> Response:
     """Render the page, with a success or an error message if given.
 
@@ -95,7 +103,7 @@ def _render_preferences(
         site: the newsletter.
         token: the subscriber's token.
         done_key: the success message, a key of the words of pages.
-        error_key: the error message, likewise.
+        error: the error to show, with what was entered in its field.
         status: the HTTP status.
     """
     with read_transaction(site.engine) as connection:
@@ -123,13 +131,18 @@ def _render_preferences(
         ],
         tags=[(tag, label, tag.casefold() in tags) for tag, label in offered.items()],
         paused_until=until.astimezone(zone).date() if until else None,
+        paused_until_text=(
+            format_date(until.astimezone(zone).date(), site.config.language) if until else ""
+        ),
         first_day=now.astimezone(zone).date() + datetime.timedelta(days=1),
         last_day=(now + MAX_PAUSE).astimezone(zone).date(),
         tracking=get_tracking_question(site),
         agreed=[bool(answers.get(action)) for action in asked],
         signed=sign(site, FORM_PURPOSE, visitor.token),
+        signed_leave=sign(site, UNSUBSCRIBE_PURPOSE, visitor.token),
         done=done_key,
-        wrong=error_key,
+        wrong=error.message_key if error else "",
+        typed=error.typed if error else "",
     )
 
 
@@ -140,34 +153,54 @@ def _run_action(site: Site, token: str, action: FormAction, fields: FormFields) 
             if visitor is None:
                 return render_unknown_token(site)
             if not visitor.is_mailable:
-                return _render_preferences(site, token, error_key="preferences_out", status=422)
+                return _render_preferences(
+                    site, token, error=_InvalidFieldError("preferences_out"), status=422
+                )
             done_key = action(site, connection, visitor, fields)
     except _InvalidFieldError as error:
-        return _render_preferences(site, token, error_key=error.message_key, status=422)
+        return _render_preferences(site, token, error=error, status=422)
     return _render_preferences(site, token, done_key=done_key)
 
 
 class _InvalidFieldError(Exception):
-    """A field's value is invalid; nothing is changed."""
+    """A field's value is invalid; nothing is changed.
 
-    def __init__(self, message_key: str) -> None:
+    Attributes:
+        message_key: a key of the words of pages.
+        typed: the value, to be shown again.
+    """
+
+    def __init__(self, message_key: str, typed: str = "") -> None:
         super().__init__(message_key)
         self.message_key = message_key
+        self.typed = typed
 
 
 def _save_profile(
     site: Site, connection: sa.Connection, visitor: Visitor, fields: FormFields
 ) -> str:
+    """Save name and choices, which are one form on own pages that are older than topics."""
+    _save_name(site, connection, visitor, fields)
+    return _save_choices(site, connection, visitor, fields)
+
+
+def _save_name(site: Site, connection: sa.Connection, visitor: Visitor, fields: FormFields) -> str:
     name = fields.get("name", "").strip()
     try:
         clean_name(name)
     except SubscriberListError:
-        raise _InvalidFieldError("preferences_name") from None
+        raise _InvalidFieldError("preferences_name", name) from None
     if len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise _InvalidFieldError("preferences_name")
+        raise _InvalidFieldError("preferences_name", name)
+    set_subscriber_name(connection, visitor.id, name, site.clock())
+    return "preferences_saved"
+
+
+def _save_choices(
+    site: Site, connection: sa.Connection, visitor: Visitor, fields: FormFields
+) -> str:
     offered = list(site.config.preferences.tags)
     chosen = [tag for number, tag in enumerate(offered) if f"tag{number}" in fields]
-    set_subscriber_name(connection, visitor.id, name, site.clock())
     set_chosen_tags(connection, visitor.id, offered, chosen)
     _save_topics(site, connection, visitor, fields)
     return "preferences_saved"
@@ -214,12 +247,13 @@ def _parse_local_midnight(site: Site, day: str) -> datetime.datetime:
 def _request_move(
     site: Site, connection: sa.Connection, visitor: Visitor, fields: FormFields
 ) -> str:
+    typed = fields.get("email", "")
     try:
-        new_address = parse_address(fields.get("email", ""))
+        new_address = parse_address(typed)
     except SubscriberListError:
-        raise _InvalidFieldError("preferences_address") from None
+        raise _InvalidFieldError("preferences_address", typed) from None
     if new_address.key == visitor.address_key:
-        raise _InvalidFieldError("preferences_same")
+        raise _InvalidFieldError("preferences_same", typed)
     if not change_address.request_address_change(site, connection, visitor, new_address):
         raise _InvalidFieldError("preferences_wait")
     return "preferences_asked"
@@ -240,6 +274,8 @@ def _answer_tracking(
 
 _ACTIONS: Mapping[str, FormAction] = {
     "save": _save_profile,
+    "topics": _save_choices,
+    "name": _save_name,
     "pause": _set_pause,
     "move": _request_move,
     "tracking": _answer_tracking,

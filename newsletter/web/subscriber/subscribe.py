@@ -25,6 +25,7 @@ from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import ParsedAddress, parse_address
 from newsletter.web.http.request_data import get_client_ip, parse_form, parse_json_body
 from newsletter.web.site_context import Site
+from newsletter.web.subscriber.newsletter_facts import FactsReader
 from newsletter.web.subscriber.requested_emails import enqueue_requested_email
 from newsletter.web.subscriber.signup_limits import count_signup
 from newsletter.web.subscriber.tracking_question import (
@@ -88,23 +89,24 @@ class SignupEndpoints:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._facts = FactsReader(site)
         own_origin = get_url_origin(get_public_url(site.config))
         # Programs other than browsers send no Origin header.
         self._allowed_origins = {"", own_origin, *site.config.public.cors_origins}
 
     def show(self, _: Request) -> Response:
         """Show the form."""
-        return _render_form(self._site, SignupResult(), {}, missing_token=False)
+        return self._render_form(SignupResult(), {}, missing_token=False)
 
     def submit(self, request: Request) -> Response:
         """Handle the submitted form."""
         fields = parse_form(request)
         if not fields.get("token"):
             # Submitted by the snippet without its script.
-            return _render_form(self._site, SignupResult(), fields, missing_token=True)
+            return self._render_form(SignupResult(), fields, missing_token=True)
         result = _handle_form(self._site, fields, get_client_ip(request), "/subscribe")
         if result.message_key:
-            return _render_form(self._site, result, fields, missing_token=False)
+            return self._render_form(result, fields, missing_token=False)
         return self._site.pages.render_page(
             "asked", private=True, said=_get_success_message(self._site)
         )
@@ -142,6 +144,37 @@ class SignupEndpoints:
             wording=get_consent_wording(self._site),
             tracking=get_signup_question(self._site),
         )
+
+    def _render_form(
+        self, result: SignupResult, fields: Mapping[str, str], *, missing_token: bool
+    ) -> Response:
+        """Render the form, with the previous input and the error message.
+
+        Args:
+            result: the previous result of the form.
+            fields: the previous input.
+            missing_token: whether it was submitted without a token, from another site's page.
+        """
+        site = self._site
+        too_early = result.message_key == "join_soon"
+        response = site.pages.render_page(
+            "join",
+            status=result.status,
+            private=True,
+            wrong=result.message_key,
+            once_more=missing_token,
+            email=fields.get("email", ""),
+            name=fields.get("name", ""),
+            asks_name=site.config.signup.ask_name,
+            # Keep the token of a submission that came too early: it will be old enough next time.
+            token=fields["token"] if too_early else make_form_token(site),
+            wording=get_consent_wording(site),
+            tracking=get_signup_question(site),
+            agrees=fields.get(ANSWER_FIELD) == "yes",
+            frequency=site.config.signup.frequency or "",
+            facts=self._facts.read(),
+        )
+        return _add_retry_after(response, result)
 
 
 def make_form_token(site: Site) -> str:
@@ -229,35 +262,6 @@ def _read_token(site: Site, token: str) -> tuple[str, SignupResult | None]:
     if age < site.config.signup.least_seconds:
         return "", SignupResult(422, "join_soon")
     return form_id, None
-
-
-def _render_form(
-    site: Site, result: SignupResult, fields: Mapping[str, str], *, missing_token: bool
-) -> Response:
-    """Render the form, with the previous input and the error message.
-
-    Args:
-        site: the newsletter.
-        result: the previous result of the form.
-        fields: the previous input.
-        missing_token: whether it was submitted without a token, from another site's page.
-    """
-    too_early = result.message_key == "join_soon"
-    response = site.pages.render_page(
-        "join",
-        status=result.status,
-        private=True,
-        wrong=result.message_key,
-        once_more=missing_token,
-        email=fields.get("email", ""),
-        name=fields.get("name", ""),
-        # Keep the token of a submission that came too early: it will be old enough next time.
-        token=fields["token"] if too_early else make_form_token(site),
-        wording=get_consent_wording(site),
-        tracking=get_signup_question(site),
-        agrees=fields.get(ANSWER_FIELD) == "yes",
-    )
-    return _add_retry_after(response, result)
 
 
 def _get_success_message(site: Site) -> str:

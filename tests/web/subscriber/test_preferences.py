@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from newsletter.config.tracking import TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import (
     address_change,
@@ -84,7 +85,7 @@ def test_topics_that_the_form_has_shown_are_saved(
     page = server.get(f"/p/{token}").data.decode()
     assert page.count(" checked>") == 2
     assert "Invitations &lt;now&gt;" in page
-    fields = get_hidden_fields(server, token, "you")
+    fields = get_hidden_fields(server, token, "topics")
     offer(weekly="Every week", events="Invitations", added="Since then")
     response = server.post(f"/p/{token}", fields={**fields, "topic-events": "yes"})
     assert response.status == 200
@@ -115,7 +116,8 @@ def test_name_and_offered_tags_are_saved(
     assert b"checked" in server.get(f"/p/{token}").data
     assert b"Every week" in server.get(f"/p/{token}").data
     assert b"harbour-patron" not in server.get(f"/p/{token}").data
-    response = submit(server, token, "you", name="Ada <b>L</b>", tag1="yes")
+    assert submit(server, token, "topics", tag1="yes").status == 200
+    response = submit(server, token, "you", name="Ada <b>L</b>")
     assert response.status == 200
     assert b"Ada &lt;b&gt;L" in response.data
     assert load_subscriber(site).name == "Ada <b>L</b>"
@@ -159,8 +161,46 @@ def test_invalid_fields_are_rejected(
     before = load_rows(site)
     response = submit(server, token, heading, **fields)
     assert response.status == 422
-    assert b'role="alert"' in response.data
+    assert response.data.count(b'aria-invalid="true" aria-describedby="') == 1
+    assert response.data.count(b" autofocus") == 1
+    for typed in (fields.get("name"), fields.get("email")):
+        assert not typed or f'value="{typed}"'.encode() in response.data
     assert load_rows(site) == before
+
+
+def test_page_is_in_the_order_of_use(
+    site: Site, server: Any, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preferences = site.config.preferences.model_copy(update={"topics": {"weekly": "Weekly"}})
+    updates = {"preferences": preferences, "tracking": TrackingOptions(opens="ask", clicks="ask")}
+    monkeypatch.setattr(Site, "config", site.config.model_copy(update=updates))
+    page = server.get(f"/p/{token}").data.decode()
+    order = ["topics", "pause", "you", "move", "tracking", "data", "erase", "leave"]
+    assert re.findall(r'<h2 id="(\w+)"', page) == order
+
+
+def test_one_form_of_own_pages_saves_name_and_tags(
+    site: Site, server: Any, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preferences = site.config.preferences.model_copy(update={"tags": {"press": "Press"}})
+    config = site.config.model_copy(update={"preferences": preferences})
+    monkeypatch.setattr(Site, "config", config)
+    submit(server, token, "you", do="save", name="Ada", tag0="yes")
+    assert load_subscriber(site).name == "Ada"
+    with read_transaction(site.engine) as connection:
+        assert connection.scalars(sa.select(subscriber_tag.c.tag)).all() == ["press"]
+
+
+def test_unsubscribe_button_unsubscribes_and_pause_is_offered_instead(
+    site: Site, server: Any, token: str
+) -> None:
+    page = server.get(f"/p/{token}").data.decode()
+    [signed] = re.findall(r'form="leave-form" name="leave" value="([^"]+)"', page)
+    last = page.split('id="leave"')[1]
+    assert 'name="for" value="quarter"' in last
+    assert server.post(f"/u/{token}", fields={"leave": html.unescape(signed)}).status == 200
+    assert load_subscriber(site).status == "unsubscribed"
+    assert 'id="leave"' not in server.get(f"/p/{token}").data.decode()
 
 
 @pytest.fixture

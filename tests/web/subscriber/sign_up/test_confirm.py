@@ -60,6 +60,20 @@ def test_page_is_not_cached_or_indexed(harness: Any, server: Any) -> None:
     assert "noindex" in page.headers["X-Robots-Tag"]
 
 
+def test_confirmed_page_leads_on(harness: Any, server: Any) -> None:
+    path = sign_up(harness, server)
+    with harness.site.engine.connect() as connection:
+        assert (
+            connection.scalar(sa.select(subscriber.c.token)).encode() not in server.get(path).data
+        )
+    for response in (server.post(path, fields=YES), server.get(path)):
+        with harness.site.engine.connect() as connection:
+            token = connection.scalar(sa.select(subscriber.c.token))
+        page = response.data.decode()
+        assert f'href="/p/{token}"' in page
+        assert f'<strong dir="ltr">{harness.site.config.sender.address}</strong>' in page
+
+
 def test_second_confirmation_changes_nothing(harness: Any, server: Any) -> None:
     path = sign_up(harness, server)
     server.post(path, fields=YES)

@@ -1,6 +1,7 @@
 """Sign-up form and API: same response for every address, refusals, CORS."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import erase_address
 from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.web.site_context import Site
+from newsletter.web.subscriber.newsletter_facts import round_down
 from newsletter.web.subscriber.requested_emails import normalize_mailbox
 from newsletter.web.subscriber.signup_limits import normalize_ip
 from newsletter.web.subscriber.subscribe import make_form_token
@@ -109,6 +112,44 @@ def test_sign_up_with_the_form_of_the_page(harness: Any, server: Any) -> None:
     assert harness.list_emails() == [("Ada@example.org", "ready")]
 
 
+def configure(monkeypatch: pytest.MonkeyPatch, harness: Any, **signup: Any) -> None:
+    """Change settings of the sign-up."""
+    config = harness.site.config
+    changed = config.model_copy(update={"signup": config.signup.model_copy(update=signup)})
+    monkeypatch.setattr(Site, "config", changed)
+
+
+def test_page_gives_reasons_as_configured(
+    harness: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = server.get("/subscribe").data.decode()
+    assert "<ul" not in page
+    assert 'id="name"' in page
+    assert "We use your address only to send you Harbour Notes." in page
+    with harness.site.engine.begin() as connection:
+        for number in range(135):
+            address = parse_address(f"reader{number}@example.org")
+            changes.subscribe(connection, address, "active", ChangeOrigin(harness.clock(), "cli"))
+    configure(monkeypatch, harness, frequency="Every <b>Tuesday", show_readers=True, ask_name=False)
+    assert "readers" not in server.get("/subscribe").data.decode(), "they are counted once a minute"
+    harness.clock.advance(seconds=60)
+    page = server.get("/subscribe").data.decode()
+    assert "<li>Every &lt;b&gt;Tuesday</li>" in page
+    assert "<li>More than 130 readers</li>" in page
+    assert 'id="name"' not in page
+    refused = server.post("/subscribe", fields=harness.make_fields("a@b.org", name="A" * 101))
+    assert b'role="alert"' in refused.data, "no field to show it at"
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0, 0), (1, 0), (100, 0), (101, 100), (110, 100), (111, 110), (999, 990), (1_000, 990),
+     (1_001, 1_000), (1_234, 1_200), (12_345, 12_000), (1_000_001, 1_000_000)],
+)  # fmt: skip
+def test_number_of_readers_is_calm_and_exceeded(count: int, shown: int) -> None:
+    assert round_down(count) == shown
+
+
 def test_input_is_shown_again_escaped(harness: Any, server: Any) -> None:
     fields = harness.make_fields('"><script>alert(1)</script>', name="<b>Ada</b>")
     page = server.post("/subscribe", fields=fields)
@@ -147,7 +188,18 @@ def test_invalid_fields_are_reported_and_change_nothing(
     fields = {**harness.make_fields("ada@example.org"), **invalid}
     if way == "form":
         response = server.post("/subscribe", fields=fields)
-        assert b'role="alert"' in response.data
+        page = response.data.decode()
+        invalid_field = re.search(r'<input id="(\w+)"[^>]* aria-invalid="true"([^>]*)>', page)
+        if "token" in invalid:
+            assert 'role="alert"' in page
+            assert invalid_field is None
+        else:
+            assert invalid_field
+            name = invalid_field[1]
+            assert name in invalid
+            assert f'aria-describedby="{name}-wrong" autofocus' in invalid_field[2]
+            assert f'id="{name}-wrong">' in page
+            assert f'value="{invalid[name]}"' in invalid_field[0], "what was entered is kept"
     else:
         response = post_json(server, fields)
         assert json.loads(response.data)["error"]
