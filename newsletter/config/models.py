@@ -176,7 +176,8 @@ class Config(StrictModel):
     )
     language: Annotated[str, AfterValidator(value_types.parse_language_tag)] = Field(
         default="en",
-        description="Language of issues that don't set their own (BCP 47).",
+        description="Language of issues that don't set their own, and of readers whose own is not "
+        "known or has no words (BCP 47).",
         examples=["en-GB"],
     )
     direction: Literal["ltr", "rtl", "auto"] = Field(
