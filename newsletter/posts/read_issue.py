@@ -29,8 +29,8 @@ from newsletter.project import ISSUE_NAME_PATTERN, display_path
 
 _POST_FILE_NAMES = ("post.md", "post.html")
 # In sanitised HTML every ``>`` and ``"`` inside an attribute's value is escaped.
-_IMAGE_URL_PATTERN = re.compile(r'<(?:img\b[^>]*?\ssrc|video\b[^>]*?\sposter)="([^"]*)"')
-_POSTER_PATTERN = re.compile(r'<video\b[^>]*?\sposter="([^"]*)"')
+_IMAGE_URL_PATTERN = re.compile(r'<(?:img\b[^>]*?\ssrc|(?:video|iframe)\b[^>]*?\sposter)="([^"]*)"')
+_POSTER_PATTERN = re.compile(r'<(?:video|iframe)\b[^>]*?\sposter="([^"]*)"')
 _PATH_CHARACTER = re.compile(r"[\w/.-]")
 
 

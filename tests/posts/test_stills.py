@@ -13,7 +13,9 @@ from newsletter.posts.stills import find_still_name, get_file_name, make_drawn_n
 
 from .conftest import MakeIssue, ReadPost
 
-VIDEO = '---\ntitle: Film\n---\nSee:\n\n<video src="/v.mp4" poster="{}"></video>\n'
+POST = "---\ntitle: Film\n---\nSee:\n\n{}\n"
+VIDEO = POST.format('<video src="/v.mp4" poster="{}"></video>')
+FRAME = POST.format('<iframe src="https://youtu.be/x" poster="{}"></iframe>')
 
 
 def make_picture(kind: str, mode: str = "RGB", color: str | int = "white") -> bytes:
@@ -131,8 +133,9 @@ def test_file_of_that_name_is_not_drawn(make_issue: MakeIssue) -> None:
     assert find_still_name(folder, f"{'a' * 5_000}.jpg.play.jpg")
 
 
-def test_still_of_a_video_is_among_the_images(read_post: ReadPost) -> None:
-    images = read_post(VIDEO.format("my%20film.png"), {"my film.png": make_picture("PNG")})
+@pytest.mark.parametrize("post", [VIDEO, FRAME])
+def test_still_of_a_video_is_among_the_images(read_post: ReadPost, post: str) -> None:
+    images = read_post(post.format("my%20film.png"), {"my film.png": make_picture("PNG")})
     still, drawn = images.post.images.values()
     assert (still.name, still.still_problem) == ("my film.png", "")
     assert (drawn.name, drawn.width, drawn.height) == ("my film.png.play.png", 160, 90)

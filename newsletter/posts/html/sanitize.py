@@ -43,7 +43,7 @@ _ALLOWED_ATTRIBUTES = {
     "colgroup": {"span", "width", *_ALIGN_ATTRIBUTES},
     "del": {"cite", "datetime"},
     "details": {"open"},
-    "iframe": {"src", "data-href", *_SIZE_ATTRIBUTES},
+    "iframe": {"src", "poster", "data-href", *_SIZE_ATTRIBUTES},
     "img": {"src", "alt", "align", *_SIZE_ATTRIBUTES},
     "ins": {"cite", "datetime"},
     "li": {"value"},

@@ -16,7 +16,7 @@ _INLINE_TAGS = frozenset(
     """.split()
 )
 _HIDDEN_TAGS = frozenset("script style template title".split())
-_IMAGE_ATTRIBUTES = {"img": "src", "video": "poster"}
+_IMAGE_ATTRIBUTES = {"img": "src", "video": "poster", "iframe": "poster"}
 _LIST_TAGS = frozenset({"ul", "ol", "dl"})
 _GROUP_TAGS = _LIST_TAGS | {"table"}
 _MARKUP_START = re.compile(r"<[A-Za-z/!?]")

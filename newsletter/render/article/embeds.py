@@ -95,11 +95,12 @@ def replace_embeds(
 
 
 def _find_page(element: Element, src: str, images: Mapping[str, LocalImage]) -> EmbedPage:
-    if element.tag == "iframe":
-        return _find_frame_page(element, src)
     if element.tag == "audio":
         return EmbedPage(src, "audio")
-    return EmbedPage(src, "video", _find_still(element.get("poster", ""), images))
+    page = _find_frame_page(element, src) if element.tag == "iframe" else EmbedPage(src, "video")
+    if poster := element.get("poster", ""):
+        return page._replace(still_url=_find_still(poster, images), still_size=None)
+    return page
 
 
 def _find_frame_page(frame: Element, src: str) -> EmbedPage:

@@ -131,7 +131,10 @@ def test_local_still_has_a_play_sign_or_a_note(
         "a b.jpg.play.jpg": LocalImage("a b.jpg.play.jpg", 640, 360, 9),
         "c.gif": LocalImage("c.gif", 640, 360, 9, still_problem="it is not a JPEG"),
     }
-    body = '<video src="/1" poster="a%20b.jpg"></video><video src="/2" poster="c.gif"></video>'
+    body = (
+        '<iframe src="https://youtu.be/x" poster="a%20b.jpg"></iframe>'
+        '<video src="/2" poster="c.gif"></video>'
+    )
     config = make_config(image_url="https://img.example/{slug}/{file}")
     article = build_article(make_issue(sanitize_html(body), post={"images": images}), config)
 
