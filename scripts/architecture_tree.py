@@ -39,7 +39,6 @@ PURPOSES = {
     "templates/plain.css": "Styles of the plain template",
     "templates/plain.mjml": "The issue's email without decoration",
     "templates/web": "Public pages, one file each",
-    "templates/welcome.mjml": "Transactional email: welcome",
     "templates/words": "The words of emails and pages, one file a language",
 }
 # Folders whose files are not listed.

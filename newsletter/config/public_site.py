@@ -45,7 +45,8 @@ class SignupSettings(StrictModel):
         description="Readers confirm by email. Without it, anybody can sign anybody up.",
     )
     welcome: bool = Field(
-        default=False, description="Send `templates/welcome.mjml` after the sign-up."
+        default=False,
+        description="Send a welcome email after the sign-up; its text is `templates/welcome.md`.",
     )
     wording: SingleLineText | None = Field(
         default=None,

@@ -48,17 +48,17 @@ def read_issue(folder: Path, config: Config, *, source_text: str | None = None) 
     post_file = _find_post_file(folder)
     path = display_path(post_file)
     if source_text is None:
-        source_text = _read_post_text(post_file, path, config.limits.post_bytes)
-    _refuse_tokens(source_text, path)
+        source_text = read_post_text(post_file, path, config.limits.post_bytes)
+    refuse_tokens(source_text, path)
     front_matter = split_front_matter(source_text, path)
     fields = validate_front_matter(front_matter, path)
     compiler = MergeTagCompiler(config.attributes)
     settings = compile_front_matter(fields, front_matter, path, compiler)
-    article = _compile_page(
+    article = compile_page(
         front_matter, post_file, path, fields.language or config.language, compiler
     )
     title, article = _resolve_title(settings.title, article, path)
-    references = dict(_iter_image_references(article.html, settings, front_matter, path))
+    references = dict(iter_image_references(article.html, settings, front_matter, path))
     images, image_problems = read_images(references, folder, config.limits.image_bytes)
     if problems := [*compiler.problems, *image_problems]:
         raise PostError.from_problems(problems)
@@ -117,7 +117,12 @@ def _find_post_file(folder: Path) -> Path:
     )
 
 
-def _read_post_text(post_file: Path, path: str, max_bytes: int) -> str:
+def read_post_text(post_file: Path, path: str, max_bytes: int) -> str:
+    """Return the text of a post's file.
+
+    Raises:
+        PostError: it is too long, or its encoding is unknown.
+    """
     size = post_file.stat().st_size
     if size > max_bytes:
         raise PostError(
@@ -128,7 +133,12 @@ def _read_post_text(post_file: Path, path: str, max_bytes: int) -> str:
     return decode_text(post_file.read_bytes(), path)
 
 
-def _refuse_tokens(text: str, path: str) -> None:
+def refuse_tokens(text: str, path: str) -> None:
+    """Refuse a post that has what merge tags become.
+
+    Raises:
+        PostError: it has; with its line.
+    """
     if found := MERGE_TOKEN_PATTERN.search(text):
         raise PostError(
             f"'{found[0]}' is reserved for merge tags and cannot be used in a post",
@@ -137,10 +147,28 @@ def _refuse_tokens(text: str, path: str) -> None:
         )
 
 
-def _compile_page(
-    front_matter: FrontMatter, post_file: Path, path: str, language: str, compiler: MergeTagCompiler
+def compile_page(  # noqa: PLR0913 - a text, where it is from, how to read it
+    front_matter: FrontMatter,
+    post_file: Path,
+    path: str,
+    language: str,
+    compiler: MergeTagCompiler,
+    *,
+    allow_latest: bool = False,
 ) -> ExtractedArticle:
-    """Return the body as sanitised HTML with tokens, and the metadata of an HTML page."""
+    """Return the body as sanitised HTML with tokens, and the metadata of an HTML page.
+
+    Args:
+        front_matter: the post, split.
+        post_file: its file, whose suffix tells the format.
+        path: the same, for messages.
+        language: of the text.
+        compiler: collects the merge tags and their problems.
+        allow_latest: whether Markdown may have the block of the latest issues.
+
+    Raises:
+        PostError: the body can't be parsed.
+    """
     is_html = post_file.suffix != ".md"
     check_markup_limits(front_matter.body, path, front_matter.body_line, is_html=is_html)
     marked = mark_expressions(front_matter.body, path, front_matter.body_line)
@@ -151,6 +179,7 @@ def _compile_page(
                 language=language,
                 restore_code=marked.restore_expressions,
                 first_line=front_matter.body_line,
+                latest_in=path if allow_latest else None,
             )
         )
     else:
@@ -197,10 +226,17 @@ def _resolve_title(
     return title, replace(article, html=body)
 
 
-def _iter_image_references(
+def iter_image_references(
     body: str, settings: CompiledFrontMatter, front_matter: FrontMatter, path: str
 ) -> Iterator[tuple[str, Location]]:
-    """Yield each local image with its location in the source."""
+    """Yield each local image with its location in the source.
+
+    Args:
+        body: the post's HTML.
+        settings: its compiled front matter.
+        front_matter: the post, split.
+        path: its file, for messages.
+    """
     for key, image in settings.iter_images():
         if is_local_image(image.src):
             yield image.src, Location(path, front_matter.lines.get(key))

@@ -1,4 +1,4 @@
-"""Render transactional emails: confirmations, welcome emails.
+"""Render transactional emails from templates: confirmations.
 
 The same chain as for an issue. An email has a single recipient, so the values are filled in
 directly and there are no merge tokens. Pure.
@@ -6,6 +6,7 @@ directly and there are no merge tokens. Pure.
 
 import datetime
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +27,17 @@ from newsletter.render.template.jinja_env import TemplateContext, get_template_v
 from newsletter.render.template.loader import Templates
 from newsletter.render.text.article import render_article_text
 
-_HIDDEN_STYLE = re.compile(r"(?:^|[;\s])display\s*:\s*none\b", re.IGNORECASE)
+# What an editor calls an email -> its kinds: both sides confirm a change of address.
+TRANSACTIONAL_EMAILS: Mapping[str, tuple[str, ...]] = {
+    "confirm": ("confirm",),
+    "welcome": ("welcome",),
+    "move": ("move_from", "move_to"),
+    "download": ("download",),
+    "erase": ("erase",),
+}
 # RFC 3834: so that no vacation responder replies.
-_HEADERS = (("Auto-Submitted", "auto-generated"),)
+TRANSACTIONAL_HEADERS = (("Auto-Submitted", "auto-generated"),)
+_HIDDEN_STYLE = re.compile(r"(?:^|[;\s])display\s*:\s*none\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +88,10 @@ def render_transactional(
         subject=_render_variable("subject", name, templates, context),
         preheader=_render_variable("preheader", name, templates, context),
         html=inline_styles(compiled, name, templates, context),
-        text=_render_text_part(compiled.html),
+        text=render_transactional_text(compiled.html),
         sender=NamedAddress(config.sender.name, config.sender.address),
         reply_to=NamedAddress("", config.sender.reply_to) if config.sender.reply_to else None,
-        headers=_HEADERS,
+        headers=TRANSACTIONAL_HEADERS,
         merge_tags=(),
         language=context["lang"],
         view_online_url="",
@@ -120,8 +129,12 @@ def _render_variable(
     return line
 
 
-def _render_text_part(html: str) -> str:
-    """Return the text part: the text of the document, each link followed by its URL."""
+def render_transactional_text(html: str) -> str:
+    """Return the text part: the text of the document, each link followed by its URL.
+
+    Args:
+        html: the document, with its styles not inlined yet, perhaps with merge tokens.
+    """
     body = etree.fromstring(html, etree.HTMLParser(remove_comments=True)).find("body")
     assert body is not None
     for hidden in [e for e in body.iter() if _HIDDEN_STYLE.search(e.get("style") or "")]:

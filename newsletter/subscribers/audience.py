@@ -103,6 +103,15 @@ def iter_audience(
         after = rows[-1][0]
 
 
+def find_active_recipient(connection: sa.Connection, address_key: str) -> Recipient | None:
+    """Return the active subscriber of an address, even if paused or suppressed; else ``None``."""
+    query = sa.select(*_recipient_columns).where(
+        subscriber.c.address_key == address_key, _is_active
+    )
+    row = connection.execute(query).one_or_none()
+    return _to_recipient(row) if row else None
+
+
 def select_still_mailable(frozen: sa.Subquery) -> sa.Select[Any]:
     """Return a query that finds which frozen recipients may still be mailed, by ascending id.
 

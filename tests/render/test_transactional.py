@@ -19,12 +19,6 @@ TEMPLATES = load_templates(ROOT / "templates")
 URL = "https://news.harbournotes.example/confirm/abc"
 CONTENTS = (
     TransactionalContent("confirm", URL, datetime.date(2026, 11, 29)),
-    TransactionalContent(
-        "welcome",
-        URL,
-        unsubscribe_url="https://n.example/u/t",
-        preferences_url="https://n.example/p/t",
-    ),
     TransactionalContent("move_from", URL, datetime.date(2026, 11, 29), "b…@example.org"),
     TransactionalContent("move_to", URL, datetime.date(2026, 11, 29), "a…@example.org"),
     TransactionalContent("download", URL, datetime.date(2026, 11, 29)),
@@ -92,5 +86,5 @@ def test_missing_template_is_an_error(make_config: MakeConfig) -> None:
     files = {name: text for name, text in TEMPLATES.files.items() if name != "move.mjml"}
     with pytest.raises(TemplateError, match=r"no template templates/move\.mjml"):
         render_transactional(
-            CONTENTS[2], Templates("templates", MappingProxyType(files)), make_config()
+            CONTENTS[1], Templates("templates", MappingProxyType(files)), make_config()
         )

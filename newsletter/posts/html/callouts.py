@@ -1,4 +1,4 @@
-"""Markdown plugin for callouts in both syntaxes, and for other containers.
+"""Markdown plugins for callouts in both syntaxes, and for other containers.
 
 ``> [!NOTE]`` (GitHub) and ``::: note Title`` … ``:::`` both become::
 
@@ -7,14 +7,25 @@
 ``::: gallery`` around images becomes ``<div class="gallery">``, ``::: pullquote`` a
 ``<blockquote class="pullquote">``, ``::: reply`` a ``<div class="reply-invitation">`` and
 ``::: sponsor Name`` a ``<div class="sponsor">`` that begins with a ``<p class="sponsor-name">``.
+
+``::: latest 3`` becomes ``<div class="latest-issues latest-issues-3">`` around what is in it: the
+place of the latest issues, in an email that may have them.
 """
 
+import re
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from mdit_py_plugins.container import container_plugin
+
+from newsletter.errors import Location, PostError
+
+LATEST_CLASS = "latest-issues"
+DEFAULT_LATEST_COUNT = 3
+MAX_LATEST_COUNT = 10
+_LATEST_INFO = re.compile(r"latest(?:\s+(?P<count>[0-9]{1,2}))?")
 
 CALLOUT_KINDS = frozenset({"note", "tip", "important", "warning", "caution"})
 
@@ -41,6 +52,42 @@ def callouts_plugin(md: MarkdownIt) -> None:
     container_plugin(md, "callout", validate=lambda info, _: _get_name(info) in CALLOUT_KINDS)
     container_plugin(md, "block", validate=lambda info, _: _get_name(info) in _CONTAINERS)
     md.core.ruler.after("block", "callouts", _normalize_callouts)
+
+
+def latest_issues_plugin(md: MarkdownIt) -> None:
+    """Add the block of the latest issues to a parser.
+
+    Its environment has the ``path`` and the ``first_line`` of the text, for messages.
+    """
+    container_plugin(md, "latest")
+    md.core.ruler.after("block", "latest_issues", _normalize_latest_issues)
+
+
+def _normalize_latest_issues(state: StateCore) -> None:
+    lines = state.src.split("\n")
+    for token in state.tokens:
+        if token.type != "container_latest_open" or token.map is None:
+            continue
+        first, last = token.map
+        where = Location(state.env["path"], state.env["first_line"] + first)
+        if last >= len(lines) or not lines[last].lstrip().startswith(token.markup):
+            raise PostError(
+                "'::: latest' is never closed",
+                where=where,
+                remedy="Add a line with only ::: below it; what is between the two is shown above "
+                "the issues.",
+            )
+        info = _LATEST_INFO.fullmatch(token.info.strip())
+        count = int(info["count"] or DEFAULT_LATEST_COUNT) if info else 0
+        if not 1 <= count <= MAX_LATEST_COUNT:
+            raise PostError(
+                f"'::: {token.info.strip()}' must name a number of issues from 1 to "
+                f"{MAX_LATEST_COUNT}",
+                where=where,
+                remedy="Example: ::: latest 3",
+            )
+        token.type = "latest_open"  # so that the container's own rule adds no class
+        token.attrs["class"] = f"{LATEST_CLASS} {LATEST_CLASS}-{count}"
 
 
 def _normalize_callouts(state: StateCore) -> None:

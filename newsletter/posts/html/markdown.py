@@ -13,7 +13,7 @@ from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
 from newsletter.posts.html.attributes import attributes_plugin
-from newsletter.posts.html.callouts import callouts_plugin
+from newsletter.posts.html.callouts import callouts_plugin, latest_issues_plugin
 from newsletter.posts.html.code_titles import code_titles_rule
 from newsletter.posts.html.emphasis import emphasis_plugin
 from newsletter.posts.html.highlight import highlight_code
@@ -33,6 +33,7 @@ def render_markdown(
     language: str = "en",
     restore_code: Callable[[str], str] = lambda code: code,
     first_line: int = 0,
+    latest_in: str | None = None,
 ) -> str:
     """Return the HTML of a Markdown text, not yet sanitised.
 
@@ -47,9 +48,14 @@ def render_markdown(
         restore_code: function applied to all code before it is highlighted.
         first_line: 1-based line of the source on which the text begins, for marks in HTML that
             may be left out; none if it is 0.
+        latest_in: the source's path if ``::: latest 3`` is the place of the latest issues in it.
+
+    Raises:
+        PostError: a block of the latest issues is not closed, or has no valid number.
     """
-    environment = {"restore": restore_code, "first_line": first_line}
-    return str(_build_parser(get_quotation_marks(language)).render(text, environment))
+    environment = {"restore": restore_code, "first_line": first_line, "path": latest_in}
+    parser = _build_parser(get_quotation_marks(language), allow_latest=latest_in is not None)
+    return str(parser.render(text, environment))
 
 
 def iter_markup_blocks(text: str) -> Iterator[tuple[int, str]]:
@@ -73,7 +79,7 @@ def iter_markup_blocks(text: str) -> Iterator[tuple[int, str]]:
 
 
 @lru_cache(maxsize=8)
-def _build_parser(quotes: tuple[str, ...]) -> MarkdownIt:
+def _build_parser(quotes: tuple[str, ...], *, allow_latest: bool = False) -> MarkdownIt:
     md = MarkdownIt(
         "commonmark",
         {
@@ -91,6 +97,8 @@ def _build_parser(quotes: tuple[str, ...]) -> MarkdownIt:
     md.use(gfm_autolink_plugin)
     md.inline.terminator_re = _restrict_w_terminator(md.inline.terminator_re)
     md.use(footnote_plugin).use(deflist_plugin).use(callouts_plugin)
+    if allow_latest:
+        md.use(latest_issues_plugin)
     md.block.ruler.before(
         "html_block", "self_closed_script", _self_closed_script_rule, {"alt": ["paragraph"]}
     )

@@ -8,9 +8,7 @@ import datetime
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 import sqlalchemy as sa
@@ -20,15 +18,11 @@ from newsletter.db import read_transaction
 from newsletter.db.rate_limit_storage import delete_expired_limits
 from newsletter.db.schema import address_change, subscriber
 from newsletter.errors import NewsletterError
-from newsletter.project import Project
-from newsletter.project.scaffold import default_templates_dir
+from newsletter.render.email import Email
 from newsletter.render.headers import build_unsubscribe_headers
-from newsletter.render.template.loader import Templates, load_templates
-from newsletter.render.transactional import (
-    TransactionalContent,
-    get_transactional_template,
-    render_transactional,
-)
+from newsletter.render.project_emails import ProjectEmails
+from newsletter.render.transactional import TransactionalContent
+from newsletter.render.welcome import WelcomedReader
 from newsletter.sending.providers.provider import Outcome, ProviderClient
 from newsletter.sending.providers.registry import get_provider
 from newsletter.sending.transactional_queue import (
@@ -42,10 +36,13 @@ from newsletter.sending.transactional_queue import (
     record_email_outcome,
 )
 from newsletter.subscribers.address import ParsedAddress
+from newsletter.subscribers.audience import find_active_recipient
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import sign_up
 from newsletter.subscribers.consent.suppressions import has_working_mailbox
 from newsletter.subscribers.consent.unconfirmed import purge_unconfirmed
+from newsletter.web.archive.issue_cache import ArchiveRepository
+from newsletter.web.archive.latest_issues import find_latest_issues
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.access_token import sign
 from newsletter.web.subscriber.requested_emails import LANGUAGE_KEY, refund_requested_email
@@ -71,14 +68,15 @@ def send_due_emails(site: Site, mailer: ProviderClient) -> int:
         How many requests were made.
     """
     request_count = 0
-    templates = _EmailTemplates(site.project)
+    emails = ProjectEmails(site.project)
+    repository = ArchiveRepository(site.project, site.engine)
     while has_due_emails(site.engine, site.clock()):
         dropped: list[QueuedEmail] = []
         email = claim_email(site.engine, site.clock(), partial(_prepare_due_email, site, dropped))
         _refund_dropped(site, dropped)
         if email is None:
             break
-        outcome = _send_email(site, mailer, email, templates)
+        outcome = _send_email(site, mailer, email, emails, repository)
         record_email_outcome(site.engine, email, outcome, site.clock())
         if outcome.kind != "accepted":
             message = _EMAIL_ADDRESS.sub("…", outcome.message)
@@ -155,7 +153,7 @@ def _decide(
         instead, which counts like an email; ``drop``: not sent.
     """
     if email.kind == "welcome":
-        return "send" if _find_active_token(connection, email.address) else "drop"
+        return "send" if find_active_recipient(connection, email.address.key) else "drop"
     if email.kind in DATA_REQUEST_KINDS:
         return "send" if has_working_mailbox(connection, email.address.key) else "drop"
     if email.kind != "confirm":
@@ -172,14 +170,20 @@ def _decide(
 
 
 def _send_email(
-    site: Site, mailer: ProviderClient, email: QueuedEmail, templates: "_EmailTemplates"
+    site: Site,
+    mailer: ProviderClient,
+    email: QueuedEmail,
+    emails: ProjectEmails,
+    repository: ArchiveRepository,
 ) -> Outcome:
     config = site.config
     try:
-        content, headers = _build_content(site, email)
-        rendered = render_transactional(
-            content, templates.get(email.kind), config, _choose_language(site, email)
-        )
+        language = _choose_language(site, email)
+        if email.kind == "welcome":
+            rendered, headers = _render_welcome(site, email.address, emails, repository, language)
+        else:
+            rendered = emails.render(_build_content(site, email), language=language)
+            headers = {}
         request = build_transactional_body(rendered, config, email, headers)
     except NewsletterError as error:
         # Nothing has been sent; it is retried, and the template may be fixed by then.
@@ -202,65 +206,38 @@ def _choose_language(site: Site, email: QueuedEmail) -> str:
     return site.pages.choose_language(tag.replace("_", "-") for tag in tags)
 
 
-def _build_content(
-    site: Site, email: QueuedEmail
-) -> tuple[TransactionalContent, Mapping[str, str]]:
-    """Return the email's content, and for active subscribers its unsubscribe headers."""
+def _build_content(site: Site, email: QueuedEmail) -> TransactionalContent:
     config, data = site.config, email.data
     if email.kind == "confirm":
         until = site.clock() + datetime.timedelta(days=config.signup.confirm_days)
         url = f"{get_public_url(config)}/confirm/{site.signer(CONFIRM_PURPOSE).dumps(email.id)}"
-        return TransactionalContent("confirm", url, until.date()), {}
-    if email.kind == "welcome":
-        return _build_welcome_content(site, email.address)
+        return TransactionalContent("confirm", url, until.date())
     if email.kind in DATA_REQUEST_KINDS:
         until = site.clock() + datetime.timedelta(days=config.signup.confirm_days)
         url = f"{get_public_url(config)}/{email.kind}/{sign(site, email.kind, email.id)}"
-        return TransactionalContent(email.kind, url, until.date()), {}
+        return TransactionalContent(email.kind, url, until.date())
     until_day = datetime.date.fromisoformat(data["until"])
-    return TransactionalContent(email.kind, data["url"], until_day, data["address"]), {}
+    return TransactionalContent(email.kind, data["url"], until_day, data["address"])
 
 
-def _build_welcome_content(
-    site: Site, address: ParsedAddress
-) -> tuple[TransactionalContent, Mapping[str, str]]:
+def _render_welcome(
+    site: Site,
+    address: ParsedAddress,
+    emails: ProjectEmails,
+    repository: ArchiveRepository,
+    language: str,
+) -> tuple[Email, Mapping[str, str]]:
+    """Return the welcome email of an active subscriber, and its unsubscribe headers."""
     config = site.config
     with read_transaction(site.engine) as connection:
-        token = _find_active_token(connection, address)
+        recipient = find_active_recipient(connection, address.key)
+    token, attributes = (recipient.token, recipient.attributes) if recipient else ("", {})
     content = TransactionalContent(
         "welcome",
         config.site_url,
         unsubscribe_url=build_unsubscribe_url(config, token),
         preferences_url=build_preferences_url(config, token),
     )
-    return content, dict(build_unsubscribe_headers(config, token))
-
-
-def _find_active_token(connection: sa.Connection, address: ParsedAddress) -> str:
-    """Return the token of an active subscriber; empty if the address has none."""
-    is_active = (subscriber.c.address_key == address.key, subscriber.c.status == "active")
-    return connection.scalar(sa.select(subscriber.c.token).where(*is_active)) or ""
-
-
-class _EmailTemplates:
-    """The project's templates, and the default ones for emails for which it has none.
-
-    The default ones with all that they include, since a project's own parts may lack what a new
-    email needs.
-    """
-
-    def __init__(self, project: Project) -> None:
-        self._folders = (project.templates_dir, default_templates_dir())
-        self._loaded: dict[Path, Templates] = {}
-
-    def get(self, kind: str) -> Templates:
-        """Return the templates for a kind of email."""
-        own, default = map(self._load, self._folders)
-        if get_transactional_template(kind) in own.files:
-            return own
-        return replace(default, own_words=own.own_words)
-
-    def _load(self, folder: Path) -> Templates:
-        if folder not in self._loaded:
-            self._loaded[folder] = load_templates(folder)
-        return self._loaded[folder]
+    find_latest = partial(find_latest_issues, repository, config, site.clock())
+    email = emails.render(content, WelcomedReader(attributes, find_latest), language=language)
+    return email, dict(build_unsubscribe_headers(config, token))

@@ -159,7 +159,7 @@ def test_no_shipped_design_has_anything_wider_than_its_place() -> None:
                 render_issue(replace(issue, template=design), templates, config).html
                 for design in DESIGNS
             ]
-        for kind in ("confirm", "welcome", "move_from", "move_to"):
+        for kind in ("confirm", "move_from", "move_to"):
             content = TransactionalContent(
                 kind, "https://a.example", datetime.date(2026, 12, 1), "a@b"
             )

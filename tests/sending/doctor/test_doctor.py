@@ -173,6 +173,23 @@ def test_template_that_does_not_compile_is_reported(
     assert find_problems()["templates"].state == "fail"
 
 
+def test_broken_email_to_one_reader_is_found(
+    find_problems: FindProblems, project_folder: Path
+) -> None:
+    templates = project_folder / "templates"
+    (templates / "welcome.md").write_text("# Welcome\n\nAhoy {{ nickname }}\n")
+    assert "single emails" not in find_problems(), "it isn't sent"
+    problem = find_problems(more="signup: {welcome: true}\n")["single emails"]
+    assert problem.state == "fail"
+    assert "welcome.md:3: {{ nickname }} is not a merge tag" in problem.says
+    assert problem.meaning == "The welcome email waits until this is fixed."
+    page = "<mj-section><mj-column><mj-text>Ours</mj-text></mj-column></mj-section>"
+    head = '{% set subject = "A" %}{% set preheader = "B" %}'
+    (templates / "welcome.mjml").write_text(f"{head}<mjml><mj-body>{page}</mj-body></mjml>")
+    problem = find_problems(more="signup: {welcome: true}\n")["single emails"]
+    assert (problem.state, problem.meaning) == ("warn", "Readers get welcome.mjml.")
+
+
 def test_key_is_never_quoted(find_problems: FindProblems) -> None:
     for key in (KEY, "SG.secret-but-short"):
         assert not any(key[3:] in repr(check) for check in find_problems(key=key).values())

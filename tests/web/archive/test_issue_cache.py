@@ -20,6 +20,7 @@ from newsletter.web.archive.issue_cache import (
     filter_listed_issues,
     search_issue_titles,
 )
+from newsletter.web.archive.latest_issues import find_latest_issues
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
@@ -109,6 +110,20 @@ def test_which_issues_are_public(
     add_send("2026-11-01-first")
     add_send("2026-11-30-ice", **values)
     assert set(list_slugs(repository)) == ({"first", "ice"} if is_public else {"first"})
+
+
+def test_latest_issues_are_the_listed_ones_with_an_address(
+    repository: ArchiveRepository, project: Project, add_send: AddSend
+) -> None:
+    for day, front in enumerate(("", "", "archive: unlisted", "", "date: 2026-10-31"), 1):
+        add_send(f"2026-11-0{day}-n{day}", front=front, started=NOW - HOUR + day * MINUTE)
+    config = project.config.model_copy(update={"public_url": "https://news.example"})
+    latest = find_latest_issues(repository, config, NOW, 3)
+    assert [issue.url for issue in latest] == [
+        f"https://news.example/issues/n{day}" for day in (5, 4, 2)
+    ]
+    assert latest[0] == ("Title of n5", latest[0].url, datetime.date(2026, 10, 31))
+    assert find_latest_issues(repository, project.config, NOW, 3) == ()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db.schema import address_change, transactional_email
+from newsletter.db.schema import (
+    address_change,
+    attempt,
+    batch,
+    send,
+    subscriber,
+    transactional_email,
+)
 from newsletter.sending.rehearsal.fake_sendgrid.faults import (
     ConnectionBehavior,
     InjectedFault,
@@ -33,6 +40,22 @@ def enqueue_confirmation(harness: Any, to: ParsedAddress = ADA) -> bool:
     with harness.site.engine.begin() as connection:
         window = datetime.timedelta(hours=24)
         return enqueue_email(connection, "confirm", to, DATA, harness.clock(), window)
+
+
+def record_sent_issue(harness: Any, name: str, title: str) -> None:
+    folder = harness.site.project.issues_dir / name
+    folder.mkdir()
+    (folder / "post.md").write_text(f"# {title}\n\nWords.\n")
+    at = harness.clock() - datetime.timedelta(days=1)
+    values = {"issue": name, "state": "done", "content_sha": "", "subject": title, "total": 1}
+    with harness.site.engine.begin() as connection:
+        send_id = connection.scalar(
+            sa.insert(send).values(**values, frozen_at=at, excluded={}).returning(send.c.id)
+        )
+        row = {"send_id": send_id, "number": 1, "size": 1, "state": "accepted"}
+        batch_id = connection.scalar(sa.insert(batch).values(row).returning(batch.c.id))
+        row = {"batch_id": batch_id, "number": 1, "body_sha": "", "started_at": at}
+        connection.execute(sa.insert(attempt).values(row))
 
 
 def test_new_subscriber_is_pending_until_confirmed(harness: Any) -> None:
@@ -122,7 +145,7 @@ def test_broken_template_delays_emails_and_loses_none(harness: Any) -> None:
 
 
 def test_missing_templates_fall_back_to_the_default_ones(harness: Any) -> None:
-    for name in ("confirm", "welcome", "move"):
+    for name in ("confirm", "partials/welcome", "move"):
         (harness.site.project.templates_dir / f"{name}.mjml").unlink()
     enqueue_confirmation(harness)
     assert harness.send_emails() == ["Ada@example.org"]
@@ -161,6 +184,28 @@ def test_welcome_email_is_sent_once_with_an_unsubscribe_link(harness: Any) -> No
     headers = email["personalizations"][0]["headers"]
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert headers["List-Unsubscribe"].strip("<>") in email["content"][0]["value"]
+
+
+@pytest.mark.parametrize("settings", [{"signup": {"welcome": True}}])
+def test_welcome_written_in_markdown_names_the_reader_and_the_latest_issues(harness: Any) -> None:
+    project = harness.site.project
+    record_sent_issue(harness, "2026-11-22-ice", "The ice")
+    own = project.templates_dir / "welcome.md"
+    text = "# Welcome\n\nHow is {{ subscriber.city }}?\n\n::: latest 1\n## Read on\n:::\n"
+    own.write_text(text)
+    with harness.site.engine.begin() as connection:
+        ada = changes.subscribe(connection, ADA, "active", ChangeOrigin(harness.clock(), "cli"))
+        values = {"attributes": {"city": "Bergen"}}
+        connection.execute(sa.update(subscriber).where(subscriber.c.id == ada.id).values(values))
+        enqueue_welcome_email(harness.site, connection, ADA, "de")
+    assert harness.send_emails() == []
+    assert harness.status(ADA.key) == "active", "a broken text takes nothing back"
+    own.write_text(text.replace("city", 'city | default("your town")'))
+    harness.clock.advance(minutes=10)
+    assert harness.send_emails() == ["Ada@example.org"]
+    part = harness.latest_email()["content"][0]["value"]
+    assert "How is Bergen?" in part
+    assert "The ice <https://news.harbour-notes.org/issues/ice>" in part
 
 
 @pytest.mark.parametrize("settings", [{"signup": {"double_opt_in": False, "welcome": True}}])

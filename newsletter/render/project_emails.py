@@ -1,0 +1,104 @@
+"""Render a project's emails to one reader, its own or the default ones."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from newsletter.posts.read_welcome import WELCOME_FILE, read_welcome
+from newsletter.project import Project
+from newsletter.project.scaffold import default_templates_dir
+from newsletter.render.email import Email
+from newsletter.render.template.loader import Templates, load_templates
+from newsletter.render.transactional import (
+    TransactionalContent,
+    get_transactional_template,
+    render_transactional,
+)
+from newsletter.render.welcome import (
+    WELCOME_TEMPLATE,
+    WelcomedReader,
+    make_default_welcome,
+    render_welcome,
+)
+from newsletter.render.words import load_words
+
+_NOBODY = WelcomedReader()
+
+
+class ProjectEmails:
+    """Renders a project's emails to one reader; reads its templates once.
+
+    An email for which the project has no template uses the default one with all that it includes,
+    since the project's own parts may lack what a new email needs.
+
+    Args:
+        project: the newsletter's project.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._folders = (project.templates_dir, default_templates_dir())
+        self._loaded: dict[Path, Templates] = {}
+
+    @property
+    def unused_welcome_file(self) -> Path | None:
+        """The project's ``welcome.md`` if its ``welcome.mjml`` is used instead.
+
+        Raises:
+            TemplateError: the templates can't be read.
+        """
+        file = self._welcome_file
+        return file if file.exists() and self._has_welcome_template() else None
+
+    @property
+    def _welcome_file(self) -> Path:
+        return self._project.templates_dir / WELCOME_FILE
+
+    def _has_welcome_template(self) -> bool:
+        return get_transactional_template("welcome") in self._load(self._folders[0]).files
+
+    def render(
+        self,
+        content: TransactionalContent,
+        reader: WelcomedReader = _NOBODY,
+        *,
+        language: str = "",
+    ) -> Email:
+        """Return an email.
+
+        Args:
+            content: its kind and its values.
+            reader: whom a welcome email is for.
+            language: a language tag, if the reader's is not the newsletter's; the project's own
+                ``welcome.md`` is in its own.
+
+        Raises:
+            PostError: ``welcome.md`` is wrong; all problems of one pass.
+            TemplateError: a template is wrong or missing; all problems of one pass.
+            RenderError: the document can't be rendered.
+        """
+        config = self._project.config
+        name = get_transactional_template(content.kind)
+        if content.kind == "welcome" and not self._has_welcome_template():
+            return self._render_markdown_welcome(content, reader, language or config.language)
+        return render_transactional(content, self._find_templates(name), config, language)
+
+    def _render_markdown_welcome(
+        self, content: TransactionalContent, reader: WelcomedReader, language: str
+    ) -> Email:
+        config = self._project.config
+        templates = self._find_templates(WELCOME_TEMPLATE)
+        if self._welcome_file.exists():
+            welcome = read_welcome(self._welcome_file, config)
+        else:
+            words = load_words(templates.own_words, language, "email")
+            welcome = make_default_welcome(words, config, language)
+        return render_welcome(welcome, content, reader, templates, config)
+
+    def _find_templates(self, name: str) -> Templates:
+        own, default = map(self._load, self._folders)
+        return own if name in own.files else replace(default, own_words=own.own_words)
+
+    def _load(self, folder: Path) -> Templates:
+        if folder not in self._loaded:
+            self._loaded[folder] = load_templates(folder)
+        return self._loaded[folder]
