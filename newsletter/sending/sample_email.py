@@ -7,6 +7,7 @@ import datetime
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -123,6 +124,45 @@ def send_test_emails(  # noqa: PLR0913 - what, to whom, by whom
         write_public_file(_get_copy_path(issue), data.encode(), make_folders=True)
     subject = f"{TEST_SUBJECT_PREFIX} {get_default_subject(email, config)}"
     return SentTestEmails(subject, names, "" if has_pages else config.site_url)
+
+
+def send_single_test_emails(
+    emails: Sequence[Email],
+    config: Config,
+    addresses: Sequence[str],
+    environ: Mapping[str, str],
+) -> list[str]:
+    """Send emails to one reader, marked [TEST], to each address; nothing is recorded.
+
+    Args:
+        emails: as rendered, for the sample recipient.
+        config: the newsletter's settings.
+        addresses: the addresses, from ``deduplicate_addresses``.
+        environ: holds the API key.
+
+    Returns:
+        The subject of each email.
+
+    Raises:
+        ConfigError: there is no API key, or it is not valid.
+        SendRefusedError: an email contains an address that leads nowhere.
+        ProviderError: the provider did not accept an email.
+    """
+    if problems := [problem for email in emails for problem in find_fallback_problems(email)]:
+        raise SendRefusedError.from_problems(problems)
+    marked = [replace(e, subject=f"{TEST_SUBJECT_PREFIX} {e.subject}") for e in emails]
+    provider = get_provider(config)
+    with provider.connect(environ) as client:
+        for email in marked:
+            for address in addresses:
+                body = provider.build_transactional(
+                    email, address, queue_id=0, headers={}, bypass_suppressions=False
+                )
+                outcome = provider.classify(
+                    client.post_mail(body), datetime.datetime.now(datetime.UTC)
+                )
+                _require_accepted(outcome, provider.facts.name)
+    return [email.subject for email in marked]
 
 
 def load_last_test(issue: Issue) -> Email:

@@ -1,6 +1,7 @@
 """``newsletter test``: sends a marked copy and changes nothing."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -111,3 +112,62 @@ def test_missing_address_key_or_server_is_reported(
     assert "nothing was sent" in newsletter("test", "--to", "me@example.com")[2]
     monkeypatch.delenv("SENDGRID_API_KEY")
     assert "export SENDGRID_API_KEY" in newsletter("test", "--to", "me@example.com")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "subjects", "path"),
+    [
+        ("confirm", ["Confirm your subscription to Harbour Notes"], "/confirm/sample"),
+        ("welcome", ["Welcome to Harbour Notes"], "/u/sample"),
+        ("move", ["Your new address for Harbour Notes"] * 2, "/move/sample"),
+        ("download", ["Your data from Harbour Notes"], "/download/sample"),
+        ("erase", ["Delete your data from Harbour Notes"], "/erase/sample"),
+    ],
+)
+def test_emails_to_one_reader_have_sample_links_and_leave_no_trace(
+    newsletter: Cli,
+    fake_sendgrid: FakeSendGrid,
+    project_folder: Path,
+    name: str,
+    subjects: list[str],
+    path: str,
+) -> None:
+    assert newsletter("subscribers", "add", "me@example.com")[0] == 0
+    before = dump_database(project_folder)
+    code, out, _ = newsletter(
+        "test", "--email", name, "--to", "me@example.com", "--to", "you@example.com", "--json"
+    )
+    assert code == 0
+    marked = [f"[TEST] {subject}" for subject in subjects]
+    to = ["me@example.com", "you@example.com"]
+    assert json.loads(out) == {"email": name, "subjects": marked, "to": to}
+    requests = [json.loads(request.body) for request in fake_sendgrid.requests]
+    assert [request["subject"] for request in requests] == [s for s in marked for _ in to]
+    for request in requests:
+        assert (
+            request["content"][0]["value"].count(f"https://news.harbournotes.example{path}>") == 1
+        )
+    assert dump_database(project_folder) == before
+
+
+def dump_database(folder: Path) -> list[str]:
+    with sqlite3.connect(folder / "newsletter.db") as connection:
+        return list(connection.iterdump())
+
+
+def test_which_email_to_one_reader(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
+) -> None:
+    to = ("--to", "me@example.com")
+    code, out, err = newsletter("test", "--email", "welcome", *to)
+    assert (code, out) == (0, "Sent [TEST] Welcome to Harbour Notes to me@example.com\n")
+    assert "set signup.welcome to true" in err
+    assert not list(project_folder.glob("*.db*"))
+    code, _, err = newsletter("test", "--email", "welcom", *to)
+    assert (code, "Did you mean 'welcome'?" in err) == (2, True)
+    assert newsletter("test", "ice", "--email", "welcome", *to)[0] == 2
+    (project_folder / "templates" / "welcome.md").write_text("# Ahoy\n\n{{ you }}\n")
+    code, _, err = newsletter("test", "--email", "welcome", *to)
+    assert code == 1
+    assert "welcome.md:3: {{ you }} is not a merge tag" in err
+    assert len(fake_sendgrid.requests) == 1

@@ -1,0 +1,50 @@
+"""Render emails to one reader for nobody: in previews and test emails."""
+
+import datetime
+from functools import partial
+
+import sqlalchemy as sa
+
+from newsletter.project import Project
+from newsletter.render.email import Email
+from newsletter.render.project_emails import ProjectEmails
+from newsletter.sending.transactional_sample import build_sample_content, make_sample_reader
+from newsletter.web.archive.issue_cache import ArchiveRepository
+from newsletter.web.archive.latest_issues import find_latest_issues
+
+SAMPLE_ADDRESS = "reader@example.com"  # reserved for examples by RFC 2606
+
+
+def render_sample_email(
+    project: Project,
+    emails: ProjectEmails,
+    kind: str,
+    engine: sa.Engine | None,
+    now: datetime.datetime,
+) -> Email:
+    """Return an email to one reader, for the sample recipient; only read from the database.
+
+    Args:
+        project: the newsletter's project.
+        emails: renders its emails.
+        kind: one of ``newsletter.db.schema.TRANSACTIONAL_EMAIL_KINDS``.
+        engine: the database with the sent issues, or ``None`` if there is none yet.
+        now: aware.
+
+    Raises:
+        PostError: ``welcome.md`` is wrong; all problems of one pass.
+        TemplateError: a template is wrong or missing; all problems of one pass.
+        RenderError: the document can't be rendered.
+    """
+    config = project.config
+
+    def find_none(_: int) -> tuple[()]:
+        return ()
+
+    find_latest = (
+        partial(find_latest_issues, ArchiveRepository(project, engine), config, now)
+        if engine
+        else find_none
+    )
+    content = build_sample_content(kind, config, now.date())
+    return emails.render(content, make_sample_reader(SAMPLE_ADDRESS, config, find_latest))
