@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from newsletter.preview.dropped_post import MAX_DROPPED_BYTES, import_dropped_po
 from newsletter.preview.envelope import ENVELOPE_KEYS, EditConflictError, save_envelope_value
 from newsletter.preview.file_watcher import ChangeNotifier
 from newsletter.preview.headless_browser import capture_page, find_chromium
-from newsletter.preview.rendered_issues import PreviewWorkspace, Rendering
+from newsletter.preview.rendered_issues import IssueState, PreviewWorkspace
 from newsletter.preview.responses import (
     BadRequestError,
     BodyTooLargeError,
@@ -27,6 +27,7 @@ from newsletter.preview.responses import (
     make_problems_response,
     read_body,
 )
+from newsletter.preview.single_emails import is_single_email
 from newsletter.project import list_issue_folders
 
 MAX_TEST_REQUEST_BYTES = 2_000
@@ -76,10 +77,10 @@ class PreviewActions:
         return await asyncio.to_thread(self._send_test_email, name, to)
 
     def _send_test_email(self, name: str, to: str) -> Response:
-        from newsletter.sending.sample_email import deduplicate_addresses, send_test_emails
+        from newsletter.sending.sample_email import deduplicate_addresses
 
-        rendering = self._get_current_rendering(name)
-        if rendering is None:
+        state = self._get_current_state(name)
+        if state is None:
             return make_error_response("the email has errors: fix them first", 409)
         try:
             addresses = deduplicate_addresses(
@@ -89,24 +90,38 @@ class PreviewActions:
                 return make_error_response(
                     f"a test goes to at most {MAX_TEST_ADDRESSES} addresses", 422
                 )
-            sent = send_test_emails(
-                rendering.issue,
-                rendering.email,
-                rendering.config,
-                addresses,
-                self._environ,
-                engine=self._get_engine(),
-            )
+            subject, inline_images = self._send_tests(state, addresses)
         except NewsletterError as error:
             return make_problems_response(api.build_problems_data(error), 422)
         return JSONResponse(
             {
-                "subject": sent.subject,
+                "subject": subject,
                 "to": addresses,
-                "sandbox": rendering.config.sendgrid.sandbox,
-                "inline_images": sent.inline_images,
+                "sandbox": self._workspace.project.config.sendgrid.sandbox,
+                "inline_images": inline_images,
             }
         )
+
+    def _send_tests(
+        self, state: IssueState, addresses: Sequence[str]
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the subject of what was sent, and the images that were sent inside it."""
+        from newsletter.sending.sample_email import send_single_test_emails, send_test_emails
+
+        if single := state.single_email:
+            config = single.project.config
+            [subject] = send_single_test_emails([single.email], config, addresses, self._environ)
+            return subject, ()
+        assert state.rendering
+        sent = send_test_emails(
+            state.rendering.issue,
+            state.rendering.email,
+            state.rendering.config,
+            addresses,
+            self._environ,
+            engine=self._get_engine(),
+        )
+        return sent.subject, sent.inline_images
 
     async def _edit_envelope(self, _: Request, body: bytes) -> Response:
         name, key, value, sha = _parse_fields(body, "issue", "key", "value", "sha")
@@ -136,7 +151,7 @@ class PreviewActions:
 
     async def _capture_sheet(self, request: Request, body: bytes) -> Response:
         (name,) = _parse_fields(body, "issue")
-        if name not in self._list_issue_names():
+        if not (is_single_email(name) or name in self._list_issue_names()):
             return make_error_response("no such issue", 404)
         # The server's own address and a known issue: nothing else of the request is used.
         url = request.scope["preview_url"] + f"sheet?issue={quote(name)}"
@@ -172,9 +187,12 @@ class PreviewActions:
             self._workspace.invalidate([issues_dir / imported["issue"]])
         return JSONResponse(imported)
 
-    def _get_current_rendering(self, name: str) -> Rendering | None:
-        state = self._workspace.get_state(name) if name in self._list_issue_names() else None
-        return None if state is None or state.problems else state.rendering
+    def _get_current_state(self, name: str) -> IssueState | None:
+        """Return the state of what has that name, if it exists and has no problems."""
+        if not (is_single_email(name) or name in self._list_issue_names()):
+            return None
+        state = self._workspace.get_state(name)
+        return None if state.problems else state
 
     def _list_issue_names(self) -> set[str]:
         return {folder.name for folder in list_issue_folders(self._workspace.project)}

@@ -32,6 +32,7 @@ from newsletter.preview.rendered_issues import (
     IssueState,
     Rendering,
     RenderProblem,
+    SingleEmailRendering,
     render_in_design,
 )
 from newsletter.preview.sample_recipients import get_chosen_recipient
@@ -91,6 +92,8 @@ def build_state_data(issue_state: IssueState) -> dict[str, Any]:
     }
     if issue_state.rendering:
         data["proof"] = _summarize_rendering(issue_state.rendering)
+    if issue_state.single_email:
+        data["proof"] = _summarize_single_email(issue_state.single_email)
     return data
 
 
@@ -124,15 +127,42 @@ def _sum_image_bytes(images: Collection[LocalImage]) -> int:
     return sum(image.byte_size for image in by_file.values())
 
 
+def _summarize_single_email(rendering: SingleEmailRendering) -> dict[str, Any]:
+    email = rendering.email
+    return {
+        "issue": rendering.name,
+        "title": rendering.title,
+        "source": rendering.source,
+        "single": True,
+        "language": email.language,
+        "links": email.link_count,
+        "images": email.image_count,
+        "bytes": len(email.html.encode()),
+        "limit": GMAIL_CLIP_BYTES,
+        "milliseconds": round(rendering.duration_ms),
+    }
+
+
 def build_email_html(rendering: Rendering, options: ViewOptions) -> str:
     """Return the email's HTML as the frame shows it, with all options applied."""
     rendering = render_in_design(rendering, options.design)
     email = source_views.personalize_rendering(rendering, options.recipient)
-    document = simulate_chosen_client(email, options).html if options.client else email.html
-    document = use_local_images(document, rendering, _get_image_versions(rendering))
-    if not options.images:
-        document = block_images(document)
-    return apply_color_scheme(document, options.scheme)
+    document = use_local_images(
+        build_client_html(email, options), rendering, _get_image_versions(rendering)
+    )
+    return apply_display_options(document, options)
+
+
+def build_client_html(email: Email, options: ViewOptions) -> str:
+    """Return the email's HTML without what the chosen client does not support, if one is chosen."""
+    return simulate_chosen_client(email, options).html if options.client else email.html
+
+
+def apply_display_options(document: str, options: ViewOptions) -> str:
+    """Return an email's HTML in the chosen colour scheme, with or without images."""
+    return apply_color_scheme(
+        document if options.images else block_images(document), options.scheme
+    )
 
 
 def simulate_chosen_client(email: Email, options: ViewOptions) -> ClientSimulation:
@@ -140,13 +170,10 @@ def simulate_chosen_client(email: Email, options: ViewOptions) -> ClientSimulati
     return simulate_client(email.html, options.client, CLIENTS[options.client].unsupported)
 
 
-def build_stripped_data(rendering: Rendering, options: ViewOptions) -> dict[str, Any]:
-    """Return which features the chosen client strips from the email, with the source."""
+def build_stripped_data(email: Email, options: ViewOptions) -> dict[str, Any]:
+    """Return which features the chosen client strips from one reader's email, with the source."""
     if not options.client:
         return {"client": ""}
-    email = source_views.personalize_rendering(
-        render_in_design(rendering, options.design), options.recipient
-    )
     result = simulate_chosen_client(email, options)
     return {
         "client": CLIENTS[options.client].name,
@@ -165,9 +192,8 @@ def build_stripped_data(rendering: Rendering, options: ViewOptions) -> dict[str,
     }
 
 
-def build_inbox_data(rendering: Rendering, options: ViewOptions) -> dict[str, Any]:
-    """Return what inboxes show of the email: sender, subject, preheader, snippet."""
-    email = source_views.personalize_rendering(rendering, options.recipient)
+def build_inbox_data(email: Email) -> dict[str, Any]:
+    """Return what inboxes show of one reader's email: sender, subject, preheader, snippet."""
     return {
         "sender": email.sender.name or email.sender.address,
         "address": email.sender.address,
@@ -199,7 +225,11 @@ def build_source_data(rendering: Rendering, options: ViewOptions, kind: str) -> 
         "request": (lambda: source_views.format_api_request(rendering, options.recipient), "json"),
     }
     get_source, language = texts[kind]
-    raw = get_source()
+    return make_source_data(get_source(), language)
+
+
+def make_source_data(raw: str, language: source_views.SourceLanguage) -> dict[str, Any]:
+    """Return a source in the form that the page shows."""
     return {
         "raw": raw,
         "html": source_views.highlight_source(raw, language),

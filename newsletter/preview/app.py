@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import orjson
-import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -32,16 +31,26 @@ from newsletter.preview.file_watcher import ChangeNotifier, stream_issue_states,
 from newsletter.preview.headless_browser import find_chromium
 from newsletter.preview.next_commands import list_next_commands
 from newsletter.preview.previous_version import build_comparison_data
-from newsletter.preview.rendered_issues import PreviewWorkspace, Rendering
+from newsletter.preview.rendered_issues import (
+    PreviewWorkspace,
+    Rendering,
+    render_in_design,
+)
 from newsletter.preview.responses import (
     make_email_response,
+    make_eml_response,
     make_error_response,
     make_problems_response,
 )
 from newsletter.preview.sample_recipients import iter_recipient_choices
+from newsletter.preview.single_emails import (
+    is_single_email,
+    list_single_emails,
+    show_single_email,
+)
 from newsletter.preview.views import source_views
 from newsletter.preview.views.color_scheme import apply_color_scheme
-from newsletter.project import Project, list_issue_folders
+from newsletter.project import list_issue_folders
 
 STATIC_DIR = Path(__file__).with_name("static")
 IMAGE_MEDIA_TYPES = {
@@ -74,9 +83,9 @@ class PreviewApp:
         self._environ = environ
         self.notifier = ChangeNotifier()
         self.stop_event = asyncio.Event()
-        self._engine = _open_existing_database(workspace.project)
+        self._open_database()
         self._actions = PreviewActions(
-            workspace, self.notifier, environ, get_engine=lambda: self._engine
+            workspace, self.notifier, environ, get_engine=lambda: workspace.engine
         )
 
     def make_asgi_app(self, token: str, port: int) -> ASGIApp:
@@ -117,8 +126,8 @@ class PreviewApp:
         finally:
             await self.close()
             await watching
-            if self._engine is not None:
-                self._engine.dispose()
+            if self.workspace.engine is not None:
+                self.workspace.engine.dispose()
 
     def _index(self, _: Request) -> Response:
         return FileResponse(STATIC_DIR / "index.html")
@@ -136,18 +145,20 @@ class PreviewApp:
         return StreamingResponse(stream(), media_type="text/event-stream")
 
     def _issues(self, _: Request) -> Response:
-        if self._engine is None:
-            self._engine = _open_existing_database(self.workspace.project)
+        if self.workspace.engine is None:
+            self._open_database()
         project = self.workspace.project
         return JSONResponse(
             {
                 "newsletter": project.config.name,
                 "first": self._get_first_issue(),
-                "database": self._engine is not None,
+                "database": self.workspace.engine is not None,
                 "chromium": find_chromium(self._environ) is not None,
                 "issues": [
-                    asdict(entry) for entry in issue_list.list_issue_entries(project, self._engine)
+                    asdict(entry)
+                    for entry in issue_list.list_issue_entries(project, self.workspace.engine)
                 ],
+                "emails": [entry._asdict() for entry in list_single_emails(project)],
                 "clients": [{"key": key, "name": client.name} for key, client in CLIENTS.items()],
             }
         )
@@ -155,7 +166,7 @@ class PreviewApp:
     def _recipients(self, request: Request) -> Response:
         real = request.query_params.get("real") == "1"
         try:
-            choices = list(iter_recipient_choices(self._engine, real=real))
+            choices = list(iter_recipient_choices(self.workspace.engine, real=real))
         except NewsletterError:
             choices = list(iter_recipient_choices(None, real=real))
         return JSONResponse([choice._asdict() for choice in choices])
@@ -174,20 +185,26 @@ class PreviewApp:
         )
 
     def _stripped(self, request: Request, rendering: Rendering) -> Response:
-        return JSONResponse(api.build_stripped_data(rendering, self._parse_options(request)))
+        options = self._parse_options(request)
+        email = source_views.personalize_rendering(
+            render_in_design(rendering, options.design), options.recipient
+        )
+        return JSONResponse(api.build_stripped_data(email, options))
 
     def _findings(self, _: Request, rendering: Rendering) -> Response:
-        return JSONResponse(api.build_findings_data(rendering, self._engine))
+        return JSONResponse(api.build_findings_data(rendering, self.workspace.engine))
 
     def _envelope(self, request: Request, rendering: Rendering) -> Response:
         return JSONResponse(build_envelope_data(rendering, self._parse_options(request).recipient))
 
     def _next(self, _: Request, rendering: Rendering) -> Response:
-        commands = list_next_commands(rendering, self._engine)
+        commands = list_next_commands(rendering, self.workspace.engine)
         return JSONResponse([command._asdict() for command in commands])
 
     def _inbox(self, request: Request, rendering: Rendering) -> Response:
-        return JSONResponse(api.build_inbox_data(rendering, self._parse_options(request)))
+        recipient = self._parse_options(request).recipient
+        email = source_views.personalize_rendering(rendering, recipient)
+        return JSONResponse(api.build_inbox_data(email))
 
     def _source(self, request: Request, rendering: Rendering) -> Response:
         try:
@@ -201,7 +218,7 @@ class PreviewApp:
 
     def _compare(self, request: Request, rendering: Rendering) -> Response:
         return JSONResponse(
-            build_comparison_data(rendering, request.path_params["other"], self._engine)
+            build_comparison_data(rendering, request.path_params["other"], self.workspace.engine)
         )
 
     def _eml(self, request: Request, rendering: Rendering) -> Response:
@@ -210,10 +227,7 @@ class PreviewApp:
             rendering, recipient, datetime.datetime.now(datetime.UTC)
         )
         name = rendering.issue.slug.encode("ascii", "ignore").decode().replace('"', "") or "mail"
-        disposition = f'attachment; filename="{name}.eml"'
-        return Response(
-            data, media_type="message/rfc822", headers={"content-disposition": disposition}
-        )
+        return make_eml_response(data, name)
 
     def _issue_image(self, request: Request) -> Response:
         """Serve an image from an issue's folder, and no other file of this machine."""
@@ -255,11 +269,13 @@ class PreviewApp:
         self, endpoint: Callable[[Request, Rendering], Response], request: Request
     ) -> Response:
         name = self._get_issue_name(request)
-        rendering = self.workspace.get_state(name).rendering if name else None
-        if rendering is None:
-            return make_error_response("this issue has not rendered yet", 409)
+        state = self.workspace.get_state(name) if name else None
         try:
-            return endpoint(request, rendering)
+            if state and state.rendering:
+                return endpoint(request, state.rendering)
+            if state and state.single_email:
+                view = request.url.path.rpartition("/")[2]
+                return show_single_email(state.single_email, view, self._parse_options(request))
         except NewsletterError as error:
             return make_problems_response(api.build_problems_data(error), 422)
         except OSError:  # a file has been deleted meanwhile: the next state reports it
@@ -268,10 +284,12 @@ class PreviewApp:
             return make_error_response(
                 f"could not show this view: {type(error).__name__}: {error}", 500
             )
+        return make_error_response("this issue has not rendered yet", 409)
 
     def _get_issue_name(self, request: Request) -> str:
         name = request.query_params.get("issue", "")
-        return name if name and name in self._list_issue_names() else self._get_first_issue()
+        is_known = is_single_email(name) or (name and name in self._list_issue_names())
+        return name if is_known else self._get_first_issue()
 
     def _get_first_issue(self) -> str:
         folders = list_issue_folders(self.workspace.project)
@@ -284,15 +302,17 @@ class PreviewApp:
             *(folder.name for folder in list_issue_folders(self.workspace.project)),
         }
 
-    def _parse_options(self, request: Request) -> api.ViewOptions:
-        return api.parse_view_options(
-            request.query_params, self.workspace.project.config, self._engine
+    def _open_database(self) -> None:
+        """Open the subscriber database if there is one; the preview never creates it."""
+        project = self.workspace.project
+        self.workspace.engine = open_existing_database(
+            project.config.database, project.root, project.config.id
         )
 
-
-def _open_existing_database(project: Project) -> sa.Engine | None:
-    """Open the subscriber database if there is one; the preview never creates it."""
-    return open_existing_database(project.config.database, project.root, project.config.id)
+    def _parse_options(self, request: Request) -> api.ViewOptions:
+        return api.parse_view_options(
+            request.query_params, self.workspace.project.config, self.workspace.engine
+        )
 
 
 def _empty_frame(_: Request) -> Response:

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from newsletter.errors import NewsletterError, ProjectError
 from newsletter.preview.rendered_issues import Rendering
-from newsletter.preview.sample_recipients import SAMPLE_ADDRESS
 from newsletter.preview.views.diff import compare_emails, compare_frames
 from newsletter.project import list_issue_folders
 from newsletter.render.email import Email
@@ -25,7 +24,7 @@ from newsletter.render.template.loader import load_templates
 from newsletter.sending.ledger.find_sends import open_ledger
 from newsletter.sending.ledger.record import get_send
 from newsletter.sending.planning.frozen_content import load_frozen_email
-from newsletter.sending.sample import make_sample_recipient
+from newsletter.sending.sample import SAMPLE_ADDRESS, make_sample_recipient
 
 GIT_TIMEOUT_SECONDS = 20
 _BASELINE_LABELS = {

@@ -1,20 +1,38 @@
 """Render issues on demand, keep each one's last good rendering."""
 
+import datetime
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from newsletter.config import Config
-from newsletter.errors import Location, NewsletterError, Problem
+from newsletter.errors import Location, NewsletterError, Problem, display_path
 from newsletter.posts.issue import Issue
 from newsletter.project import CONFIG_NAME, Project, open_project
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
 from newsletter.render.issue_folder import RenderedIssue, render_issue_folder
+from newsletter.render.project_emails import ProjectEmails
 from newsletter.render.template.loader import Templates, load_templates
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+# Before the kind of an email to one reader, where the page has an issue's name.
+SINGLE_EMAIL_PREFIX = "email:"
+# Kind -> what the email is for.
+SINGLE_EMAILS: Mapping[str, str] = {
+    "confirm": "Confirm the sign-up",
+    "welcome": "Welcome",
+    "move_from": "Change of address: old",
+    "move_to": "Change of address: new",
+    "download": "Download data",
+    "erase": "Delete data",
+}
+_WELCOME = f"{SINGLE_EMAIL_PREFIX}welcome"
 EXCERPT_CONTEXT_LINES = 3  # lines before and after the one with the problem
 MAX_EXCERPT_FILE_BYTES = 20_000_000
 MAX_EXCERPT_LINE_LENGTH = 300
@@ -56,6 +74,35 @@ class Rendering:
 
 
 @dataclass(frozen=True, slots=True)
+class SingleEmailRendering:
+    """A successful rendering of an email to one reader.
+
+    Attributes:
+        project: the project with the settings that were used.
+        kind: its kind, a key of ``SINGLE_EMAILS``.
+        email: the email, for the sample recipient.
+        source: what it is written in, for the user: a file, or the default text.
+        duration_ms: how long reading and rendering took.
+    """
+
+    project: Project
+    kind: str
+    email: Email
+    source: str
+    duration_ms: float
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+        return SINGLE_EMAIL_PREFIX + self.kind
+
+    @property
+    def title(self) -> str:
+        """What it is for."""
+        return SINGLE_EMAILS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
 class RenderProblem:
     """Why an issue can't be rendered, with the lines concerned.
 
@@ -76,17 +123,19 @@ class RenderProblem:
 
 @dataclass(frozen=True, slots=True)
 class IssueState:
-    """An issue's current state for the page.
+    """The current state of an issue, or of an email to one reader, for the page.
 
     Attributes:
         version: grows with every rendering of any issue.
         rendering: the last rendering that worked, if any has.
-        problems: why there is no newer one; empty if ``rendering`` is current.
+        problems: why there is no newer one; empty if the rendering is current.
+        single_email: the same as ``rendering``, of an email to one reader.
     """
 
     version: int
     rendering: Rendering | None
     problems: tuple[RenderProblem, ...] = ()
+    single_email: SingleEmailRendering | None = None
 
 
 class PreviewWorkspace:
@@ -96,10 +145,15 @@ class PreviewWorkspace:
 
     Args:
         project: the project; read again when ``newsletter.yml`` changes.
+
+    Attributes:
+        project: the same, as it was last read.
+        engine: the database, if there is one; there are the issues that a welcome email names.
     """
 
     def __init__(self, project: Project) -> None:
         self.project = project
+        self.engine: sa.Engine | None = None
         self._templates: Templates | None = None
         self._config_changed = False
         self._states: dict[str, IssueState] = {}
@@ -113,7 +167,8 @@ class PreviewWorkspace:
             for path in paths:
                 if path.is_relative_to(self.project.issues_dir):
                     parts = path.relative_to(self.project.issues_dir).parts
-                    self._up_to_date -= {parts[0] if parts else "", ""}
+                    # A welcome email names the latest issues.
+                    self._up_to_date -= {parts[0] if parts else "", "", _WELCOME}
                     continue
                 self._up_to_date.clear()
                 self._templates = None
@@ -137,6 +192,9 @@ class PreviewWorkspace:
             return IssueState(self._version, None)
         previous = self._states.get(name) or IssueState(0, None)
         try:
+            if name.startswith(SINGLE_EMAIL_PREFIX):
+                email = self._render_single_email(name.removeprefix(SINGLE_EMAIL_PREFIX))
+                return IssueState(self._version, None, single_email=email)
             return IssueState(self._version, self._render_issue(name))
         except NewsletterError as error:
             problems = tuple(_make_render_problem(problem) for problem in error.problems)
@@ -147,15 +205,31 @@ class PreviewWorkspace:
             )
         except Exception as error:  # noqa: BLE001 - no file may break the page
             problems = (
-                RenderProblem(f"could not render this issue: {type(error).__name__}: {error}"),
+                RenderProblem(f"could not render this email: {type(error).__name__}: {error}"),
             )
         return replace(previous, version=self._version, problems=problems)
 
-    def _render_issue(self, name: str) -> Rendering:
+    def _render_single_email(self, kind: str) -> SingleEmailRendering:
+        from newsletter.web.subscriber.sample_emails import render_sample_email
+
         start = time.perf_counter()
+        self._read_changed_config()
+        emails = ProjectEmails(self.project)
+        now = datetime.datetime.now(datetime.UTC)
+        email = render_sample_email(self.project, emails, kind, self.engine, now)
+        own_file = emails.find_own_file(kind)
+        source = display_path(own_file) if own_file else "the default text"
+        duration_ms = (time.perf_counter() - start) * 1000
+        return SingleEmailRendering(self.project, kind, email, source, duration_ms)
+
+    def _read_changed_config(self) -> None:
         if self._config_changed:
             self.project = open_project(self.project.root)
             self._config_changed = False
+
+    def _render_issue(self, name: str) -> Rendering:
+        start = time.perf_counter()
+        self._read_changed_config()
         if self._templates is None:
             self._templates = load_templates(self.project.templates_dir)
         folder = self.project.issues_dir / name

@@ -36,6 +36,14 @@ def make_email_response(document: str) -> Response:
     return Response(document, media_type="text/html", headers=headers)
 
 
+def make_eml_response(message: bytes, name: str) -> Response:
+    """Return a message as a file ``NAME.eml`` to save."""
+    disposition = f'attachment; filename="{name}.eml"'
+    return Response(
+        message, media_type="message/rfc822", headers={"content-disposition": disposition}
+    )
+
+
 def make_error_response(message: str, status: int) -> Response:
     """Return a single problem."""
     return make_problems_response([{"message": message}], status)

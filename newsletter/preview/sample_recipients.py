@@ -8,10 +8,9 @@ import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db import read_transaction
-from newsletter.sending.sample import SAMPLE_TOKEN, make_sample_recipient
+from newsletter.sending.sample import SAMPLE_ADDRESS, SAMPLE_TOKEN, make_sample_recipient
 from newsletter.subscribers import Recipient, iter_audience
 
-SAMPLE_ADDRESS = "reader@example.com"  # reserved for examples by RFC 2606
 MAX_LISTED_RECIPIENTS = 5
 _LONG_NAME = "Wolfeschlegelsteinhausenbergerdorff " * 6
 

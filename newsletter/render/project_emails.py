@@ -49,6 +49,17 @@ class ProjectEmails:
         file = self._welcome_file
         return file if file.exists() and self._has_welcome_template() else None
 
+    def find_own_file(self, kind: str) -> Path | None:
+        """Return the project's file that an email of a kind is rendered from; ``None`` without one.
+
+        Raises:
+            TemplateError: the templates can't be read.
+        """
+        own = self._folders[0]
+        if (name := get_transactional_template(kind)) in self._load(own).files:
+            return own / name
+        return self._welcome_file if kind == "welcome" and self._welcome_file.exists() else None
+
     @property
     def _welcome_file(self) -> Path:
         return self._project.templates_dir / WELCOME_FILE

@@ -23,6 +23,7 @@ TEST_SUBJECT_PREFIX = "[TEST]"
 # In place of a subscriber's token; no subscriber can have it, so its links change nobody.
 SAMPLE_TOKEN = "sample"  # noqa: S105 - the opposite of a secret
 SAMPLE_NAME = "Sample Reader"
+SAMPLE_ADDRESS = "reader@example.com"  # reserved for examples by RFC 2606
 _TARGETS: tuple[TokenTarget, ...] = ("html", "text", "url")
 
 

@@ -52,9 +52,10 @@ class PreviewClient:
         return f"http://127.0.0.1:{self.port}"
 
     @contextmanager
-    def stream(self) -> Iterator[Iterator[dict[str, Any]]]:
+    def stream(self, query: str = "") -> Iterator[Iterator[dict[str, Any]]]:
         """The states that the event stream sends, as they arrive."""
-        response = self.pool.request("GET", f"{self.url}events", preload_content=False, timeout=60)
+        url = f"{self.url}events{query}"
+        response = self.pool.request("GET", url, preload_content=False, timeout=60)
 
         def parse_events() -> Iterator[dict[str, Any]]:
             text = b""

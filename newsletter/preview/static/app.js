@@ -22,6 +22,9 @@ const SCHEMES = [
   ["forced", "Forced dark", "As clients darken an email that has no dark mode of its own, or whose dark mode they ignore"],
 ];
 const FRAMED = new Set(["mail", "web"]);
+// What an email to one reader has no view for.
+const ONLY_OF_ISSUES = new Set(["web", "mjml", "request", "compare"]);
+const SINGLE = /^email:/;
 const SOURCES = new Set(["text", "html", "mjml", "headers", "request"]);
 
 const initial = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
@@ -46,9 +49,13 @@ function choose(changes) {
 
 // Makes the controls show what is chosen.
 function updateControls() {
+  const single = SINGLE.test(chosen.issue);
+  document.body.classList.toggle("single", single);
+  if (single && ONLY_OF_ISSUES.has(chosen.tab)) chosen.tab = "mail";
   for (const [key] of TABS) {
     const on = key === chosen.tab;
     const tab = $(`tab-${key}`);
+    tab.hidden = single && ONLY_OF_ISSUES.has(key);
     tab.setAttribute("aria-selected", String(on));
     tab.tabIndex = on ? 0 : -1;
   }
@@ -97,7 +104,7 @@ async function loadEnvelope() {
 }
 
 async function loadNextCommands() {
-  showNextCommands(issueState?.proof ? await get("next", query()) : []);
+  showNextCommands(issueState?.proof && !issueState.proof.single ? await get("next", query()) : []);
 }
 
 function showState(state) {
@@ -149,7 +156,8 @@ function listen() {
 }
 
 async function loadFindings() {
-  if (issueState?.proof && !issueState.faults.length) showFindings(await get("findings", query()), goTo);
+  if (issueState?.proof?.single) $("findings-section").hidden = true;
+  else if (issueState?.proof && !issueState.faults.length) showFindings(await get("findings", query()), goTo);
 }
 
 async function goTo(excerpt) {
@@ -159,8 +167,8 @@ async function goTo(excerpt) {
 
 async function loadIssueList() {
   const list = await get("issues");
-  $("desk").hidden = Boolean(list.first);
-  document.body.classList.toggle("empty-folder", !list.first);
+  $("desk").hidden = Boolean(list.first || chosen.issue);
+  document.body.classList.toggle("empty-folder", !list.first && !chosen.issue);
   showIssueList(list, chosen.issue, openIssue);
   return list;
 }
@@ -204,8 +212,9 @@ for (const [key, label] of TABS) {
 $("tabs").addEventListener("keydown", (event) => {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (!step) return;
-  const index = TABS.findIndex(([key]) => key === chosen.tab);
-  const [key] = TABS[(index + step + TABS.length) % TABS.length];
+  const shown = TABS.filter(([key]) => !$(`tab-${key}`).hidden);
+  const index = shown.findIndex(([key]) => key === chosen.tab);
+  const [key] = shown[(index + step + shown.length) % shown.length];
   set({ tab: key });
   $(`tab-${key}`).focus();
 });

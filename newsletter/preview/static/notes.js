@@ -8,17 +8,22 @@ function formatLocation(finding) {
 }
 
 export function showIssueList(list, current, open) {
-  $("issues").replaceChildren(...list.issues.map((issue) => {
-    const button = make("button", { type: "button", onclick: () => open(issue.name) },
-      make("span", { className: "title", textContent: issue.title }),
-      make("span", { className: "row" },
-        make("time", { textContent: issue.date }),
-        make("span", { className: `state ${issue.state}`, textContent: issue.state })));
-    if (issue.name === current) button.setAttribute("aria-current", "page");
+  const makeEntry = (entry, ...children) => {
+    const button = make("button", { type: "button", onclick: () => open(entry.name) }, ...children);
+    if (entry.name === current) button.setAttribute("aria-current", "page");
     return make("li", {}, button);
-  }));
-  $("issue-select").replaceChildren(...list.issues.map((issue) =>
-    new Option(`${issue.title} (${issue.state})`, issue.name, false, issue.name === current)));
+  };
+  const makeOption = (entry, text) => new Option(text, entry.name, false, entry.name === current);
+  const makeTitle = (entry) => make("span", { className: "title", textContent: entry.title });
+  const makeState = ({ state }) => make("span", { className: `state ${state}`, textContent: state });
+  $("issues").replaceChildren(...list.issues.map((issue) => makeEntry(issue, makeTitle(issue),
+    make("span", { className: "row" }, make("time", { textContent: issue.date }), makeState(issue)))));
+  $("emails").replaceChildren(...list.emails.map((email) => makeEntry(email,
+    make("span", { className: "row" }, makeTitle(email), ...(email.state ? [makeState(email)] : [])))));
+  if (list.emails.some((email) => email.name === current)) $("emails-section").open = true;
+  $("issue-select").replaceChildren(
+    ...list.issues.map((issue) => makeOption(issue, `${issue.title} (${issue.state})`)),
+    make("optgroup", { label: "Emails to one reader" }, ...list.emails.map((email) => makeOption(email, email.title))));
 }
 
 export function showFaults(state) {
@@ -26,7 +31,7 @@ export function showFaults(state) {
   document.body.classList.toggle("alarmed", Boolean(state));
   if (!state) return;
   const count = state.faults.length;
-  $("alarm-title").textContent = count === 1 ? "Can't render this issue" : `Can't render this issue: ${count} problems`;
+  $("alarm-title").textContent = count === 1 ? "Can't render this email" : `Can't render this email: ${count} problems`;
   $("last-good").hidden = !state.proof;
   $("faults").replaceChildren(...state.faults.map(makeProblem));
 }
@@ -49,18 +54,18 @@ export function showAbout(proof, stale, name) {
   if (!proof) {
     $("findings-section").hidden = true;
     $("subject").textContent = name;
-    $("facts").textContent = "No version of this issue has rendered yet";
+    $("facts").textContent = "No version of this email has rendered yet";
     return;
   }
   $("subject").textContent = proof.title;
   const kilobytes = proof.bytes / 1024;
   $("facts").textContent = stale ? `Last good version of ${proof.source}` : proof.source;
   $("about").replaceChildren(
-    ...makeRow("Words", `${proof.words.toLocaleString("en")}, ${proof.minutes} min`),
+    ...(proof.single ? [] : makeRow("Words", `${proof.words.toLocaleString("en")}, ${proof.minutes} min`)),
     ...makeRow("Links", proof.links),
     ...makeRow("Images", proof.image_bytes ? `${proof.images}, ${formatBytes(proof.image_bytes)}` : proof.images),
     ...makeRow("Language", proof.language),
-    ...makeRow("State", proof.draft ? "draft: can be tested, not sent" : "ready"),
+    ...(proof.single ? [] : makeRow("State", proof.draft ? "draft: can be tested, not sent" : "ready")),
     ...makeRow("Rendered in", `${proof.milliseconds} ms`));
   const share = Math.min(proof.bytes / proof.limit, 1);
   $("meter-fill").style.width = `${Math.round(share * 100)}%`;

@@ -8,11 +8,10 @@ import sqlalchemy as sa
 from newsletter.project import Project
 from newsletter.render.email import Email
 from newsletter.render.project_emails import ProjectEmails
+from newsletter.sending.sample import SAMPLE_ADDRESS
 from newsletter.sending.transactional_sample import build_sample_content, make_sample_reader
 from newsletter.web.archive.issue_cache import ArchiveRepository
 from newsletter.web.archive.latest_issues import find_latest_issues
-
-SAMPLE_ADDRESS = "reader@example.com"  # reserved for examples by RFC 2606
 
 
 def render_sample_email(
