@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime
-import mimetypes
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -21,10 +20,8 @@ from starlette.types import ASGIApp
 from newsletter.checks.analysis.client_support import CLIENTS
 from newsletter.db.engine import open_existing_database
 from newsletter.errors import NewsletterError
-from newsletter.posts.stills import draw_still, find_still_name
-from newsletter.posts.svg import find_svg_problem
 from newsletter.preview import api, issue_list
-from newsletter.preview.access_control import FILE_POLICY, LocalAccessMiddleware
+from newsletter.preview.access_control import LocalAccessMiddleware
 from newsletter.preview.actions import PreviewActions
 from newsletter.preview.envelope import build_envelope_data
 from newsletter.preview.file_watcher import ChangeNotifier, stream_issue_states, watch_files
@@ -40,6 +37,7 @@ from newsletter.preview.responses import (
     make_email_response,
     make_eml_response,
     make_error_response,
+    make_issue_image_response,
     make_problems_response,
 )
 from newsletter.preview.sample_recipients import iter_recipient_choices
@@ -50,17 +48,10 @@ from newsletter.preview.single_emails import (
 )
 from newsletter.preview.views import source_views
 from newsletter.preview.views.color_scheme import apply_color_scheme
+from newsletter.preview.views.findings import build_findings_data
 from newsletter.project import list_issue_folders
 
 STATIC_DIR = Path(__file__).with_name("static")
-IMAGE_MEDIA_TYPES = {
-    "image/png",
-    "image/jpeg",
-    "image/gif",
-    "image/webp",
-    "image/avif",
-    "image/svg+xml",
-}
 EMPTY_DOCUMENT = (
     '<!DOCTYPE html><html lang="en"><head><title>Mail</title></head><body></body></html>'
 )
@@ -192,7 +183,7 @@ class PreviewApp:
         return JSONResponse(api.build_stripped_data(email, options))
 
     def _findings(self, _: Request, rendering: Rendering) -> Response:
-        return JSONResponse(api.build_findings_data(rendering, self.workspace.engine))
+        return JSONResponse(build_findings_data(rendering, self.workspace.engine))
 
     def _envelope(self, request: Request, rendering: Rendering) -> Response:
         return JSONResponse(build_envelope_data(rendering, self._parse_options(request).recipient))
@@ -230,35 +221,11 @@ class PreviewApp:
         return make_eml_response(data, name)
 
     def _issue_image(self, request: Request) -> Response:
-        """Serve an image from an issue's folder, and no other file of this machine."""
         folders = {folder.name: folder for folder in list_issue_folders(self.workspace.project)}
         folder = folders.get(request.path_params["issue"])
         if folder is None:
             return make_error_response("no such issue", 404)
-        try:
-            name = request.path_params["path"]
-            still_name = find_still_name(folder, name)
-            # Path.resolve raises RuntimeError for a link that leads to itself.
-            path = Path(os.path.realpath(folder / (still_name or name), strict=True))
-            media_type = mimetypes.guess_type(path.name)[0]
-            is_served = (
-                media_type in IMAGE_MEDIA_TYPES
-                and path.is_relative_to(folder.resolve())
-                and path.is_file()
-                and not (media_type == "image/svg+xml" and find_svg_problem(path.read_bytes()))
-            )
-            drawn = draw_still(path) if is_served and still_name else None
-        except (OSError, ValueError):  # not there, not readable, or a NUL in the path
-            is_served = False
-        if not is_served:
-            return make_error_response("no such image", 404)
-        headers = {
-            "cache-control": "private, max-age=31536000, immutable",
-            "content-security-policy": FILE_POLICY,
-        }
-        if drawn is not None:
-            return Response(drawn, media_type=mimetypes.guess_type(name)[0], headers=headers)
-        return FileResponse(path, media_type=media_type, headers=headers)
+        return make_issue_image_response(folder, request.path_params["path"])
 
     def _require_rendering(
         self, endpoint: Callable[[Request, Rendering], Response]

@@ -60,9 +60,9 @@ def test_a_save_of_its_text_or_of_the_words_is_shown(served: PreviewClient) -> N
         (templates / "welcome.md").unlink()
         assert not next(states)["faults"]
         words = templates / "words" / "en.yml"
-        words.write_text(words.read_text().replace("Thank you for reading.", "Thanks!"))
+        words.write_text(words.read_text().replace("Thanks for reading.", "Hooray!"))
         for _ in states:
-            if "Thanks!" in served.data("source/text?issue=email:welcome")["raw"]:
+            if "Hooray!" in served.data("source/text?issue=email:welcome")["raw"]:
                 break
 
 

@@ -129,7 +129,7 @@ function showState(state) {
 // Offers the newsletter's designs; the issue's own is the one without a name.
 function showDesigns(proof) {
   if (!proof) return;
-  const others = proof.designs.filter((design) => design !== proof.design);
+  const others = (proof.designs ?? []).filter((design) => design !== proof.design);
   $("design").replaceChildren(new Option(proof.design, ""), ...others.map((design) => new Option(design)));
   $("design-row").hidden = !others.length;
   if (!others.includes(chosen.design)) chosen.design = "";
