@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from newsletter.config.urls import get_public_url
 from newsletter.db import read_transaction
-from newsletter.render.locale import format_number
 from newsletter.subscribers import count_subscribers
 from newsletter.web.archive.archived_issue import ArchivedIssue, issue_path
 from newsletter.web.archive.issue_cache import ArchiveRepository, filter_listed_issues
@@ -26,12 +25,12 @@ class NewsletterFacts(NamedTuple):
     Attributes:
         latest: the latest issue of the archive's index, if there is one.
         latest_url: its path.
-        readers: a round number that is exceeded, formatted; ``""`` if it is not to be shown.
+        readers: a round number that is exceeded; 0 if it is not to be shown.
     """
 
     latest: ArchivedIssue | None
     latest_url: str
-    readers: str
+    readers: int
 
 
 class FactsReader:
@@ -45,7 +44,7 @@ class FactsReader:
         self._site = site
         self._repository = ArchiveRepository(site.project, site.engine)
         self._read_at: datetime.datetime | None = None
-        self._facts = NewsletterFacts(None, "", "")
+        self._facts = NewsletterFacts(None, "", 0)
 
     def read(self) -> NewsletterFacts:
         """Return the facts, at most a minute old."""
@@ -63,11 +62,7 @@ class FactsReader:
         if site.config.signup.show_readers:
             with read_transaction(site.engine) as connection:
                 count = round_down(count_subscribers(connection, mailable_only=True, at=now))
-        return NewsletterFacts(
-            latest,
-            f"{root}{issue_path(latest.slug)}" if latest else "",
-            format_number(count, site.config.language) if count else "",
-        )
+        return NewsletterFacts(latest, f"{root}{issue_path(latest.slug)}" if latest else "", count)
 
 
 def round_down(count: int) -> int:

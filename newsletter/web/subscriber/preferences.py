@@ -132,7 +132,7 @@ def _render_preferences(
         tags=[(tag, label, tag.casefold() in tags) for tag, label in offered.items()],
         paused_until=until.astimezone(zone).date() if until else None,
         paused_until_text=(
-            format_date(until.astimezone(zone).date(), site.config.language) if until else ""
+            format_date(until.astimezone(zone).date(), site.pages.language) if until else ""
         ),
         first_day=now.astimezone(zone).date() + datetime.timedelta(days=1),
         last_day=(now + MAX_PAUSE).astimezone(zone).date(),

@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from newsletter.config.urls import get_public_url
 from newsletter.errors import SubscriberListError
+from newsletter.render.locale import format_number
 from newsletter.subscribers.address import ParsedAddress, parse_address
 from newsletter.web.http.request_data import get_client_ip, parse_form, parse_json_body
 from newsletter.web.site_context import Site
@@ -156,6 +157,7 @@ class SignupEndpoints:
             missing_token: whether it was submitted without a token, from another site's page.
         """
         site = self._site
+        facts = self._facts.read()
         too_early = result.message_key == "join_soon"
         response = site.pages.render_page(
             "join",
@@ -172,7 +174,8 @@ class SignupEndpoints:
             tracking=get_signup_question(site),
             agrees=fields.get(ANSWER_FIELD) == "yes",
             frequency=site.config.signup.frequency or "",
-            facts=self._facts.read(),
+            facts=facts,
+            readers=format_number(facts.readers, site.pages.language) if facts.readers else "",
         )
         return _add_retry_after(response, result)
 
