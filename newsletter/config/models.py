@@ -165,7 +165,8 @@ class Config(StrictModel):
 
     id: Annotated[str, AfterValidator(value_types.parse_newsletter_id)] = Field(
         default="",
-        description="Tells whose database it is, whatever the name; made by newsletter init.",
+        description="Identifies the newsletter in its database, whatever its name; made by "
+        "newsletter init.",
         examples=["harbour-notes-7f3a"],
     )
     name: SingleLineText = Field(description="The newsletter's name.", examples=["Harbour Notes"])
@@ -231,8 +232,8 @@ class Config(StrictModel):
         ),
     ] = Field(
         default=TrackingOptions(),
-        description="Whose opens and clicks SendGrid records: nobody's (`off`), those of readers "
-        "who have agreed (`ask`), or everybody's (`all`; in some countries that takes each "
+        description="Whose opens and clicks SendGrid records: no one's (`off`), those of readers "
+        "who have agreed (`ask`), or everyone's (`all`; in some countries that takes each "
         "reader's consent). `tracking: ask` sets both.",
     )
     utm: UtmSettings = Field(

@@ -42,8 +42,8 @@ class NotifySettings(StrictModel):
     ] = Field(
         default=(),
         description="A program and its arguments, run without a shell in the project's folder. "
-        "The notification in one line is added as its last argument; the whole is on its standard "
-        "input as JSON.",
+        "The notification in one line is added as its last argument; the full notification "
+        "is on its standard input as JSON.",
         examples=[["ntfy", "publish", "harbour-notes-7f3a"]],
     )
     on: Annotated[

@@ -120,7 +120,7 @@ class PreferencesSettings(StrictModel):
         description="Kinds of issues that readers may opt out of, each with its label on the page; "
         "an issue names its own with `topic` in its front matter. Readers get each topic until "
         "they opt out. The key is what is stored: change the label, not the key.",
-        examples=[{"weekly": "The letter of every week", "events": "Invitations"}],
+        examples=[{"weekly": "The weekly issue", "events": "Invitations"}],
     )
     tags: dict[SingleLineText, SingleLineText] = Field(
         default={},

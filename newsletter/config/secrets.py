@@ -29,7 +29,7 @@ def iter_password_problems(document: YamlDocument) -> Iterator[YamlProblem]:
         yield YamlProblem(
             document.find_line(("database",)),
             "the database URL contains a password",
-            "Remove the password here, and set the whole URL in the environment variable "
+            "Remove the password here, and set the full URL in the environment variable "
             "NEWSLETTER_DATABASE (or the password in PGPASSWORD).",
         )
 

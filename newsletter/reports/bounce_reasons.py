@@ -35,17 +35,17 @@ _NOTHING_TO_DO = (
 _OFF_THE_LIST = "Nothing to do; newsletter subscribers sync takes such addresses off your list."
 _ADVICE: Mapping[str, ReasonAdvice] = {
     "invalid address": ReasonAdvice("There is no such mailbox.", _NOTHING_TO_DO),
-    "invalid domain": ReasonAdvice("The domain after the @ takes no mail.", _NOTHING_TO_DO),
+    "invalid domain": ReasonAdvice("The domain after the @ doesn't accept email.", _NOTHING_TO_DO),
     "mailbox disabled": ReasonAdvice("The mailbox is closed or no longer used.", _NOTHING_TO_DO),
     "mailbox full": ReasonAdvice("The mailbox has no space left.", _NOTHING_TO_DO),
     "mailbox unavailable": ReasonAdvice(
-        "The mailbox takes no mail, and its server doesn't say why.", _NOTHING_TO_DO
+        "The mailbox doesn't accept email, and its server doesn't say why.", _NOTHING_TO_DO
     ),
     "mailbox receives too much": ReasonAdvice(
-        "The mailbox received too much mail from everybody at that time.", _NOTHING_TO_DO
+        "The mailbox was receiving too much email at that time.", _NOTHING_TO_DO
     ),
     "closed to outside senders": ReasonAdvice(
-        "The mailbox takes mail only from inside its organization.",
+        "The mailbox accepts email only from inside its organization.",
         "Ask the reader for another address, or to have your sender allowed there.",
     ),
     "mail too large": ReasonAdvice(

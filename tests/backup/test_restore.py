@@ -422,7 +422,7 @@ def test_backup_with_an_unknown_accepted_send_is_refused(mailing_list: MailingLi
 def test_backup_of_a_later_state_of_a_send_is_refused(
     mailing_list: MailingList, outcome: str | None
 ) -> None:
-    """The present database is the older one, of a disk image: it would send the issue again."""
+    """The current database is the older one, of a disk image: it would send the issue again."""
     mailing_list.send("2026-11-20-ice", {"ada": "pending"}, at=THEN)
     shutil.copyfile(mailing_list.path, mailing_list.folder / "image")
     with database_engine(URL, mailing_list.folder) as engine, engine.begin() as connection:

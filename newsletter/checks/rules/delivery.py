@@ -52,7 +52,7 @@ def draft(context: CheckContext) -> Iterator[Match]:
 @rule(
     "unknown-topic",
     "error",
-    meaning="Readers opt out of topics by name: without it, whoever has opted out would get it.",
+    meaning="Readers opt out of topics by name: without it, those who have opted out would get it.",
     remedy=UNKNOWN_TOPIC_REMEDY,
 )
 def unknown_topic(context: CheckContext) -> Iterator[Match]:
@@ -96,7 +96,7 @@ def insecure_unsubscribe(context: CheckContext) -> Iterator[Match]:
 @rule(
     "no-postal-address",
     "warning",
-    meaning="The law of many countries requires one in every issue; a send is refused without it.",
+    meaning="It is required by law in many countries; a send is refused without it.",
     remedy="Put postal_address: into newsletter.yml.",
 )
 def no_postal_address(context: CheckContext) -> Iterator[Match]:
@@ -108,7 +108,7 @@ def no_postal_address(context: CheckContext) -> Iterator[Match]:
 @rule(
     "postal-address-left-out",
     "error",
-    meaning="The law of many countries requires it in every issue.",
+    meaning="It is required by law in many countries.",
     remedy="Put {{ newsletter.postal_address }} into the template's footer.",
 )
 def postal_address_left_out(context: CheckContext) -> Iterator[Match]:

@@ -46,8 +46,8 @@ def restore_command(file: Path, *, yes: bool, as_json: bool) -> None:
     """Restore the database from FILE, which newsletter backup has made.
 
     It shows what would be replaced and waits until you have typed the number of readers in
-    the backup. Whoever has unsubscribed since the backup stays unsubscribed, and what was sent
-    since then stays sent. The present database is kept as newsletter.db.before-restore.
+    the backup. Anyone who has unsubscribed since the backup stays unsubscribed, and what was sent
+    since then stays sent. The current database is kept as newsletter.db.before-restore.
 
     \b
     Example:
@@ -67,7 +67,8 @@ def restore_command(file: Path, *, yes: bool, as_json: bool) -> None:
         raise postgresql_tools_error(
             f"pg_restore --clean --if-exists --no-owner --single-transaction {file}",
             project.config.database,
-            " and then, so that whoever unsubscribed since stays so: newsletter subscribers sync",
+            " and then, so that readers who unsubscribed since stay unsubscribed: "
+            "newsletter subscribers sync",
         )
     if database.exists() and file.samefile(database):
         raise DatabaseError(

@@ -80,7 +80,7 @@ def import_events_command(file: str, *, as_json: bool) -> None:
         return
     print_intakes(intakes, resolved)
     if unreadable:
-        verb = "is no event and was kept" if unreadable == 1 else "are no events and were kept"
+        verb = "isn't an event and was kept" if unreadable == 1 else "aren't events and were kept"
         echo_err(
             f"{format_count(unreadable, 'line')} {verb}. See: newsletter events unreadable",
             color="yellow",

@@ -28,10 +28,10 @@ _MAX_SHOWN = 500  # characters of one text
 )
 @json_option
 def unreadable_events_command(*, retry: bool, show_all: bool, as_json: bool) -> None:
-    """List what SendGrid has posted, or a file held, and is not understood; the latest first.
+    """List the entries of webhooks and imported files that could not be read, latest first.
 
-    It is kept as it was received, for 90 days: 10,000 entries and 20 MB at most, and of a long
-    one the first 16 KB. With --retry each is read again, and what is understood now is applied.
+    They are kept as they were received, for 90 days: at most 10,000 entries and 20 MB, and of a
+    long one the first 16 KB. With --retry, each is read again and applied if it can be read now.
 
     \b
     Examples:

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import SendProposal
 
 _STAND_IN_TOKENS = (
-    "in readers' links are stand-ins of the same length, so that the files open nobody's pages; "
+    "in readers' links are stand-ins of the same length, so that the files open no reader's page; "
     "--with-tokens writes the real ones"
 )
-_WORKING_TOKENS = "in readers' links are the real ones: whoever has the files can unsubscribe them"
+_WORKING_TOKENS = "in readers' links are the real ones: anyone with the files can unsubscribe them"
 # Parameters that are no part of the command that follows a dry run.
 _NOT_REPEATED = {"issue", "dry_run", "with_tokens", "samples", "yes", "as_json"}
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 )
 @json_option
 def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_json: bool) -> int:
-    """Send an issue to nobody, with the code that will really send it; prove who would get it.
+    """Rehearse a send with the real sending code, emailing nobody; prove who would get it.
 
     The list is copied into a scratch database, and the issue is sent to a test double of
     SendGrid on this machine: responses are lost, requests fail, the sender is killed and

@@ -66,8 +66,8 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
     """Send a scheduled send at another time, or now: the same email to the same readers.
 
     ISSUE is an issue's name or a part of it. What was frozen is sent, even if the issue's
-    files have changed since; to send it as it is now, cancel it and send it again. Whoever
-    has unsubscribed since is left out.
+    files have changed since; to send it as it is now, cancel it and send it again. Readers
+    who have unsubscribed since are left out.
 
     What SendGrid holds is cancelled there first. If SendGrid does not confirm that at least
     10 minutes before the old time, nothing is sent at the new one, and the exit code is 1: it

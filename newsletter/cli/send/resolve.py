@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 RESOLUTION_MEANINGS = {
     "accepted": "counts as sent: nobody gets it again",
-    "resend": "is sent again: whoever has it already gets it twice",
-    "drop": "is given up: whoever has not got it never will",
+    "resend": "is sent again: readers who already have it get it twice",
+    "drop": "is given up: readers who don't have it never will",
 }
 
 

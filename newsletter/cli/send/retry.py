@@ -38,7 +38,7 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     """Send again to the readers whom SendGrid refused, in new batches.
 
     ISSUE is an issue's name or a part of it. A refused reader has never got the email, so
-    nobody gets it twice. Whoever has unsubscribed since is left out. See first who was
+    nobody gets it twice. Readers who have unsubscribed since are left out. See first who was
     refused, and why, with: newsletter who ISSUE --missed. If nobody was, the exit code is 3.
 
     \b

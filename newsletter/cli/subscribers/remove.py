@@ -21,7 +21,7 @@ def remove_command(address: str, *, reason: str, as_json: bool) -> None:
 
     \b
     Example:
-      newsletter subscribers remove ada@example.com --reason 'asked by mail'
+      newsletter subscribers remove ada@example.com --reason 'asked by email'
     """
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address

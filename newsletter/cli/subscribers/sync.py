@@ -35,7 +35,7 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
     """Bring SendGrid's bounces, spam reports and unsubscribes into the list.
 
     Fetches bounces, invalid addresses, global unsubscribes, those of sendgrid.asm_group and
-    spam reports, from a day before the last sync on. Whoever is in the list is marked;
+    spam reports, from a day before the last sync on. Readers on the list are marked;
     others are kept out of imports. Blocks are only shown: SendGrid retries those.
     Running it again changes nothing. The key needs read access to Suppressions.
 

@@ -18,8 +18,8 @@ def check_notify_setting(project: Project) -> Iterator[DoctorCheck]:
         yield warn(
             "notify",
             f"the program of notify.command was not found: {program}",
-            "You are not told when a scheduled send stops.",
-            "Install it, or write its whole path.",
+            "You won't be notified when a scheduled send stops.",
+            "Install it, or give its full path.",
         )
     elif not program and "blocked" in settings.on:
         yield warn(

@@ -34,7 +34,7 @@ def check_private_data(
         yield warn(
             "dry runs",
             f"{display_path(folder)} mentions readers who have been erased since",
-            "Whoever asks to be erased is to be erased everywhere.",
+            "A reader's erasure has to cover every copy of their data.",
             f"Delete it: rm -r {display_path(folder)}",
         )
     for folder in unreadable:
@@ -42,5 +42,5 @@ def check_private_data(
             "dry runs",
             f"{display_path(folder)} can't be read",
             "It may mention readers who have been erased since.",
-            "Look into it as the user who has made it, or delete it.",
+            "Check it as the user who created it, or delete it.",
         )

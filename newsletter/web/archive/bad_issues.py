@@ -19,5 +19,5 @@ def check_archived_issues(
             "archive",
             f"{name}: {problem}",
             "Its page is missing in the archive; all others are there.",
-            "Mend the issue's folder, or restore it from a backup.",
+            "Fix the issue's folder, or restore it from a backup.",
         )

@@ -87,7 +87,7 @@ def test_lines_that_are_not_events_are_kept_and_the_others_applied(
     path.write_text(f"{GOOD}\nhello \x1b[2J\n[7, {other}]\n")
     code, out, err = newsletter("events", "import", path)
     assert (code, out) == (0, "2 new events recorded, 0 known before.\n")
-    assert err == ("2 lines are no events and were kept. See: newsletter events unreadable\n")
+    assert err == ("2 lines aren't events and were kept. See: newsletter events unreadable\n")
     again = json.loads(newsletter("events", "import", path, "--json")[1])
     assert (again["new"], again["known"], again["unreadable"]) == (0, 2, 2)
 

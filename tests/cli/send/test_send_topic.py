@@ -19,7 +19,7 @@ from newsletter.subscribers.topics import set_chosen_topics
 SETTINGS = f"""\
 {BASIC_SETTINGS}preferences:
   topics:
-    weekly: The letter of every week
+    weekly: The weekly issue
     events: Invitations
 limits:
   batch_size: 1

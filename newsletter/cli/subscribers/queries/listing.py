@@ -34,7 +34,7 @@ STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
 def list_command(
     text: str | None, *, status: str | None, search: str | None, limit: int | None, as_json: bool
 ) -> None:
-    """Show who is in the list, the longest there first, and count them by status.
+    """Show who is on the list, earliest first, and count them by status.
 
     With TEXT, only readers whose address or name contains it, ignoring case.
 
