@@ -45,6 +45,7 @@ class WebhookServer:
             body=body,
             headers={**JSON, **(headers or {})},
             retries=False,
+            timeout=60,
         )
         return response.status, response.json()
 

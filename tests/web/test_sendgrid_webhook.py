@@ -102,7 +102,7 @@ def test_repeated_signature_header_is_refused(webhook: WebhookServer) -> None:
     headers = urllib3.HTTPHeaderDict({**JSON, **sign(body)})
     headers.add(SIGNATURE_HEADER, headers[SIGNATURE_HEADER])
     response = urllib3.request(
-        "POST", webhook.url + WEBHOOK_PATH, body=body, headers=headers, retries=False
+        "POST", webhook.url + WEBHOOK_PATH, body=body, headers=headers, timeout=60, retries=False
     )
     assert (response.status, webhook.count_events()) == (403, 0)
 
@@ -138,7 +138,7 @@ def test_size_limit_and_allowed_methods(webhook: WebhookServer) -> None:
     assert webhook.post_signed(body)[1]["new"] == 1_300
     assert webhook.post_signed(b"[" + b" " * 2_000_000 + b"]")[0] == 413
     for method in ("GET", "HEAD", "PUT", "DELETE"):
-        response = urllib3.request(method, webhook.url + WEBHOOK_PATH, retries=False)
+        response = urllib3.request(method, webhook.url + WEBHOOK_PATH, retries=False, timeout=60)
         assert response.status == 405
 
 

@@ -84,7 +84,7 @@ def test_requests_are_counted_by_route(
                 created_at=now,
             )
         )
-    text = urllib3.request("GET", prometheus).data.decode()
+    text = urllib3.request("GET", prometheus, timeout=60).data.decode()
     assert 'newsletter_requests_total{method="GET",route="/u/{token}",status="404"} 2.0' in text
     assert 'newsletter_requests_total{method="GET",route="none",status="404"} 1.0' in text
     assert 'newsletter_requests_total{method="POST",route="none",status="413"} 1.0' in text
@@ -97,7 +97,7 @@ def test_requests_are_counted_by_route(
 
 def test_requests_are_reported_without_a_database(site: Site, prometheus: str) -> None:
     corrupt_database(site)
-    response = urllib3.request("GET", prometheus)
+    response = urllib3.request("GET", prometheus, timeout=60)
     assert response.status == 200
     assert b"newsletter_request_seconds" in response.data
     assert b"newsletter_sends{" not in response.data
