@@ -141,6 +141,13 @@ def test_still_of_a_video_is_among_the_images(read_post: ReadPost, post: str) ->
     assert (drawn.name, drawn.width, drawn.height) == ("my film.png.play.png", 160, 90)
 
 
+def test_dark_twin_is_not_shown_in_place_of_the_sign(read_post: ReadPost) -> None:
+    files = {"a.png": make_picture("PNG"), "a.dark.png": make_picture("PNG")}
+    images = read_post(VIDEO.format("a.png"), files).post.images
+    assert images["a.png"].dark_name == "a.dark.png"
+    assert images["a.png.play.png"].dark_name == ""
+
+
 @pytest.mark.parametrize("name", ["film.gif", "film.jpg"])
 def test_still_without_a_sign_has_the_reason(read_post: ReadPost, name: str) -> None:
     (still,) = read_post(VIDEO.format(name), {name: b"broken"}).post.images.values()

@@ -397,7 +397,7 @@ See [the table](https://tides.example/table), [the same](https://tides.example/t
 def context(make_context: MakeContext, make_png: Callable[..., bytes]) -> CheckContext:
     return make_context(
         BODY,
-        files={"boat.png": make_png(600, 400)},
+        files={"boat.png": make_png(600, 400), "boat.dark.png": make_png(600, 400)},
         settings={"public_url": "https://list.harbournotes.example"},
     )
 
@@ -406,7 +406,8 @@ def test_personal_urls_are_not_requested(context: CheckContext) -> None:
     assert [url for url in rules.collect_urls(context) if "harbournotes.example" not in url] == [
         "https://tides.example/table"
     ]
-    assert any(url.endswith("/boat.png") for url in rules.collect_urls(context))
+    for name in ("/boat.png", "/boat.dark.png"):
+        assert any(url.endswith(name) for url in rules.collect_urls(context))
     assert not any(
         "/u/" in url or "/p/" in url or "-nl" in url for url in rules.collect_urls(context)
     )

@@ -209,9 +209,11 @@ def test_page_in_place_of_an_image_is_refused(
     target = static_host.folder / "issues" / "the-ice"
     (target / "img" / "the quay.png").mkdir(parents=True)  # a listing of the folder, as HTML
     (target / "boat.png").write_bytes(picture)
+    (target / "boat.dark.png").mkdir()
+    (project_folder / "issues" / ISSUE / "boat.dark.png").write_bytes(picture)
     code, _, err = with_images("send", "--yes")
     assert code == 1
-    assert "readers could not see 1 of 2 images" in err
+    assert "readers could not see 2 of 3 images" in err
     assert "it is text/html, not an image" in err
 
 
