@@ -14,7 +14,7 @@ from newsletter.errors import PostError
 from newsletter.posts.content_loss.inventory import Syntax, take_inventory
 from newsletter.posts.html.markdown import render_markdown
 from newsletter.posts.html.sanitize import sanitize_html
-from newsletter.posts.issue import Issue
+from newsletter.posts.issue import CallToAction, Issue
 from newsletter.posts.removed_line import RemovedLine
 from newsletter.render.article.build import build_article
 from newsletter.render.issue import render_issue
@@ -214,3 +214,24 @@ def test_a_table_of_few_words_at_the_end_is_whole_in_the_text_part(make_issue: M
     email = render_issue(issue, load_templates(ROOT / "templates"), CONFIG)
     source = take_inventory(text, "markdown")
     assert find_lost_content(source, issue, build_article(issue, CONFIG), email=email) == ()
+
+
+@pytest.mark.parametrize(
+    "notes", [("Most of them.",), ("See it.", "Nearly all."), ("A longer note about the boats.",)]
+)
+@pytest.mark.parametrize("template", ["issue", "plain", "magazine"])
+def test_short_footnotes_below_a_button_are_no_loss(
+    make_issue: MakeIssue, notes: tuple[str, ...], template: str
+) -> None:
+    marks = "".join(f"[^{number}]" for number, _ in enumerate(notes))
+    text = f"The gull never lands here{marks}, not even on most of them.\n\n" + "\n\n".join(
+        f"[^{number}]: {note}" for number, note in enumerate(notes)
+    )
+    button = CallToAction("Read the log of the harbour master", "https://b.example/log")
+    issue = make_issue(sanitize_html(render_markdown(text)), button=button, template=template)
+    email = render_issue(issue, load_templates(ROOT / "templates"), CONFIG)
+    article, source = build_article(issue, CONFIG), take_inventory(text, "markdown")
+    assert find_lost_content(source, issue, article, email=email) == ()
+    damaged = replace(email, html=email.html.replace(notes[-1][:-1], ""))
+    assert damaged != email
+    assert find_lost_content(source, issue, article, email=damaged) != ()

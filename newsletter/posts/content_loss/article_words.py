@@ -8,6 +8,7 @@ from newsletter.posts.content_loss.inventory import ContentInventory
 
 _MIN_BLOCK_LENGTH = 20  # letters: a shorter text may stand in a template by chance
 _MAX_SEARCHES = 200  # blocks looked for
+_MAX_BETWEEN = 200  # letters of a template within the article: a button
 _TEXT_GROWTH = 20  # repeated headings of tables make a text part longer
 
 
@@ -53,11 +54,23 @@ def cut_before_article(text_part: ContentInventory, article: ContentInventory) -
 
 
 def _find_end(text: str, start: int, article: ContentInventory, article_text: str) -> int:
-    """Return where the article ends by its last long block; 0 if that isn't in the email."""
-    for first, stop in reversed(_get_block_ranges(article)):
-        if stop - first >= _MIN_BLOCK_LENGTH:
-            place = text.find(article_text[first:stop], start)
-            return place + len(article_text) - first if place >= 0 else 0
+    """Return where the article ends by its last long block; 0 if that isn't in the email.
+
+    Short blocks behind it, such as a footnote, may stand a little further down.
+    """
+    ranges = _get_block_ranges(article)
+    for number, (first, stop) in reversed(list(enumerate(ranges))):
+        if stop - first < _MIN_BLOCK_LENGTH:
+            continue
+        place = text.find(article_text[first:stop], start)
+        if place < 0:
+            return 0
+        end = place + stop - first
+        for later_first, later_stop in ranges[number + 1 :]:
+            block = article_text[later_first:later_stop]
+            found = text.find(block, end, end + _MAX_BETWEEN + len(block))
+            end = found + len(block) if found >= 0 else end
+        return max(end, place + len(article_text) - first)
     return 0
 
 
