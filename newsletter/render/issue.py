@@ -7,15 +7,18 @@ import re
 from dataclasses import replace
 from difflib import get_close_matches
 
+from markupsafe import escape
+
 from newsletter.config.models import Config
 from newsletter.errors import Location, TemplateError, display_path
-from newsletter.posts.issue import Issue
+from newsletter.posts.issue import CallToAction, Issue
 from newsletter.posts.merge_tags.tags import (
     PREFERENCES_TAG,
     UNSUBSCRIBE_TAG,
     MergeTagRegistry,
     TokenTarget,
 )
+from newsletter.render.article.blocks import BUTTON_CLASS
 from newsletter.render.article.build import Article, build_article
 from newsletter.render.article.dark_images import add_dark_images, build_dark_urls
 from newsletter.render.email import Email, NamedAddress
@@ -78,7 +81,8 @@ def render_issue(
     context["words"] = load_template_words(templates, context, "issue")
     html = _render_html(article, name, templates, context)
     html = add_dark_images(html, build_dark_urls(issue, config))
-    text = render_text_part(render_article_text(article.html, links=config.text_links), context)
+    text_html = _insert_button(article, context["issue"].button)
+    text = render_text_part(render_article_text(text_html, links=config.text_links), context)
     if not _UNSUBSCRIBE_LINK.search(html):
         raise TemplateError(
             "the template has no unsubscribe link",
@@ -119,6 +123,14 @@ def _render_html(
         body = body.removesuffix(article.footnotes)
     document = insert_article(document, ARTICLE_MARKER, body)
     return inline_styles(replace(compiled, html=document), name, templates, context)
+
+
+def _insert_button(article: Article, button: CallToAction | None) -> str:
+    """Return the article's HTML for the text part, with its button before its footnotes."""
+    if button is None:
+        return article.html
+    link = f'<a class="{BUTTON_CLASS}" href="{escape(button.url)}">{escape(button.text)}</a>'
+    return f"{article.html.removesuffix(article.footnotes)}<p>{link}</p>{article.footnotes}"
 
 
 def _find_template(issue: Issue, templates: Templates, config: Config) -> str:

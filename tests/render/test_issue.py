@@ -111,7 +111,7 @@ def test_default_templates_render_a_full_issue(
         "Harbour Notes\nNo. 7 · 22 November 2026\n\nTide & “time” for -nl0t-\n===="
     )
     assert "By Ingrid Vold · 1 min read\n" in text
-    assert "More:\nhttps://other.example/?n=-nl0u-\n" in text
+    assert "More: https://other.example/?n=-nl0u-\n" in text
     assert "Ingrid\nMends nets.\nhttps://harbournotes.example/about?utm_source=letter\n" in text
     assert "* Knots\n  Three.\n  https://harbournotes.example/knots?utm_source=letter\n" in text
     assert "Preferences: -nlpreferencesu-\nUnsubscribe: -nlunsubscribeu-\n" in text
@@ -510,3 +510,18 @@ def test_dark_logo_is_shown_in_dark_mode_only(
     one = render_issue(make_issue(), templates, make_config(theme={"logo": logo})).html
     assert "<source" not in one
     assert one.count(f'src="{logo}"') == 1
+
+
+def test_button_comes_before_the_footnotes_in_both_parts(
+    make_issue: MakeIssue, make_config: MakeConfig
+) -> None:
+    notes = '<div class="footnotes"><ol><li id="n">By an hour.</li></ol></div>'
+    issue = make_issue(
+        '<p>Late.<a href="#n">1</a></p>' + notes,
+        button=CallToAction("Q & <A>", "https://a.example/?b=1&c=2"),
+    )
+    email = render_issue(issue, load_templates(ROOT / "templates"), make_config())
+    assert 0 < email.html.index("Q &amp; &lt;A&gt;") < email.html.index("By an hour.")
+    parts = ("Late.[a]\n", "\nQ & <A>: https://a.example/?b=1&c=2\n", "\n[a] By an hour.\n")
+    positions = [email.text.index(part) for part in parts]
+    assert positions == sorted(positions)

@@ -19,7 +19,7 @@ GLYPH_CLASS = "callout-glyph"
 _TITLE_CLASS = "callout-title"
 _GLYPHS = {
     "note": "\N{BLACK CIRCLE}",
-    "tip": "\N{WHITE SUN WITH RAYS}",
+    "tip": "\N{BLACK STAR}",
     "important": "\N{BLACK DIAMOND}",
     "warning": "\N{BLACK UP-POINTING TRIANGLE}",
     "caution": "\N{BLACK SQUARE}",

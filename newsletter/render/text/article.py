@@ -34,7 +34,7 @@ TextBlock = list[str]
 _BlockWriter = Callable[[Element, int], list[TextBlock]]
 
 _MIN_WIDTH = 20
-_UNDERLINES = {"h1": "=", "h2": "-"}
+_UNDERLINES = {"h1": "=", "h2": "-", "h3": "~"}
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _TASK_MARKS = {"\u2610": "[\u00a0]", "\u2611": "[x]", "\u2612": "[x]"}
 _SPACED_TAGS = ("pre", "blockquote", "p", "th")  # need blank lines around them in a figure
@@ -160,6 +160,8 @@ class _ArticleWriter:
         text = self.inline.write_line(heading)
         if is_blank(text):
             return []
+        if heading.tag not in _UNDERLINES:
+            return [wrap_text(f"*{text}*", width)]
         lines = wrap_text(text, width)
         if mark := _UNDERLINES.get(str(heading.tag)):
             lines.append(mark * min(width, max(map(get_display_width, lines))))

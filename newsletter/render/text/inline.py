@@ -18,7 +18,7 @@ _SPACES = re.compile("[ \t\n\r\f\x85\u2028\u2029]+")
 _REPEATED_SPACES = re.compile("  +")
 _AROUND_BREAK = re.compile(" *\n *")
 _EMPHASIS_MARKS = {
-    **dict.fromkeys(("strong", "b"), ("*", "*")),
+    **dict.fromkeys(("strong", "b", "mark"), ("*", "*")),
     **dict.fromkeys(("em", "i"), ("_", "_")),
     **dict.fromkeys(("s", "del", "strike"), ("~~", "~~")),
     "code": ("`", "`"),

@@ -1,4 +1,4 @@
-"""Lay out the text part: header, article, button, author, footer."""
+"""Lay out the text part: header, article, author, footer."""
 
 import textwrap
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ def render_text_part(article: str, context: Mapping[str, Any]) -> str:
     """Return the complete text part, with text tokens.
 
     Args:
-        article: the article's text.
+        article: the article's text, with the issue's button.
         context: the variables of a template.
     """
     issue: IssueView = context["issue"]
@@ -26,7 +26,6 @@ def render_text_part(article: str, context: Mapping[str, Any]) -> str:
     parts = (
         _render_header(issue, context, labels),
         article.strip("\n"),
-        _render_button(issue),
         _render_author(issue),
         _render_further(issue.further, labels),
         _render_footer(newsletter, labels, context["subscribe_url"]),
@@ -51,10 +50,6 @@ def _render_header(issue: IssueView, context: Mapping[str, Any], labels: Mapping
         _join_parts(byline, reading_time),
         f"{labels['online']}: {online}" if online else None,
     )
-
-
-def _render_button(issue: IssueView) -> str:
-    return _join_lines(f"{issue.button.text}:", issue.button.url) if issue.button else ""
 
 
 def _render_author(issue: IssueView) -> str:

@@ -30,7 +30,7 @@ def mark(kind: str, title: str, lang: str = "en") -> str:
     ("kind", "title", "lang", "expected", "text"),
     [
         ("note", "Note", "en", f"{HIDDEN}●</span>\xa0Note", "| NOTE: Mind the sill."),
-        ("tip", "Tip", "de-AT", f"{HIDDEN}☼</span>\xa0Tipp", "| TIPP: Mind the sill."),
+        ("tip", "Tip", "de-AT", f"{HIDDEN}★</span>\xa0Tipp", "| TIPP: Mind the sill."),
         ("important", "Important", "no", f"{HIDDEN}◆</span>\xa0Viktig", "| VIKTIG: Mind the sill."),
         ("warning", "Warning", "zh-TW", f"{HIDDEN}▲</span>\xa0警告", "| 警告: Mind the sill."),
         ("caution", "Caution", "zh-Hant-HK", f"{HIDDEN}■</span>\xa0小心", "| 小心: Mind the sill."),

@@ -24,7 +24,12 @@ def to_text(html: str, width: int = 72) -> str:
         ("", ""),
         ("<h1>The tide</h1>", "The tide\n========"),
         ("<h2>\u5927\u6f6e</h2>", "\u5927\u6f6e\n----"),
-        ("<h3>Springs <em>and</em> <code>neaps</code></h3>", "Springs and neaps"),
+        (
+            "<h3>Springs <em>and</em> <code>neaps</code></h3>",
+            "Springs and neaps\n~~~~~~~~~~~~~~~~~",
+        ),
+        ("<h4>Springs <b>and</b></h4>", "*Springs and*"),
+        ("<p>Go <mark>now</mark></p>", "Go *now*"),
         ("<p>a <strong> b</strong>c <em>d</em> <s>e</s></p>", "a *b*c _d_ ~~e~~"),
         ("<p><b><i>x</i></b> <code>y</code> <kbd>Z</kbd></p>", "*_x_* `y` Z"),
         ("<p>m<sup>2</sup>, 1<sup>st</sup>, H<sub>2</sub>O</p>", "m^2, 1st, H2O"),
@@ -106,7 +111,7 @@ def test_link_number_stays_with_its_text() -> None:
 def test_link_around_blocks_has_its_number_at_the_end() -> None:
     text = to_text('<a href="https://a.example/"><h3>Title</h3><p>Words.</p></a>')
 
-    assert text == "Title\n\nWords. [1]\n\n[1] https://a.example/\n"
+    assert text == "Title\n~~~~~\n\nWords. [1]\n\n[1] https://a.example/\n"
 
 
 def test_long_url_is_not_broken() -> None:
