@@ -25,7 +25,7 @@ from newsletter.render.article.dom import (
 
 BUTTON_CLASS = "inline-button"
 REPLY_CLASS = "reply-invitation"
-_SPONSOR_CLASS = "sponsor"
+SPONSOR_CLASS = "sponsor"
 _LABEL_CLASS = "sponsor-label"
 _NAME_CLASS = "sponsor-name"
 _QUOTE_CLASS = "pullquote"
@@ -44,7 +44,7 @@ def mark_blocks(root: Element, words: Mapping[str, str], reply_url: str) -> None
         names = get_classes(block)
         if _QUOTE_CLASS in names:
             _finish_pull_quote(block)
-        elif _SPONSOR_CLASS in names and not _is_in_sponsor(block):
+        elif SPONSOR_CLASS in names and not _is_in_sponsor(block):
             _label_sponsor(block, words)
         elif REPLY_CLASS in names:
             _add_reply_button(block, words, reply_url)
@@ -70,7 +70,7 @@ def _finish_pull_quote(block: Element) -> None:
 
 
 def _is_in_sponsor(block: Element) -> bool:
-    return any(_SPONSOR_CLASS in get_classes(ancestor) for ancestor in block.iterancestors())
+    return any(SPONSOR_CLASS in get_classes(ancestor) for ancestor in block.iterancestors())
 
 
 def _label_sponsor(block: Element, words: Mapping[str, str]) -> None:

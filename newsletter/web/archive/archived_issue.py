@@ -16,7 +16,7 @@ from newsletter.config.urls import build_issue_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN, MergeTag, TokenTarget
 from newsletter.posts.stills import list_drawn_stills
-from newsletter.render.article.blocks import REPLY_CLASS
+from newsletter.render.article.blocks import REPLY_CLASS, SPONSOR_CLASS
 from newsletter.render.article.build import build_article
 from newsletter.render.article.dark_images import add_dark_images, build_dark_urls
 from newsletter.render.article.dom import (
@@ -195,8 +195,7 @@ def _name_code_colors(root: Element) -> None:
 
 def _clean_for_web(root: Element) -> None:
     _name_code_colors(root)
-    for block in [e for e in root.iter("div") if REPLY_CLASS in get_classes(e)]:
-        drop_element(block)  # readers of the page have nothing to reply to; harvesters would
+    _clean_blocks(root)
     for element in list(root.iter()):
         style = str(element.attrib.pop("style", ""))
         if alignment := _TEXT_ALIGN.search(style):
@@ -211,6 +210,16 @@ def _clean_for_web(root: Element) -> None:
             element.set("tabindex", "0")  # it scrolls: it must be reachable by keyboard
     for image in root.iter("img"):
         image.set("loading", "lazy")
+
+
+def _clean_blocks(root: Element) -> None:
+    for block in list(root.iter("div")):
+        names = get_classes(block)
+        if REPLY_CLASS in names:
+            drop_element(block)  # readers of the page have nothing to reply to; harvesters would
+        elif SPONSOR_CLASS in names:
+            for link in block.iter("a"):
+                link.set("rel", "sponsored")  # Google's spam policies ask for it
 
 
 def _is_own_picture(link: Element) -> bool:

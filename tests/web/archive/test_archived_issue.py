@@ -164,6 +164,15 @@ def test_invitation_to_reply_is_left_out(tmp_path: Path) -> None:
     assert page.html == "<p>After</p>"
 
 
+def test_links_of_a_sponsor_are_marked(tmp_path: Path) -> None:
+    text = "---\ntitle: ice\n---\n::: sponsor\n[Rope](https://a.example/)\n:::\n[B](https://b.example/)\n"
+    root = lxml.html.fromstring(f"<div>{make_page(tmp_path, text).html}</div>")
+    assert [(link.text, link.get("rel")) for link in root.iter("a")] == [
+        ("Rope", "sponsored"),
+        ("B", None),
+    ]
+
+
 def test_scrollable_elements_are_focusable(tmp_path: Path) -> None:
     page = make_page(
         tmp_path, "---\ntitle: ice\n---\n    code\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
