@@ -26,6 +26,8 @@ from newsletter.render.clip_size import GMAIL_CLIP_BYTES
 _WORD_BOX_SIZING_STYLE = "<style>td { box-sizing: border-box }</style>"
 _NESTING_KEYWORDS = frozenset({"media", "supports", "layer", "container"})
 _MAX_NESTING = 8  # of rules: one that is nested deeper stays as it is
+_DARK_IMAGE = re.compile(r"<source\b[^>]*\bprefers-color-scheme\b[^>]*>", re.IGNORECASE)
+_DARK_IMAGE_FEATURES = ("html-picture", "css-at-media-prefers-color-scheme")
 _CHECKED_TAGS = (
     "audio",
     "dialog",
@@ -99,6 +101,17 @@ def _strip_elements(html: str, unsupported: AbstractSet[str], feature_counts: Co
             html, count = tags.subn("", html)
             if count:
                 feature_counts[feature] += count
+    return _strip_dark_images(html, unsupported, feature_counts)
+
+
+def _strip_dark_images(
+    html: str, unsupported: AbstractSet[str], feature_counts: Counter[str]
+) -> str:
+    """Remove the dark twins of images, where a client shows the image inside ``<picture>``."""
+    feature = next((name for name in _DARK_IMAGE_FEATURES if name in unsupported), None)
+    if feature:
+        html, count = _DARK_IMAGE.subn("", html)
+        feature_counts.update({feature: count} if count else {})
     return html
 
 

@@ -33,6 +33,18 @@ def test_unsupported_features_are_stripped_and_counted() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("client", "is_kept"), [("gmail", False), ("thunderbird", False), ("apple_mail", True)]
+)
+def test_dark_twin_of_an_image_is_kept_where_it_is_shown(client: str, *, is_kept: bool) -> None:
+    source = '<source media="(prefers-color-scheme: dark)" srcset="a.dark.png">'
+    image = '<img src="a.png">'
+    email = f"<html><head></head><body><picture>{source}{image}</picture></body></html>"
+    result = simulate_client(email, client, CLIENTS[client].unsupported)
+    assert (source in result.html, image in result.html) == (is_kept, True)
+    assert bool(result.stripped_features) is not is_kept
+
+
 def test_unsupported_selector_is_removed_from_its_list() -> None:
     html = simulate_client(EMAIL, "any", {"css-selector-attribute"}).html
     assert "data-ogsc" not in html
