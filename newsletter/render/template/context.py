@@ -261,5 +261,5 @@ def _make_picture_view(
         _to_html_tokens(picture.caption),
         width,
         height,
-        (local and urls.resolve_image(local.dark_name)) or "",
+        (local and local.dark_name and urls.resolve_image(local.dark_name)) or "",
     )
