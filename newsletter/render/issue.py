@@ -138,7 +138,8 @@ def _find_template(issue: Issue, templates: Templates, config: Config) -> str:
     name = f"{design}.mjml"
     if name in templates.files:
         return name
-    suggestions = get_close_matches(design, templates.list_designs(), n=1)
+    designs = templates.list_designs()
+    suggestions = get_close_matches(design, designs, n=1)
     hint = f". Did you mean '{suggestions[0]}'?" if suggestions else ""
     line = issue.front_matter_lines.get("template")
     raise TemplateError(
@@ -146,6 +147,8 @@ def _find_template(issue: Issue, templates: Templates, config: Config) -> str:
         where=Location(display_path(issue.source_path), line)
         if issue.template
         else Location("newsletter.yml"),
+        remedy=f"The designs in this folder: {', '.join(designs) or 'none'}. Those of this version "
+        "are in the templates folder of a new newsletter: newsletter init DIR",
     )
 
 

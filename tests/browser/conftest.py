@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, Route
 
 from newsletter.config.urls import build_image_url
 from newsletter.posts.read_issue import read_issue
+from newsletter.posts.stills import make_drawn_name
 from newsletter.project import ISSUE_NAME_PATTERN, Project, open_project
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import load_templates
@@ -46,9 +47,10 @@ class Samples:
         match = ISSUE_NAME_PATTERN.match(name)
         assert match
         return {
-            build_image_url(self._project.config, match["slug"], file.name): file
+            build_image_url(self._project.config, match["slug"], image): file
             for file in (self._project.issues_dir / name).iterdir()
             if file.suffix in {".jpg", ".png"}
+            for image in (file.name, make_drawn_name(file.name))  # a still, without its play sign
         }
 
 

@@ -371,7 +371,8 @@ def test_missing_template_is_reported_where_it_is_named(
         render(issue)
     assert str(caught.value) == (
         "issues/2026-11-22-the-tide/post.md:4: there is no template templates/izzue.mjml. "
-        "Did you mean 'issue'?"
+        "Did you mean 'issue'? The designs in this folder: issue. Those of this version are in "
+        "the templates folder of a new newsletter: newsletter init DIR"
     )
     with pytest.raises(TemplateError, match=r"^newsletter\.yml: there is no template"):
         render(config=make_config(theme=Theme(template="zzz")))
