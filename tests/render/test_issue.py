@@ -104,6 +104,7 @@ def test_default_templates_render_a_full_issue(
     assert 'href="https://harbournotes.example/knots?utm_source=letter"' in html
     assert 'src="https://cdn.example/the-tide/boat.jpg"' in html
     assert "1 Quay Street, Bergen" in html
+    assert all(f">{words}<" in html for words in ("Our boat", "Ingrid", "Mends nets.", "Knots"))
     assert "-nl0t-" not in html
 
     text = email.text
