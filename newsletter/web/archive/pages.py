@@ -13,9 +13,8 @@ from starlette.responses import Response
 from newsletter.config.urls import get_public_url
 from newsletter.web.archive.archived_issue import ArchivedIssue, issue_path
 from newsletter.web.archive.issue_cache import filter_listed_issues, search_issue_titles
+from newsletter.web.consent_wording import get_consent_wording, get_signup_question
 from newsletter.web.site_context import Site
-from newsletter.web.subscriber.subscribe import get_consent_wording
-from newsletter.web.subscriber.tracking_question import get_signup_question
 
 ISSUES_PER_PAGE = 20
 # A shorter list is faster read than searched.

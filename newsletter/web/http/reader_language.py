@@ -1,7 +1,8 @@
-"""Remember which languages the current request's browser prefers (RFC 9110, 12.5.4).
+"""Remember the languages that the current request's browser prefers.
 
-A page that is one reader's own speaks the reader's language. What is pasted into other sites, or
-cached for everybody, stays in the newsletter's.
+They are those of Accept-Language (RFC 9110, 12.5.4). A page that is one reader's own speaks the
+reader's language. What is pasted into other sites, or cached for everybody, stays in the
+newsletter's.
 """
 
 import re

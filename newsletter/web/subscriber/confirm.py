@@ -19,13 +19,13 @@ from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent.erasure import lock_list
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import confirm_signup, get_signup_status
-from newsletter.web.http.request_data import RequestRefusedError, parse_form
-from newsletter.web.site_context import Site
-from newsletter.web.subscriber.newsletter_facts import FactsReader
-from newsletter.web.subscriber.tracking_question import (
+from newsletter.web.consent_wording import (
     confirm_tracking_answer,
     get_agreed_question,
 )
+from newsletter.web.http.request_data import RequestRefusedError, parse_form
+from newsletter.web.site_context import Site
+from newsletter.web.subscriber.newsletter_facts import FactsReader
 from newsletter.web.subscriber.transactional_emails import CONFIRM_PURPOSE, enqueue_welcome_email
 
 JOURNAL_SOURCE = "/confirm"

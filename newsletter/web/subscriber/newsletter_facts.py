@@ -1,4 +1,4 @@
-"""What sign-up pages tell of the newsletter: latest issue, number of readers.
+"""What sign-up pages tell of the newsletter: latest issue, readers.
 
 Read from database and folders at most once a minute, since anybody can open these pages.
 """

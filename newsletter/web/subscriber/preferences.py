@@ -32,6 +32,11 @@ from newsletter.subscribers.preferences import (
     set_subscriber_name,
 )
 from newsletter.subscribers.topics import load_opt_outs, set_chosen_topics
+from newsletter.web.consent_wording import (
+    ANSWER_FIELD,
+    ASKED_FIELD,
+    get_tracking_question,
+)
 from newsletter.web.http.request_data import parse_form
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber import change_address, data_requests
@@ -42,11 +47,6 @@ from newsletter.web.subscriber.access_token import (
     lock_visitor,
     sign,
     unsign,
-)
-from newsletter.web.subscriber.tracking_question import (
-    ANSWER_FIELD,
-    ASKED_FIELD,
-    get_tracking_question,
 )
 from newsletter.web.subscriber.unsubscribe import UNSUBSCRIBE_PURPOSE, render_unknown_token
 

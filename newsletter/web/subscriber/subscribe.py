@@ -24,17 +24,18 @@ from newsletter.config.urls import get_public_url
 from newsletter.errors import SubscriberListError
 from newsletter.render.locale import format_number
 from newsletter.subscribers.address import ParsedAddress, parse_address
+from newsletter.web.consent_wording import (
+    ANSWER_FIELD,
+    ASKED_FIELD,
+    get_consent_wording,
+    get_signup_question,
+    read_tracking_answer,
+)
 from newsletter.web.http.request_data import get_client_ip, parse_form, parse_json_body
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.newsletter_facts import FactsReader
 from newsletter.web.subscriber.requested_emails import enqueue_requested_email
 from newsletter.web.subscriber.signup_limits import count_signup
-from newsletter.web.subscriber.tracking_question import (
-    ANSWER_FIELD,
-    ASKED_FIELD,
-    get_signup_question,
-    read_tracking_answer,
-)
 
 FORM_PURPOSE = "form"
 HONEYPOT_FIELD = "website"
@@ -192,12 +193,6 @@ def get_url_origin(url: str) -> str:
     """Return the origin of a URL as browsers send it (RFC 6454)."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def get_consent_wording(site: Site) -> str:
-    """Return the consent wording that the form shows."""
-    default_wording = site.pages.messages["join_wording"].replace("{name}", site.config.name)
-    return site.config.signup.wording or default_wording
 
 
 def _serve_script(_: Request) -> Response:

@@ -1,8 +1,8 @@
-"""Ask readers whether their opens and clicks may be recorded.
+"""Word what forms ask: consent to emails, and to recorded opens and clicks.
 
-A form has one optional checkbox whose label names what is recorded. A hidden field says what the
-label named when the form was made: an answer to another question, or to none, is not recorded. The
-page that confirms the sign-up shows the question again if the form said yes.
+For the latter, a form has one optional checkbox whose label names what is recorded. A hidden field
+says what the label named when the form was made: an answer to another question, or to none, is not
+recorded. The page that confirms the sign-up shows the question again if the form said yes.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,12 @@ _QUESTION_KEYS = {
     ("clicks",): "tracking_clicks",
     ("opens", "clicks"): "tracking_both",
 }
+
+
+def get_consent_wording(site: Site) -> str:
+    """Return the consent wording that the form shows."""
+    default_wording = site.pages.messages["join_wording"].replace("{name}", site.config.name)
+    return site.config.signup.wording or default_wording
 
 
 def get_tracking_question(site: Site) -> dict[str, str] | None:
