@@ -57,8 +57,8 @@ _CODE_TAGS = ("code", "pre", "kbd", "samp", "tt")
 @rule(
     "foreign-markup",
     "warning",
-    meaning="Readers see the markup of another tool instead of what it stands for.",
-    remedy="Write what it stands for, or delete it; to show it as it is, put it in `code`.",
+    meaning="Readers see the markup of another tool instead of what it means.",
+    remedy="Write what it means, or delete it; to show it as it is, put it in `code`.",
 )
 def foreign_markup(context: CheckContext) -> Iterator[Match]:
     """Shortcodes, template tags, raw Markdown, `&amp;` or `:wave:` in what readers see."""

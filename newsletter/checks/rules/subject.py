@@ -108,7 +108,7 @@ def shouting_subject(context: CheckContext) -> Iterator[Match]:
     remedy="Add a word.",
 )
 def emoji_subject(context: CheckContext) -> Iterator[Match]:
-    """The subject has no letter and no digit."""
+    """The subject has neither letters nor digits."""
     subject = context.default_email.subject
     if subject.strip() and not _LETTER_OR_DIGIT.search(subject):
         yield Match(
