@@ -18,6 +18,7 @@ from newsletter.render.email import Email, NamedAddress
 from newsletter.render.eml import to_eml
 from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.render.personalization import personalize_for_recipient
+from newsletter.render.template.compile import load_template_words
 from newsletter.render.template.context import build_template_context
 from newsletter.render.template.jinja_env import render_template
 from newsletter.sending.providers.prepared_email import display_name
@@ -45,10 +46,10 @@ def render_mjml(rendering: Rendering) -> str:
     """Return the MJML that MRML compiles: the filled template with the article's placeholder."""
     issue, config = rendering.issue, rendering.config
     merge_tags = MergeTagRegistry(config.attributes, issue.merge_tags)
+    templates = rendering.rendered.templates
     context = build_template_context(issue, rendering.rendered.article, config, merge_tags)
-    return render_template(
-        rendering.rendered.templates, f"{issue.template or config.theme.template}.mjml", context
-    )
+    context["words"] = load_template_words(templates, context, "issue")
+    return render_template(templates, f"{issue.template or config.theme.template}.mjml", context)
 
 
 def build_preview_eml(rendering: Rendering, recipient: Recipient, now: datetime.datetime) -> bytes:
