@@ -210,7 +210,7 @@ class PreviewWorkspace:
         return replace(previous, version=self._version, problems=problems)
 
     def _render_single_email(self, kind: str) -> SingleEmailRendering:
-        from newsletter.web.subscriber.sample_emails import render_sample_email
+        from newsletter.web.sample_emails import render_sample_email
 
         start = time.perf_counter()
         self._read_changed_config()

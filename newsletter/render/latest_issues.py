@@ -34,6 +34,11 @@ class LatestIssue(NamedTuple):
 FindLatestIssues = Callable[[int], Sequence[LatestIssue]]
 
 
+def find_no_issues(_count: int) -> Sequence[LatestIssue]:
+    """Return no issue, where none is known or wanted."""
+    return ()
+
+
 def insert_latest_issues(body: str, find_latest: FindLatestIssues, lang: str) -> str:
     """Return the body with the latest issues in the blocks that ``::: latest 3`` left.
 

@@ -17,7 +17,7 @@ from newsletter.posts.post import Post
 from newsletter.posts.read_welcome import WELCOME_FILE, make_welcome_issue
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.issue import build_issue_article
-from newsletter.render.latest_issues import FindLatestIssues, insert_latest_issues
+from newsletter.render.latest_issues import FindLatestIssues, find_no_issues, insert_latest_issues
 from newsletter.render.mjml.compile import insert_article
 from newsletter.render.personalization import ARTICLE_MARKER, personalize
 from newsletter.render.template.compile import (
@@ -46,7 +46,7 @@ class WelcomedReader:
     """
 
     attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    find_latest: FindLatestIssues = lambda _: ()
+    find_latest: FindLatestIssues = find_no_issues
 
 
 def render_welcome(

@@ -18,6 +18,7 @@ from newsletter.sending.notifications.notifier import Notifier
 from newsletter.sending.notifications.periodic_check import notify_overdue
 from newsletter.sending.providers.provider import ProviderClient
 from newsletter.sending.transactional_queue import has_due_emails
+from newsletter.web.archive.latest_issues import make_latest_finder
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.transactional_emails import purge_stale_data, send_due_emails
 
@@ -74,7 +75,8 @@ def send_queued_emails(site: Site, mailer: ProviderClient) -> int:
         return 0
     # If the database turns out to be a copy, the original may have sent what is queued in it.
     open_ledger(site.engine, site.config)
-    return send_due_emails(site, mailer)
+    find_latest = make_latest_finder(site.project, site.engine, site.clock())
+    return send_due_emails(site, mailer, find_latest)
 
 
 def leave_heartbeat(site: Site) -> None:

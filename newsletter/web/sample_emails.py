@@ -1,17 +1,16 @@
 """Render emails to one reader for nobody: in previews and test emails."""
 
 import datetime
-from functools import partial
 
 import sqlalchemy as sa
 
 from newsletter.project import Project
 from newsletter.render.email import Email
+from newsletter.render.latest_issues import find_no_issues
 from newsletter.render.project_emails import ProjectEmails
 from newsletter.sending.sample import SAMPLE_ADDRESS
 from newsletter.sending.transactional_sample import build_sample_content, make_sample_reader
-from newsletter.web.archive.issue_cache import ArchiveRepository
-from newsletter.web.archive.latest_issues import find_latest_issues
+from newsletter.web.archive.latest_issues import make_latest_finder
 
 
 def render_sample_email(
@@ -36,14 +35,6 @@ def render_sample_email(
         RenderError: the document can't be rendered.
     """
     config = project.config
-
-    def find_none(_: int) -> tuple[()]:
-        return ()
-
-    find_latest = (
-        partial(find_latest_issues, ArchiveRepository(project, engine), config, now)
-        if engine
-        else find_none
-    )
+    find_latest = make_latest_finder(project, engine, now) if engine else find_no_issues
     content = build_sample_content(kind, config, now.date())
     return emails.render(content, make_sample_reader(SAMPLE_ADDRESS, config, find_latest))

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from newsletter.db.schema import subscriber, transactional_email
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid
+from newsletter.web.archive.latest_issues import make_latest_finder
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.subscribe import make_form_token
 from newsletter.web.subscriber.transactional_emails import send_due_emails
@@ -54,7 +55,8 @@ class SignupHarness:
     def send_emails(self) -> list[str]:
         """Run the background job; return the addresses that were sent an email."""
         before = len(self.sendgrid.accepted)
-        send_due_emails(self.site, self.mailer)
+        latest = make_latest_finder(self.site.project, self.site.engine, self.clock())
+        send_due_emails(self.site, self.mailer, latest)
         return [recipient.address for recipient in self.sendgrid.accepted[before:]]
 
     def latest_email(self) -> dict[str, Any]:

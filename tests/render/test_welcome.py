@@ -125,13 +125,13 @@ def test_own_markdown_own_mjml_and_default(tmp_path: Path, make_config: MakeConf
     def render() -> str:
         return ProjectEmails(project).render(CONTENT).text
 
-    assert "Thank you for reading." in render()
+    assert "Thanks for reading." in render()
     (templates / "welcome.md").write_text("# Ahoy\n\nOur own text.\n")
     assert "Our own text." in render()
     (templates / "partials" / "welcome.mjml").unlink()  # as in a project of an earlier version
     assert "Our own text." in render()
     (templates / "welcome.md").unlink()
-    assert "Thank you for reading." in render()
+    assert "Thanks for reading." in render()
     (templates / "welcome.md").write_text("# Ahoy\n\nOur own text.\n")
     column = "<mj-column><mj-text>Ours</mj-text></mj-column>"
     page = f"<mjml><mj-body><mj-section>{column}</mj-section></mj-body></mjml>"

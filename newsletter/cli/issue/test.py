@@ -100,7 +100,7 @@ def _test_single_email(name: str, to: list[str], *, as_json: bool) -> None:
     from newsletter.render.project_emails import ProjectEmails
     from newsletter.render.transactional import TRANSACTIONAL_EMAILS
     from newsletter.sending.sample_email import send_single_test_emails
-    from newsletter.web.subscriber.sample_emails import render_sample_email
+    from newsletter.web.sample_emails import render_sample_email
 
     if name not in TRANSACTIONAL_EMAILS:
         raise click.UsageError(_describe_unknown_email(name, list(TRANSACTIONAL_EMAILS)))

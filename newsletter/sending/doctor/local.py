@@ -19,6 +19,7 @@ from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import get_host
 from newsletter.render.issue_folder import render_issue_folder
+from newsletter.render.latest_issues import find_no_issues
 from newsletter.render.project_emails import ProjectEmails
 from newsletter.render.template.loader import load_templates
 from newsletter.render.transactional import TRANSACTIONAL_EMAILS
@@ -169,7 +170,7 @@ def _check_single_emails(project: Project, today: datetime.date) -> Iterator[Doc
     broken = False
     for kind in (kind for name in names for kind in TRANSACTIONAL_EMAILS[name]):
         content = build_sample_content(kind, config, today)
-        reader = make_sample_reader(config.sender.address, config, lambda _: ())
+        reader = make_sample_reader(config.sender.address, config, find_no_issues)
         try:
             emails.render(content, reader)
         except NewsletterError as error:

@@ -3,26 +3,33 @@
 import datetime
 from collections.abc import Sequence
 
-from newsletter.config import Config
+import sqlalchemy as sa
+
 from newsletter.config.urls import build_view_online_url
-from newsletter.render.latest_issues import LatestIssue
+from newsletter.project import Project
+from newsletter.render.latest_issues import FindLatestIssues, LatestIssue, find_no_issues
 from newsletter.web.archive.issue_cache import ArchiveRepository
 
 
-def find_latest_issues(
-    repository: ArchiveRepository, config: Config, now: datetime.datetime, count: int
-) -> Sequence[LatestIssue]:
-    """Return at most ``count`` of the listed issues, the latest first; none without a public URL.
+def make_latest_finder(
+    project: Project, engine: sa.Engine, now: datetime.datetime
+) -> FindLatestIssues:
+    """Return a function that finds the latest of the listed issues; none without a public URL.
 
     Args:
-        repository: the project's sent issues.
-        config: its settings.
-        now: aware.
-        count: how many at most.
+        project: the project with the issues.
+        engine: the database with the ledger of sends.
+        now: aware; later issues are left out.
     """
+    config = project.config
     if not (config.public_url or config.issue_url):
-        return ()
-    return [
-        LatestIssue(issue.title, build_view_online_url(config, issue.slug), issue.day)
-        for issue in repository.list_latest_issues(now, count)
-    ]
+        return find_no_issues
+    repository = ArchiveRepository(project, engine)
+
+    def find(count: int) -> Sequence[LatestIssue]:
+        return [
+            LatestIssue(issue.title, build_view_online_url(config, issue.slug), issue.day)
+            for issue in repository.list_latest_issues(now, count)
+        ]
+
+    return find

@@ -20,6 +20,7 @@ from newsletter.db.schema import address_change, subscriber
 from newsletter.errors import NewsletterError
 from newsletter.render.email import Email
 from newsletter.render.headers import build_unsubscribe_headers
+from newsletter.render.latest_issues import FindLatestIssues, find_no_issues
 from newsletter.render.project_emails import ProjectEmails
 from newsletter.render.transactional import TransactionalContent
 from newsletter.render.welcome import WelcomedReader
@@ -41,8 +42,6 @@ from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import sign_up
 from newsletter.subscribers.consent.suppressions import has_working_mailbox
 from newsletter.subscribers.consent.unconfirmed import purge_unconfirmed
-from newsletter.web.archive.issue_cache import ArchiveRepository
-from newsletter.web.archive.latest_issues import find_latest_issues
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.access_token import sign
 from newsletter.web.subscriber.requested_emails import LANGUAGE_KEY, refund_requested_email
@@ -57,26 +56,28 @@ _EMAIL_ADDRESS = re.compile(r"\S+@\S+")
 _log = logging.getLogger(__name__)
 
 
-def send_due_emails(site: Site, mailer: ProviderClient) -> int:
+def send_due_emails(
+    site: Site, mailer: ProviderClient, find_latest: FindLatestIssues = find_no_issues
+) -> int:
     """Send every transactional email that is due; several processes may do so concurrently.
 
     Args:
         site: the newsletter.
         mailer: the provider's client.
+        find_latest: finds the latest issues for a welcome email.
 
     Returns:
         How many requests were made.
     """
     request_count = 0
     emails = ProjectEmails(site.project)
-    repository = ArchiveRepository(site.project, site.engine)
     while has_due_emails(site.engine, site.clock()):
         dropped: list[QueuedEmail] = []
         email = claim_email(site.engine, site.clock(), partial(_prepare_due_email, site, dropped))
         _refund_dropped(site, dropped)
         if email is None:
             break
-        outcome = _send_email(site, mailer, email, emails, repository)
+        outcome = _send_email(site, mailer, email, emails, find_latest)
         record_email_outcome(site.engine, email, outcome, site.clock())
         if outcome.kind != "accepted":
             message = _EMAIL_ADDRESS.sub("…", outcome.message)
@@ -174,13 +175,13 @@ def _send_email(
     mailer: ProviderClient,
     email: QueuedEmail,
     emails: ProjectEmails,
-    repository: ArchiveRepository,
+    find_latest: FindLatestIssues,
 ) -> Outcome:
     config = site.config
     try:
         language = _choose_language(site, email)
         if email.kind == "welcome":
-            rendered, headers = _render_welcome(site, email.address, emails, repository, language)
+            rendered, headers = _render_welcome(site, email.address, emails, find_latest, language)
         else:
             rendered = emails.render(_build_content(site, email), language=language)
             headers = {}
@@ -224,7 +225,7 @@ def _render_welcome(
     site: Site,
     address: ParsedAddress,
     emails: ProjectEmails,
-    repository: ArchiveRepository,
+    find_latest: FindLatestIssues,
     language: str,
 ) -> tuple[Email, Mapping[str, str]]:
     """Return the welcome email of an active subscriber, and its unsubscribe headers."""
@@ -238,6 +239,5 @@ def _render_welcome(
         unsubscribe_url=build_unsubscribe_url(config, token),
         preferences_url=build_preferences_url(config, token),
     )
-    find_latest = partial(find_latest_issues, repository, config, site.clock())
     email = emails.render(content, WelcomedReader(attributes, find_latest), language=language)
     return email, dict(build_unsubscribe_headers(config, token))

@@ -119,7 +119,7 @@ def test_missing_address_key_or_server_is_reported(
     [
         ("confirm", ["Confirm your subscription to Harbour Notes"], "/confirm/sample"),
         ("welcome", ["Welcome to Harbour Notes"], "/u/sample"),
-        ("move", ["Your new address for Harbour Notes"] * 2, "/move/sample"),
+        ("move", ["Confirm your new address for Harbour Notes"] * 2, "/move/sample"),
         ("download", ["Your data from Harbour Notes"], "/download/sample"),
         ("erase", ["Delete your data from Harbour Notes"], "/erase/sample"),
     ],

@@ -3,6 +3,7 @@
 import datetime
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from newsletter.web.archive.issue_cache import (
     filter_listed_issues,
     search_issue_titles,
 )
-from newsletter.web.archive.latest_issues import find_latest_issues
+from newsletter.web.archive.latest_issues import make_latest_finder
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
@@ -113,17 +114,17 @@ def test_which_issues_are_public(
 
 
 def test_latest_issues_are_the_listed_ones_with_an_address(
-    repository: ArchiveRepository, project: Project, add_send: AddSend
+    project: Project, engine: sa.Engine, add_send: AddSend
 ) -> None:
     for day, front in enumerate(("", "", "archive: unlisted", "", "date: 2026-10-31"), 1):
         add_send(f"2026-11-0{day}-n{day}", front=front, started=NOW - HOUR + day * MINUTE)
     config = project.config.model_copy(update={"public_url": "https://news.example"})
-    latest = find_latest_issues(repository, config, NOW, 3)
+    latest = make_latest_finder(replace(project, config=config), engine, NOW)(3)
     assert [issue.url for issue in latest] == [
         f"https://news.example/issues/n{day}" for day in (5, 4, 2)
     ]
     assert latest[0] == ("Title of n5", latest[0].url, datetime.date(2026, 10, 31))
-    assert find_latest_issues(repository, project.config, NOW, 3) == ()
+    assert make_latest_finder(project, engine, NOW)(3) == ()
 
 
 @pytest.mark.parametrize(
