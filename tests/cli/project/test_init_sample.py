@@ -52,7 +52,7 @@ BLOCKS = {
 # Keys of the front matter that show nothing in the email, or change what this newsletter has set.
 KEYS_WITHOUT_BLOCK = {
     *("description", "summary", "excerpt"),  # stand in for preheader
-    *("canonical_url", "sender_name", "reply_to", "template", "archive", "extra"),
+    *("canonical_url", "sender_name", "reply_to", "template", "topic", "archive", "extra"),
 }
 
 

@@ -21,7 +21,7 @@ BLOCK = re.compile(
 EXPECTED = {
     "Headings": ['<h2 id="four-numbers-a-day">'],
     "Emphasis and inline code": ["<em>", "<strong>", "<mark>", "<code>"],
-    "Links": ['<a href="https://harbournotes.example/letters/knots">'],
+    "Links": ['<a href="https://harbournotes.example/issues/knots">'],
     "Lists and tasks": ["<ol>", "<ul>", "☑", "☐"],
     "Definitions": ["<dl>", "<dt>", "<dd>"],
     "Quotations": ["<blockquote>"],
