@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from designs import DESIGNS
 
 from newsletter.config import load_config
 from newsletter.posts.front_matter.parse import split_front_matter
@@ -116,9 +117,12 @@ def test_sample_builds_whole(cli: Cli, newsletter_folder: Path) -> None:
         assert f"\n{name}\n---" in text
 
 
+@pytest.mark.parametrize("design", DESIGNS)
 def test_check_of_sample_finds_only_that_the_postal_address_is_missing(
-    cli: Cli, newsletter_folder: Path
+    cli: Cli, newsletter_folder: Path, design: str
 ) -> None:
+    post = newsletter_folder / "issues" / SAMPLE_NAME / "post.md"
+    post.write_text(post.read_text().replace("number: 1\n", f"number: 1\ntemplate: {design}\n"))
     [issue] = json.loads(cli("check", "every-block", "--format", "json")[1])["issues"]
     assert [finding["rule"] for finding in issue["findings"]] == ["no-postal-address"]
     settings = newsletter_folder / "newsletter.yml"
