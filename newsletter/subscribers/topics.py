@@ -8,7 +8,7 @@ The topic of a send is a row of ``setting``, ``topic of send 12``, written when 
 """
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -78,6 +78,18 @@ def load_opt_outs(connection: sa.Connection, key: str) -> tuple[TopicOptOut, ...
         TopicOptOut(scope.removeprefix(_SCOPE_PREFIX), since, source)
         for scope, since, source in connection.execute(query)
     )
+
+
+def count_opt_outs(connection: sa.Connection) -> Mapping[str, int]:
+    """Return how many subscribers don't want a topic, for each topic that any has opted out of."""
+    query = (
+        sa.select(suppression.c.scope, sa.func.count())
+        .join(subscriber, subscriber.c.address_key == suppression.c.address_key)
+        .where(_is_opt_out)
+        .group_by(suppression.c.scope)
+        .order_by(suppression.c.scope)
+    )
+    return {scope.removeprefix(_SCOPE_PREFIX): count for scope, count in connection.execute(query)}
 
 
 def set_chosen_topics(

@@ -24,6 +24,7 @@ from newsletter.render.project_emails import ProjectEmails
 from newsletter.render.template.loader import load_templates
 from newsletter.render.transactional import TRANSACTIONAL_EMAILS
 from newsletter.sending.doctor.private_data import check_private_data
+from newsletter.sending.doctor.undeclared_topics import check_undeclared_topics
 from newsletter.sending.doctor.waiting_sends import check_waiting_sends
 from newsletter.sending.doctor_check import DoctorCheck, fail, fail_for_problem, ok, warn
 from newsletter.sending.ledger.copied_database import find_copy
@@ -212,6 +213,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
                 warnings = _check_durability(connection)
                 warnings += _check_unreadable_events(connection, now)
                 warnings += check_private_data(connection, project, file)
+                warnings += check_undeclared_topics(connection, config)
             schedule = list(check_waiting_sends(engine, config))
     except NewsletterError as error:
         yield fail_for_problem("database", error.problems[0])

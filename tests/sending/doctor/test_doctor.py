@@ -23,6 +23,7 @@ from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
+from newsletter.subscribers.topics import set_chosen_topics
 
 KEY = f"SG.{'a' * 22}.{'b' * 43}"
 NOW = datetime.datetime(2026, 12, 1, 8, tzinfo=datetime.UTC)
@@ -160,6 +161,26 @@ def test_unreadable_events_are_reported_with_their_number_and_age(
         f"2 received and not understood, the latest {age} ago",
     )
     assert check.next_step == "Look at them with: newsletter events unreadable"
+
+
+def test_topic_that_was_renamed_since_readers_opted_out_is_reported(
+    find_problems: FindProblems, cli: Cli, project_folder: Path
+) -> None:
+    for name in ("ada", "bo"):
+        cli("subscribers", "add", f"{name}@example.com")
+    with (
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
+        engine.begin() as connection,
+    ):
+        for name, topics in (("ada", ["weekly"]), ("bo", ["weekly", "events"])):
+            set_chosen_topics(connection, f"{name}@example.com", topics, [], (NOW, "/p"))
+    settings = "preferences: {topics: {Weekly: Every week, events: Invitations}}\n"
+    assert "topics" not in find_problems(more=settings)
+    check = find_problems(more=settings.replace("Weekly", "letter"))["topics"]
+    assert (check.state, check.says) == (
+        "warn",
+        "2 readers have opted out of 'weekly', which newsletter.yml doesn't declare",
+    )
 
 
 def test_template_that_does_not_compile_is_reported(
