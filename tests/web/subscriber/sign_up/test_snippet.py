@@ -47,7 +47,7 @@ def test_sign_up_without_leaving_the_page(harness: Any, server: Any, page: Page)
     expect(page.get_by_role("alert")).to_contain_text("email address")
     page.get_by_label("Email").fill("ada@example.org")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("on its way")
+    expect(page.get_by_role("status")).to_contain_text("sent a confirmation email")
     assert page.url == f"{SITE}/about"
     assert harness.send_emails() == ["ada@example.org"]
 
@@ -62,5 +62,5 @@ def test_site_without_cors_permission_falls_back_to_our_page(
     expect(page.get_by_label("Email address")).to_have_value("ada@example.org")
     harness.clock.advance(seconds=3)
     page.get_by_role("button").press("Enter")
-    page.get_by_role("heading", name="mailbox").wait_for()
+    page.get_by_role("heading", name="inbox").wait_for()
     assert harness.send_emails() == ["ada@example.org"]
