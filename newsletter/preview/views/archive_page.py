@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from newsletter.config.urls import get_public_url
 from newsletter.errors import TemplateError
 from newsletter.preview.rendered_issues import Rendering
+from newsletter.render.words import read_own_words
 from newsletter.web.archive.archived_issue import make_archived_issue
 from newsletter.web.archive.pages import ArchiveLocation, render_issue_page
 from newsletter.web.page_templates import PageRenderer
@@ -36,7 +37,7 @@ def render_archive_page(rendering: Rendering, now: datetime.datetime) -> str:
     location = ArchiveLocation(
         root, f"{root}/subscribe", is_searchable=False, has_signup_form=False
     )
-    page = make_archived_issue(issue, now, config)
+    page = make_archived_issue(issue, now, config, read_own_words(rendering.project.templates_dir))
     try:
         html = bytes(render_issue_page(site, location, [page], page).body).decode()
     except jinja2.TemplateError as error:

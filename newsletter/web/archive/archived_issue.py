@@ -32,6 +32,7 @@ from newsletter.render.article.dom import (
 )
 from newsletter.render.locale import format_date, get_text_direction
 from newsletter.render.template.context import IssueView, PictureView, make_issue_view
+from newsletter.render.words import NO_WORDS, OwnWords, load_words
 
 # Replaced by the site's URL of the issues once it is known. RFC 2606 reserves ".invalid".
 _BASE_PLACEHOLDER = "https://this-site.invalid/issues/"
@@ -111,7 +112,9 @@ class ArchivedIssue:
         return view
 
 
-def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> ArchivedIssue:
+def make_archived_issue(
+    issue: Issue, at: datetime.datetime, config: Config, own_words: OwnWords = NO_WORDS
+) -> ArchivedIssue:
     """Convert an issue to its web form. Pure.
 
     Merge tags show their default; personal links become plain text. Removed are inline styles,
@@ -122,11 +125,16 @@ def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> 
         issue: the issue as its folder is now.
         at: when it was sent, timezone-aware.
         config: the newsletter's settings.
+        own_words: the project's, for what is named in an article; the shipped ones if not given.
+
+    Raises:
+        TemplateError: the project's own words are wrong.
     """
     web_config = config.model_copy(
         update={"image_url": _BASE_PLACEHOLDER + "{slug}/{file}", "utm": UtmSettings()}
     )
-    article = build_article(issue, web_config)
+    lang = issue.post.language or config.language
+    article = build_article(issue, web_config, load_words(own_words, lang, "article"))
     tags = {tag.key: tag for tag in issue.merge_tags}
     root = parse_fragment(article.html)
     _clean_for_web(root)
@@ -135,7 +143,6 @@ def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> 
         lambda text: _fill_with_defaults(text, tags, "text"),
     )
     post = issue.post
-    lang = post.language or config.language
     day = post.date or at.astimezone(ZoneInfo(config.timezone)).date()
     address = build_issue_url(config, issue.slug)
     archived = ArchivedIssue(

@@ -17,6 +17,7 @@ from newsletter.db.schema import attempt, batch, send
 from newsletter.errors import NewsletterError, display_path
 from newsletter.posts.read_issue import read_issue
 from newsletter.project import ISSUE_NAME_PATTERN, Project
+from newsletter.render.words import read_own_words
 from newsletter.sending.planning.tested_issues import list_tested_issues
 from newsletter.subscribers.recalled_sends import is_recalled
 from newsletter.subscribers.send_names import get_original_issue
@@ -177,7 +178,8 @@ class ArchiveRepository:
             issue = read_issue(folder, self._project.config)
             if issue.draft:
                 return _LoadedIssue(None)
-            archived = make_archived_issue(issue, sent.at, self._project.config)
+            own_words = read_own_words(self._project.templates_dir)
+            archived = make_archived_issue(issue, sent.at, self._project.config, own_words)
         except (NewsletterError, OSError) as error:
             return _LoadedIssue(None, f"left out: {error}")
         except Exception as error:  # noqa: BLE001 - one bad issue must not take down the others

@@ -11,6 +11,7 @@ from newsletter.config import Config
 from newsletter.errors import Location, SendRefusedError, UsageError, display_path
 from newsletter.posts.read_issue import read_issue
 from newsletter.posts.stills import list_drawn_stills
+from newsletter.render.words import read_own_words
 from newsletter.web.archive.archived_issue import ArchivedIssue, make_archived_issue
 from newsletter.web.archive.images import list_issue_images, read_issue_image
 from newsletter.web.archive.issue_cache import ArchiveRepository
@@ -106,7 +107,8 @@ def _find_archived_issue(site: Site, source: Path) -> tuple[list[ArchivedIssue],
     issue = read_issue(source, site.config)
     day = datetime.date.fromisoformat(issue.name[:10])
     at = datetime.datetime.combine(day, datetime.time(), datetime.UTC)
-    archived = make_archived_issue(issue, at, site.config)
+    own_words = read_own_words(site.project.templates_dir)
+    archived = make_archived_issue(issue, at, site.config, own_words)
     if archived.listing != "private":
         archived = replace(archived, listing="unlisted")
     return sent, archived

@@ -9,6 +9,7 @@ import pytest
 from newsletter.config import Config
 from newsletter.errors import PostError
 from newsletter.posts.read_issue import read_issue
+from newsletter.render.words import OwnWords
 from newsletter.web.archive.archived_issue import ArchivedIssue, make_archived_issue
 
 AT = datetime.datetime(2026, 12, 1, 9, 30, tzinfo=datetime.UTC)
@@ -31,6 +32,13 @@ def make_page(folder: Path, post: str, config: Config = CONFIG) -> ArchivedIssue
     issue_dir.mkdir(exist_ok=True)
     (issue_dir / "post.md").write_text(post)
     return make_archived_issue(read_issue(issue_dir, config), AT, config)
+
+
+def test_callouts_are_named_in_the_projects_own_words(tmp_path: Path) -> None:
+    make_page(tmp_path, "---\ntitle: Ice\n---\n> [!NOTE]\n> Thin.\n")
+    issue = read_issue(tmp_path / "2026-12-01-the-ice", CONFIG)
+    own_words = OwnWords("words", {"en": "article: {note: Ahoy}"})
+    assert "Ahoy</p>" in make_archived_issue(issue, AT, CONFIG, own_words).html
 
 
 def test_merge_tags_show_defaults_and_personal_links_are_removed(tmp_path: Path) -> None:
