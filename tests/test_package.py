@@ -119,6 +119,7 @@ def test_wheel_has_all_data_files_and_no_tests(archives: tuple[Path, Path]) -> N
     assert {
         "newsletter/default_templates/issue.mjml",
         "newsletter/default_templates/article.css",
+        "newsletter/default_templates/words/zh-Hant.yml",
         "newsletter/config/newsletter.schema.json",
         "newsletter/posts/front_matter/front-matter.schema.json",
         "newsletter/project/starter/newsletter.yml",

@@ -216,9 +216,13 @@ def _find_problems(
     known: Mapping[str, Mapping[str, str]],
     locate: Callable[[int], Location],
 ) -> Iterator[Problem]:
+    first_lines: dict[tuple[str, str | None], int] = {}
     for group, key, text, line in entries:
-        if key is None and group not in known:
-            yield _make_unknown_problem(f"group of words '{group}'", group, known, locate(line))
+        first_line = first_lines.setdefault((group, key), line)
+        if line != first_line:
+            yield Problem(f"'{key or group}' is on line {first_line} already", locate(line))
+        elif key is None and group not in known:
+            yield _make_unknown_group_problem(group, known, locate(line))
         elif key is None and text is None:
             yield Problem(f"'{group}' is not a mapping of keys to words", locate(line))
         elif key is None or group not in known:
@@ -231,6 +235,15 @@ def _find_problems(
             yield Problem(f"'{key}' is not a text", locate(line), remedy)
         else:
             yield from _find_wrong_placeholders(key, text, known[group][key], locate(line))
+
+
+def _make_unknown_group_problem(
+    group: str, known: Mapping[str, Mapping[str, str]], where: Location
+) -> Problem:
+    homes = [f"{name}:" for name in known if group in known[name]]
+    if homes:  # most likely the group is still commented out
+        return Problem(f"'{group}' is not in a group", where, f"Put it below {' or '.join(homes)}")
+    return _make_unknown_problem(f"group of words '{group}'", group, known, where)
 
 
 def _make_unknown_problem(

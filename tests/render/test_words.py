@@ -111,6 +111,9 @@ def test_unquoted_words_are_text() -> None:
     [
         ("pages:\n  skip: Out\n", 1, "there is no group of words 'pages'. Did you mean 'page'?"),
         ("issue:\n  by: By\n  leaves: Out\n", 3, "there is no word 'leaves' in 'issue'."),
+        ("  join_title: Out\n", 1, "'join_title' is not in a group"),
+        ("issue:\n  by: By\n  by: Von\n", 3, "'by' is on line 2 already"),
+        ("issue: {by: By}\nissue: {leave: Out}\n", 2, "'issue' is on line 1 already"),
         ("issue: Out\n", 1, "'issue' is not a mapping of keys to words"),
         ("issue:\n  leave: [Out]\n", 2, "'leave' is not a text"),
         ("issue:\n  leave:\n", 2, "'leave' is not a text"),
