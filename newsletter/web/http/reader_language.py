@@ -10,8 +10,10 @@ from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Forms on other sites show the newsletter's words, and consent is kept as it was shown.
-_NEWSLETTER_LANGUAGE_PATHS = ("/api/", "/embed", "/webhooks/")
+# Forms on other sites, and in the archive's pages, show the newsletter's words; consent is kept as
+# it was shown.
+_NEWSLETTER_LANGUAGE_PATHS = ("/api/", "/embed", "/webhooks/", "/issues/", "/page/")
+_INDEX_PATH = "/"
 _MAX_RANGES = 20
 _RANGE = re.compile(
     r"(?P<tag>[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*q=(?P<quality>[01](?:\.\d{0,3})?))?"
@@ -27,7 +29,7 @@ class ReaderLanguageMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request (ASGI)."""
-        if scope["type"] != "http" or scope["path"].startswith(_NEWSLETTER_LANGUAGE_PATHS):
+        if scope["type"] != "http" or _has_newsletters_language(scope["path"]):
             await self._app(scope, receive, send)
             return
         values = [value for name, value in scope["headers"] if name == b"accept-language"]
@@ -36,6 +38,10 @@ class ReaderLanguageMiddleware:
             await self._app(scope, receive, send)
         finally:
             _preferred.reset(token)
+
+
+def _has_newsletters_language(path: str) -> bool:
+    return path == _INDEX_PATH or path.startswith(_NEWSLETTER_LANGUAGE_PATHS)
 
 
 def get_preferred_languages() -> tuple[str, ...]:

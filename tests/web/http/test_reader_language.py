@@ -75,6 +75,8 @@ def test_pages_that_are_not_cached_speak_the_readers_language(
     is_own = page.headers.get("Cache-Control") == "no-store"
     assert page.headers.get("Vary") == ("Accept-Language" if is_own else None)
     assert is_own == (path in {"/subscribe", "/nothing"})
+    if not is_own:
+        assert b"Yes, send me" in page.data, "the words of its form are the newsletter's, too"
 
 
 def test_consent_of_a_form_on_another_site_is_in_the_newsletters_language(server: Any) -> None:
