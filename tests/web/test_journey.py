@@ -140,7 +140,7 @@ def test_from_sign_up_to_erasure(
     user = KeyboardUser(page)
 
     user.open(f"{PUBLIC}/")
-    user.press("main a[href$='/subscribe']")
+    user.open(f"{PUBLIC}/subscribe")
     user.type("#email", "Ada@example.org")
     user.type("#name", "Ada <b>Lovelace</b>")
     expect(page.locator("input[name=tracking]")).not_to_be_checked()
