@@ -98,6 +98,10 @@ def test_image_urls_are_relative_to_the_base(tmp_path: Path) -> None:
     assert hero is not None
     assert hero.src == "/n/issues/the-ice/x.svg"
     assert hero.dark_src == "/n/issues/the-ice/x.dark.svg"
+    (tmp_path / "2026-12-01-the-ice" / "x.dark.svg").unlink()
+    without_twin = make_page(tmp_path, "---\ntitle: Ice\nhero: x.svg\n---\nwords").view.hero
+    assert without_twin is not None
+    assert without_twin.dark_src == ""
     assert 'dark)" srcset="/issues/the-ice/x.dark.svg"><img' in page.html_with_base("")
 
 
