@@ -57,7 +57,8 @@ def render_index_page(
         **_make_base_context(site, location),
         latest=_make_row(location, latest) if latest else None,
         picture=latest.picture_with_base(base) if latest else None,
-        issues=[_make_row(location, issue) for issue in page if issue is not latest],
+        # With the latest: a template of one's own may list them all.
+        issues=[_make_row(location, issue) for issue in page],
         searchable=location.is_searchable and len(issues) >= MIN_SEARCHED_ISSUES,
         query="",
         canonical=base + page_path(number),
