@@ -122,6 +122,8 @@ def _summarize_single_email(rendering: SingleEmailRendering) -> dict[str, Any]:
         "title": rendering.title,
         "source": rendering.source,
         "single": True,
+        "latest": rendering.latest_note,
+        "off": rendering.kind == "welcome" and not rendering.project.config.signup.welcome,
         "language": email.language,
         "links": email.link_count,
         "images": email.image_count,

@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -15,8 +15,10 @@ from newsletter.project import CONFIG_NAME, Project, open_project
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
 from newsletter.render.issue_folder import RenderedIssue, render_issue_folder
+from newsletter.render.latest_issues import LatestIssue
 from newsletter.render.project_emails import ProjectEmails
 from newsletter.render.template.loader import Templates, load_templates
+from newsletter.sending.transactional_sample import render_sample_email
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -82,6 +84,7 @@ class SingleEmailRendering:
         kind: its kind, a key of ``SINGLE_EMAILS``.
         email: the email, for the sample recipient.
         source: what it is written in, for the user: a file, or the default text.
+        latest_note: why it lacks the latest issues that it has a place for; or empty.
         duration_ms: how long reading and rendering took.
     """
 
@@ -89,6 +92,7 @@ class SingleEmailRendering:
     kind: str
     email: Email
     source: str
+    latest_note: str
     duration_ms: float
 
     @property
@@ -210,17 +214,27 @@ class PreviewWorkspace:
         return replace(previous, version=self._version, problems=problems)
 
     def _render_single_email(self, kind: str) -> SingleEmailRendering:
-        from newsletter.web.sample_emails import render_sample_email
+        from newsletter.web.archive.latest_issues import make_latest_finder
 
         start = time.perf_counter()
         self._read_changed_config()
         emails = ProjectEmails(self.project)
         now = datetime.datetime.now(datetime.UTC)
-        email = render_sample_email(self.project, emails, kind, self.engine, now)
+        find_issues = make_latest_finder(self.project, self.engine, now)
+        missing: list[str] = []
+
+        def find_latest(count: int) -> Sequence[LatestIssue]:
+            issues = find_issues(count)
+            if not issues:
+                missing.append("none sent yet: left out")
+            return issues
+
+        email = render_sample_email(emails, kind, self.project.config, now.date(), find_latest)
         own_file = emails.find_own_file(kind)
         source = display_path(own_file) if own_file else "the default text"
         duration_ms = (time.perf_counter() - start) * 1000
-        return SingleEmailRendering(self.project, kind, email, source, duration_ms)
+        note = next(iter(missing), "")
+        return SingleEmailRendering(self.project, kind, email, source, note, duration_ms)
 
     def _read_changed_config(self) -> None:
         if self._config_changed:

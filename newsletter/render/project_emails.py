@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from newsletter.posts.issue import Issue
 from newsletter.posts.read_welcome import WELCOME_FILE, read_welcome
 from newsletter.project import Project
 from newsletter.project.scaffold import default_templates_dir
@@ -60,6 +61,17 @@ class ProjectEmails:
             return own / name
         return self._welcome_file if kind == "welcome" and self._welcome_file.exists() else None
 
+    def read_own_welcome(self) -> Issue | None:
+        """Return the project's own welcome email, if it is written in Markdown.
+
+        Raises:
+            PostError: ``welcome.md`` is wrong; all problems of one pass.
+            TemplateError: the templates can't be read.
+        """
+        if self._has_welcome_template() or not self._welcome_file.exists():
+            return None
+        return read_welcome(self._welcome_file, self._project.config)
+
     @property
     def _welcome_file(self) -> Path:
         return self._project.templates_dir / WELCOME_FILE
@@ -98,9 +110,8 @@ class ProjectEmails:
     ) -> Email:
         config = self._project.config
         templates = self._find_templates(WELCOME_TEMPLATE)
-        if self._welcome_file.exists():
-            welcome = read_welcome(self._welcome_file, config)
-        else:
+        welcome = self.read_own_welcome()
+        if welcome is None:
             words = load_words(templates.own_words, language, "email")
             welcome = make_default_welcome(words, config, language)
         return render_welcome(welcome, content, reader, templates, config)

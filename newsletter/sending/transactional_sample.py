@@ -1,13 +1,15 @@
-"""Sample emails to one reader: for previews, tests and doctor. Pure."""
+"""Sample emails to one reader: for previews, tests and doctor."""
 
 import datetime
 
 from newsletter.config.models import Config
 from newsletter.config.urls import build_preferences_url, build_unsubscribe_url
-from newsletter.render.latest_issues import FindLatestIssues
+from newsletter.render.email import Email
+from newsletter.render.latest_issues import FindLatestIssues, find_no_issues
+from newsletter.render.project_emails import ProjectEmails
 from newsletter.render.transactional import TransactionalContent
 from newsletter.render.welcome import WelcomedReader
-from newsletter.sending.sample import SAMPLE_TOKEN, make_sample_recipient
+from newsletter.sending.sample import SAMPLE_ADDRESS, SAMPLE_TOKEN, make_sample_recipient
 
 _PATHS = {"confirm": "confirm", "download": "download", "erase": "erase"}
 
@@ -37,17 +39,30 @@ def build_sample_content(kind: str, config: Config, today: datetime.date) -> Tra
     return TransactionalContent(kind, url, until, address)
 
 
-def make_sample_reader(
-    address: str, config: Config, find_latest: FindLatestIssues
-) -> WelcomedReader:
-    """Return the sample recipient of a welcome email.
+def render_sample_email(
+    emails: ProjectEmails,
+    kind: str,
+    config: Config,
+    today: datetime.date,
+    find_latest: FindLatestIssues = find_no_issues,
+) -> Email:
+    """Return an email for the sample recipient.
 
     Args:
-        address: the address to send to, or to show.
+        emails: renders the project's emails.
+        kind: one of ``newsletter.db.schema.TRANSACTIONAL_EMAIL_KINDS``.
         config: the newsletter's settings.
-        find_latest: finds the latest issues.
+        today: the day on which it would be sent.
+        find_latest: finds the latest issues for a welcome email.
+
+    Raises:
+        PostError: ``welcome.md`` is wrong; all problems of one pass.
+        TemplateError: a template is wrong or missing; all problems of one pass.
+        RenderError: the document can't be rendered.
     """
-    return WelcomedReader(make_sample_recipient(address, config).attributes, find_latest)
+    attributes = make_sample_recipient(SAMPLE_ADDRESS, config).attributes
+    reader = WelcomedReader(attributes, find_latest)
+    return emails.render(build_sample_content(kind, config, today), reader)
 
 
 def _use_site(config: Config, url: str) -> str:

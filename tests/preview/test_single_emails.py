@@ -44,9 +44,13 @@ def test_each_email_has_its_views(served: PreviewClient, kind: str) -> None:
 def test_a_save_of_its_text_or_of_the_words_is_shown(served: PreviewClient) -> None:
     templates = served.workspace.project.templates_dir
     with served.stream("?issue=email:welcome") as states:
-        assert next(states)["proof"]["source"] == "the default text"
+        proof = next(states)["proof"]
+        assert proof["source"] == "the default text"
+        assert (proof["latest"], proof["off"]) == ("none sent yet: left out", True)
         (templates / "welcome.md").write_text(WELCOME)
-        assert next(states)["proof"]["source"].endswith("templates/welcome.md")
+        proof = next(states)["proof"]
+        assert proof["source"].endswith("templates/welcome.md")
+        assert not proof["latest"], "it has no place for them"
         envelope = served.data("envelope?issue=email:welcome")
         assert envelope["fields"]["subject"]["value"] == "Ahoy, Sample Reader"
         assert envelope["fields"]["preheader"]["value"] == "Good to see you"

@@ -1,6 +1,7 @@
 """``newsletter check``: run all rules on issues and print the findings."""
 
 import datetime
+import sys
 import textwrap
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from newsletter import __version__
-from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.cli.output import echo, echo_err, print_json, wrap_problem
 from newsletter.cli.progress import progress_bar
 from newsletter.errors import display_path
 
@@ -97,8 +98,23 @@ def check_command(  # noqa: PLR0913 - one parameter for each option
     seconds = time.perf_counter() - started
     findings = [finding for checked_issue in checked for finding in checked_issue.findings]
     _print_results(checked, findings, form, seconds, verbose=verbose)
+    _warn_about_welcome(project)
     counts = count_by_severity(findings)
     return int(bool(counts["error"] or (strict and counts["warning"])))
+
+
+def _warn_about_welcome(project: "Project") -> None:
+    """Say what is wrong with the welcome email, which belongs to no issue."""
+    from newsletter.cli.wrap_message import get_stream_width
+    from newsletter.errors import PostError
+    from newsletter.render.project_emails import ProjectEmails
+
+    try:
+        ProjectEmails(project).read_own_welcome()
+    except PostError as error:
+        for problem in error.problems:
+            width = get_stream_width(sys.stderr)
+            echo_err(wrap_problem(problem, width, first_indent="The welcome email can't be sent: "))
 
 
 def check_issue(project: "Project", folder: Path, *, online: bool) -> CheckedIssue:

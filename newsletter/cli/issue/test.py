@@ -100,7 +100,8 @@ def _test_single_email(name: str, to: list[str], *, as_json: bool) -> None:
     from newsletter.render.project_emails import ProjectEmails
     from newsletter.render.transactional import TRANSACTIONAL_EMAILS
     from newsletter.sending.sample_email import send_single_test_emails
-    from newsletter.web.sample_emails import render_sample_email
+    from newsletter.sending.transactional_sample import render_sample_email
+    from newsletter.web.archive.latest_issues import make_latest_finder
 
     if name not in TRANSACTIONAL_EMAILS:
         raise click.UsageError(_describe_unknown_email(name, list(TRANSACTIONAL_EMAILS)))
@@ -109,8 +110,9 @@ def _test_single_email(name: str, to: list[str], *, as_json: bool) -> None:
     project_emails, now = ProjectEmails(project), datetime.datetime.now(datetime.UTC)
     engine = open_existing_database(config.database, project.root, config.id)
     try:
+        find_latest = make_latest_finder(project, engine, now)
         emails = [
-            render_sample_email(project, project_emails, kind, engine, now)
+            render_sample_email(project_emails, kind, config, now.date(), find_latest)
             for kind in TRANSACTIONAL_EMAILS[name]
         ]
     finally:

@@ -66,6 +66,8 @@ export function showAbout(proof, stale, name) {
     ...makeRow("Images", proof.image_bytes ? `${proof.images}, ${formatBytes(proof.image_bytes)}` : proof.images),
     ...makeRow("Language", proof.language),
     ...(proof.single ? [] : makeRow("State", proof.draft ? "draft: can be tested, not sent" : "ready")),
+    ...(proof.off ? makeRow("State", "off: signup.welcome isn't set") : []),
+    ...(proof.latest ? makeRow("Latest issues", proof.latest) : []),
     ...makeRow("Rendered in", `${proof.milliseconds} ms`));
   const share = Math.min(proof.bytes / proof.limit, 1);
   $("meter-fill").style.width = `${Math.round(share * 100)}%`;

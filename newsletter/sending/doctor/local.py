@@ -19,7 +19,6 @@ from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import get_host
 from newsletter.render.issue_folder import render_issue_folder
-from newsletter.render.latest_issues import find_no_issues
 from newsletter.render.project_emails import ProjectEmails
 from newsletter.render.template.loader import load_templates
 from newsletter.render.transactional import TRANSACTIONAL_EMAILS
@@ -30,7 +29,7 @@ from newsletter.sending.doctor_check import DoctorCheck, fail, fail_for_problem,
 from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.planning.preflight import find_settings_problems
 from newsletter.sending.providers.registry import get_provider
-from newsletter.sending.transactional_sample import build_sample_content, make_sample_reader
+from newsletter.sending.transactional_sample import render_sample_email
 from newsletter.wording import format_count
 
 _MAX_CLOCK_SKEW = datetime.timedelta(minutes=5)
@@ -170,10 +169,8 @@ def _check_single_emails(project: Project, today: datetime.date) -> Iterator[Doc
     about = "single emails"
     broken = False
     for kind in (kind for name in names for kind in TRANSACTIONAL_EMAILS[name]):
-        content = build_sample_content(kind, config, today)
-        reader = make_sample_reader(config.sender.address, config, find_no_issues)
         try:
-            emails.render(content, reader)
+            render_sample_email(emails, kind, config, today)
         except NewsletterError as error:
             broken = True
             problem = error.problems[0]

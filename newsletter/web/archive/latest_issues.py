@@ -12,17 +12,19 @@ from newsletter.web.archive.issue_cache import ArchiveRepository
 
 
 def make_latest_finder(
-    project: Project, engine: sa.Engine, now: datetime.datetime
+    project: Project, engine: sa.Engine | None, now: datetime.datetime
 ) -> FindLatestIssues:
-    """Return a function that finds the latest of the listed issues; none without a public URL.
+    """Return a function that finds the latest of the listed issues.
+
+    Without a database or a public URL, it finds none.
 
     Args:
         project: the project with the issues.
-        engine: the database with the ledger of sends.
+        engine: the database with the ledger of sends, if there is one.
         now: aware; later issues are left out.
     """
     config = project.config
-    if not (config.public_url or config.issue_url):
+    if engine is None or not (config.public_url or config.issue_url):
         return find_no_issues
     repository = ArchiveRepository(project, engine)
 

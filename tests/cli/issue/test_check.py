@@ -119,6 +119,21 @@ def test_check_prints_next_step_and_rejects_issue_with_all(newsletter: Cli, post
     assert "--all checks every issue" in err
 
 
+def test_broken_welcome_email_is_pointed_out(
+    newsletter: Cli, post: Path, project_folder: Path
+) -> None:
+    welcome = project_folder / "templates" / "welcome.md"
+    welcome.write_text("# Ahoy\n\nHello {{ you }}\n")
+    code, out, err = newsletter("check", "the-ice", "--format", "json")
+    assert (code, json.loads(out)["issues"][0]["findings"]) == (0, [])
+    message = (
+        "The welcome email can't be sent: templates/welcome.md:3: {{ you }} is not a merge tag"
+    )
+    assert " ".join(err.split()).startswith(message)
+    welcome.write_text("# Ahoy\n\nHello you\n")
+    assert newsletter("check", "the-ice")[2].count("welcome") == 0
+
+
 def test_json_sarif_and_github_formats(newsletter: Cli, post: Path) -> None:
     post.write_text(BAD)
     code, out, _ = newsletter("check", "--format", "json")
