@@ -1,5 +1,6 @@
 """``newsletter issues``: states, problems, alignment."""
 
+import datetime
 import json
 import re
 from pathlib import Path
@@ -94,6 +95,10 @@ def test_state_tells_what_becomes_of_the_send(
     assert re.search(r"^scheduled for \d+ \w{3}( \d{4})? \d\d:\d\d  ", get_state())
     set_scheduled_time(project_folder, hours=-1)
     assert "sent " in get_state()
+    (held,) = load_issues(newsletter)
+    assert datetime.datetime.fromisoformat(held["sent_at"]) >= datetime.datetime.fromisoformat(
+        time_ahead(minutes=-30)
+    )  # handed over later than it was due
     set_scheduled_time(project_folder, hours=5)
     newsletter("cancel", "ice")
     assert "cancelled  " in get_state()

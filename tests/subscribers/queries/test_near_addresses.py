@@ -41,6 +41,18 @@ def test_near_addresses(
         assert find_near_addresses(connection, typed) == near
 
 
+def test_any_typo_is_found_in_a_list_of_any_length(
+    import_text: Callable[..., object], engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.subscribers.queries.near_addresses._NEIGHBOURS", 0)
+    import_text("email\n" + "\n".join(LIST) + "\n")
+    typed = ("aad.lovelace@example.com", "xda.lovelace@example.com", "da.lovelace@example.com",
+             "aada.lovelace@example.com", "ada.lovelace@example.cmo")  # fmt: skip
+    with engine.connect() as connection:
+        for address in typed:
+            assert find_near_addresses(connection, address) == ["Ada.Lovelace@example.com"]
+
+
 @pytest.mark.parametrize(
     ("text", "other", "count"),
     [("", "", 0), ("ab", "ba", 1), ("abc", "", 3), ("abcd", "acbd", 1), ("kitten", "sitting", 3)],

@@ -78,8 +78,9 @@ def test_changed_passages_are_listed_with_their_lines(
     page = project_folder / "build" / "archive" / "issues" / "the-ice" / "index.html"
     assert "The thaw, friend" in page.read_text()
     assert len(fake_sendgrid.accepted) == 25
-    write_post(project_folder, template, ("title: The", "archive: private\ntitle: The new"))
-    assert load_corrections(newsletter) == []
+    for setting in ("archive: private", "draft: true"):  # such an issue has no page
+        write_post(project_folder, template, ("title: The", f"{setting}\ntitle: The new"))
+        assert load_corrections(newsletter) == []
 
 
 def test_corrections_are_told_and_nobody_is_emailed_again(
