@@ -25,6 +25,7 @@ EVENT_LABELS: Mapping[str, str] = {
     "group_resubscribe": "resubscribed",
     "spamreport": "reported as spam",
 }
+_UNDELIVERED_EVENTS = ("bounce", "dropped")
 
 
 class RecipientStateLabels(NamedTuple):
@@ -115,7 +116,7 @@ def iter_recipients(
         connection: in a transaction.
         send_record: the send.
         only_missed: leave out the recipients whom the provider has accepted, if it may deliver to
-            them.
+            them, and no bounce was reported since.
     """
     recipients = send_recipient.c
     latest = _select_latest_events(send_record).subquery()
@@ -140,7 +141,8 @@ def iter_recipients(
         .execution_options(yield_per=PAGE_SIZE)
     )
     if only_missed and not send_record.is_cancelled_at_provider:
-        query = query.where(recipients.state != "accepted")
+        is_undelivered = latest.c.type.in_(_UNDELIVERED_EVENTS)
+        query = query.where(sa.or_(recipients.state != "accepted", is_undelivered))
     for address, state, number, recipient_error, batch_error, type_, at in connection.execute(
         query
     ):

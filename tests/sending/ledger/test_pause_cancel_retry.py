@@ -328,7 +328,9 @@ def test_last_event_of_each_recipient(scenario: EditedSend) -> None:
         connection.execute(sa.insert(event), [*rows, other_send])
     with read_transaction(scenario.ledger.engine) as connection:
         statuses = list(iter_recipients(connection, scenario.send()))
+        missed = list(iter_recipients(connection, scenario.send(), only_missed=True))
     assert len(statuses) == TOTAL
+    assert [status.address for status in missed] == ["reader3@example.com"]  # it bounced
     found = {status.address: (status.last_event, status.last_event_at) for status in statuses}
     seconds = [
         (type_, at and (at - now).total_seconds())
@@ -369,7 +371,7 @@ def test_status_counts_add_up_to_the_total(scenario: EditedSend) -> None:
     status = get_send_status(scenario.ledger, scenario.send())
     assert status.as_data() | {"frozen_at": None, "unknown": None} == {
         "issue": "2026-12-01-ice", "state": "blocked", "phase": "blocked",
-        "total": TOTAL, "reason": "unverified",
+        "total": TOTAL, "reason": "unverified", "topic": "",
         "readers": {"accepted": 10, "unknown": 10, "pending": 5},
         "batches": {"accepted": 1, "unknown": 1, "ready": 1},
         "left_out": {}, "allowed": {}, "lost": 0, "in_flight": 0, "unknown": None,
