@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -13,23 +12,21 @@ from newsletter.db import database_engine, read_transaction
 from newsletter.db.engine import sqlite_file
 from newsletter.db.identity import read_owner
 from newsletter.db.schema import event, send, subscriber
-from newsletter.errors import NewsletterError, display_path
+from newsletter.errors import NewsletterError
 from newsletter.events.unreadable_store import summarize_unreadable
 from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import get_host
 from newsletter.render.issue_folder import render_issue_folder
-from newsletter.render.project_emails import ProjectEmails
 from newsletter.render.template.loader import load_templates
-from newsletter.render.transactional import TRANSACTIONAL_EMAILS
 from newsletter.sending.doctor.private_data import check_private_data
+from newsletter.sending.doctor.single_emails import check_single_emails
 from newsletter.sending.doctor.undeclared_topics import check_undeclared_topics
 from newsletter.sending.doctor.waiting_sends import check_waiting_sends
 from newsletter.sending.doctor_check import DoctorCheck, fail, fail_for_problem, ok, warn
 from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.planning.preflight import find_settings_problems
 from newsletter.sending.providers.registry import get_provider
-from newsletter.sending.transactional_sample import render_sample_email
 from newsletter.wording import format_count
 
 _MAX_CLOCK_SKEW = datetime.timedelta(minutes=5)
@@ -55,7 +52,7 @@ def check_local_setup(
     yield provider.check_webhook()
     yield from _check_tracking(config)
     yield _check_templates(project)
-    yield from _check_single_emails(project, now().date())
+    yield from check_single_emails(project, now().date())
     yield from _check_database(project, now())
 
 
@@ -158,33 +155,6 @@ def _check_templates(project: Project) -> DoctorCheck:
     except NewsletterError as error:
         return fail_for_problem("templates", error.problems[0])
     return ok("templates", f"{folders[-1].name} renders without errors")
-
-
-def _check_single_emails(project: Project, today: datetime.date) -> Iterator[DoctorCheck]:
-    """Check the emails to one reader that the public pages send."""
-    config, emails = project.config, ProjectEmails(project)
-    if not config.public_url:
-        return
-    names = [name for name in TRANSACTIONAL_EMAILS if name != "welcome" or config.signup.welcome]
-    about = "single emails"
-    broken = False
-    for kind in (kind for name in names for kind in TRANSACTIONAL_EMAILS[name]):
-        try:
-            render_sample_email(emails, kind, config, today)
-        except NewsletterError as error:
-            broken = True
-            problem = error.problems[0]
-            meaning = f"The {kind.partition('_')[0]} email waits until this is fixed."
-            yield replace(fail_for_problem(about, problem), meaning=meaning)
-    if config.signup.welcome and emails.unused_welcome_file:
-        yield warn(
-            about,
-            f"{display_path(emails.unused_welcome_file)} is not used: there is a welcome.mjml",
-            "Readers get welcome.mjml.",
-            "Delete one of the two.",
-        )
-    elif not broken:
-        yield ok(about, f"{', '.join(names)} render without errors")
 
 
 def _check_database(project: Project, now: datetime.datetime) -> Iterator[DoctorCheck]:

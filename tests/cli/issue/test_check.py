@@ -119,9 +119,8 @@ def test_check_prints_next_step_and_rejects_issue_with_all(newsletter: Cli, post
     assert "--all checks every issue" in err
 
 
-def test_broken_welcome_email_is_pointed_out(
-    newsletter: Cli, post: Path, project_folder: Path
-) -> None:
+@pytest.mark.usefixtures("post")
+def test_broken_welcome_email_is_pointed_out(newsletter: Cli, project_folder: Path) -> None:
     welcome = project_folder / "templates" / "welcome.md"
     welcome.write_text("# Ahoy\n\nHello {{ you }}\n")
     code, out, err = newsletter("check", "the-ice", "--format", "json")
