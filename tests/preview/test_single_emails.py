@@ -70,6 +70,14 @@ def test_a_save_of_its_text_or_of_the_words_is_shown(served: PreviewClient) -> N
                 break
 
 
+def test_a_changed_issue_may_change_what_the_welcome_email_names(
+    served: PreviewClient,
+) -> None:
+    version = served.workspace.get_state("email:welcome").version
+    served.workspace.invalidate([served.workspace.project.issues_dir / "another" / "post.md"])
+    assert served.workspace.get_state("email:welcome").version > version
+
+
 def test_test_email_is_sent_and_leaves_no_trace(
     served: PreviewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

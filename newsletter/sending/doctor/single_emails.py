@@ -11,6 +11,8 @@ from newsletter.render.transactional import TRANSACTIONAL_EMAILS
 from newsletter.sending.doctor_check import DoctorCheck, fail_for_problem, ok, warn
 from newsletter.sending.transactional_sample import render_sample_email
 
+_ABOUT = "single emails"
+
 
 def check_single_emails(project: Project, today: datetime.date) -> Iterator[DoctorCheck]:
     """Yield whether the emails can be rendered; nothing without public pages.
@@ -23,22 +25,23 @@ def check_single_emails(project: Project, today: datetime.date) -> Iterator[Doct
     if not config.public_url:
         return
     names = [name for name in TRANSACTIONAL_EMAILS if name != "welcome" or config.signup.welcome]
-    about = "single emails"
     broken = False
-    for kind in (kind for name in names for kind in TRANSACTIONAL_EMAILS[name]):
+    for name in names:
         try:
-            render_sample_email(emails, kind, config, today)
+            for kind in TRANSACTIONAL_EMAILS[name]:
+                render_sample_email(emails, kind, config, today)
         except NewsletterError as error:
             broken = True
-            problem = error.problems[0]
-            meaning = f"The {kind.partition('_')[0]} email waits until this is fixed."
-            yield replace(fail_for_problem(about, problem), meaning=meaning)
+            check = fail_for_problem(_ABOUT, error.problems[0])
+            yield replace(check, meaning=f"The {name} email waits until this is fixed.")
+    if broken:
+        return
     if config.signup.welcome and emails.unused_welcome_file:
         yield warn(
-            about,
+            _ABOUT,
             f"{display_path(emails.unused_welcome_file)} is not used: there is a welcome.mjml",
             "Readers get welcome.mjml.",
             "Delete one of the two.",
         )
-    elif not broken:
-        yield ok(about, f"{', '.join(names)} render without errors")
+    else:
+        yield ok(_ABOUT, f"{', '.join(names)} render without errors")

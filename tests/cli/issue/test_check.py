@@ -129,8 +129,11 @@ def test_broken_welcome_email_is_pointed_out(newsletter: Cli, project_folder: Pa
         "The welcome email can't be sent: templates/welcome.md:3: {{ you }} is not a merge tag"
     )
     assert " ".join(err.split()).startswith(message)
+    (welcome.with_name("welcome.mjml")).write_text("<mjml>")
+    assert "welcome" not in newsletter("check", "the-ice")[2], "it is not used"
+    (welcome.with_name("welcome.mjml")).unlink()
     welcome.write_text("# Ahoy\n\nHello you\n")
-    assert newsletter("check", "the-ice")[2].count("welcome") == 0
+    assert "welcome" not in newsletter("check", "the-ice")[2]
 
 
 def test_json_sarif_and_github_formats(newsletter: Cli, post: Path) -> None:
