@@ -8,6 +8,7 @@ import pytest
 
 from newsletter.project import open_project
 from newsletter.web.http.reader_language import parse_accept_language
+from newsletter.web.page_templates import PageRenderer
 from newsletter.web.page_words import PageWords
 
 
@@ -82,3 +83,8 @@ def test_pages_that_are_not_cached_speak_the_readers_language(
 def test_consent_of_a_form_on_another_site_is_in_the_newsletters_language(server: Any) -> None:
     wording = server.get("/api/form-token", **{"Accept-Language": "de"}).json()["wording"]
     assert wording.startswith("Yes, send me ")
+
+
+def test_what_the_editor_wrote_keeps_its_own_direction(project_folder: Path) -> None:
+    page = PageRenderer(open_project(project_folder)).render_page("thanks", private=True)
+    assert b'<address dir="auto">' in page.body
