@@ -25,6 +25,8 @@ WORDS_FOLDER = "words"
 FALLBACK_LANGUAGE = "en"
 # Languages that are read by those of another tag (CLDR, "parentLocales" and language aliases).
 _ALIASES = {"nn": "nb", "no": "nb", "zh-hk": "zh-hant", "zh-mo": "zh-hant", "zh-tw": "zh-hant"}
+# RFC 5646 requires no more to be read (4.4.1), and each one is a look-up.
+_MAX_SUBTAGS = 8
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|%s")
 
@@ -132,7 +134,7 @@ def list_shipped_languages() -> list[str]:
 
 def _list_candidates(lang: str) -> Iterator[str]:
     """Yield the tags to look up, in lower case, the most specific one first (RFC 4647, 3.4)."""
-    subtags = lang.lower().split("-")
+    subtags = lang.lower().split("-")[:_MAX_SUBTAGS]
     while subtags:
         tag = "-".join(subtags)
         yield tag

@@ -14,9 +14,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 # it was shown.
 _NEWSLETTER_LANGUAGE_PATHS = ("/api/", "/embed", "/webhooks/", "/issues/", "/page/")
 _INDEX_PATH = "/"
+# Of a header: each of its tags is looked up, and so is what is left of it without its last subtags.
 _MAX_RANGES = 20
 _RANGE = re.compile(
-    r"(?P<tag>[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*q=(?P<quality>[01](?:\.\d{0,3})?))?"
+    r"(?P<tag>[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}|\*)\s*"
+    r"(?:;\s*[qQ]=(?P<quality>[01](?:\.\d{0,3})?))?"
 )
 _preferred: ContextVar[tuple[str, ...]] = ContextVar("preferred_languages", default=())
 

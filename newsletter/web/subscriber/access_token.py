@@ -64,21 +64,20 @@ _SELECT_BY_TOKEN = sa.select(
 ).where(subscriber.c.token == sa.bindparam("token"))
 
 
-def find_visitor(connection: sa.Connection, token: str) -> Visitor | None:
-    """Return the subscriber with this token; ``None`` if it is unknown or they were erased."""
+def find_visitor(connection: sa.Connection, token: str, *, lock: bool = False) -> Visitor | None:
+    """Return the subscriber with this token; ``None`` if it is unknown or they were erased.
+
+    Args:
+        connection: in a transaction.
+        token: the token.
+        lock: whether to lock their row, since rows about them are going to be written: an erasure
+            or a change of address locks it before it deletes or moves those.
+    """
     if "\0" in token:  # PostgreSQL accepts no NUL, not even to compare with
         return None
-    row = connection.execute(_SELECT_BY_TOKEN, {"token": token}).one_or_none()
+    query = _SELECT_BY_TOKEN.with_for_update(of=subscriber) if lock else _SELECT_BY_TOKEN
+    row = connection.execute(query, {"token": token}).one_or_none()
     return Visitor(*row) if row else None
-
-
-def lock_visitor(connection: sa.Connection, id_: int) -> bool:
-    """Lock a subscriber's row, and return whether it still exists.
-
-    Before rows about them are written: an erasure locks it before it deletes those.
-    """
-    query = sa.select(subscriber.c.id).where(subscriber.c.id == id_)
-    return connection.scalar(query.with_for_update()) is not None
 
 
 def mask_address(address: str) -> str:

@@ -24,7 +24,6 @@ from newsletter.web.http.request_data import parse_form
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.access_token import (
     Visitor,
-    lock_visitor,
     mask_address,
     sign,
     unsign,
@@ -89,8 +88,6 @@ def request_address_change(
         Whether it was recorded: not if another address was requested within the last hour.
     """
     now = site.clock()
-    if not lock_visitor(connection, visitor.id):
-        return True  # erased a moment ago
     is_own = address_change.c.subscriber_id == visitor.id
     previous = connection.execute(
         sa.select(address_change).where(is_own).with_for_update()
@@ -180,7 +177,9 @@ def _record_confirmation(
         ``agreed`` if the other side has yet to confirm, ``moved`` if the address was changed, and
         ``""`` if it can't be changed any more.
     """
-    lock_visitor(connection, pending.subscriber_id)
+    # As find_visitor does for a request: of this subscriber, another one is not recorded meanwhile.
+    is_theirs = subscriber.c.id == pending.subscriber_id
+    connection.execute(sa.select(subscriber.c.id).where(is_theirs).with_for_update())
     is_own = sa.and_(
         address_change.c.subscriber_id == pending.subscriber_id,
         address_change.c.address_key == pending.new_key,

@@ -26,7 +26,6 @@ from newsletter.web.page_templates import PRIVATE_HEADERS
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.access_token import (
     find_visitor,
-    lock_visitor,
     mask_address,
     unsign,
 )
@@ -70,8 +69,8 @@ def request_confirmation(site: Site, token: str, kind: DataRequestKind) -> Respo
     complained can be sent it, since they have requested it.
     """
     with site.engine.begin() as connection:
-        visitor = find_visitor(connection, token)
-        if visitor is None or not lock_visitor(connection, visitor.id):
+        visitor = find_visitor(connection, token, lock=True)
+        if visitor is None:
             return render_unknown_token(site)
         is_reachable = has_working_mailbox(connection, visitor.address_key)
         enqueue_requested_email(

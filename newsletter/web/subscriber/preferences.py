@@ -44,7 +44,6 @@ from newsletter.web.subscriber.access_token import (
     FORM_LIFETIME,
     Visitor,
     find_visitor,
-    lock_visitor,
     sign,
     unsign,
 )
@@ -149,7 +148,7 @@ def _render_preferences(
 def _run_action(site: Site, token: str, action: FormAction, fields: FormFields) -> Response:
     try:
         with site.engine.begin() as connection:
-            visitor = find_visitor(connection, token)
+            visitor = find_visitor(connection, token, lock=True)
             if visitor is None:
                 return render_unknown_token(site)
             if not visitor.is_mailable:
@@ -210,13 +209,13 @@ def _save_topics(
     site: Site, connection: sa.Connection, visitor: Visitor, fields: FormFields
 ) -> None:
     """Save the topics that the form has asked about; one that was added since stays wanted."""
-    shown = fields.get("topics", "").split()
-    asked = [topic for topic in site.config.preferences.topics if topic in shown]
-    wanted = [topic for topic in asked if f"topic-{topic}" in fields]
-    if lock_visitor(connection, visitor.id):
-        set_chosen_topics(
-            connection, visitor.address_key, asked, wanted, (site.clock(), JOURNAL_SOURCE)
-        )
+    # Another spelling in the settings is the same topic, also while a page is open.
+    shown = {topic.casefold(): topic for topic in fields.get("topics", "").split()}
+    asked = [topic for topic in site.config.preferences.topics if topic.casefold() in shown]
+    wanted = [topic for topic in asked if f"topic-{shown[topic.casefold()]}" in fields]
+    set_chosen_topics(
+        connection, visitor.address_key, asked, wanted, (site.clock(), JOURNAL_SOURCE)
+    )
 
 
 def _set_pause(site: Site, connection: sa.Connection, visitor: Visitor, fields: FormFields) -> str:

@@ -16,6 +16,7 @@ from newsletter.db import read_transaction
 from newsletter.db.write_batcher import WriteBatcher
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent import changes, journal
+from newsletter.subscribers.consent.erasure import lock_list
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.preferences import set_paused_until
 from newsletter.subscribers.queries.unsubscribe_reasons import (
@@ -87,7 +88,7 @@ def render_unknown_token(site: Site) -> Response:
 
 def _unsubscribe_one_click(site: Site, batcher: WriteBatcher, token: str) -> Response:
     def write(connection: sa.Connection) -> bool:
-        visitor = find_visitor(connection, token)
+        visitor = find_visitor(connection, token, lock=True)
         if visitor is not None:
             changes.unsubscribe(
                 connection,
@@ -104,7 +105,7 @@ def _unsubscribe_one_click(site: Site, batcher: WriteBatcher, token: str) -> Res
 def _unsubscribe(site: Site, token: str) -> Response:
     now = site.clock()
     with site.engine.begin() as connection:
-        visitor = find_visitor(connection, token)
+        visitor = find_visitor(connection, token, lock=True)
         if visitor is None:
             return render_unknown_token(site)
         was_mailable = visitor.is_mailable
@@ -126,7 +127,9 @@ def _undo_unsubscribe(site: Site, token: str, undo: list[str], *, paused: bool) 
     """Resubscribe somebody who has just unsubscribed, unless anything has changed since."""
     now = site.clock()
     with site.engine.begin() as connection:
-        visitor = find_visitor(connection, token)
+        # Before the subscriber's row: an erasure locks in this order.
+        lock_list(connection)
+        visitor = find_visitor(connection, token, lock=True)
         if visitor is None:
             return render_unknown_token(site)
         if undo[0] != token or not _has_just_unsubscribed(connection, visitor, undo[1]):

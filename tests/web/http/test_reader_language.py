@@ -23,6 +23,8 @@ from newsletter.web.page_words import PageWords
         ("*, nb;q=0.9", ("*", "nb")),
         ("de;q=2, fr;q=x, <b>, en", ("en",)),
         ("x" * 10_000, ()),
+        ("de" + "-x" * 10_000 + ", fr", ("fr",)),  # not one look-up for each of its subtags
+        ("zh-Hant-TW-a-b-c-d-e;Q=0.5", ("zh-Hant-TW-a-b-c-d-e",)),
         (",".join(["de;q=0.1"] * 20 + ["fr"]), ("de",) * 20),
     ],
 )
