@@ -9,6 +9,7 @@ from newsletter.sending.planning.preflight import FINAL_STATES
 from newsletter.sending.planning.proposal import SendProposal
 from newsletter.sending.planning.repeated_article import find_repetition_problem
 from newsletter.sending.planning.send_schedule import SendSchedule, save_schedule
+from newsletter.subscribers.topics import topic_scope
 
 
 def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -> Send:
@@ -27,9 +28,9 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
         raise SendRefusedError.from_problems([problem])
     if not proposal.catch_up:
         rendered = render_issue_folder(proposal.project, proposal.folder)
-        if (rendered.email.content_sha, rendered.issue.topic) != (
+        if (rendered.email.content_sha, topic_scope(rendered.issue.topic)) != (
             proposal.prepared_email.email.content_sha,
-            proposal.audience.topic,
+            topic_scope(proposal.audience.topic),
         ):
             raise SendRefusedError(
                 "the issue has changed since it was shown",

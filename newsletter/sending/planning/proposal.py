@@ -43,6 +43,7 @@ from newsletter.sending.planning.repeated_article import find_repetition_problem
 from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers.segments import find_segment_text
+from newsletter.subscribers.topics import topic_scope
 from newsletter.subscribers.tracking_groups import (
     agreed_variants,
 )
@@ -269,7 +270,7 @@ def _check_same_topic(resumed: Send, topic: str) -> None:
     Raises:
         SendRefusedError: it is another one; the plan's recipients are frozen.
     """
-    if resumed.topic == topic:
+    if topic_scope(resumed.topic) == topic_scope(topic):
         return
     line = f"topic: {resumed.topic}" if resumed.topic else ""
     planned = f"the topic '{resumed.topic}'" if resumed.topic else "everybody, without a topic"

@@ -158,6 +158,17 @@ def test_changed_topic_needs_a_new_plan(
     assert sum(key.startswith("topic of send ") for key in keys) == bool(line)
 
 
+def test_plan_is_resumed_though_its_topic_is_spelled_otherwise_now(
+    newsletter: Cli, project_folder: Path, fake_sendgrid: FakeSendGrid
+) -> None:
+    assert newsletter("plan", "ice")[0] == 0
+    for file in (project_folder / "newsletter.yml", project_folder / "issues" / ISSUE / "post.md"):
+        file.write_text(file.read_text().replace("weekly", "Weekly"))
+    code, _, err = newsletter("send", "ice", "--yes")
+    assert code == 0, err
+    assert delivered(fake_sendgrid) == ["ada", "di", "ed"]
+
+
 @pytest.mark.parametrize(
     ("topic", "hint"),
     [
