@@ -16,6 +16,7 @@ from newsletter.db import read_transaction
 from newsletter.db.schema import attempt, batch, send
 from newsletter.errors import NewsletterError, display_path
 from newsletter.posts.read_issue import read_issue
+from newsletter.posts.stills import list_drawn_stills
 from newsletter.project import ISSUE_NAME_PATTERN, Project
 from newsletter.render.words import read_own_words
 from newsletter.sending.planning.tested_issues import list_tested_issues
@@ -55,10 +56,12 @@ class _LoadedIssue(NamedTuple):
     Attributes:
         issue: its web form; ``None`` if it has no page.
         problem: why it is left out, for the editor; empty if nothing is wrong.
+        stills: the names of its images that are drawn on a video's still.
     """
 
     issue: ArchivedIssue | None
     problem: str = ""
+    stills: tuple[str, ...] = ()
 
 
 def _build_sends_query() -> sa.Select[Any]:
@@ -138,6 +141,17 @@ class ArchiveRepository:
         name = next((sent.issue for sent in sends if sent.slug == slug), None)
         return self._project.issues_dir / name if name else None
 
+    def list_stills(self, folder: Path) -> tuple[str, ...]:
+        """Return the names of an issue's images that are drawn on a video's still.
+
+        No sign is drawn on any other picture: to decode one takes long.
+
+        Args:
+            folder: one that ``find_images_folder`` has returned.
+        """
+        sent = next((sent for sent in self._load_sends() if sent.issue == folder.name), None)
+        return self._load_issue(sent or SentIssue(folder.name, None)).stills
+
     def _load_sends(self) -> list[SentIssue]:
         """Return all sends, the latest first; those with nothing sent yet are at the top."""
         with read_transaction(self._engine) as connection:
@@ -164,7 +178,7 @@ class ArchiveRepository:
                 self._cache.move_to_end(sent)
                 return cached[1]
         loaded = self._read_archived_issue(folder, sent)
-        if loaded.problem:
+        if loaded.problem and sent.at is not None:
             _log.warning("in the archive: %s: %s", display_path(folder), loaded.problem)
         with self._lock:
             self._cache[sent] = stamp, loaded
@@ -173,18 +187,18 @@ class ArchiveRepository:
         return loaded
 
     def _read_archived_issue(self, folder: Path, sent: SentIssue) -> _LoadedIssue:
-        assert sent.at is not None
         try:
             issue = read_issue(folder, self._project.config)
-            if issue.draft:
-                return _LoadedIssue(None)
+            stills = list_drawn_stills(issue.post.images)
+            if issue.draft or sent.at is None:
+                return _LoadedIssue(None, stills=stills)
             own_words = read_own_words(self._project.templates_dir)
             archived = make_archived_issue(issue, sent.at, self._project.config, own_words)
         except (NewsletterError, OSError) as error:
             return _LoadedIssue(None, f"left out: {error}")
         except Exception as error:  # noqa: BLE001 - one bad issue must not take down the others
             return _LoadedIssue(None, f"left out: {type(error).__name__}: {error}")
-        return _LoadedIssue(archived)
+        return _LoadedIssue(archived, stills=stills)
 
 
 def filter_listed_issues(issues: Sequence[ArchivedIssue]) -> list[ArchivedIssue]:

@@ -70,12 +70,14 @@ class _ArchiveSnapshot(NamedTuple):
         issues: the issues that have a page, the latest first.
         responses: path -> the finished response; kept for as long as the issues stay the same.
         image_folders: slug -> the folder with its images.
+        stills: folder -> the names of the images that are drawn on a video's still.
     """
 
     taken_at: datetime.datetime
     issues: list[ArchivedIssue]
     responses: dict[str, Response]
     image_folders: dict[str, Path]
+    stills: dict[Path, tuple[str, ...]]
 
     def find_by_slug(self, slug: str) -> ArchivedIssue | None:
         return next((issue for issue in self.issues if issue.slug == slug), None)
@@ -134,7 +136,9 @@ class _ArchiveEndpoints:
         return apply_if_none_match(request, response)
 
     def _get_drawn_image(self, request: Request, folder: Path | None, name: str) -> Response:
-        data = read_issue_image(folder, name) if folder else None
+        data = None
+        if folder and name in self._list_stills(folder):
+            data = read_issue_image(folder, name)
         if data is None:
             raise RequestRefusedError(404)
         response = Response(data, media_type=IMAGE_TYPES[Path(name).suffix])
@@ -181,7 +185,7 @@ class _ArchiveEndpoints:
             return previous
         issues = self._repository.list_public_issues(now)
         responses = previous.responses if previous and previous.issues == issues else {}
-        self._snapshot = _ArchiveSnapshot(now, issues, responses, {})
+        self._snapshot = _ArchiveSnapshot(now, issues, responses, {}, {})
         return self._snapshot
 
     def _get_cached_response(
@@ -205,6 +209,12 @@ class _ArchiveEndpoints:
         if folder:
             folders[slug] = folder
         return folder
+
+    def _list_stills(self, folder: Path) -> tuple[str, ...]:
+        stills = self._get_snapshot().stills
+        if folder not in stills:
+            stills[folder] = self._repository.list_stills(folder)
+        return stills[folder]
 
 
 def _ignore_foreign_range(request: Request) -> None:

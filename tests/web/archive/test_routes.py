@@ -48,7 +48,8 @@ def sent(newsletter: Cli, project_folder: Path) -> Cli:
         folder.mkdir()
         (folder / "post.md").write_text(POST.format(title=f"Of {slug}", front=front))
         (folder / "boat.png").write_bytes(PIXEL)
-        Image.new("RGB", (160, 90)).save(folder / "tide.png")
+        for name in ("tide.png", "sail.png"):
+            Image.new("RGB", (160, 90)).save(folder / name)
     for slug in ("boats", "quiet", "secret"):
         code, _, err = newsletter("send", slug, "--yes", "--no-image-check")
         assert code == 0, err
@@ -192,9 +193,17 @@ def test_still_is_served_with_its_play_sign(server: Any) -> None:
     assert drawn.data != server.get("/issues/boats/tide.png").data
     tag = drawn.headers["ETag"]
     assert server.get("/issues/boats/tide.png.play.png", **{"If-None-Match": tag}).status == 304
-    # A broken image, no image, a picture that isn't in the folder.
-    for name in ("post.md.play.png", "boat.png.play.jpg", "..%2ftide.png.play.png", "play.png"):
+    # Another format, no image, a picture that isn't in the folder.
+    for name in ("post.md.play.png", "tide.png.play.jpg", "..%2ftide.png.play.png", "play.png"):
         assert server.get(f"/issues/boats/{name}").status == 404
+
+
+def test_no_sign_is_drawn_on_a_picture_that_is_no_still(server: Any, sent: Cli) -> None:
+    assert sent("plan", "later")[0] == 0
+    for slug in ("boats", "quiet", "secret", "later"):  # also those that have no page
+        assert server.get(f"/issues/{slug}/tide.png.play.png").status == 200, slug
+        assert server.get(f"/issues/{slug}/sail.png").status == 200
+        assert server.get(f"/issues/{slug}/sail.png.play.png").status == 404, slug
 
 
 def test_search_matches_titles_and_escapes_the_query(server: Any) -> None:
