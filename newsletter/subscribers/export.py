@@ -21,6 +21,7 @@ from newsletter.subscribers.consent.journal import JournalEntry
 from newsletter.subscribers.csv_injection import escape_formula
 from newsletter.subscribers.importing.attributes import load_attribute_types
 from newsletter.subscribers.importing.rows.json_record import format_header
+from newsletter.subscribers.topics import load_opted_out_topics
 
 ExportKind = Literal["csv", "jsonl"]
 PAGE_SIZE = 5_000
@@ -28,7 +29,7 @@ PAGE_SIZE = 5_000
 # NAME:TYPE.
 CSV_COLUMNS = (
     "email", "name", "status", "tags", "joined_at", "confirmed_at", "source", "soft_bounces",
-    "token", "paused_until", "opens_consent", "clicks_consent",
+    "token", "paused_until", "opens_consent", "clicks_consent", "opted_out",
 )  # fmt: skip
 # The import would split a tag at these.
 _TAG_SEPARATORS = frozenset(',;|"[')
@@ -54,6 +55,7 @@ class _SubscriberRow(NamedTuple):
     """A row of the table ``subscriber``."""
 
     id: int
+    address_key: str
     address: str
     name: str
     status: str
@@ -89,10 +91,16 @@ def export_subscribers(
     for rows in _iter_pages(connection, options.condition):
         ids = [row.id for row in rows]
         tags = _load_tags(connection, ids)
+        opt_outs = load_opted_out_topics(connection, [row.address_key for row in rows])
         journals = _load_journals(connection, ids) if options.include_journal else {}
         file.write(
             b"".join(
-                formatter.format_row(row, tags.get(row.id, []), journals.get(row.id))
+                formatter.format_row(
+                    row,
+                    tags.get(row.id, []),
+                    opt_outs.get(row.address_key, []),
+                    journals.get(row.id),
+                )
                 for row in rows
             )
         )
@@ -106,11 +114,12 @@ class _RowFormatter(NamedTuple):
 
     Attributes:
         header: the first line.
-        format_row: returns the line of a subscriber, their tags and, if included, their journal.
+        format_row: returns the line of a subscriber, their tags, the topics they opted out of and,
+            if included, their journal.
     """
 
     header: bytes
-    format_row: Callable[[_SubscriberRow, list[str], list[JournalEntry] | None], bytes]
+    format_row: Callable[[_SubscriberRow, list[str], list[str], list[JournalEntry] | None], bytes]
 
 
 def _csv_formatter(types: Mapping[str, AttributeType], options: ExportOptions) -> _RowFormatter:
@@ -124,7 +133,9 @@ def _csv_formatter(types: Mapping[str, AttributeType], options: ExportOptions) -
         write_row(cells)
         return buffer.getvalue().encode()
 
-    def format_row(row: _SubscriberRow, tags: list[str], _: list[JournalEntry] | None) -> bytes:
+    def format_row(
+        row: _SubscriberRow, tags: list[str], opt_outs: list[str], _: list[JournalEntry] | None
+    ) -> bytes:
         attributes: dict[str, AttributeValue] = orjson.loads(row.attributes)
         cells = [
             escape(row.address), escape(row.name), row.status, escape(_join_tags(tags)),
@@ -132,6 +143,7 @@ def _csv_formatter(types: Mapping[str, AttributeType], options: ExportOptions) -
             escape(row.source), str(row.soft_bounces), escape(row.token),
             row.paused_until.isoformat() if row.paused_until else "",
             _format_answer(row.opens_consent), _format_answer(row.clicks_consent),
+            ",".join(opt_outs),
         ]  # fmt: skip
         for name in types:
             value = attributes.get(name, "")
@@ -146,7 +158,10 @@ def _csv_formatter(types: Mapping[str, AttributeType], options: ExportOptions) -
 
 def _json_formatter(types: Mapping[str, AttributeType]) -> _RowFormatter:
     def format_row(
-        row: _SubscriberRow, tags: list[str], entries: list[JournalEntry] | None
+        row: _SubscriberRow,
+        tags: list[str],
+        opt_outs: list[str],
+        entries: list[JournalEntry] | None,
     ) -> bytes:
         data: dict[str, Any] = {
             "email": row.address,
@@ -161,6 +176,7 @@ def _json_formatter(types: Mapping[str, AttributeType]) -> _RowFormatter:
             "paused_until": row.paused_until,
             "opens_consent": row.opens_consent,
             "clicks_consent": row.clicks_consent,
+            "opted_out": opt_outs,
             "attributes": orjson.Fragment(row.attributes),
         }
         if entries is not None:

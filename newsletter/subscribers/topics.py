@@ -8,12 +8,12 @@ The topic of a send is a row of ``setting``, ``topic of send 12``, written when 
 """
 
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import insert_or_ignore
+from newsletter.db.bulk import column_in, insert_or_ignore
 from newsletter.db.schema import send, setting, subscriber, suppression
 
 SEND_TOPIC_KEY_PREFIX = "topic of send "
@@ -80,6 +80,21 @@ def load_opt_outs(connection: sa.Connection, key: str) -> tuple[TopicOptOut, ...
     )
 
 
+def load_opted_out_topics(
+    connection: sa.Connection, keys: Collection[str]
+) -> Mapping[str, list[str]]:
+    """Return the topics that the holders of some addresses don't want: key -> topics, sorted."""
+    query = (
+        sa.select(suppression.c.address_key, suppression.c.scope)
+        .where(column_in(connection, suppression.c.address_key, keys), _is_opt_out)
+        .order_by(suppression.c.address_key, suppression.c.scope)
+    )
+    topics: dict[str, list[str]] = {}
+    for key, scope in connection.execute(query):
+        topics.setdefault(key, []).append(scope.removeprefix(_SCOPE_PREFIX))
+    return topics
+
+
 def count_opt_outs(connection: sa.Connection) -> Mapping[str, int]:
     """Return how many subscribers don't want a topic, for each topic that any has opted out of."""
     query = (
@@ -109,12 +124,25 @@ def set_chosen_topics(
         opt_out: when and where they have answered.
     """
     since, source = opt_out
+    unwanted = [topic for topic in offered if topic not in chosen]
     wanted = [topic_scope(topic) for topic in offered if topic in chosen]
     connection.execute(
         sa.delete(suppression).where(
             suppression.c.address_key == key, suppression.c.scope.in_(wanted)
         )
     )
+    add_opt_outs(connection, [(key, topic, since, source) for topic in unwanted])
+
+
+def add_opt_outs(
+    connection: sa.Connection, opt_outs: Iterable[tuple[str, str, datetime.datetime, str]]
+) -> None:
+    """Record opt-outs; those that are recorded already stay as they are.
+
+    Args:
+        connection: in a write transaction.
+        opt_outs: the address key, the topic, when and where it was stated.
+    """
     rows = [
         {
             "address_key": key,
@@ -123,8 +151,7 @@ def set_chosen_topics(
             "since": since,
             "source": source,
         }
-        for topic in offered
-        if topic not in chosen
+        for key, topic, since, source in opt_outs
     ]
     if rows:
         connection.execute(insert_or_ignore(connection, suppression), rows)

@@ -5,7 +5,7 @@ One statement serves many rows, and the same statements serve both databases.
 
 import datetime
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -30,6 +30,7 @@ from newsletter.subscribers.importing.merge import (
     merge_duplicates,
 )
 from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
+from newsletter.subscribers.topics import add_opt_outs, load_opted_out_topics
 
 
 class BulkWriteResult(NamedTuple):
@@ -113,6 +114,7 @@ class SubscriberBulkWriter:
         updated = unchanged = 0
         updates = SubscriberUpdates([], [], [], [], [])
         existing = self._load_existing(first)
+        newly_opted_out = self._find_newly_opted_out(entries, existing)
         suppressed = find_suppressed(self._connection, existing) if self._consent else {}
         for key, row in existing.items():
             entry = first.pop(key)
@@ -133,7 +135,7 @@ class SubscriberBulkWriter:
                 else:
                     not_reactivated[row.status] += 1
                     updates.add_answers(row, entry, only_refusals=True)
-            elif updates.add_entry(row, entry, self._to_driver_time):
+            elif updates.add_entry(row, entry, self._to_driver_time) or key in newly_opted_out:
                 updated += 1
             else:
                 unchanged += 1
@@ -141,6 +143,7 @@ class SubscriberBulkWriter:
         erased_keys = find_erased(self._connection, first.keys())
         erased = tuple(first.pop(key) for key in erased_keys)
         new = self._inserter.insert(first, not_reactivated)
+        self._add_opt_outs(entry for entry in entries if entry.key not in erased_keys)
         return BulkWriteResult(
             new,
             updated,
@@ -159,6 +162,28 @@ class SubscriberBulkWriter:
         """
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(f"ANALYZE {subscriber.name}, {subscriber_tag.name}")
+
+    def _find_newly_opted_out(
+        self, entries: Sequence[ParsedSubscriber], keys: Collection[str]
+    ) -> set[str]:
+        """Return which of the existing subscribers opt out of another topic by the file."""
+        stated = [entry for entry in entries if entry.opted_out and entry.key in keys]
+        known = load_opted_out_topics(self._connection, {entry.key for entry in stated})
+        return {
+            entry.key
+            for entry in stated
+            if not {topic.casefold() for topic in entry.opted_out} <= {*known.get(entry.key, ())}
+        }
+
+    def _add_opt_outs(self, entries: Iterable[ParsedSubscriber]) -> None:
+        add_opt_outs(
+            self._connection,
+            (
+                (entry.key, topic, self._recorded_at, f"{self._source}:{entry.line}")
+                for entry in entries
+                for topic in entry.opted_out
+            ),
+        )
 
     def _load_existing(
         self, entries: Mapping[str, ParsedSubscriber]

@@ -23,6 +23,7 @@ from newsletter.subscribers.consent.transitions import (
     next_status,
 )
 from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
+from newsletter.subscribers.topics import IS_FROM_ALL
 
 _UTC_TIME_TYPE = UtcDateTime()
 _TOKEN_BYTES = 16
@@ -156,7 +157,7 @@ class SubscriberInserter:
 def find_suppressed(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
     """Return the suppressed ones of some addresses, with the status that each is to have."""
     query = sa.select(suppression.c.address_key, suppression.c.reason).where(
-        column_in(connection, suppression.c.address_key, keys)
+        column_in(connection, suppression.c.address_key, keys), IS_FROM_ALL
     )
     return {
         key: reason if reason in SUPPRESSED_STATUSES else "unsubscribed"

@@ -33,6 +33,7 @@ MAPPABLE = (
 _ATTRIBUTE_PREFIX = "attribute:"
 _TIME_ROLES = ("joined_at", "confirmed_at", "paused_until")
 _ANSWER_ROLES = ("opens_consent", "clicks_consent")
+_OWN_EXPORT_ROLES = ("token", "soft_bounces", "opted_out")
 _SUPPRESSED_PREFIX = "suppressed:"
 
 
@@ -57,7 +58,7 @@ class ColumnMapping:
         date_orders: the order of day and month that the dates of a column prove, by index.
         single_columns: the columns of roles that only one column may have: ``joined_at``,
             ``confirmed_at``, ``source``, ``opens_consent``, ``clicks_consent``, and in our own
-            export ``token``, ``soft_bounces`` and ``paused_until``.
+            export ``token``, ``soft_bounces``, ``paused_until`` and ``opted_out``.
         json: the columns of attributes as a JSON object.
         attributes: all other columns: index -> name of the attribute.
         types: the types of attributes that the header declares: name -> type.
@@ -145,7 +146,7 @@ def map_columns(cells: Sequence[str], mapping: Mapping[str, str], where: Locatio
     # Of several columns with one of these roles, the first one counts; others are attributes.
     single_columns = {
         role: index
-        for role in (*_TIME_ROLES, "source", "token", "soft_bounces", *_ANSWER_ROLES)
+        for role in (*_TIME_ROLES, "source", *_OWN_EXPORT_ROLES, *_ANSWER_ROLES)
         for index in with_role(role)[:1]
     }
     suppressed_if_filled = {

@@ -96,6 +96,7 @@ NEWSLETTER_FORMAT = ExportFormat(
         "soft bounces": "soft_bounces",
         "token": "token",
         "paused until": "paused_until",
+        "opted out": "opted_out",
     },
 )
 FORMATS = (

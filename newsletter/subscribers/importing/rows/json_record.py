@@ -34,12 +34,14 @@ from newsletter.subscribers.importing.rows.row_parser import (
     clean_tags,
     clean_text,
     clean_token,
+    clean_topics,
 )
 
 FORMAT_VERSION = 1
 RECORD_FIELDS = (
     "email", "name", "status", "tags", "joined_at", "confirmed_at", "source", "soft_bounces",
-    "token", "paused_until", "opens_consent", "clicks_consent", "attributes", "journal",
+    "token", "paused_until", "opens_consent", "clicks_consent", "opted_out", "attributes",
+    "journal",
 )  # fmt: skip
 _KNOWN_FIELDS = frozenset({*RECORD_FIELDS, REJECTED_ROW_COLUMN, REJECTED_REASON_COLUMN})
 
@@ -103,9 +105,6 @@ def parse_subscriber_record(row: FileRow) -> ParsedSubscriber:
     status = _get_text(data, "status") or "active"
     if status not in STATUSES:
         raise SubscriberListError(f"'{status[:60]}' is not a known status")
-    tags = data.get("tags", [])
-    if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
-        raise SubscriberListError("'tags' must be a list of strings")
     token = _get_text(data, "token")
     journal = _parse_journal(data.get("journal", []), status)
     answers = _parse_answers(data, journal)
@@ -116,7 +115,7 @@ def parse_subscriber_record(row: FileRow) -> ParsedSubscriber:
         name=clean_name(_get_text(data, "name")),
         status=status,
         attributes=_parse_attributes(data.get("attributes", {})),
-        tags=clean_tags(tags),
+        tags=clean_tags(_get_texts(data, "tags")),
         joined_at=_get_time(data, "joined_at"),
         confirmed_at=_get_time(data, "confirmed_at"),
         source=clean_text(_get_text(data, "source"), "source"),
@@ -126,6 +125,7 @@ def parse_subscriber_record(row: FileRow) -> ParsedSubscriber:
         journal=journal,
         opens_consent=answers.get("opens"),
         clicks_consent=answers.get("clicks"),
+        opted_out=clean_topics(_get_texts(data, "opted_out")),
     )
 
 
@@ -144,6 +144,13 @@ def _get_text(data: Mapping[str, Any], name: str) -> str:
     if value is not None and not isinstance(value, str):
         raise SubscriberListError(f"'{name}' must be a string")
     return value or ""
+
+
+def _get_texts(data: Mapping[str, Any], name: str) -> list[str]:
+    values = data.get(name, [])
+    if not (isinstance(values, list) and all(isinstance(value, str) for value in values)):
+        raise SubscriberListError(f"'{name}' must be a list of strings")
+    return values
 
 
 def _get_time(data: Mapping[str, Any], name: str) -> datetime.datetime | None:

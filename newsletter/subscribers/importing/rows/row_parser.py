@@ -13,6 +13,7 @@ from unicodedata import category
 import orjson
 
 from newsletter.config.tracking import TRACKED_ACTIONS
+from newsletter.config.value_types import parse_topic_key
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.attribute_types import (
@@ -60,6 +61,7 @@ class ParsedSubscriber(NamedTuple):
         journal: the journal entries that led to the status; only in our own exports.
         opens_consent: whether opens may be recorded; ``None`` if the file doesn't state it.
         clicks_consent: likewise, whether clicks may be recorded.
+        opted_out: the topics that they don't want; only in our own exports.
     """
 
     line: int
@@ -78,6 +80,7 @@ class ParsedSubscriber(NamedTuple):
     journal: tuple[JournalEntry, ...] = ()
     opens_consent: bool | None = None
     clicks_consent: bool | None = None
+    opted_out: tuple[str, ...] = ()
 
     @property
     def tracking_answers(self) -> TrackingAnswers:
@@ -175,6 +178,21 @@ def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:
     return tuple(cleaned)
 
 
+def clean_topics(topics: Sequence[str]) -> tuple[str, ...]:
+    """Return the keys of topics, without duplicates.
+
+    Raises:
+        SubscriberListError: one is not a valid key, or there are too many.
+    """
+    cleaned = dict.fromkeys(filter(None, (topic.strip() for topic in topics)))
+    if len(cleaned) > MAX_TAGS:
+        raise SubscriberListError(f"there are more than {MAX_TAGS} topics")
+    try:
+        return tuple(map(parse_topic_key, cleaned))
+    except ValueError as error:
+        raise SubscriberListError(str(error)) from None
+
+
 def flatten_attributes(data: Mapping[str, Any], index: int) -> Iterator[tuple[str, AttributeValue]]:
     """Yield the attributes of a JSON object, flattening one level of objects; skip blank ones.
 
@@ -233,6 +251,8 @@ def _add_single_values(
             values[role] = clean_text(cell, role)
         elif role == "token":
             values[role] = clean_token(cell)
+        elif role == "opted_out":
+            values[role] = clean_topics(cell.split(","))
         else:
             values[role] = clean_soft_bounces(cell)
     return entry._replace(**values)
