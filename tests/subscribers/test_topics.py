@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
+from newsletter.db.schema import subscriber
 from newsletter.subscribers import count_exclusions, count_subscribers
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
@@ -82,6 +83,22 @@ def test_opt_out_outlasts_whatever_is_no_answer_to_it(engine: sa.Engine, step: S
 @pytest.mark.usefixtures("ada")
 def test_opt_out_outlasts_an_import(engine: sa.Engine, import_text: ImportText) -> None:
     import_text(f"email,status,tags\n{ADA},active,weekly\n")
+    assert opted_out(engine) == ["weekly"]
+
+
+@pytest.mark.usefixtures("ada")
+@pytest.mark.parametrize("before", ["left", "not in the list"])
+def test_opt_out_keeps_nobody_off_the_list(
+    engine: sa.Engine, import_text: ImportText, before: str
+) -> None:
+    with engine.begin() as connection:
+        if before == "left":
+            leave(connection)
+        else:  # restored from a backup, which they joined after
+            connection.execute(sa.delete(subscriber).where(subscriber.c.address_key == ADA))
+    import_text(f"email\n{ADA}\n", consent="by phone" if before == "left" else "")
+    with read_transaction(engine) as connection:
+        assert count_subscribers(connection, mailable_only=True) == 2
     assert opted_out(engine) == ["weekly"]
 
 
