@@ -78,9 +78,8 @@ def read_images(
             dark_name = make_dark_name(image.name)
             if os.path.isfile(folder / dark_name):  # noqa: PTH113 - see _read_image
                 image = replace(image, dark_name=dark_name)
-                images[dark_name] = _read_image(
-                    quote(dark_name), folder, resolved_folder, max_bytes, where
-                )
+                dark = _read_image(quote(dark_name), folder, resolved_folder, max_bytes, where)
+                images.setdefault(dark_name, dark)  # it may be shown itself, and have a twin
             images[reference] = image
         except PostError as error:
             problems += error.problems

@@ -4,6 +4,7 @@ The picture with the sign is in no file: its name tells which picture it is draw
 an export or a test email needs it.
 """
 
+import io
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -58,12 +59,19 @@ def add_drawn_stills(
         if not (name := make_drawn_name(still.name)):
             result[poster] = replace(still, still_problem="it is not a JPEG, PNG or WebP image")
             continue
+        if os.path.lexists(folder / name):
+            result[poster] = replace(still, still_problem=f"there is a file called {name}, too")
+            continue
         try:
-            byte_size = len(draw_still(folder / still.name))
+            data = draw_still(folder / still.name)
         except (OSError, ValueError) as error:
             result[poster] = replace(still, still_problem=str(error))
         else:
-            result[name] = replace(still, name=name, byte_size=byte_size, dark_name="")
+            import imagesize  # late: it imports Python's HTTP client, which takes 10 ms
+
+            # Not the still's own size: in a PNG or WebP image its EXIF data isn't looked at.
+            width, height = imagesize.get(io.BytesIO(data))
+            result[name] = LocalImage(name, width, height, len(data))
     return result
 
 

@@ -145,6 +145,15 @@ def test_twin_for_dark_mode_is_found(
     ]
 
 
+@pytest.mark.parametrize("body", ["![a](c.png) ![b](c.dark.png)", "![b](c.dark.png) ![a](c.png)"])
+def test_dark_twin_that_is_shown_itself_has_its_own_twin(
+    read_post: ReadPost, png: Callable[[int, int], bytes], body: str
+) -> None:
+    files = {name: png(5, 5) for name in ("c.png", "c.dark.png", "c.dark.dark.png")}
+    images = read_post(f"---\ntitle: T\n---\n{body}\n", files).post.images
+    assert images["c.dark.png"].dark_name == "c.dark.dark.png"
+
+
 def test_body_is_sanitized_html_with_tokens(full_issue: Issue) -> None:
     root = lxml.html.fragment_fromstring(full_issue.post.body, create_parent="div")
     assert [element.tag for element in root] == [

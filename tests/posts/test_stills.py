@@ -148,6 +148,25 @@ def test_dark_twin_is_not_shown_in_place_of_the_sign(read_post: ReadPost) -> Non
     assert images["a.png.play.png"].dark_name == ""
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+def test_turned_still_has_the_size_that_is_drawn(read_post: ReadPost, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    output = io.BytesIO()
+    Image.new("RGB", (160, 90)).save(output, kind, exif=exif)
+    name = f"a.{kind.lower()}"
+    images = read_post(VIDEO.format(name), {name: output.getvalue()}).post.images
+    drawn = images[make_drawn_name(name)]
+    assert (drawn.width, drawn.height) == (90, 160)
+
+
+def test_no_sign_is_drawn_if_a_file_has_its_name(read_post: ReadPost) -> None:
+    files = {"a.png": make_picture("PNG"), "a.png.play.png": make_picture("PNG")}
+    images = read_post(f"{VIDEO.format('a.png')}![b](a.png.play.png)\n", files).post.images
+    assert images["a.png"].still_problem == "there is a file called a.png.play.png, too"
+    assert images["a.png.play.png"].byte_size == len(files["a.png.play.png"])
+
+
 @pytest.mark.parametrize("name", ["film.gif", "film.jpg"])
 def test_still_without_a_sign_has_the_reason(read_post: ReadPost, name: str) -> None:
     (still,) = read_post(VIDEO.format(name), {name: b"broken"}).post.images.values()

@@ -114,7 +114,7 @@ def _find_frame_page(frame: Element, src: str) -> EmbedPage:
 def _find_still(poster: str, images: Mapping[str, LocalImage]) -> str:
     """Return the still of a video with a play sign; without one if there is no such image."""
     still = images.get(poster)
-    drawn_name = make_drawn_name(still.name) if still else ""
+    drawn_name = make_drawn_name(still.name) if still and not still.still_problem else ""
     return drawn_name if drawn_name in images else poster
 
 
