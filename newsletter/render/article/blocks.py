@@ -14,6 +14,7 @@ from newsletter.render.article.dom import (
     Element,
     add_class,
     append_child,
+    drop_classes,
     drop_element,
     get_classes,
     get_visible_text,
@@ -29,6 +30,7 @@ SPONSOR_CLASS = "sponsor"
 _LABEL_CLASS = "sponsor-label"
 _NAME_CLASS = "sponsor-name"
 _QUOTE_CLASS = "pullquote"
+_BLOCK_CLASSES = (SPONSOR_CLASS, REPLY_CLASS, _QUOTE_CLASS)  # the first counts
 _DASHES = ("\N{EM DASH}", "\N{EN DASH}", "\N{HORIZONTAL BAR}")
 
 
@@ -40,13 +42,13 @@ def mark_blocks(root: Element, words: Mapping[str, str], reply_url: str) -> None
         words: those of the group ``article``.
         reply_url: where invitations to reply lead; see ``build_reply_url``.
     """
-    for block in list(root.iter("blockquote", "div")):
-        names = get_classes(block)
-        if _QUOTE_CLASS in names:
+    for block in list(root.iter("*")):
+        name = _take_block_name(block)
+        if name == _QUOTE_CLASS:
             _finish_pull_quote(block)
-        elif SPONSOR_CLASS in names and not _is_in_sponsor(block):
+        elif name == SPONSOR_CLASS and not _is_in_sponsor(block):
             _label_sponsor(block, words)
-        elif REPLY_CLASS in names:
+        elif name == REPLY_CLASS:
             _add_reply_button(block, words, reply_url)
     for link in list(root.iter("a")):
         if "button" in get_classes(link) and link.get("href") and not is_blank(link.text):
@@ -60,6 +62,21 @@ def build_reply_url(issue: Issue, config: Config) -> str:
     subjects = (issue.subject, issue.post.title)
     subject = next((text for text in subjects if not MERGE_TOKEN_PATTERN.search(text)), "")
     return f"{url}?subject={quote(f'Re: {subject}', safe='')}" if subject else url
+
+
+def _take_block_name(element: Element) -> str:
+    """Return the class of the block that an element is, or ``""``; drop those that it isn't.
+
+    So no box looks like a sponsor's without its label, and each is a ``div`` on the web as well.
+    """
+    blocks = [name for name in _BLOCK_CLASSES if name in get_classes(element)]
+    if not blocks:
+        return ""
+    block = blocks[0] if element.tag in {"blockquote", "div"} else ""
+    drop_classes(element, {*blocks, SPONSOR_CLASS} - {block} if block else {SPONSOR_CLASS})
+    if block:
+        rename_element(element, "div")
+    return block
 
 
 def _finish_pull_quote(block: Element) -> None:

@@ -1,7 +1,7 @@
 """Parse, edit and serialize an article's HTML as an lxml tree."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from lxml import etree
 from lxml.etree import _Element as Element
@@ -11,6 +11,7 @@ __all__ = [
     "Element",
     "add_class",
     "append_child",
+    "drop_classes",
     "drop_element",
     "find_containers",
     "get_classes",
@@ -156,6 +157,16 @@ def add_class(element: Element, class_name: str) -> None:
     """Put ``class_name`` first among an element's classes."""
     names = [class_name, *(other for other in get_classes(element) if other != class_name)]
     element.set("class", " ".join(names))
+
+
+def drop_classes(element: Element, class_names: Collection[str]) -> None:
+    """Remove classes of an element."""
+    names = get_classes(element)
+    kept = [name for name in names if name not in class_names]
+    if kept:
+        element.set("class", " ".join(kept))
+    elif names:
+        del element.attrib["class"]
 
 
 def wrap_element(element: Element, tag: str, **attributes: str) -> Element:

@@ -5,6 +5,7 @@ import re
 from newsletter.render.article.dom import (
     Element,
     add_class,
+    drop_classes,
     drop_element,
     find_containers,
     get_classes,
@@ -19,6 +20,8 @@ from newsletter.render.article.headings import HEADING_TAGS, add_heading_ids, nu
 
 _SECTION_TAGS = ("article", "aside", "section")
 _TASK_BOXES = ("\N{BALLOT BOX}", "\N{BALLOT BOX WITH CHECK}", "\N{BALLOT BOX WITH X}")
+# The designs and the web pages hide parts around the article by these, on phones or in print.
+_HIDING_CLASSES = frozenset("beside call invitation pages search sign-up skip top".split())
 # Styles that could make the email wider than a phone.
 _FIXED_WIDTH = re.compile(
     r"(?:(?:min-)?width\s*:[^;%]*|white-space\s*:\s*(?:nowrap|pre))(?:;|$)", re.IGNORECASE
@@ -37,6 +40,9 @@ def normalize_structure(root: Element) -> list[str]:
     _remove_duplicate_ids(root)
     add_heading_ids(root)
     _remove_fixed_widths(root)
+    for element in root.iter("*"):
+        if element.get("class"):
+            drop_classes(element, _HIDING_CLASSES)
     return notes
 
 

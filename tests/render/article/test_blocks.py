@@ -117,6 +117,23 @@ def test_sponsor_is_labelled_once_in_both_parts(
 
 
 @pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ('<div class="pullquote sponsor">Rope.</div>', '<div class="sponsor">{}Rope.</div>'),
+        ('<div class="sponsor reply-invitation">A</div>', '<div class="sponsor">{}A</div>'),
+        ('<blockquote class="sponsor">A</blockquote>', '<div class="sponsor">{}A</div>'),
+        (
+            '<ul class="sponsor b"><li><div class="sponsor">A</div></li></ul>',
+            '<ul class="b"><li><div class="sponsor">{}A</div></li></ul>',
+        ),
+        ('<p class="sponsor">A</p>', "<p>A</p>"),
+    ],
+)
+def test_no_box_of_a_sponsor_is_without_its_label(mark: Mark, html: str, expected: str) -> None:
+    assert mark(html) == expected.format('<p class="sponsor-label">Sponsor</p>')
+
+
+@pytest.mark.parametrize(
     ("changes", "url"),
     [
         ({}, f"{MAIL_TO}?subject=Re%3A%20The%20tide"),

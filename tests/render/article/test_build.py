@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from newsletter.posts.post import LocalImage
 from newsletter.render.article.build import Article, build_article
 
 MakeArticle = Callable[..., Article]
+TEMPLATES = Path(__file__).parents[3] / "templates"
+_HIDING_RULE = re.compile(r"(?m)^ *(\.[^{}\n]*)\{[^{}]*(?:display: none|position: absolute)")
 
 
 @pytest.fixture
@@ -99,6 +102,18 @@ def test_fixed_widths_are_removed(make_article: MakeArticle) -> None:
     ).html
 
     assert html == '<div style="color:red;">a</div><p>b</p><p style="width:50%">c</p>'
+
+
+def test_no_class_of_a_shipped_design_hides_a_part_of_the_article(
+    make_article: MakeArticle,
+) -> None:
+    styles = [path.read_text() for path in TEMPLATES.rglob("*") if path.suffix in {".css", ".mjml"}]
+    rules = _HIDING_RULE.findall("\n".join(styles))
+    names = {name for selectors in rules for name in re.findall(r"\.([\w-]+)", selectors)}
+    assert {"top", "skip", "search"} <= names
+    for name in names:
+        assert make_article(f'<p class="{name} b">A</p>').html == '<p class="b">A</p>', name
+    assert make_article('<p class="top">A</p>').html == "<p>A</p>"
 
 
 def test_footnotes_link_down_and_back(make_article: MakeArticle) -> None:
