@@ -43,8 +43,9 @@ FEEDS: dict[str, tuple[Callable[[Config, Sequence[ArchivedIssue]], bytes], str]]
     "/feed.json": (feeds.build_json_feed, "application/feed+json"),
     "/sitemap.xml": (feeds.build_sitemap, "application/xml"),
 }
-# Where feed readers, and links from other tools, look for the feed.
-FEED_ALIASES = ("/feed", "/rss", "/feed.xml", "/rss.xml", "/atom.xml")
+# Where feed readers, and links from other tools, look for the feed: WordPress has it at /feed/,
+# Ghost at /rss/.
+FEED_ALIASES = ("/feed", "/feed/", "/rss", "/rss/", "/feed.xml", "/rss.xml", "/atom.xml")
 
 
 def routes(site: Site) -> list[BaseRoute]:

@@ -108,7 +108,7 @@ def test_page_shows_defaults_and_is_sanitized(server: Any) -> None:
 
 
 def test_usual_addresses_of_feeds_lead_to_the_feed(server: Any) -> None:
-    for path in ("/feed", "/rss", "/feed.xml", "/rss.xml"):
+    for path in ("/feed", "/feed/", "/rss/", "/feed.xml", "/rss.xml", "/feed?next=//b.example"):
         response = server.get(path, Host="elsewhere.example")
         assert (response.status, response.headers["Location"]) == (301, "/feed.atom"), path
     page = server.get("/issues/boats").data.decode()
