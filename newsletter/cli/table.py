@@ -25,6 +25,8 @@ def align_rows(
         numeric_columns: the columns that are aligned to the right.
     """
     cells = [[_make_printable(cell) for cell in row] for row in rows]
+    if not cells:
+        return
     widths = [max(map(_measure, column)) for column in zip(*cells, strict=True)]
     if width is not None:
         others = sum(widths) - widths[cut_column] + GAP * (sum(map(bool, widths)) - 1)

@@ -17,3 +17,8 @@ def test_long_cells_are_cut_by_display_width(name: str) -> None:
     assert "\x1b" not in first
     (uncut,) = align_rows([["a", name]], cut_column=1)
     assert "…" not in uncut
+
+
+@pytest.mark.parametrize("width", [None, 80])
+def test_table_without_rows_has_no_lines(width: int | None) -> None:
+    assert list(align_rows([], width=width, cut_column=1)) == []

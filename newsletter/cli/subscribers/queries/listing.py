@@ -67,6 +67,8 @@ def list_command(
             return
         shown = _print_table(list(subscribers))
         more = count_filtered(connection, criteria) - shown
+        if not shown and (text or search or status):
+            echo_err("No readers match.")
         if more > 0:
             echo_err(f"and {more:,} more; all of them with --limit 0")
         echo(_format_summary(count_by_status(connection)))
