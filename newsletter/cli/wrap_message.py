@@ -11,7 +11,7 @@ _KEPT = re.compile(
     # After a colon: a command for the shell, to the end of its sentence.
     r"|(?<=: )(?:newsletter|export)\ [^\n]*?(?=[.;]\ |\.?$|\ \()"
     # A path in quotes.
-    r"|(?<!\w)'[^'\n]*[/\\.][^'\n]*'",
+    r"|(?<!\w)'[^'\n/\\.]*[/\\.][^'\n]*'",
     re.MULTILINE,
 )
 _CARETS = re.compile(r"\s*\^+\s*")

@@ -64,6 +64,13 @@ def test_messages_are_wrapped(text: str, lines: list[str] | None) -> None:
     assert wrap_message(text, None) == text
 
 
+@pytest.mark.parametrize(
+    "text", ["'" + "." * 300_000, "'/" * 100_000, "`" * 300_001, "^ " * 100_000]
+)
+def test_time_grows_with_the_length_only(text: str) -> None:
+    assert wrap_message(text, 80).replace("\n  ", " ") == text  # hours, if it were the square
+
+
 def test_path_with_spaces_stays_whole_at_any_width() -> None:
     where = Location("issues/2026-12-01-the ice and boats/post.md", 3)
     problem = Problem("there is no title here", where, "Add one.")
