@@ -29,6 +29,8 @@ _ALIASES = {"nn": "nb", "no": "nb", "zh-hk": "zh-hant", "zh-mo": "zh-hant", "zh-
 _MAX_SUBTAGS = 8
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|%s")
+# A word may stand in a subject, which is one line.
+_LINE_BREAKS = re.compile(r"\s*[\r\n\x85\u2028\u2029]+\s*")
 
 # Group -> key -> text.
 WordTable = dict[str, dict[str, str]]
@@ -235,6 +237,9 @@ def _find_problems(
         elif text is None:
             remedy = f'Write it on one line: {key}: "{known[group][key]}"'
             yield Problem(f"'{key}' is not a text", locate(line), remedy)
+        elif found := safe_yaml.INVALID_CHARACTER.search(text):
+            message = f"there is a control character in '{key}' (U+{ord(found[0]):04X})"
+            yield Problem(message, locate(line), "Delete it.")
         else:
             yield from _find_wrong_placeholders(key, text, known[group][key], locate(line))
 
@@ -281,7 +286,7 @@ def _parse_words(text: str) -> tuple[_Entry, ...]:
 
 def _iter_entries(root: yaml.MappingNode) -> Iterator[_Entry]:
     for group_node, words in root.value:
-        group, line = str(group_node.value), group_node.start_mark.line + 1
+        group, line = _get_name(group_node), group_node.start_mark.line + 1
         if not isinstance(words, yaml.MappingNode):
             # An empty group says nothing.
             is_empty = isinstance(words, yaml.ScalarNode) and not words.value
@@ -291,5 +296,10 @@ def _iter_entries(root: yaml.MappingNode) -> Iterator[_Entry]:
         for key_node, value in words.value:
             is_text = isinstance(value, yaml.ScalarNode) and bool(value.value.strip())
             # As it is written: an unquoted ``5`` or ``yes`` is a text here.
-            text = value.value if is_text else None
-            yield _Entry(group, str(key_node.value), text, key_node.start_mark.line + 1)
+            text = _LINE_BREAKS.sub(" ", value.value.strip("\r\n")) if is_text else None
+            yield _Entry(group, _get_name(key_node), text, key_node.start_mark.line + 1)
+
+
+def _get_name(node: yaml.Node) -> str:
+    """Return a key as text; of one that is a list or a mapping, an ellipsis."""
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else "\u2026"

@@ -106,6 +106,12 @@ def test_unquoted_words_are_text() -> None:
     assert [words[key] for key in ("number", "leave", "online")] == ["5", "no", "2026-01-01"]
 
 
+@pytest.mark.parametrize("text", ["|\n    Set\n\n    out", '"Set\\n\\r\\u2028out"', "Set\n    out"])
+def test_words_are_on_one_line(text: str) -> None:
+    own = make_own(en=f"email:\n  welcome_subject: {text}\n")
+    assert load_words(own, "en", "email")["welcome_subject"] == "Set out"
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
@@ -120,6 +126,9 @@ def test_unquoted_words_are_text() -> None:
         ("email:\n  welcome: Hi %s\n", 2, "%s is not a placeholder of 'welcome'"),
         ("email:\n  welcome: '{names}'\n", 2, "{names} is not a placeholder of 'welcome'"),
         ("issue:\n  leave: 'Leave {name}'\n", 2, "{name} is not a placeholder of 'leave'"),
+        ('issue:\n  leave: "a\\e[31m"\n', 2, "there is a control character in 'leave' (U+001B)"),
+        ("? [issue, page]\n: Out\n", 1, "there is no group of words '…'"),
+        ("issue:\n  ? {leave: by}\n  : Out\n", 2, "there is no word '…' in 'issue'"),
         ("- issue\n", 1, "not a mapping of groups to words"),
         ("issue:\n  leave: a: b\n", 2, "the words can't be read: "),
         ("issue: &a [*a]\n", 1, "the words can't be read: "),
