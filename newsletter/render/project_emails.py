@@ -1,5 +1,6 @@
 """Render a project's emails to one reader, its own or the default ones."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,8 +48,7 @@ class ProjectEmails:
         Raises:
             TemplateError: the templates can't be read.
         """
-        file = self._welcome_file
-        return file if file.exists() and self._has_welcome_template() else None
+        return self._welcome_file if self._has_welcome_template() else None
 
     def find_own_file(self, kind: str) -> Path | None:
         """Return the project's file that an email of a kind is rendered from; ``None`` without one.
@@ -59,7 +59,7 @@ class ProjectEmails:
         own = self._folders[0]
         if (name := get_transactional_template(kind)) in self._load(own).files:
             return own / name
-        return self._welcome_file if kind == "welcome" and self._welcome_file.exists() else None
+        return self._welcome_file if kind == "welcome" else None
 
     def read_own_welcome(self) -> Issue | None:
         """Return the project's own welcome email, if it is written in Markdown.
@@ -68,13 +68,16 @@ class ProjectEmails:
             PostError: ``welcome.md`` is wrong; all problems of one pass.
             TemplateError: the templates can't be read.
         """
-        if self._has_welcome_template() or not self._welcome_file.exists():
+        file = self._welcome_file
+        if file is None or self._has_welcome_template():
             return None
-        return read_welcome(self._welcome_file, self._project.config)
+        return read_welcome(file, self._project.config)
 
     @property
-    def _welcome_file(self) -> Path:
-        return self._project.templates_dir / WELCOME_FILE
+    def _welcome_file(self) -> Path | None:
+        """The project's ``welcome.md``, even as a link that leads nowhere, which is a mistake."""
+        file = self._project.templates_dir / WELCOME_FILE
+        return file if os.path.lexists(file) else None
 
     def _has_welcome_template(self) -> bool:
         return get_transactional_template("welcome") in self._load(self._folders[0]).files

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from newsletter.config.models import Config
-from newsletter.errors import TemplateError
+from newsletter.errors import PostError, TemplateError
 from newsletter.posts.issue import CallToAction
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.project import Project
@@ -132,6 +132,10 @@ def test_own_markdown_own_mjml_and_default(tmp_path: Path, make_config: MakeConf
     assert "Our own text." in render()
     (templates / "welcome.md").unlink()
     assert "Thanks for reading." in render()
+    (templates / "welcome.md").symlink_to("gone.md")
+    with pytest.raises(PostError, match=r"welcome\.md: the file can't be read: no such file"):
+        render()
+    (templates / "welcome.md").unlink()
     (templates / "welcome.md").write_text("# Ahoy\n\nOur own text.\n")
     column = "<mj-column><mj-text>Ours</mj-text></mj-column>"
     page = f"<mjml><mj-body><mj-section>{column}</mj-section></mj-body></mjml>"
