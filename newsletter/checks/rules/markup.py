@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
+from newsletter.errors import Location
+from newsletter.posts.html.markdown import iter_unclosed_blocks
 from newsletter.render.article.dom import Element, get_visible_text
 
 rule = Topic("HTML").rule
@@ -67,6 +69,21 @@ def _iter_depths(root: Element) -> Iterator[tuple[int, Element]]:
         element, depth = stack.pop()
         yield depth, element
         stack += ((child, depth + 1) for child in element)
+
+
+@rule(
+    "unclosed-block",
+    "warning",
+    meaning="All that follows is in the block: in the sponsor's box, or not on the web page.",
+    remedy="Add a line with only ::: where the block ends.",
+)
+def unclosed_block(context: CheckContext) -> Iterator[Match]:
+    """A callout, sponsor or other block of Markdown that no line of `:::` ends."""
+    if context.issue.source_path.suffix == ".md":
+        post = context.front_matter
+        for line, name in iter_unclosed_blocks(post.body):
+            where = Location(context.source_map.file.path, post.body_line + line)
+            yield Match(f"'::: {name}' is never closed", where, name)
 
 
 @rule(

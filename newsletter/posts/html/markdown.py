@@ -78,6 +78,22 @@ def iter_markup_blocks(text: str) -> Iterator[tuple[int, str]]:
             yield line, token.content
 
 
+def iter_unclosed_blocks(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the line (0-based) and the name of each ``:::`` block that no line of ``:::`` ends."""
+    if ":::" not in text:
+        return
+    md = _build_parser(get_quotation_marks("en"))
+    tokens: list[Token] = []
+    md.block.parse(text, md, {}, tokens)
+    lines = [*text.split("\n"), ""]
+    for token in tokens:
+        if token.type.startswith("container_") and token.nesting > 0 and token.map:
+            first, last = token.map
+            # A block may be in a quotation, or in a list.
+            if not lines[last].lstrip("> \t").startswith(token.markup):
+                yield first, token.info.split()[0]
+
+
 @lru_cache(maxsize=8)
 def _build_parser(quotes: tuple[str, ...], *, allow_latest: bool = False) -> MarkdownIt:
     md = MarkdownIt(

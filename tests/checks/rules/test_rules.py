@@ -184,6 +184,7 @@ BAD: Mapping[str, Bad] = {
         message="1,000 bytes",
     ),
     "deep-nesting": Bad(alter=in_html("</body>", f"{TABLES}</body>"), message="tables"),
+    "unclosed-block": Bad(PARAGRAPH + "::: reply\n\nAsk.", line=8, message="'::: reply' is never"),
     "odd-character": Bad(PARAGRAPH + "The ice \ue000 let go.", line=8, message="U+E000"),
     "wrong-encoding": Bad(PARAGRAPH + "Itâ€™s a fine day.", line=8),
     "client-breaks": Bad(

@@ -8,7 +8,7 @@ from lxml.html import HtmlElement
 
 from newsletter.config.theme import LIGHT
 from newsletter.posts.html.highlight import _STYLE_BY_TOKEN_TYPE
-from newsletter.posts.html.markdown import render_markdown
+from newsletter.posts.html.markdown import iter_unclosed_blocks, render_markdown
 from newsletter.posts.html.sanitize import sanitize_html
 
 
@@ -359,3 +359,22 @@ def test_package_version_is_no_email_address(text: str, *, is_linked: bool) -> N
 @pytest.mark.parametrize("line", ["{:toc}", "{: toc .wide}"])
 def test_a_table_of_contents_of_kramdown_stays_text_for_the_checks(line: str) -> None:
     assert line in render_markdown(f"* TOC\n{line}\n\n## The quay\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "unclosed"),
+    [
+        ("::: note\na\n:::", []),
+        ("::: sponsor", [(0, "sponsor")]),
+        ("a\n\n::: reply Ask\n\nb\n", [(2, "reply")]),
+        (":::: note\na\n:::", [(0, "note")]),
+        (":::: note\n::: pullquote\na\n:::\n::::", []),
+        ("> ::: note\n> a\n> :::\n\nb", []),
+        ("> ::: note\n> a\n\nb", [(0, "note")]),
+        ("1. a\n\n   ::: note\n   b\n   :::\n2. c", []),
+        ("1. a\n\n   ::: note\n   b\n2. c", [(2, "note")]),
+        ("```\n::: note\n```\n\n::: other", []),
+    ],
+)
+def test_blocks_that_nothing_ends_are_found(text: str, unclosed: list[tuple[int, str]]) -> None:
+    assert list(iter_unclosed_blocks(text)) == unclosed
