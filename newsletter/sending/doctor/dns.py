@@ -100,14 +100,15 @@ def _check_spf(domain: str, resolver: DnsResolver) -> DoctorCheck:
             "Add this record to the domain's DNS:",
             DnsRecord(domain, "TXT", "v=spf1 include:sendgrid.net ~all"),
         )
-    if re.search(r"(?:^| )\+?all$", records[0]):
+    record = " ".join(records[0].split())  # on one line, whatever white space it has
+    if re.search(r"(?:^| )\+?all$", record):
         return fail(
             "SPF",
-            f"{domain}: {records[0]}",
+            f"{domain}: {record}",
             "It allows everybody to send as your domain.",
             "End it with ~all or -all.",
         )
-    return ok("SPF", f"{domain}: {records[0]}")
+    return ok("SPF", f"{domain}: {record}")
 
 
 def _check_dkim(domain: str, resolver: DnsResolver) -> DoctorCheck:

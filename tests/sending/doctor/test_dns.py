@@ -187,6 +187,9 @@ def test_dkim_keys_and_dmarc_policy_of_the_parent_domain_are_used(check_zone: Ch
     [
         ("SPF", "fail", "2 records", {("notes.org", "TXT"): ['"v=spf1 -all"', '"v=spf1 ~all"']}),
         ("SPF", "fail", "+all", {("notes.org", "TXT"): ['"v=spf1 +all"']}),
+        ("SPF", "fail", "notes.org: v=spf1 all", {("notes.org", "TXT"): ['"v=spf1 all  "']}),
+        ("SPF", "ok", "notes.org: v=spf1 ok DKIM: fine -all",
+         {("notes.org", "TXT"): [r'"v=spf1 \010ok\009 DKIM: fine\013 -all"']}),
         ("SPF", "warn", "no SPF record", {("notes.org", "TXT"): ['"v=spf10 -all"']}),
         ("DKIM", "warn", "only s2", {("s1._domainkey.notes.org", "TXT"): ['"v=DKIM1; p="']}),
         ("DMARC", "fail", "2 records",
