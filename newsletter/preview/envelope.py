@@ -23,7 +23,7 @@ from newsletter.subscribers import Recipient
 ENVELOPE_KEYS = ("sender_name", "subject", "preheader")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _YAML_FENCE = re.compile(r"---[ \t]*(?:ya?ml)?[ \t]*", re.IGNORECASE)
-_LINE_BREAKS = re.compile(r"\s*[\t\r\n\u2028\u2029]+\s*")
+_LINE_BREAKS = re.compile(r"\s*[\t\r\n\v\f\x85\u2028\u2029]+\s*")
 
 
 class EditConflictError(PostError):
@@ -95,6 +95,8 @@ def save_envelope_value(rendering: Rendering, key: str, value: str, shown_sha: s
         raise PostError("there is a control character in it", remedy="Delete it.")
     try:
         data = path.read_bytes()
+    except FileNotFoundError as error:  # deleted or renamed since the page has shown it
+        raise _make_conflict(path) from error
     except OSError as error:
         raise FileWriteError.from_os_error(error, path) from error
     text = decode_text(data, display_path(path))

@@ -97,7 +97,7 @@ def test_merge_tag_arrives_as_it_was_typed(boat_issue: Path, key: str) -> None:
 
 
 def test_pasted_line_breaks_become_spaces(boat_issue: Path) -> None:
-    save(boat_issue, POST, "subject", "one \r\n two\tand\u2028three\n")
+    save(boat_issue, POST, "subject", "one \r\n two\tand\u2028three\x85\v\f\n")
     assert get_fields(boat_issue)["subject"]["value"] == "one two and three"
 
 
@@ -165,6 +165,10 @@ def test_post_saved_meanwhile_is_not_overwritten(boat_issue: Path) -> None:
     with pytest.raises(EditConflictError, match=r"post\.md has changed since"):
         save_envelope_value(rendering, "subject", "Mine", hash_text(rendering.issue.source))
     assert post.read_text() == POST
+    post.unlink()
+    with pytest.raises(EditConflictError, match=r"post\.md has changed since"):
+        save_envelope_value(rendering, "subject", "Mine", hash_text(rendering.issue.source))
+    assert not post.exists()
 
 
 def test_mode_stays_and_a_symbolic_link_is_not_replaced(boat_issue: Path) -> None:
