@@ -197,8 +197,8 @@ def _build_time_sections(report: SendReport) -> list[TimeSection]:
     curves = _list_curves(report)
     sections = []
     for heading, names in (
-        ("When it was read", ("opened", "clicked")),
-        ("When it arrived", ("delivered",)),
+        ("Opens and clicks over time", ("opened", "clicked")),
+        ("Deliveries over time", ("delivered",)),
     ):
         shown = {name: curves[name] for name in names if name in curves}
         if not shown:

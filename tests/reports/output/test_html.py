@@ -101,7 +101,7 @@ def test_opens_and_clicks_are_omitted_without_tracking(engine: sa.Engine) -> Non
     untracked = replace(report, tracking=(False, False))
     page, data = render_report_page(untracked, CONFIG), report_to_dict(untracked)
     assert "tracking is off" in page
-    assert "When it arrived" in page
+    assert "Deliveries over time" in page
     assert "Opened" not in page
     assert (data["opens"], data["clicks"], data["links"]) == (None, None, None)
     assert "No opens or clicks were recorded" in render_report_page(report, CONFIG)
