@@ -44,14 +44,16 @@ def mark_blocks(root: Element, words: Mapping[str, str], reply_url: str) -> None
     """
     for block in list(root.iter("*")):
         name = _take_block_name(block)
-        if name == _QUOTE_CLASS:
+        if name == _QUOTE_CLASS and is_empty_element(block):
+            drop_element(block)
+        elif name == _QUOTE_CLASS:
             _finish_pull_quote(block)
         elif name == SPONSOR_CLASS and not _is_in_sponsor(block):
             _label_sponsor(block, words)
         elif name == REPLY_CLASS:
             _add_reply_button(block, words, reply_url)
     for link in list(root.iter("a")):
-        if "button" in get_classes(link) and link.get("href") and not is_blank(link.text):
+        if "button" in get_classes(link) and link.get("href") and _has_only_text(link):
             _make_button(link)
 
 
@@ -62,6 +64,10 @@ def build_reply_url(issue: Issue, config: Config) -> str:
     subjects = (issue.subject, issue.post.title)
     subject = next((text for text in subjects if not MERGE_TOKEN_PATTERN.search(text)), "")
     return f"{url}?subject={quote(f'Re: {subject}', safe='')}" if subject else url
+
+
+def _has_only_text(link: Element) -> bool:
+    return not is_blank(get_visible_text(link)) and next(link.iter("img"), None) is None
 
 
 def _take_block_name(element: Element) -> str:
@@ -117,11 +123,16 @@ def _make_button(link: Element) -> None:
     paragraph = link.getparent()
     if paragraph is None or paragraph.tag != "p" or len(paragraph) > 1:
         return
+    if "text-align" in (paragraph.get("style") or ""):
+        return  # a table has a place of its own
     if is_blank(paragraph.text) and is_blank(link.tail):
         table = append_child(paragraph.makeelement("div"), "table", class_="button-row")
         table.set("role", "presentation")
         for name in ("border", "cellpadding", "cellspacing"):
             table.set(name, "0")
+        for name in ("id", "lang", "dir"):
+            if value := paragraph.get(name):
+                table.set(name, value)
         cell = append_child(append_child(table, "tr"), "td", class_="button-cell")
         replace_element(paragraph, table)
         link.tail = None

@@ -76,6 +76,27 @@ def mark(make_issue: Callable[..., Issue], make_config: Callable[..., Config]) -
             f"<ul><li>{BUTTON}</li></ul>",
             "- Go on: https://a.example/b",
         ),
+        (
+            f"<p>{LINK.replace('Go on', '<b>Go</b> on')}</p>",
+            ROW.replace("Go on", "<b>Go</b> on"),
+            "*Go* on: https://a.example/b",
+        ),
+        (
+            f'<p id="a" dir="rtl" lang="he">{LINK}</p>',
+            ROW.replace("><tr>", ' id="a" lang="he" dir="rtl"><tr>'),
+            "Go on: https://a.example/b",
+        ),
+        (
+            f'<p style="text-align:center">{LINK}</p>',
+            f'<p style="text-align:center">{BUTTON}</p>',
+            "Go on: https://a.example/b",
+        ),
+        (
+            '<p><a class="button" href="/b"><img src="/a.png" alt="Go"></a></p>',
+            '<p><a class="button" href="/b"><img src="/a.png" alt="Go"></a></p>',
+            "[Go] [1]\n\n[1] /b",
+        ),
+        ('<div class="pullquote"> </div><p>A</p>', "<p>A</p>", "A"),
         ('<p><a class="button">Go</a></p>', '<p><a class="button">Go</a></p>', "Go"),
         ('<p class="button">Go</p>', '<p class="button">Go</p>', "Go"),
     ],
