@@ -21,6 +21,7 @@ _PLAIN_ADDRESS = re.compile(
     r"(?!(?:arpa|invalid|local|localhost|onion|test)$)[a-z]{2,}"
 )
 _MAX_PLAIN_LENGTH = 64
+_TOPIC_KEY = re.compile(r"\w[\w-]{0,49}")
 DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres")
 
 
@@ -48,12 +49,17 @@ def parse_newsletter_id(text: str) -> str:
 
 
 def parse_topic_key(text: str) -> str:
-    """Validate a topic's key, which is stored with readers' choices."""
-    if not re.fullmatch(r"\w[\w-]{0,49}", text):
+    """Validate a topic's key, which is stored with readers' choices, and exported, in lower case.
+
+    What is stored must be a valid key, too: "İ" in lower case is a letter and a mark.
+    """
+    if not _TOPIC_KEY.fullmatch(text):
         raise ValueError(
             f"'{text}' is not a valid topic: use up to 50 letters, digits, '-' and '_'; the label "
             "may be longer"
         )
+    if not _TOPIC_KEY.fullmatch(text.casefold()):
+        raise ValueError(f"'{text}' is not a valid topic: write it in lower case")
     return text
 
 

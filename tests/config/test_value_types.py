@@ -24,6 +24,7 @@ KEY = (
         (value_types.parse_lines, "1 Quay St\nBergen\n", "1 Quay St\nBergen"),
         (value_types.parse_language_tag, "zh-Hant-TW", "zh-Hant-TW"),
         (value_types.parse_language_tag, "en-x-quay", "en-x-quay"),
+        (value_types.parse_topic_key, "Gro\u00df-\u00e4rger_9", "Gro\u00df-\u00e4rger_9"),
         (value_types.parse_timezone, "America/Argentina/Ushuaia", "America/Argentina/Ushuaia"),
         (value_types.parse_sender_address, "ed@harbournotes.example", "ed@harbournotes.example"),
         (value_types.parse_sender_address, "ed@bücher.example", "ed@xn--bcher-kva.example"),
@@ -174,6 +175,15 @@ def test_error_message_never_contains_a_password(parse: Parse, text: str) -> Non
     with pytest.raises(ValueError, match=r".") as caught:
         parse(text)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "-x", "two words", "x" * 51, "a<b", "\u0130zmir", "\u00df" * 50]
+)
+def test_topic_key_is_valid_as_it_is_stored_too(key: str) -> None:
+    """Exports have it in lower case, and are imported."""
+    with pytest.raises(ValueError, match="is not a valid topic"):
+        value_types.parse_topic_key(key)
 
 
 @given(
