@@ -91,10 +91,14 @@ def routes(site: Site) -> list[BaseRoute]:
         )
 
     def render_confirmed(key: str, *, already: bool) -> Response:
-        """Render that the reader is subscribed, and what they can do next."""
+        """Render that the reader is subscribed, and what they can do next.
+
+        A link that was used before leads to no preferences page: the reader may have been given
+        another token since, because the emails with their links were forwarded.
+        """
         with read_transaction(site.engine) as connection:
             query = sa.select(subscriber.c.token).where(subscriber.c.address_key == key)
-            token = connection.scalar(query)
+            token = None if already else connection.scalar(query)
         return site.pages.render_page(
             "confirmed",
             private=True,
