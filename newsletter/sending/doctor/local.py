@@ -21,7 +21,10 @@ from newsletter.render.issue_folder import render_issue_folder
 from newsletter.render.template.loader import load_templates
 from newsletter.sending.doctor.private_data import check_private_data
 from newsletter.sending.doctor.single_emails import check_single_emails
-from newsletter.sending.doctor.undeclared_topics import check_undeclared_topics
+from newsletter.sending.doctor.undeclared_topics import (
+    check_offered_topics,
+    check_undeclared_topics,
+)
 from newsletter.sending.doctor.waiting_sends import check_waiting_sends
 from newsletter.sending.doctor_check import DoctorCheck, fail, fail_for_problem, ok, warn
 from newsletter.sending.ledger.copied_database import find_copy
@@ -52,6 +55,7 @@ def check_local_setup(
     yield provider.check_webhook()
     yield from _check_tracking(config)
     yield _check_templates(project)
+    yield from check_offered_topics(project)
     yield from check_single_emails(project, now().date())
     yield from _check_database(project, now())
 

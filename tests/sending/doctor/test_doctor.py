@@ -183,6 +183,21 @@ def test_topic_that_was_renamed_since_readers_opted_out_is_reported(
     )
 
 
+def test_own_preferences_page_without_topics_is_reported(
+    find_problems: FindProblems, project_folder: Path
+) -> None:
+    page = project_folder / "templates" / "web" / "preferences.html"
+    settings = "preferences: {topics: {weekly: Every week}}\n"
+    for text, more, is_reported in (
+        ("{% for topic, text, wanted in topics %}", settings, False),
+        ("{% for tag, text, has in tags %}", settings, True),
+        ("{% for tag, text, has in tags %}", "", False),
+    ):
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(text)
+        assert ("topics" in find_problems(more=more)) == is_reported
+
+
 def test_template_that_does_not_compile_is_reported(
     find_problems: FindProblems, project_folder: Path
 ) -> None:
