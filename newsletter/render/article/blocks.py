@@ -98,7 +98,9 @@ def _is_in_sponsor(block: Element) -> bool:
 
 def _label_sponsor(block: Element, words: Mapping[str, str]) -> None:
     """Put the label first, with the sponsor's name if it is given."""
-    name = next((e for e in block.iter("p") if _NAME_CLASS in get_classes(e)), None)
+    first = next(iter(block), None)
+    is_name = first is not None and first.tag == "p" and _NAME_CLASS in get_classes(first)
+    name = first if is_name and is_blank(block.text) else None
     label = append_child(block, "p", words["sponsor"], class_=_LABEL_CLASS)
     if name is not None and not is_empty_element(name):
         label.text = f"{words['sponsor']} \N{MIDDLE DOT} "

@@ -119,6 +119,19 @@ def test_pull_quotes_and_buttons(mark: Mark, html: str, expected: str, text: str
             '贊助商 · <span class="sponsor-name"><b>Skipper</b></span>',
             "| 贊助商 · *Skipper*",
         ),
+        # A name that isn't at the top is text.
+        (
+            'Rope.<p class="sponsor-name">Skipper</p>Twine.',
+            "en",
+            "Sponsor",
+            "| Sponsor\n|\n| Rope.\n|\n| Skipper\n|\n| Twine.",
+        ),
+        (
+            '<div class="sponsor"><p class="sponsor-name">Skipper</p></div>',
+            "en",
+            "Sponsor",
+            "| Sponsor\n|\n| | Skipper",
+        ),
         # HTML that has a label of its own gets the true one as well.
         (
             '<p class="sponsor-label">A letter of ours</p>',
