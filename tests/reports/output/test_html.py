@@ -15,6 +15,7 @@ from made_up_send import AT, LINKS, SampleSend, address, make_send
 from sending_fixtures import configured
 
 from newsletter.db import database_engine, read_transaction
+from newsletter.db.schema import event
 from newsletter.reports.bounce_reasons import get_advice
 from newsletter.reports.comparison import list_started_sends
 from newsletter.reports.model import SendRates, SendReport
@@ -94,6 +95,17 @@ def test_markup_in_subject_and_links_is_escaped(engine: sa.Engine) -> None:
     root = lxml_html.document_fromstring(page)
     assert root.findtext(".//h1") == EVIL
     assert list(root.iter("script", "img", "b")) == []
+
+
+def test_nothing_is_said_of_complaints_before_anything_is_delivered(engine: sa.Engine) -> None:
+    make_send(engine, SampleSend(readers=5))
+    with engine.begin() as connection:
+        connection.execute(event.delete())
+    with read_transaction(engine) as connection:
+        (started,) = list_started_sends(connection, NOW)
+        page = render_report_page(build_send_report(connection, started, CONFIG, NOW), CONFIG)
+    assert "5 waiting" in page
+    assert "thresholds" not in page
 
 
 def test_opens_and_clicks_are_omitted_without_tracking(engine: sa.Engine) -> None:
