@@ -30,6 +30,8 @@ SPONSOR_CLASS = "sponsor"
 _LABEL_CLASS = "sponsor-label"
 _NAME_CLASS = "sponsor-name"
 _QUOTE_CLASS = "pullquote"
+# As WordPress and Ghost write them, too.
+_BUTTON_NAMES = frozenset({"button", "wp-block-button__link", "kg-btn"})
 _BLOCK_CLASSES = (SPONSOR_CLASS, REPLY_CLASS, _QUOTE_CLASS)  # the first counts
 _DASHES = ("\N{EM DASH}", "\N{EN DASH}", "\N{HORIZONTAL BAR}")
 
@@ -53,7 +55,8 @@ def mark_blocks(root: Element, words: Mapping[str, str], reply_url: str) -> None
         elif name == REPLY_CLASS:
             _add_reply_button(block, words, reply_url)
     for link in list(root.iter("a")):
-        if "button" in get_classes(link) and link.get("href") and _has_only_text(link):
+        is_button = not _BUTTON_NAMES.isdisjoint(get_classes(link))
+        if is_button and link.get("href") and _has_only_text(link):
             _make_button(link)
 
 

@@ -96,6 +96,19 @@ def mark(make_issue: Callable[..., Issue], make_config: Callable[..., Config]) -
             '<p><a class="button" href="/b"><img src="/a.png" alt="Go"></a></p>',
             "[Go] [1]\n\n[1] /b",
         ),
+        # Ghost's and WordPress's.
+        (
+            '<div><a class="kg-btn" href="/b">Go</a></div>',
+            '<div><a class="inline-button kg-btn" href="/b">Go</a></div>',
+            "Go: /b",
+        ),
+        (
+            '<p><a class="wp-block-button__link" href="/b"><b>Go</b></a></p>',
+            ROW.replace(
+                BUTTON, '<a class="inline-button wp-block-button__link" href="/b"><b>Go</b></a>'
+            ),
+            "*Go*: /b",
+        ),
         ('<div class="pullquote"> </div><p>A</p>', "<p>A</p>", "A"),
         ('<p><a class="button">Go</a></p>', '<p><a class="button">Go</a></p>', "Go"),
         ('<p class="button">Go</p>', '<p class="button">Go</p>', "Go"),
