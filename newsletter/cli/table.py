@@ -6,6 +6,8 @@ from newsletter.cli.output import escape_controls, isolate_bidi
 
 GAP = 2
 MIN_CUT_WIDTH = 12
+# One long address must not push the columns of all rows off the screen.
+MAX_ALIGNED_WIDTH = 44
 
 
 def align_rows(
@@ -17,22 +19,31 @@ def align_rows(
 ) -> Iterator[str]:
     """Yield each row as a line with aligned columns; a column without any text is left out.
 
+    A cell of more than ``MAX_ALIGNED_WIDTH`` columns moves the rest of its own line only.
+
     Args:
         rows: the cells, as many in each row.
         width: of the terminal, which the lines fit if one column can be cut far enough; ``None``
             to cut nothing.
-        cut_column: the column whose long cells are cut.
+        cut_column: the column whose long cells are cut; it is as wide as they are otherwise.
         numeric_columns: the columns that are aligned to the right.
     """
     cells = [[_make_printable(cell) for cell in row] for row in rows]
     if not cells:
         return
-    widths = [max(map(_measure, column)) for column in zip(*cells, strict=True)]
+    sizes = [[_measure(cell) for cell in column] for column in zip(*cells, strict=True)]
+    widths = [
+        max(column)
+        if number == cut_column
+        else max((size for size in column if size <= MAX_ALIGNED_WIDTH), default=MAX_ALIGNED_WIDTH)
+        for number, column in enumerate(sizes)
+    ]
     if width is not None:
         others = sum(widths) - widths[cut_column] + GAP * (sum(map(bool, widths)) - 1)
         widths[cut_column] = min(widths[cut_column], max(width - others, MIN_CUT_WIDTH))
     for row in cells:
-        shown = [_cut(cell, size) for cell, size in zip(row, widths, strict=True)]
+        shown = [*row]
+        shown[cut_column] = _cut(row[cut_column], widths[cut_column])
         padding = [" " * (size - _measure(cell)) for cell, size in zip(shown, widths, strict=True)]
         yield (
             (" " * GAP)

@@ -20,5 +20,17 @@ def test_long_cells_are_cut_by_display_width(name: str) -> None:
 
 
 @pytest.mark.parametrize("width", [None, 80])
+def test_one_long_cell_moves_only_its_own_line(width: int | None) -> None:
+    long = f"{'a' * 64}@example.com"
+    rows = [["a@b.com", "Ada", "active"], [long, "Bo", "active"], ["cc@b.com", "Cy", "active"]]
+    assert list(align_rows(rows, width=width, cut_column=1)) == [
+        "a@b.com   Ada  active",
+        f"{long}  Bo   active",
+        "cc@b.com  Cy   active",
+    ]
+    assert list(align_rows(rows[1:2], width=width, cut_column=1)) == [f"{long}  Bo  active"]
+
+
+@pytest.mark.parametrize("width", [None, 80])
 def test_table_without_rows_has_no_lines(width: int | None) -> None:
     assert list(align_rows([], width=width, cut_column=1)) == []

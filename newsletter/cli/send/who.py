@@ -86,4 +86,4 @@ def _make_row(recipient: "RecipientStatus", send: "Send", zone: "ZoneInfo") -> R
 def _align(rows: Iterator[Row]) -> Iterator[str]:
     """Yield the rows in aligned columns, some at a time: there may be a million."""
     while page := list(islice(rows, ALIGNED_ROWS)):
-        yield from align_rows(page)
+        yield from align_rows(page, cut_column=5)
