@@ -234,7 +234,7 @@ def test_save_is_shown_and_scroll_position_kept(
     assert evaluate_in_frame(page, "w.scrollY") == 900
 
     post.write_text("---\ntitle: [Boat\n---\nWords.\n")
-    expect(page.get_by_role("heading", name="Can't render this issue")).to_be_visible()
+    expect(page.get_by_role("heading", name="Can't render this email")).to_be_visible()
     expect(page.locator("#faults .here")).to_be_visible()
     expect(page.locator("#faults .place")).to_contain_text("post.md:")
     expect(page.locator("iframe.front")).to_be_hidden()
@@ -247,7 +247,7 @@ def test_save_is_shown_and_scroll_position_kept(
     expect(email_frame(page).get_by_text("Save number 9.")).to_be_visible()
     expect(page.locator("#live-text")).to_have_text("Live")
     post.unlink()
-    expect(page.get_by_role("heading", name="Can't render this issue")).to_be_visible()
+    expect(page.get_by_role("heading", name="Can't render this email")).to_be_visible()
 
 
 HOSTILE = """

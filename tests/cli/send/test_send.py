@@ -233,7 +233,7 @@ def test_dry_run_writes_the_requests_that_a_send_would_post(
     monkeypatch.delenv("SENDGRID_API_KEY")
     code, out, _ = newsletter("send", "--dry-run", "--samples", "2", "--with-tokens")
     assert code == 0
-    assert "the real ones: whoever has the files can unsubscribe" in flatten(out)
+    assert "the real ones: anyone with the files can unsubscribe" in flatten(out)
     folder = project_folder / "build" / ISSUE / "dry-run"
     dry_run_bodies = [
         json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()

@@ -210,7 +210,8 @@ def test_explain_shows_which_terms_hold(newsletter: Cli) -> None:
         "           yes   status:active",
     ]
     assert newsletter("subscribers", "explain", "no@example.com")[1] == (
-        "no@example.com would not get an issue now.\n  status  not in the list\n"
+        "no@example.com would not get an issue now.\n"
+        "  status  not in the list. Did you mean bo@example.com?\n"
     )
 
 

@@ -148,6 +148,7 @@ def test_refusals_run_no_statement(harness: Any, server: Any) -> None:
         recorded.append(statement)
 
     token = harness.make_token()
+    server.get("/subscribe")  # the latest issue is read once a minute
     sa.event.listen(harness.site.engine, "before_cursor_execute", record)
     submit(harness, server, website="x", token=token)
     submit(harness, server, token=f"{token}forged")
