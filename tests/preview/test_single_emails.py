@@ -1,6 +1,7 @@
 """Emails to one reader in the preview: the list, their views, saves, tests."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from preview_server import PreviewClient
@@ -96,5 +97,5 @@ def test_test_email_is_sent_and_leaves_no_trace(
         assert served.post("test", data, origin=served.origin).status == 409
         assert len(sendgrid.requests) == 2
     if (root / "newsletter.db").exists():
-        with sqlite3.connect(root / "newsletter.db") as connection:
+        with closing(sqlite3.connect(root / "newsletter.db")) as connection:
             assert not list(connection.execute("SELECT * FROM transactional_email"))

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,7 @@ def test_emails_to_one_reader_have_sample_links_and_leave_no_trace(
 
 
 def dump_database(folder: Path) -> list[str]:
-    with sqlite3.connect(folder / "newsletter.db") as connection:
+    with closing(sqlite3.connect(folder / "newsletter.db")) as connection:
         return list(connection.iterdump())
 
 
