@@ -83,9 +83,10 @@ function updateControls() {
 // Loads what the open tab shows, then what the chosen client would strip.
 async function refresh() {
   if (!issueState?.proof) return;
-  const tab = chosen.tab;
+  const { issue, tab } = chosen;
   try {
     await loadEnvelope();
+    if (issue !== chosen.issue) return; // another one was opened meanwhile, and loads itself
     if (FRAMED.has(tab)) await frame.show(tab, query());
     else if (tab === "inbox") showInbox(await get("inbox", query()));
     else if (tab === "compare") showDifference(await get(`compare/${chosen.other}`, query()));
@@ -98,9 +99,10 @@ async function refresh() {
 }
 
 async function loadEnvelope() {
+  const { issue } = chosen;
   const stale = issueState.faults.length > 0;
   const [envelope, inbox] = await Promise.all([get("envelope", query()), get("inbox", query())]);
-  showEnvelope(envelope, inbox, chosen.issue, stale);
+  if (issue === chosen.issue) showEnvelope(envelope, inbox, issue, stale);
 }
 
 async function loadNextCommands() {

@@ -12,7 +12,8 @@ const current = () => front.contentDocument;
 // Shows the email and keeps the scroll position.
 export async function show(path, query) {
   const request = ++latestRequest;
-  const url = new URL(`${path}?${new URLSearchParams(query)}`, location.href).href;
+  // Each has its own URL: a document that an earlier request has loaded is not taken for it.
+  const url = new URL(`${path}?${new URLSearchParams({ ...query, request })}`, location.href).href;
   await load(back, url);
   if (request !== latestRequest) return;
   if (back.contentDocument.contentType === "application/json") {

@@ -7,20 +7,31 @@ function formatLocation(finding) {
   return finding.line ? `${file}:${finding.line}` : file;
 }
 
+let shownLists = "";
+
 export function showIssueList(list, current, open) {
-  const makeEntry = (entry, ...children) => {
-    const button = make("button", { type: "button", onclick: () => open(entry.name) }, ...children);
-    if (entry.name === current) button.setAttribute("aria-current", "page");
-    return make("li", {}, button);
-  };
-  const makeOption = (entry, text) => new Option(text, entry.name, false, entry.name === current);
+  const lists = JSON.stringify([list.issues, list.emails]);
+  // A button that is replaced while it is pressed gets no click.
+  if (lists !== shownLists) makeIssueList(list, open);
+  shownLists = lists;
+  for (const button of document.querySelectorAll("#issues button, #emails button")) {
+    if (button.dataset.name === current) button.setAttribute("aria-current", "page");
+    else button.removeAttribute("aria-current");
+  }
+  if (list.emails.some((email) => email.name === current)) $("emails-section").open = true;
+  $("issue-select").value = current;
+}
+
+function makeIssueList(list, open) {
+  const makeEntry = (entry, ...children) => make("li", {},
+    make("button", { type: "button", "data-name": entry.name, onclick: () => open(entry.name) }, ...children));
+  const makeOption = (entry, text) => new Option(text, entry.name);
   const makeTitle = (entry) => make("span", { className: "title", textContent: entry.title });
   const makeState = ({ state }) => make("span", { className: `state ${state}`, textContent: state });
   $("issues").replaceChildren(...list.issues.map((issue) => makeEntry(issue, makeTitle(issue),
     make("span", { className: "row" }, make("time", { textContent: issue.date }), makeState(issue)))));
   $("emails").replaceChildren(...list.emails.map((email) => makeEntry(email,
     make("span", { className: "row" }, makeTitle(email), ...(email.state ? [makeState(email)] : [])))));
-  if (list.emails.some((email) => email.name === current)) $("emails-section").open = true;
   $("issue-select").replaceChildren(
     ...list.issues.map((issue) => makeOption(issue, `${issue.title} (${issue.state})`)),
     make("optgroup", { label: "Emails to one reader" }, ...list.emails.map((email) => makeOption(email, email.title))));
