@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from newsletter.config import value_types
 from newsletter.config.base_model import StrictModel
+from newsletter.config.blog import BlogSettings
 from newsletter.config.notify import NotifySettings
 from newsletter.config.public_site import (
     ArchiveSettings,
@@ -223,6 +224,9 @@ class Config(StrictModel):
         default={},
         description="Named queries; `send --segment NAME` sends to the subscribers that match.",
         examples=[{"regulars": "opened:last-5 and not tag:press"}],
+    )
+    blog: BlogSettings = Field(
+        default=BlogSettings(), description="The blog that posts are imported from."
     )
     theme: Theme = Field(default=Theme(), description="Design of the emails.")
     tracking: Annotated[

@@ -179,6 +179,22 @@ def parse_image_url_pattern(text: str) -> str:
     return _parse_url_pattern(text, ("slug", "file"))
 
 
+def parse_permalink_pattern(text: str) -> str:
+    """Validate an https URL that contains ``{slug}``, and may contain ``{year}`` and the like."""
+    _check_placeholders(text, ("slug", "year", "month", "day"))
+    _parse_url_pattern(re.sub(r"\{(?:year|month|day)\}", "x", text), ("slug",))
+    return text
+
+
+def parse_feed_url(text: str) -> str:
+    """Validate the URL of a feed: https or http, with a query if it needs one."""
+    parts = _split_url(text)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ValueError(f"'{text}' is not an absolute URL (https://…)")
+    _check_authority(parts, text)
+    return text
+
+
 def parse_utm_value(text: str) -> str:
     """Validate one line that may contain ``{slug}``."""
     _check_placeholders(text, ("slug",))
