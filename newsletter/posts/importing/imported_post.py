@@ -3,25 +3,22 @@
 import datetime
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
-from newsletter.errors import Location, PostError, UsageError
+from newsletter.errors import Location, PostError
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.front_matter.schema import FrontMatterFields
-from newsletter.posts.html.markdown import render_markdown
-from newsletter.posts.html.normalize.unseen_text import NEVER_KEPT
-from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.blocks import ArticleOutline, outline_html
 from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
-from newsletter.posts.importing.markup.translate import translate_markup
 from newsletter.posts.importing.opening import (
     choose_summary,
     clip_to_sentence,
     find_html_opening,
 )
+from newsletter.posts.importing.parse_body import parse_body, render_body, sanitize_rendered
 from newsletter.posts.importing.plain_settings import make_plain_settings, make_plain_text
 from newsletter.posts.importing.read_file import STDIN
 from newsletter.posts.importing.settings.file_name import FileNameSettings, parse_file_name
@@ -33,14 +30,9 @@ from newsletter.posts.importing.settings.split_foreign import (
 from newsletter.posts.importing.settings.translate import translate_front_matter
 from newsletter.posts.importing.source_kind import SourceKind, detect_source_kind, is_export
 from newsletter.posts.importing.sources.draft import ParsedSource
-from newsletter.posts.importing.sources.html import parse_html_source
-from newsletter.posts.importing.sources.markdown import parse_markdown_source
-from newsletter.posts.importing.sources.plain_text import parse_plain_text_source
 from newsletter.posts.markup_limits import check_markup_limits
 from newsletter.posts.removed_line import RemovedLine
 from newsletter.posts.slug import SHORT_SLUG_LENGTH, slugify
-
-_MAX_KEEP_LINES = 20  # lines named to an editor who tried to keep another one
 
 _JEKYLL_FOLDERS = frozenset({"_posts", "_drafts"})
 
@@ -80,7 +72,7 @@ class ImportedPost:
 
     def with_body(self, body: str) -> "ImportedPost":
         """Return the post with another body in the same syntax."""
-        return replace(self, body=body, outline=outline_html(_render_body(body, self.body_format)))
+        return replace(self, body=body, outline=outline_html(render_body(body, self.body_format)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +84,17 @@ class ImportContext:
             ``None``.
         template_names: the templates that ``template`` may name; ``None`` for any.
         has_image: returns whether a path or URL is an image that an issue can show.
+        is_file: whether the source is a file, whose name may tell the post's date and title.
+        is_scraped: whether HTML may have a page's boilerplate around the post.
+        defaults: settings that the post has if it doesn't set them itself.
     """
 
     folder: PurePath | None = None
     template_names: Collection[str] | None = None
     has_image: Callable[[str], bool] = bool
+    is_file: bool = True
+    is_scraped: bool = True
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 _NO_CONTEXT = ImportContext()
@@ -139,29 +137,55 @@ def parse_imported_post(
         if kind == "text"
         else split_foreign_front_matter(text, path)
     )
+    return parse_split_post(kind, foreign, path, language=language, keep=keep, context=context)
+
+
+def parse_split_post(  # noqa: PLR0913 - what a post is, and what is around it
+    kind: SourceKind,
+    foreign: ForeignPost,
+    path: str,
+    *,
+    language: str,
+    keep: Collection[int] = (),
+    context: ImportContext = _NO_CONTEXT,
+) -> ImportedPost:
+    """Parse a post that is split into settings and body, clean it up, and complete its settings.
+
+    Args:
+        kind: the body's syntax.
+        foreign: the post.
+        path: its name, for messages, and for what a file's name tells.
+        language: BCP 47 tag if the post has none.
+        keep: lines (1-based) that are kept, whatever they look like.
+        context: what is around the source.
+
+    Raises:
+        PostError: the post is empty, or without a title.
+        UsageError: ``keep`` has a line from which nothing was removed.
+    """
     body, body_line = foreign.front_matter.body, foreign.front_matter.body_line
     check_markup_limits(body, path, body_line, is_html=kind == "html")
     file_path = PurePath(
         context.folder or "", path if context.folder is None else PurePath(path).name
     )
-    name = FileNameSettings() if path == STDIN else parse_file_name(file_path)
+    name = parse_file_name(file_path) if context.is_file and path != STDIN else FileNameSettings()
     translated = translate_front_matter(
-        foreign.front_matter,
+        add_defaults(foreign.front_matter, context.defaults),
         language=language,
         is_jekyll=not _JEKYLL_FOLDERS.isdisjoint(file_path.parts),
         template_names=context.template_names,
         has_image=context.has_image,
     )
     front_matter, fields = translated.front_matter, translated.fields
-    parsed = _parse_source(kind, front_matter, path, keep)
+    parsed = parse_body(kind, front_matter, path, keep, is_scraped=context.is_scraped)
     body_format: Literal["md", "html"] = "html" if kind == "html" else "md"
-    rendered = _render_body(parsed.body, body_format)
-    html = rendered if body_format == "html" else _sanitize_rendered(rendered, path)
+    rendered = render_body(parsed.body, body_format)
+    html = rendered if body_format == "html" else sanitize_rendered(rendered, path)
     if is_empty_body(html):
         removed_lines = parsed.removed or parsed.set_aside
         raise PostError(
             "the post has no text; nothing was imported",
-            where=where,
+            where=Location(path),
             remedy="Keep removed lines with --keep LINE." if removed_lines else "",
         )
     title = _resolve_title(make_plain_text(fields.title) or parsed.title or name.title, path)
@@ -193,59 +217,10 @@ def parse_imported_post(
     )
 
 
-def _render_body(body: str, body_format: Literal["md", "html"]) -> str:
-    return render_markdown(body) if body_format == "md" else body
-
-
-def _sanitize_rendered(html: str, path: str) -> str:
-    """Sanitize HTML rendered from Markdown; its errors get no line, as it isn't in the source."""
-    try:
-        return sanitize_html(html)
-    except PostError as error:
-        problem = error.problems[0]
-        raise PostError(problem.message, where=Location(path), remedy=problem.remedy) from None
-
-
-def _parse_source(
-    kind: SourceKind, front_matter: FrontMatter, path: str, keep: Collection[int]
-) -> ParsedSource:
-    parse_source = {
-        "text": parse_plain_text_source,
-        "markdown": parse_markdown_source,
-        "html": parse_html_source,
-    }[kind]
-
-    def parse(lines: frozenset[int]) -> ParsedSource:
-        body, translated = front_matter.body, tuple[RemovedLine, ...]()
-        if kind != "text":
-            body, translated = translate_markup(
-                body,
-                path,
-                is_markdown=kind == "markdown",
-                first_line=front_matter.body_line,
-                keep=lines,
-            )
-        parsed = parse_source(replace(front_matter, body=body), path, lines)
-        removed = sorted((*parsed.removed, *translated), key=lambda entry: entry.line)
-        return replace(parsed, removed=tuple(removed))
-
-    kept = frozenset(keep)
-    parsed = parse(kept)
-    # A kept line may have been removed for a reason that --keep can't undo.
-    without_effect = [line for line in sorted(kept) if parse(kept - {line}) == parsed]
-    if without_effect:
-        lines = ", ".join(map(str, without_effect))
-        unfiltered = parse(frozenset())
-        removable = {entry.line for entry in unfiltered.removed if entry.why not in NEVER_KEPT}
-        removable |= {aside.line for aside in unfiltered.set_aside}
-        shown = sorted(removable)[:_MAX_KEEP_LINES]
-        raise UsageError(
-            f"--keep {lines}: nothing was removed there",
-            remedy="Lines that can be kept: "
-            + (", ".join(map(str, shown)) or "none")
-            + (", \u2026" if len(removable) > len(shown) else ""),
-        )
-    return parsed
+def add_defaults(front_matter: FrontMatter, defaults: Mapping[str, Any]) -> FrontMatter:
+    """Return front matter with the settings that it lacks and its folder or source has."""
+    missing = {key: value for key, value in defaults.items() if key not in front_matter.data}
+    return replace(front_matter, data={**front_matter.data, **missing}) if missing else front_matter
 
 
 def _has_word(title: str) -> bool:

@@ -16,6 +16,7 @@ from newsletter.posts.importing.cleanup.byline import parse_byline
 from newsletter.posts.importing.cleanup.classify import classify_passages
 from newsletter.posts.importing.cleanup.paragraph import Passage
 from newsletter.posts.importing.sources.draft import (
+    ExtractedByline,
     ParsedSource,
     find_byline,
     find_opening,
@@ -29,8 +30,14 @@ _MAX_CANDIDATES = 50  # occurrences compared for a text that a page repeats
 _EMPTY_ELEMENT = re.compile(r"<(ul|ol|li|div|section|article|p|figure)(?: [^<>]*)?>\s*</\1>\n?")
 
 
-def parse_html_source(front_matter: FrontMatter, path: str, keep: Collection[int]) -> ParsedSource:
-    """Parse a web page or a fragment; line numbers refer to the source, not to its article."""
+def parse_html_source(
+    front_matter: FrontMatter, path: str, keep: Collection[int], *, is_scraped: bool = True
+) -> ParsedSource:
+    """Parse a web page or a fragment; line numbers refer to the source, not to its article.
+
+    Unless it is scraped, all of a fragment is the author's own: only what looks like spam is set
+    aside.
+    """
     article = extract_article(front_matter.body, path, front_matter.body_line, keep=keep)
     html, left_out = sanitize_article(article.html, path, front_matter.body_line, keep=keep)
     blocks = outline_html(html).blocks
@@ -39,7 +46,7 @@ def parse_html_source(front_matter: FrontMatter, path: str, keep: Collection[int
         Passage(line, block.text, block.tag in _STANDALONE_TAGS, block.group, block.links)
         for block, line in zip(blocks, lines, strict=True)
     ]
-    classification = classify_passages(passages, keep)
+    classification = classify_passages(passages, keep, is_scraped=is_scraped)
     heading = next(
         (index for index in classification.kept if blocks[index].tag in _HEADING_TAGS), None
     )
@@ -55,8 +62,11 @@ def parse_html_source(front_matter: FrontMatter, path: str, keep: Collection[int
         and not any(passages[index].is_prose for index in before_heading)
         else None
     )
-    byline = find_byline(
-        passages, classification, keep, None if title_index is None else passages[title_index]
+    title_passage = None if title_index is None else passages[title_index]
+    byline = (
+        find_byline(passages, classification, keep, title_passage)
+        if is_scraped
+        else ExtractedByline()
     )
     bylines = {(entry.line, entry.text) for entry in byline.removed}
     removed_indices = set(range(len(blocks))) - set(classification.kept)

@@ -23,11 +23,7 @@ from newsletter.posts.importing.sources.draft import (
 _TAG_OR_COMMENT = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 
 
-def parse_markdown_source(
-    front_matter: FrontMatter,
-    path: str,  # noqa: ARG001 - all source parsers have the same parameters
-    keep: Collection[int],
-) -> ParsedSource:
+def parse_markdown_source(front_matter: FrontMatter, keep: Collection[int]) -> ParsedSource:
     """Parse Markdown; the body stays as written, without its title and what is set aside."""
     lines = front_matter.body.split("\n")
     blocks = _parse_blocks(front_matter)

@@ -267,11 +267,7 @@ def _escape_special_characters(text: str) -> str:
     return _SPECIAL_CHARACTERS.sub(lambda found: "\\" + found[0], text)
 
 
-def parse_plain_text_source(
-    front_matter: FrontMatter,
-    path: str,  # noqa: ARG001 - all source parsers have the same parameters
-    keep: Collection[int],
-) -> ParsedSource:
+def parse_plain_text_source(front_matter: FrontMatter, keep: Collection[int]) -> ParsedSource:
     """Parse plain text copied from a page; ``keep`` are lines that are not removed."""
     passages = split_passages(front_matter.body)
     classification = classify_passages(passages, keep)

@@ -24,7 +24,7 @@ SENTENCE = (
 
 
 def parse(text: str) -> ParsedSource:
-    return parse_plain_text_source(FrontMatter(body=text), "post.txt", ())
+    return parse_plain_text_source(FrontMatter(body=text), ())
 
 
 def render_as_text(markdown: str) -> str:
