@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from newsletter.config.models import Config
 from newsletter.errors import PostError, Problem
 from newsletter.posts.content_loss.compare import ContentLoss
+from newsletter.posts.content_loss.inventory import take_inventory
 from newsletter.posts.content_loss.removed_passages import find_passage_line
-from newsletter.posts.importing.import_post import ImportResult
+from newsletter.posts.importing.issue_folder.write_issue import ImportResult
 from newsletter.posts.importing.markup.dialects.braces import LITERAL_REASON
 from newsletter.posts.importing.source_inventory import take_source_inventory
 from newsletter.posts.read_issue import read_issue
@@ -35,7 +36,8 @@ def compare_import(result: ImportResult, source_name: str, config: Config) -> Im
 
     Args:
         result: what the import has written.
-        source_name: the source's file name or path; its ending tells how it is read.
+        source_name: the source's file name or path; its ending tells how it is read, unless the
+            result says it.
         config: the newsletter's settings.
     """
     if result.state == "unchanged":
@@ -46,7 +48,11 @@ def compare_import(result: ImportResult, source_name: str, config: Config) -> Im
         return ImportComparison(problems=tuple(error.problems))
     post = result.imported_post
     set_aside = (RemovedLine(*entry) for entry in post.set_aside)
-    inventory = take_source_inventory(result.source_text, source_name)
+    inventory = (
+        take_inventory(result.source_text, "html" if result.source_format == "html" else "markdown")
+        if result.source_format
+        else take_source_inventory(result.source_text, source_name)
+    )
     removed = (*(entry for entry in post.removed if entry.why != LITERAL_REASON), *set_aside)
     article = build_article(issue, config)
     return ImportComparison(

@@ -14,7 +14,7 @@ from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.checks.import_comparison import ImportComparison
-    from newsletter.posts.importing.import_post import ImportResult
+    from newsletter.posts.importing.issue_folder.write_issue import ImportResult
 
 
 @click.command("import", short_help="Make an issue from a post.")

@@ -10,7 +10,8 @@ import pytest
 
 from newsletter.config.models import Config
 from newsletter.errors import PostError
-from newsletter.posts.importing.import_post import ImportOptions, ImportResult, import_post
+from newsletter.posts.importing.import_post import ImportOptions, import_post
+from newsletter.posts.importing.issue_folder.write_issue import ImportResult
 from newsletter.project import Project
 
 SENTENCE = (

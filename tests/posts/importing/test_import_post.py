@@ -9,7 +9,7 @@ import pytest
 from newsletter.config.models import Config
 from newsletter.errors import PostError
 from newsletter.posts.importing.import_post import ImportOptions, import_post
-from newsletter.posts.importing.manifest import MANIFEST_FILE_NAME, read_manifest
+from newsletter.posts.importing.issue_folder.manifest import MANIFEST_FILE_NAME, read_manifest
 from newsletter.project import Project
 
 SENTENCE = (

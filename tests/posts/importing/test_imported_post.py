@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 from newsletter.errors import NewsletterError, UsageError
 from newsletter.posts.front_matter.parse import split_front_matter
 from newsletter.posts.front_matter.schema import FrontMatterFields, validate_front_matter
-from newsletter.posts.importing.front_matter_writer import HINTS_TITLE, format_post_file
 from newsletter.posts.importing.imported_post import ImportedPost, parse_imported_post
+from newsletter.posts.importing.issue_folder.front_matter_writer import (
+    HINTS_TITLE,
+    format_post_file,
+)
 from newsletter.posts.slug import slugify
 
 SENTENCE = (

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 from newsletter.errors import Location, PostError
-from newsletter.posts.importing.manifest import diff_files, read_manifest
+from newsletter.posts.importing.issue_folder.manifest import diff_files, read_manifest
 from newsletter.posts.importing.read_file import PostSource
 from newsletter.posts.slug import MAX_SLUG_LENGTH, SHORT_SLUG_LENGTH, slugify
 from newsletter.project import ISSUE_NAME_PATTERN, Project, display_path, list_issue_folders

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from newsletter.posts.importing.post_identity import PostIdentity
 from newsletter.public_files import write_public_file
 
 MANIFEST_FILE_NAME = ".imported.json"
@@ -23,11 +24,13 @@ class ImportManifest:
         source_name: the source's file and folder, ``"posts/low-tide.md"``; empty if unknown.
         file_hashes: path inside the issue's folder (with ``/``) -> SHA-256 of the file as
             written.
+        identity: by what the post is recognized, if it is from a feed, an export or a folder.
     """
 
     source_hash: str
     file_hashes: Mapping[str, str]
     source_name: str = ""
+    identity: PostIdentity | None = None
 
 
 def read_manifest(folder: Path) -> ImportManifest | None:
@@ -38,19 +41,31 @@ def read_manifest(folder: Path) -> ImportManifest | None:
             str(data["source"]),
             {str(k): str(v) for k, v in data["files"].items()},
             str(data.get("name", "")),
+            _read_identity(data.get("post")),
         )
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
 
 
-def write_manifest(folder: Path, source_hash: str, source_name: str) -> None:
+def _read_identity(data: object) -> PostIdentity | None:
+    if not isinstance(data, dict):
+        return None
+    return PostIdentity(*(str(data.get(key, "")) for key in ("id", "url", "text")))
+
+
+def write_manifest(
+    folder: Path, source_hash: str, source_name: str, identity: PostIdentity | None = None
+) -> None:
     """Write a manifest of all files now in ``folder``."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    content = {
-        "source": source_hash,
-        "name": source_name,
-        "files": {path.relative_to(folder).as_posix(): hash_file(path) for path in files},
-    }
+    content: dict[str, object] = {"source": source_hash, "name": source_name}
+    if identity:
+        content["post"] = {
+            "id": identity.post_id,
+            "url": identity.url,
+            "text": identity.text_hash,
+        }
+    content["files"] = {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
     data = (json.dumps(content, indent=2) + "\n").encode()
     write_public_file(folder / MANIFEST_FILE_NAME, data, durable=True)
 

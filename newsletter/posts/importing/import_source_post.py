@@ -1,0 +1,259 @@
+"""Import one post of a feed, an export or a folder as an issue's folder."""
+
+import datetime
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from newsletter.errors import PostError, Problem
+from newsletter.posts.front_matter.parse import FrontMatter
+from newsletter.posts.importing.copy_images import collect_images
+from newsletter.posts.importing.find_image import ImageFinder
+from newsletter.posts.importing.imported_post import (
+    ImportContext,
+    ImportedPost,
+    parse_imported_post,
+    parse_split_post,
+)
+from newsletter.posts.importing.issue_folder.issue_index import IssueIndex
+from newsletter.posts.importing.issue_folder.write_issue import (
+    ImportResult,
+    IssueFiles,
+    write_issue_folder,
+)
+from newsletter.posts.importing.opening import clip_to_sentence
+from newsletter.posts.importing.plain_settings import make_plain_text
+from newsletter.posts.importing.post_identity import identify_post
+from newsletter.posts.importing.read_file import PostSource, read_post_source
+from newsletter.posts.importing.settings.notes import SettingNote
+from newsletter.posts.importing.settings.split_foreign import ForeignPost
+from newsletter.posts.importing.source_post import SourcePost
+from newsletter.posts.slug import SHORT_SLUG_LENGTH, slugify
+from newsletter.project import Project
+
+_MAX_TITLE_LENGTH = 60  # characters of a title made from a text
+_TAG_OR_COMMENT = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
+
+CopyImages = Callable[[ImportedPost], "CopiedImages"]
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedImages:
+    """A post with its images on the web copied.
+
+    Attributes:
+        imported_post: the post, with references to the copies.
+        files: path inside the issue's folder -> the image's bytes.
+        not_copied: the images that stay on the web, each with the reason.
+    """
+
+    imported_post: ImportedPost
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    not_copied: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImportOptions:
+    """Options of an import of many posts.
+
+    Attributes:
+        source_name: the source as the user typed it, for messages.
+        today: the date of an issue whose post has none.
+        timezone: the newsletter's.
+        update: whether posts that have changed since their import are imported again.
+        images: folders in which a path that begins with ``/`` is looked up.
+        copy_images: copies a post's images from the web; ``None`` leaves them there.
+    """
+
+    source_name: str
+    today: datetime.date
+    timezone: ZoneInfo
+    update: bool = False
+    images: tuple[Path, ...] = ()
+    copy_images: CopyImages | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImport:
+    """The result of importing one post of many.
+
+    Attributes:
+        post: the post.
+        state: whether its issue is new, unchanged or updated; ``changed`` if the post differs from
+            what was imported and was left.
+        folder: the issue's folder.
+        result: what was written; ``None`` if nothing was.
+    """
+
+    post: SourcePost
+    state: Literal["new", "unchanged", "updated", "changed"]
+    folder: Path
+    result: ImportResult | None = None
+
+
+def import_source_post(
+    project: Project, post: SourcePost, index: IssueIndex, options: SourceImportOptions
+) -> SourceImport:
+    """Import a post, unless it was imported before.
+
+    Args:
+        project: the editor's folder.
+        post: the post.
+        index: the issues of the project; the new one is added.
+        options: options of the import.
+
+    Raises:
+        NewsletterError: the post can't be read; nothing is written.
+    """
+    name = f"{options.source_name} ({post.title or post.post_id or post.url})"
+    source = (
+        read_post_source(str(post.file), project.config.limits.post_bytes) if post.file else None
+    )
+    identity = identify_post(replace(post, content=source.text) if source else post)
+    source_hash = source.sha256 if source else _hash_post(post)
+    existing = index.find(identity)
+    if existing is not None:
+        manifest = index.get_manifest(existing)
+        if not manifest or not manifest.identity or manifest.source_hash == source_hash:
+            return SourceImport(post, "unchanged", existing)
+        if not options.update:
+            return SourceImport(post, "changed", existing)
+    parsed, files, not_copied = _parse(project, post, source, name, options)
+    if options.copy_images:
+        copied = options.copy_images(parsed)
+        parsed = copied.imported_post
+        files |= copied.files
+        not_copied = (*not_copied, *copied.not_copied)
+    date = _get_date(post, options.timezone) or parsed.date or options.today
+    parsed = replace(
+        parsed,
+        front_matter={**parsed.front_matter, "date": parsed.front_matter.get("date") or date},
+    )
+    folder = existing or index.find_free_folder(project, date, _make_slug(post, parsed, name))
+    result = write_issue_folder(
+        project,
+        IssueFiles(
+            parsed,
+            files,
+            not_copied,
+            source.text if source else post.original or post.content,
+            source_hash,
+            source.file_name if source else "",
+            "" if source else post.content_format,
+            identity,
+        ),
+        folder,
+        update=True,
+    )
+    index.add(folder)
+    return SourceImport(post, "new" if result.state == "new" else "updated", folder, result)
+
+
+def _parse(
+    project: Project,
+    post: SourcePost,
+    source: PostSource | None,
+    name: str,
+    options: SourceImportOptions,
+) -> tuple[ImportedPost, dict[str, Path | bytes], tuple[Problem, ...]]:
+    """Return the parsed post, its images on disk, and those that were not copied."""
+    templates = {path.stem for path in project.templates_dir.glob("*.mjml")}
+    settings = {key: value for key, value in _iter_settings(post, options.timezone) if value}
+    language = project.config.language
+    if source is None:
+        foreign = ForeignPost(FrontMatter(data=settings, body=post.content), "")
+        notes = _note_made_title(post, settings)
+        parsed = parse_split_post(
+            "html" if post.content_format == "html" else "markdown",
+            foreign,
+            name,
+            language=language,
+            context=ImportContext(template_names=templates, is_file=False, is_scraped=False),
+        )
+        # A line of the content is no line of a file that the editor could open.
+        removed = (*post.removed, *(entry._replace(line=0) for entry in parsed.removed))
+        set_aside = tuple(entry._replace(line=0) for entry in parsed.set_aside)
+        parsed = replace(
+            parsed,
+            removed=removed,
+            set_aside=set_aside,
+            setting_notes=(*post.notes, *notes, *parsed.setting_notes),
+        )
+        return parsed, {}, ()
+    finder = ImageFinder(
+        source,
+        project.config.limits.image_bytes,
+        tuple(folder.resolve() for folder in options.images),
+    )
+    parsed = parse_imported_post(
+        source.text,
+        source.name,
+        language=language,
+        context=ImportContext(source.folder, templates, finder.can_show, defaults=settings),
+    )
+    images = collect_images(parsed, finder)
+    parsed = replace(
+        images.imported_post,
+        removed=(*post.removed, *parsed.removed),
+        setting_notes=(*post.notes, *parsed.setting_notes),
+    )
+    return parsed, dict(images.files), images.not_copied
+
+
+def _iter_settings(post: SourcePost, timezone: ZoneInfo) -> Iterator[tuple[str, Any]]:
+    """Yield a post's settings as an issue's front matter has them."""
+    yield "title", post.title or _make_title(post)
+    yield "subject", post.subject
+    yield "preheader", post.preheader or clip_to_sentence(post.summary)
+    yield "author", post.author
+    yield "date", _get_date(post, timezone)
+    yield "canonical_url", post.url
+    yield "language", post.language
+    yield "tags", list(post.tags)
+    if post.hero:
+        yield "hero", {"src": post.hero, "alt": post.hero_alt} if post.hero_alt else post.hero
+    yield "draft", post.status != "published"
+
+
+def _make_title(post: SourcePost) -> str:
+    """Return the first words of a post without a title, as feeds of short notes have them."""
+    text = " ".join(_TAG_OR_COMMENT.sub(" ", post.content).split())
+    text = make_plain_text(clip_to_sentence(text))
+    if len(text) <= _MAX_TITLE_LENGTH:
+        return text.rstrip(".")
+    return text[:_MAX_TITLE_LENGTH].rpartition(" ")[0].rstrip(",;:.- ") + "\u2026"
+
+
+def _note_made_title(post: SourcePost, settings: Mapping[str, Any]) -> tuple[SettingNote, ...]:
+    if post.title or "title" not in settings:
+        return ()
+    return (SettingNote("title", f"'{settings['title']}' (its first words; the post has none)"),)
+
+
+def _make_slug(post: SourcePost, parsed: ImportedPost, name: str) -> str:
+    slug = slugify(post.slug, SHORT_SLUG_LENGTH) or parsed.slug
+    if not slug:
+        raise PostError(
+            f"{name}: could not make a folder name from the title '{parsed.title}'",
+            remedy="Save it as a file and import that with --slug, such as: --slug low-tide",
+        )
+    return slug
+
+
+def _get_date(post: SourcePost, timezone: ZoneInfo) -> datetime.date | None:
+    return post.date.astimezone(timezone).date() if post.date else None
+
+
+def _hash_post(post: SourcePost) -> str:
+    """Return a hash that changes when a post's content or settings do."""
+    values = [
+        repr(getattr(post, entry.name))
+        for entry in fields(post)
+        if entry.name not in {"removed", "notes", "file", "date"}
+    ]
+    stamp = post.date.astimezone(datetime.UTC).isoformat() if post.date else ""
+    return hashlib.sha256("\0".join([*values, stamp]).encode(errors="surrogatepass")).hexdigest()

@@ -1,0 +1,103 @@
+"""Recognize a post that was imported before: by its id, URL or text.
+
+Ids of feeds change with a site's protocol, its paths or its software, and some are used twice. So
+an id alone does not make two posts the same one, and another id does not make them two.
+"""
+
+import hashlib
+import html
+import re
+import unicodedata
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from newsletter.posts.importing.source_post import SourcePost
+
+_TAG_OR_COMMENT = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
+_IMAGE_URL = re.compile(r"<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
+_TRACKING_PARAMETER = re.compile(r"(?:utm_\w+|fbclid|gclid|mc_[ce]id|ref)\Z", re.IGNORECASE)
+_MIN_TEXT_LENGTH = 20  # letters and digits: a shorter text is compared with its images
+
+
+@dataclass(frozen=True, slots=True)
+class PostIdentity:
+    """By what a post is recognized; a field that is unknown is empty.
+
+    Attributes:
+        post_id: how its source identifies it.
+        url: its URL, normalized.
+        text_hash: hash of its title and text, without markup, case and punctuation.
+    """
+
+    post_id: str = ""
+    url: str = ""
+    text_hash: str = ""
+
+    def is_same_post(self, other: "PostIdentity") -> bool:
+        """Return whether two identities are of one post.
+
+        The same text is the same post. So is the same URL. The same id is, unless both the URL
+        and the text are others: then the id was used again.
+        """
+        if self.text_hash and self.text_hash == other.text_hash:
+            return True
+        if self.url and self.url == other.url:
+            return True
+        if not self.post_id or self.post_id != other.post_id:
+            return False
+        return not (self.url and other.url and self.text_hash and other.text_hash)
+
+
+def identify_post(post: SourcePost) -> PostIdentity:
+    """Return the identity of a post of a feed, an export or a folder."""
+    return PostIdentity(
+        post.post_id,
+        normalize_post_url(post.url),
+        hash_post_text(post.title, post.original or post.content),
+    )
+
+
+def normalize_post_url(url: str) -> str:
+    """Return a URL in the form in which two spellings of one post's URL are equal.
+
+    Scheme, ``www.``, port 80 or 443, a slash or ``index.html`` at the end, parameters of tracking
+    and the fragment make no difference. Empty for a site's first page, which some sources give as
+    the URL of each post.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host, port = (parts.hostname or "").removeprefix("www."), parts.port
+    except ValueError:  # brackets that don't contain an IPv6 address, a port that is no number
+        return url.strip()
+    if parts.scheme.lower() not in {"http", "https"} or not host:
+        return url.strip()
+    path = re.sub(r"/(?:index\.(?:html?|php))?\Z", "", parts.path)
+    query = urlencode(
+        [
+            (name, value)
+            for name, value in parse_qsl(parts.query, keep_blank_values=True)
+            if not _TRACKING_PARAMETER.match(name)
+        ]
+    )
+    shown_port = f":{port}" if port not in {None, 80, 443} else ""
+    if not path and not query:
+        return ""
+    return f"{host}{shown_port}{path}" + (f"?{query}" if query else "")
+
+
+def hash_post_text(title: str, content: str) -> str:
+    """Return a hash of a title and a text in HTML or Markdown; empty if there is no text.
+
+    Of a post that is little more than images, their URLs count, too.
+    """
+    text = _fold(html.unescape(_TAG_OR_COMMENT.sub(" ", content)))
+    if len(text) < _MIN_TEXT_LENGTH:
+        text += " ".join(_IMAGE_URL.findall(content))
+    if not text:
+        return ""
+    return hashlib.sha256(f"{_fold(title)}\n{text}".encode()).hexdigest()[:24]
+
+
+def _fold(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(char for char in folded if char.isalnum())
