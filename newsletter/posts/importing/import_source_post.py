@@ -172,7 +172,7 @@ def _parse(
             foreign,
             name,
             language=language,
-            context=ImportContext(template_names=templates, is_file=False, is_scraped=False),
+            context=ImportContext(template_names=templates, is_file=False, is_scraped=post.is_page),
         )
         # A line of the content is no line of a file that the editor could open.
         removed = (*post.removed, *(entry._replace(line=0) for entry in parsed.removed))

@@ -41,6 +41,7 @@ class SourcePost:
         hero: absolute URL of its main image, or empty.
         hero_alt: the image's alternative text.
         is_teaser: whether ``content`` is only the beginning of the post.
+        is_page: whether ``content`` is a whole web page, with more on it than the post.
         removed: what the reader of the source has left out, and why.
         notes: what else the editor should know about its settings.
     """
@@ -65,6 +66,7 @@ class SourcePost:
     hero: str = ""
     hero_alt: str = ""
     is_teaser: bool = False
+    is_page: bool = False
     removed: tuple[RemovedLine, ...] = ()
     notes: tuple[SettingNote, ...] = ()
 

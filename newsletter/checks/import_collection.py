@@ -1,0 +1,74 @@
+"""Import posts of a feed, an export or a folder, and compare each with its issue."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from newsletter.checks.import_comparison import ImportComparison, compare_import
+from newsletter.errors import NewsletterError, Problem
+from newsletter.posts.importing.import_source_post import (
+    SourceImport,
+    SourceImportOptions,
+    import_source_post,
+)
+from newsletter.posts.importing.issue_folder.issue_index import IssueIndex
+from newsletter.posts.importing.source_post import SourcePost, UnreadablePost
+from newsletter.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class FailedImport:
+    """A post that was not imported.
+
+    Attributes:
+        title: its title, or what else names it.
+        problems: the reasons.
+        post: the post; ``None`` if it can't be read.
+    """
+
+    title: str
+    problems: tuple[Problem, ...]
+    post: SourcePost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedImport:
+    """A post that was imported, or was imported before.
+
+    Attributes:
+        source_import: what was done.
+        comparison: what the post holds and its issue won't show.
+    """
+
+    source_import: SourceImport
+    comparison: ImportComparison
+
+
+def import_posts(
+    project: Project,
+    posts: Iterable[SourcePost | UnreadablePost],
+    options: SourceImportOptions,
+) -> Iterator[ComparedImport | FailedImport]:
+    """Import posts one by one; one that can't be imported doesn't stop the others.
+
+    Args:
+        project: the editor's folder.
+        posts: the posts that were chosen.
+        options: options of the import.
+    """
+    index = IssueIndex(project)
+    for post in posts:
+        if isinstance(post, UnreadablePost):
+            yield FailedImport(post.title, (post.problem,))
+            continue
+        try:
+            done = import_source_post(project, post, index, options)
+        except NewsletterError as error:
+            name = post.title or post.post_id or post.url
+            yield FailedImport(name, error.problems, post)
+            continue
+        comparison = (
+            compare_import(done.result, str(post.file or ""), project.config)
+            if done.result
+            else ImportComparison()
+        )
+        yield ComparedImport(done, comparison)
