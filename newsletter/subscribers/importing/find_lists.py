@@ -13,17 +13,14 @@ from typing import NamedTuple
 
 from newsletter.errors import Location, SubscriberListError, display_file_name
 from newsletter.subscribers.importing.files.csv_reader import open_csv
-from newsletter.subscribers.importing.files.zip_reader import (
-    METADATA_REASON,
-    UnpackedArchive,
-    UnpackedFile,
-)
+from newsletter.subscribers.importing.files.zip_reader import UnpackedArchive, UnpackedFile
 from newsletter.subscribers.importing.import_summary import ImportSummary
 from newsletter.subscribers.importing.open_list import ListSource, open_list_file
 from newsletter.subscribers.importing.rows.address_cell import parse_address_cell
 from newsletter.subscribers.importing.rows.export_formats import normalize_name
 from newsletter.subscribers.importing.rows.file_status import status_from_filename
 from newsletter.subscribers.importing.rows.row_status import STATUS_PRECEDENCE
+from newsletter.zip_files import METADATA_REASON
 
 # How many rows of a file that can't be read as a list are searched for addresses.
 SEARCHED_ROWS = 100

@@ -17,10 +17,7 @@ from newsletter.subscribers.attribute_types import AttributeType
 from newsletter.subscribers.importing.attributes import AttributeRegistry, infer_attribute_types
 from newsletter.subscribers.importing.bulk_writer import SubscriberBulkWriter
 from newsletter.subscribers.importing.files.csv_reader import FileRow
-from newsletter.subscribers.importing.files.zip_reader import (
-    is_zip_file,
-    unpack_lists,
-)
+from newsletter.subscribers.importing.files.zip_reader import unpack_lists
 from newsletter.subscribers.importing.find_lists import find_lists, open_single_source
 from newsletter.subscribers.importing.import_summary import ImportSummary
 from newsletter.subscribers.importing.open_list import ListSource, OpenList, open_list_file
@@ -29,6 +26,7 @@ from newsletter.subscribers.importing.rows.row_parser import (
     ParsedSubscriber,
     clean_tags,
 )
+from newsletter.zip_files import is_zip_file
 
 __all__ = [
     "ImportSummary",

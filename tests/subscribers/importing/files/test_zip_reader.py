@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.importing.files.zip_reader import is_zip_file, unpack_lists
+from newsletter.subscribers.importing.files.zip_reader import unpack_lists
+from newsletter.zip_files import is_zip_file
 
 MAX_BYTES = 10_000
 
