@@ -1,4 +1,4 @@
-"""Import posts of a feed, an export or a folder, and compare each with its issue."""
+"""Import many posts, each compared with its issue."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
