@@ -29,7 +29,7 @@ COMMANDS = {
         "Fill in newsletter.yml, question by question.",
     ),
     "import": LazyCommand(
-        "newsletter.cli.issue.import_post:import_post_command", "Make an issue from a post."
+        "newsletter.cli.issue.import_post:import_post_command", "Make issues from posts."
     ),
     "issues": LazyCommand(
         "newsletter.cli.issue.issues:issues_command", "List the issues and their states."

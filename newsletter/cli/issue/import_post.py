@@ -1,4 +1,4 @@
-"""``newsletter import``: make an issue from a post."""
+"""``newsletter import``: make issues from posts."""
 
 import datetime
 from collections.abc import Iterator
@@ -14,19 +14,65 @@ from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.checks.import_comparison import ImportComparison
+    from newsletter.cli.issue.import_source import ImportRequest
     from newsletter.posts.importing.issue_folder.write_issue import ImportResult
+    from newsletter.project import Project
 
 
-@click.command("import", short_help="Make an issue from a post.")
-@click.argument("source")
+@click.command("import", short_help="Make issues from posts.")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option("--list", "list_only", is_flag=True, help="List the posts of SOURCE; import nothing.")
+@click.option("--all", "every", is_flag=True, help="Import every published post.")
+@click.option(
+    "--new", "new_only", is_flag=True, help="Import what is new in a feed since last time."
+)
+@click.option("--latest", is_flag=True, help="Import the newest post.")
+@click.option(
+    "--since",
+    metavar="YYYY-MM-DD",
+    callback=lambda _context, option, text: _parse_date(text, f"--{option.name}"),
+    help="Import the posts since a day.",
+)
+@click.option(
+    "--post",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="Import the post of this title, slug, id or URL; may be repeated.",
+)
+@click.option(
+    "--tag", "tags", metavar="TAG", multiple=True, help="Only posts with one of the tags."
+)
+@click.option(
+    "--status",
+    "statuses",
+    type=click.Choice(["published", "draft", "scheduled", "private"]),
+    multiple=True,
+    help="Posts of another status than published; may be repeated.",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    metavar="KIND",
+    multiple=True,
+    help="Items of another kind than post, such as page; may be repeated.",
+)
+@click.option(
+    "--accept-flood", is_flag=True, help="With --new: import them even if they are far too many."
+)
+@click.option("--full", is_flag=True, help="Fetch the whole post where a feed has its beginning.")
+@click.option("--hotlink", is_flag=True, help="Leave pictures on the web where they are.")
+@click.option(
+    "--base-url", metavar="URL", default="", help="The blog's URL, if an export doesn't have it."
+)
 @click.option("--slug", default="", help="The issue's name; made from the title if not given.")
 @click.option(
     "--date",
     metavar="YYYY-MM-DD",
-    callback=lambda _context, _option, text: _parse_date(text),
+    callback=lambda _context, option, text: _parse_date(text, f"--{option.name}"),
     help="The issue's date, if not the post's own.",
 )
-@click.option("--update", is_flag=True, help="Overwrite an issue that exists already.")
+@click.option("--update", is_flag=True, help="Overwrite issues that exist already.")
 @click.option(
     "--keep",
     metavar="LINE",
@@ -42,33 +88,64 @@ if TYPE_CHECKING:
     help="Copy pictures from this folder, too, where /a.png is DIR/a.png; may be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
-    """Make issues/<date>-<slug>/ from a post in Markdown, HTML or plain text.
+def import_post_command(sources: tuple[str, ...], **options: Any) -> int:
+    """Make issues/<date>-<slug>/ from a post, or from the posts of a blog.
 
-    SOURCE is a file, or - for standard input. Pictures in the post's folder or below
-    it are copied too, and from no other folder but those named with --images. The
-    boilerplate of a blog's page is removed, what looks like spam or comments is set
-    aside, and both are listed. Importing the same post again changes nothing.
+    SOURCE is a post (Markdown, HTML or plain text; - for standard input), the URL of a page or
+    a feed (RSS, Atom, JSON Feed), an export (WordPress, Ghost, Substack, Medium, beehiiv,
+    Buttondown) or a content folder (Jekyll, Hugo, Zola, Eleventy, Astro). Of several posts, say
+    which: --list shows them.
+
+    Pictures in the post's folder or below it are copied, those on the web are fetched and
+    resized for email. The boilerplate of a blog's page is removed, what looks like spam or
+    comments is set aside, and both are listed. Importing the same post again changes nothing.
 
     \b
     Examples:
       newsletter import building-trust.txt
       newsletter import page.html --slug spring --date 2026-11-22
       newsletter import blog/_posts/2026-11-22-spring.md --images blog
+      newsletter import https://harbournotes.example/feed.xml --new
+      newsletter import export.xml --since 2026-01-01
     """
     from zoneinfo import ZoneInfo
 
-    from newsletter.checks.import_comparison import compare_import
-    from newsletter.posts.importing import import_post
-    from newsletter.project import list_issue_folders, open_project
+    from newsletter.cli.issue.import_source import ImportRequest, import_source
+    from newsletter.project import open_project
 
     project = open_project()
-    today = datetime.datetime.now(ZoneInfo(project.config.timezone)).date()
+    timezone = ZoneInfo(project.config.timezone)
+    request = ImportRequest(
+        sources=sources, today=datetime.datetime.now(timezone).date(), **options
+    )
+    exit_code = import_source(project, request)
+    if exit_code is None:
+        _import_single(project, request)
+        return 0
+    return exit_code
+
+
+def _import_single(project: "Project", request: "ImportRequest") -> None:
+    from newsletter.checks.import_comparison import compare_import
+    from newsletter.posts.importing import import_post
+    from newsletter.project import list_issue_folders
+
+    request.refuse_choices()
+    (source,) = request.sources
     result = import_post.import_post(
-        project, source, import_post.ImportOptions(today=today, **options)
+        project,
+        source,
+        import_post.ImportOptions(
+            request.today,
+            request.slug,
+            request.date,
+            request.keep,
+            request.update,
+            request.images,
+        ),
     )
     comparison = compare_import(result, source, project.config)
-    if as_json:
+    if request.as_json:
         _print_json(result, comparison)
     else:
         name = _shorten_name(result, list_issue_folders(project))
@@ -82,15 +159,15 @@ def _shorten_name(result: "ImportResult", folders: list[Path]) -> str:
     return slug if sum(slug in folder.name for folder in folders) == 1 else name
 
 
-def _parse_date(text: str | None) -> datetime.date | None:
+def _parse_date(text: str | None, option: str) -> datetime.date | None:
     if text is None:
         return None
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"--date '{text}' is not a valid date",
-            remedy="Write year, month and day: --date 2026-11-22",
+            f"{option} '{text}' is not a valid date",
+            remedy=f"Write year, month and day: {option} 2026-11-22",
         ) from None
 
 

@@ -1,0 +1,199 @@
+"""Import posts of a feed, an export or a folder, and print what was done."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from newsletter.cli.issue.removed_lines import summarize_removed
+from newsletter.cli.output import echo, echo_err, format_fields, isolate_bidi, print_json
+from newsletter.cli.progress import progress_bar
+from newsletter.errors import NewsletterError, Problem, display_path
+
+if TYPE_CHECKING:
+    from newsletter.checks.import_collection import ComparedImport, FailedImport
+    from newsletter.posts.importing.import_source_post import SourceImportOptions
+    from newsletter.posts.importing.source_post import SourcePost, UnreadablePost
+    from newsletter.posts.removed_line import RemovedLine
+    from newsletter.project import Project
+
+_STATE_WORDS = {
+    "new": "imported",
+    "updated": "updated",
+    "unchanged": "imported before",
+    "changed": "changed since",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRow:
+    """What is told about one post.
+
+    Attributes:
+        title: the post's title, or what else names it.
+        state: ``new``, ``updated``, ``unchanged``, ``changed`` or ``failed``.
+        path: the issue's folder as the user would type it; empty if there is none.
+        rows: labels and values below it.
+        problems: why it was not imported.
+        removed: what was left out on purpose.
+        data: all of it, for JSON.
+    """
+
+    title: str
+    state: str
+    path: str
+    rows: tuple[tuple[str, str], ...]
+    problems: tuple[Problem, ...]
+    removed: "tuple[RemovedLine, ...]"
+    data: dict[str, Any]
+
+
+def import_chosen(
+    project: "Project",
+    posts: "Iterable[SourcePost | UnreadablePost]",
+    options: "SourceImportOptions",
+    total: int,
+) -> Iterator[ImportedRow]:
+    """Import posts with a progress bar; yield what is told about each.
+
+    Args:
+        project: the editor's folder.
+        posts: the chosen posts.
+        options: options of the import.
+        total: their number, for the bar.
+    """
+    from newsletter.checks.import_collection import FailedImport, import_posts
+
+    with progress_bar(total, "Importing") as step:
+        for outcome in import_posts(project, posts, options):
+            step(1)
+            yield (
+                _describe_failure(outcome)
+                if isinstance(outcome, FailedImport)
+                else _describe_import(outcome)
+            )
+
+
+def print_imports(
+    rows: Iterable[ImportedRow], summarize: Callable[[], dict[str, Any]], *, as_json: bool
+) -> Counter[str]:
+    """Print what was imported, and return how many posts are in which state.
+
+    What was imported before an interruption is printed, too.
+
+    Args:
+        rows: the posts.
+        summarize: returns the source, and what of it was not chosen.
+        as_json: whether one JSON object is printed.
+    """
+    done: list[ImportedRow] = []
+    try:
+        for row in rows:
+            done.append(row)  # noqa: PERF402 - kept even if the next one is interrupted
+    finally:
+        counts = Counter(row.state for row in done)
+        summary = summarize()
+        if as_json:
+            print_json({**summary, "counts": counts, "posts": [row.data for row in done]})
+        else:
+            _print_rows(done)
+            _print_counts(counts, summary)
+    return counts
+
+
+def _print_rows(rows: list[ImportedRow]) -> None:
+    for row in rows:
+        if row.state in {"new", "updated"}:
+            echo(row.path, color="green")
+        elif row.state == "changed":
+            echo(f"{row.path}: the post has changed since; --update imports it again")
+        if row.rows:
+            echo(format_fields(row.rows))
+    removed = [entry._replace(line=0) for row in rows for entry in row.removed]
+    if removed:
+        echo("Left out on purpose, in all of them (--json lists each):")
+        echo(format_fields(summarize_removed(removed)))
+    for row in rows:
+        for problem in row.problems:
+            echo_err(f"Not imported: {isolate_bidi(row.title)}: {problem}")
+
+
+def _print_counts(counts: Counter[str], summary: dict[str, Any]) -> None:
+    parts = [f"{counts[state]} {word}" for state, word in _STATE_WORDS.items() if counts[state]]
+    if counts["failed"]:
+        parts.append(f"{counts['failed']} not imported")
+    color = "yellow" if counts["failed"] or counts["changed"] else "green"
+    echo(f"{', '.join(parts) or 'No post was chosen'}.", color=color)
+    left = [f"{count} {what}" for what, count in summary["not_chosen"].items()]
+    other = [f"{count} {what}" for what, count in summary["other_items"].items()]
+    if left or other:
+        echo(f"Not chosen: {'; '.join(filter(None, (', '.join(left), ', '.join(other))))}.")
+
+
+def _describe_failure(outcome: "FailedImport") -> ImportedRow:
+    post = outcome.post
+    return ImportedRow(
+        outcome.title,
+        "failed",
+        "",
+        (),
+        outcome.problems,
+        (),
+        {
+            "title": outcome.title,
+            "state": "failed",
+            "id": post.post_id if post else "",
+            "url": post.url if post else "",
+            "problems": [str(problem) for problem in outcome.problems],
+        },
+    )
+
+
+def _describe_import(outcome: "ComparedImport") -> ImportedRow:
+    from newsletter.posts.content_loss.describe import summarize_losses
+
+    done, comparison = outcome.source_import, outcome.comparison
+    post, result = done.post, done.result
+    path = display_path(result.post_path if result else done.folder)
+    data: dict[str, Any] = {
+        "title": post.title,
+        "state": done.state,
+        "id": post.post_id,
+        "url": post.url,
+        "date": post.date.isoformat() if post.date else None,
+        "issue": done.folder.name,
+        "path": path,
+    }
+    if result is None:
+        return ImportedRow(post.title, done.state, path, (), (), (), data)
+    imported = result.imported_post
+    removed = (*imported.removed, *comparison.removed)
+    data |= {
+        "pictures": result.image_names,
+        "not_copied": [str(problem) for problem in result.not_copied],
+        "settings": [note._asdict() for note in imported.setting_notes],
+        "removed": [entry._asdict() for entry in removed],
+        "set_aside": [entry._asdict() for entry in imported.set_aside],
+        "lost": [asdict(loss) for loss in comparison.losses],
+        "problems": [str(problem) for problem in comparison.problems],
+        "backups": result.backup_files,
+    }
+    rows = (
+        *(("lost", phrase) for phrase in summarize_losses(comparison.losses)),
+        *(("problem", str(problem)) for problem in comparison.problems),
+        *(("not copied", str(problem)) for problem in result.not_copied),
+        *(
+            ("set aside", f"{isolate_bidi(text[:60])} ({why}); it is in set-aside.txt")
+            for _line, text, why in imported.set_aside
+        ),
+        *(("kept", f"your version as {name}") for name in result.backup_files),
+    )
+    return ImportedRow(post.title, done.state, path, rows, (), removed, data)
+
+
+def count_posts(posts: "Iterable[SourcePost | UnreadablePost]") -> int:
+    """Return the number of posts; 0 if the source can't be read to its end."""
+    with contextlib.suppress(NewsletterError):
+        return sum(1 for _ in posts)
+    return 0
