@@ -1,15 +1,6 @@
-"""SSRF-safe fetch of one URL: private and loopback addresses are refused.
+"""Check whether one URL can be fetched, on public addresses only."""
 
-Every host is resolved here, every one of its addresses is checked, and the connection goes to the
-checked address: neither a changed DNS record (DNS rebinding) nor a redirect can get around it.
-"""
-
-import ipaddress
-import socket
-import ssl
-import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,25 +9,26 @@ from typing import Literal, NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
-import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
-
-from newsletter.fetch.public_address import is_public_address
+from newsletter.fetch.http_request import (
+    PERMANENT_STATUSES,
+    REDIRECT_STATUSES,
+    Deadline,
+    HostResolver,
+    HttpRequester,
+    RequestError,
+    resolve_host,
+)
 
 FetchResultKind = Literal[
     "fine", "moved", "dead", "failing", "closed", "certificate", "private", "not asked",
     "robots failing",
 ]  # fmt: skip
-HostResolver = Callable[[str, int], list[str]]
 
-_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
-_PERMANENT_STATUSES = frozenset({301, 308})
 # Some servers respond to HEAD with these, and to GET with 200.
 _RETRY_WITH_GET_STATUSES = frozenset({400, 403, 404, 405, 406, 501})
 _GONE_STATUSES = frozenset({404, 410})
 _MAX_REDIRECTS = 10
-_MAX_CONNECTIONS_PER_HOST = 2
-_TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
+_REQUEST_SECONDS = 30.0  # of each request, its response included
 _MAX_ROBOTS_BYTES = 500_000  # the minimum limit of RFC 9309 2.5
 _FIRST_REDIRECT_STATUS, _FIRST_CLIENT_ERROR_STATUS, _FIRST_SERVER_ERROR_STATUS = 300, 400, 500
 
@@ -79,19 +71,6 @@ class _HttpResponse(NamedTuple):
     body: bytes
 
 
-class _FetchStoppedError(Exception):
-    """Signal that the result is known and no further request is needed."""
-
-    def __init__(self, kind: FetchResultKind, detail: str) -> None:
-        self.result = FetchResult(kind, detail)
-
-
-def resolve_host(host: str, port: int) -> list[str]:
-    """Return the IP addresses of a host, in the order in which the system would try them."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(info[4][0]) for info in found))
-
-
 class SafeFetcher:
     """Fetcher of URLs; thread-safe, with at most two connections at a time per host.
 
@@ -114,11 +93,7 @@ class SafeFetcher:
         self._user_agent = user_agent
         self._allow_loopback = allow_loopback
         self._respect_robots = respect_robots
-        self._resolver = resolver
-        self._lock = threading.Lock()
-        self._host_semaphores: defaultdict[str, threading.Semaphore] = defaultdict(
-            lambda: threading.Semaphore(_MAX_CONNECTIONS_PER_HOST)
-        )
+        self._requester = HttpRequester(user_agent, resolver)
         self._get_robots = lru_cache(maxsize=1_000)(self._load_robots)
 
     def fetch(self, url: str) -> FetchResult:
@@ -133,8 +108,8 @@ class SafeFetcher:
                 if not robots.can_fetch(self._user_agent, url):
                     return FetchResult("not asked", "disallowed by robots.txt")
             return self._follow_redirects(url)
-        except _FetchStoppedError as stop:
-            return stop.result
+        except RequestError as error:
+            return FetchResult("failing" if error.kind == "too slow" else error.kind, error.detail)
         except ValueError:
             return FetchResult("dead", "not a valid URL")
 
@@ -144,80 +119,19 @@ class SafeFetcher:
             response = self._request("HEAD", current_url)
             if response.status in _RETRY_WITH_GET_STATUSES:
                 response = self._request("GET", current_url)
-            if response.status not in _REDIRECT_STATUSES or not response.location:
+            if response.status not in REDIRECT_STATUSES or not response.location:
                 return _classify_response(response, url, current_url, permanent=permanent)
-            permanent = permanent and response.status in _PERMANENT_STATUSES
+            permanent = permanent and response.status in PERMANENT_STATUSES
             current_url = urljoin(current_url, response.location)
         return FetchResult("failing", f"more than {_MAX_REDIRECTS} redirects")
 
     def _request(self, method: str, url: str, max_bytes: int = 0) -> _HttpResponse:
         """Send a request; return the response with the first ``max_bytes`` of its body."""
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme not in {"http", "https"} or not host:
-            raise _FetchStoppedError("failing", f"{url[:80]} is not an http or https URL")
-        with self._lock:
-            semaphore = self._host_semaphores[host]
-        with semaphore:
-            try:
-                *others, last = self._resolve_allowed_addresses(url)
-                for address in others:
-                    with suppress(ConnectTimeoutError, NewConnectionError):
-                        return self._request_address(address, method, url, max_bytes)
-                return self._request_address(last, method, url, max_bytes)
-            except (HTTPError, OSError, UnicodeError) as error:
-                raise _FetchStoppedError(*_classify_error(error)) from error
-
-    def _resolve_allowed_addresses(self, url: str) -> list[str]:
-        """Return the host's IP addresses; stop if any of them is not public."""
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        try:
-            addresses = self._resolver(host, parts.port or (443 if parts.scheme == "https" else 80))
-        except (OSError, UnicodeError) as error:
-            if getattr(error, "errno", None) == socket.EAI_AGAIN:
-                detail = f"temporary DNS failure for {host}"
-                raise _FetchStoppedError("failing", detail) from error
-            raise _FetchStoppedError("dead", f"host {host} not found") from error
-        for address in addresses:
-            if is_public_address(address):
-                continue
-            is_loopback = ipaddress.ip_address(address.partition("%")[0]).is_loopback
-            if not (self._allow_loopback and is_loopback):
-                detail = f"{host} resolves to {address}, which is not a public address"
-                raise _FetchStoppedError("private", detail)
-        if not addresses:
-            raise _FetchStoppedError("dead", f"host {host} has no IP address")
-        return addresses
-
-    def _request_address(
-        self, address: str, method: str, url: str, max_bytes: int
-    ) -> _HttpResponse:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
-        host = host if host.isascii() else host.encode("idna").decode()  # RFC 5891
-        headers = {
-            "Host": f"[{host}]{port}" if ":" in host else f"{host}{port}",
-            "User-Agent": self._user_agent,
-            "Accept": "*/*",
-            "Connection": "close",
-        }
-        target = urllib3.util.Url(path=parts.path or "/", query=parts.query or None).url
-        pool: urllib3.HTTPConnectionPool
-        if parts.scheme == "http":
-            pool = urllib3.HTTPConnectionPool(address, parts.port or 80, timeout=_TIMEOUT)
-        else:
-            pool = urllib3.HTTPSConnectionPool(
-                address, parts.port or 443, timeout=_TIMEOUT,
-                ssl_context=get_ssl_context(), server_hostname=host,
-            )  # fmt: skip
-        with pool:
-            response = pool.urlopen(
-                method, target, headers=headers, retries=False, redirect=False,
-                preload_content=False, assert_same_host=False,
-            )  # fmt: skip
+        deadline = Deadline(_REQUEST_SECONDS)
+        with self._requester.open(
+            method, url, deadline, allow_loopback=self._allow_loopback
+        ) as response:
             body = response.read(max_bytes, decode_content=False) if max_bytes else b""
-            response.close()
         received = response.headers
         return _HttpResponse(
             response.status, received.get("Location", ""), received.get("Content-Type", ""), body
@@ -233,10 +147,10 @@ class SafeFetcher:
         rules.parse([])
         try:
             response = self._request("GET", f"{origin}/robots.txt", _MAX_ROBOTS_BYTES)
-            if response.status in _REDIRECT_STATUSES and response.location:
+            if response.status in REDIRECT_STATUSES and response.location:
                 location_url = urljoin(origin, response.location)
                 response = self._request("GET", location_url, _MAX_ROBOTS_BYTES)
-        except _FetchStoppedError:
+        except RequestError:
             return rules
         if response.status < _FIRST_REDIRECT_STATUS:
             rules.parse(_keep_valid_rules(response.body.decode(errors="replace").splitlines()))
@@ -259,12 +173,6 @@ def _keep_valid_rules(lines: Iterable[str]) -> list[str]:
     return valid
 
 
-@lru_cache(maxsize=1)
-def get_ssl_context() -> ssl.SSLContext:
-    """Return the default TLS context; cached, since loading the certificates is slow."""
-    return ssl.create_default_context()
-
-
 def _classify_response(
     response: _HttpResponse, url: str, final_url: str, *, permanent: bool
 ) -> FetchResult:
@@ -282,18 +190,3 @@ def _classify_response(
     if permanent and final_url.partition("#")[0] != url.partition("#")[0]:
         return FetchResult("moved", "", final_url, content_type)
     return FetchResult("fine", content_type=content_type)
-
-
-def _classify_error(error: Exception) -> tuple[FetchResultKind, str]:
-    cause: BaseException = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__ or cause
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return "certificate", cause.verify_message or "could not verify the certificate"
-    if isinstance(cause, ssl.SSLError):
-        return "certificate", "TLS handshake failed"
-    if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, TimeoutError):
-        return "failing", cause.strerror.lower()
-    if isinstance(cause, TimeoutError) or isinstance(error, urllib3.exceptions.TimeoutError):
-        return "failing", "no response in time"
-    return "failing", "the response is not valid HTTP"

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote
 
 from newsletter.checks.analysis.domain_names import find_shown_host, is_same_site, is_staging_host
-from newsletter.checks.analysis.private_urls import (
-    is_company_url,
-    is_loopback_url,
-    is_private_url,
-)
+from newsletter.checks.analysis.private_urls import is_company_url, is_private_url
 from newsletter.checks.check_context import CheckContext, EmailLink
 from newsletter.checks.rule import Match, Topic
 from newsletter.checks.rules.content import is_sample_url
+from newsletter.fetch.request_url import is_loopback_url
 from newsletter.render.article.dom import get_visible_text
 from newsletter.render.article.links import find_anchor, get_host, is_same_address, spell_anchors
 

@@ -20,7 +20,8 @@ from cryptography.x509.oid import NameOID
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.online import rules
 from newsletter.checks.online.checker import CACHE_SECONDS, ResultCache, check_urls
-from newsletter.fetch.safe_fetch import FetchResult, SafeFetcher, get_ssl_context
+from newsletter.fetch.http_request import get_ssl_context
+from newsletter.fetch.safe_fetch import FetchResult, SafeFetcher
 
 MakeContext = Callable[..., CheckContext]
 AGENT = "newsletter/1 (link check for https://harbournotes.example)"
