@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import responses
 from typing import Literal
-from urllib.parse import urljoin
 
 import urllib3
 
@@ -58,6 +57,7 @@ _REMEDIES: Mapping[DownloadErrorKind, str] = {
     "too large": "Use the URL of a smaller page, feed or image.",
     "too slow": _TRY_LATER,
 }
+_EXAMPLE_URL = "Use one such as https://blog.example/post"
 _BROWSER_URL = "Open it in a browser, and use the URL that the browser ends up at."
 
 
@@ -120,27 +120,32 @@ class DownloadError(NewsletterError):
 
 
 class _Route:
-    """The URLs of a download so far: the requested one, and where redirects led to.
-
-    Args:
-        url: as it was given.
-    """
+    """The URLs of a download so far: the requested one, and where redirects led to."""
 
     def __init__(self, url: str) -> None:
         self._shown_url = encode_for_message(url)
         self.urls: list[str] = []
 
-    def append(self, url: str) -> None:
-        """Append the next URL to request.
+    def follow(self, location: str) -> str:
+        """Return the next URL to request: ``location``, seen from the URL before.
 
         Raises:
-            DownloadError: it is one too many, or part of a circle; without cookies that never ends.
+            DownloadError: it is invalid, or the redirects don't end. A circle never does, since
+                no cookies are kept.
         """
+        try:
+            url = encode_url(location, self.urls[-1] if self.urls else "")
+        except ValueError as error:
+            if not self.urls:
+                raise self.make_error("dead", f"it is {error}", _EXAMPLE_URL) from None
+            detail = f"it redirects to {encode_for_message(location)}, which is {error}"
+            raise self.make_error("failing", detail, _BROWSER_URL) from None
         if url in self.urls:
             raise self.make_error("failing", "it redirects in a circle", _BROWSER_URL)
         if len(self.urls) > _MAX_REDIRECTS:
             raise self.make_error("failing", f"more than {_MAX_REDIRECTS} redirects", _BROWSER_URL)
         self.urls.append(url)
+        return url
 
     def make_error(
         self,
@@ -225,35 +230,31 @@ class Downloader:
         }
         route = _Route(url)
         try:
-            typed_url = encode_url(found_on or url)
+            url = permanent_url = route.follow(url)
+            typed_url, is_permanent = found_on or url, True
             is_local = self._allow_loopback and is_loopback_url(typed_url)
-            next_url = permanent_url = encode_url(url)
-            is_permanent = True
             while True:
-                route.append(next_url)
-                permanent_url = next_url if is_permanent else permanent_url
-                is_local = is_local and is_loopback_url(next_url)
-                if not is_allowed_port(next_url, typed_url):
+                is_local = is_local and is_loopback_url(url)
+                if not is_allowed_port(url, typed_url):
                     raise route.make_error("private", "its port is not that of a public website")
                 with self._requester.open(
-                    "GET", next_url, deadline, allow_loopback=is_local, headers=all_headers
+                    "GET", url, deadline, allow_loopback=is_local, headers=all_headers
                 ) as response:
                     location = response.headers.get("Location", "")
                     if response.status not in REDIRECT_STATUSES or not location:
                         self._check_status(response, headers, route)
                         return Download(
-                            url=next_url,
+                            url=url,
                             status=response.status,
                             body=_read_body(response, max_bytes, route),
                             headers={key.lower(): text for key, text in response.headers.items()},
                             permanent_url=permanent_url,
                         )
                 is_permanent = is_permanent and response.status in PERMANENT_STATUSES
-                next_url = encode_url(urljoin(next_url, encode_location(location)))
+                url = route.follow(encode_location(location))
+                permanent_url = url if is_permanent else permanent_url
         except RequestError as error:
             raise route.make_error(error.kind, error.detail, error.remedy) from error
-        except ValueError:
-            raise route.make_error("dead", "not a valid URL") from None
 
     def _check_status(
         self, response: urllib3.BaseHTTPResponse, sent: Mapping[str, str], route: _Route

@@ -3,9 +3,7 @@
 import re
 import socket
 from ipaddress import IPv4Address, ip_address
-from urllib.parse import quote, urldefrag, urlsplit
-
-from newsletter.fetch.http_request import RequestError
+from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
@@ -39,23 +37,30 @@ def is_loopback_url(url: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def encode_url(url: str) -> str:
-    """Return a URL in ASCII, without a fragment.
+def encode_url(url: str, base_url: str = "") -> str:
+    """Return a URL, relative to another one perhaps, in ASCII and without a fragment.
 
     Raises:
-        RequestError: it is not http or https, or has a user name or password in it.
-        ValueError: it is not valid.
+        ValueError: it is not valid, not http or https, or holds a password; its text says which,
+            after "it is".
     """
-    parts = urlsplit(urldefrag(url.strip()).url)
+    try:
+        parts = urlsplit(urldefrag(urljoin(base_url, url.strip())).url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("not a valid URL") from None
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise RequestError("dead", "it is not an http or https URL", "Begin it with https://")
+        raise ValueError("not an http or https URL")
     if "@" in parts.netloc:
-        raise RequestError("dead", "it has a user name or password in it", "Remove that.")
+        raise ValueError("a URL with a user name or password")
     host = parts.hostname
-    host = host if host.isascii() else host.encode("idna").decode()
+    try:
+        host = host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:
+        raise ValueError("not a valid URL") from None
     host = f"[{host}]" if ":" in host else quote(host, safe=_ASCII)
     return parts._replace(
-        netloc=host if parts.port is None else f"{host}:{parts.port}",
+        netloc=host if port is None else f"{host}:{port}",
         path=quote(parts.path, safe=_ASCII) or "/",
         query=quote(parts.query, safe=_ASCII),
     ).geturl()
