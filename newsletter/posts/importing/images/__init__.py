@@ -1,0 +1,1 @@
+"""Images of posts on the web: fetched, prepared for email, stored."""
