@@ -38,6 +38,9 @@ from newsletter.project import Project
 _MAX_TITLE_LENGTH = 60  # characters of a title made from a text
 _TAG_OR_COMMENT = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 
+# Fields of a post that may differ though the post is the same.
+_NOT_CONTENT = frozenset({"removed", "notes", "file", "date", "image_folders", "post_urls"})
+
 CopyImages = Callable[[ImportedPost], "CopiedImages"]
 
 
@@ -172,7 +175,12 @@ def _parse(
             foreign,
             name,
             language=language,
-            context=ImportContext(template_names=templates, is_file=False, is_scraped=post.is_page),
+            context=ImportContext(
+                template_names=templates,
+                is_file=False,
+                is_scraped=post.is_page,
+                post_urls=post.post_urls,
+            ),
         )
         # A line of the content is no line of a file that the editor could open.
         removed = (*post.removed, *(entry._replace(line=0) for entry in parsed.removed))
@@ -187,13 +195,19 @@ def _parse(
     finder = ImageFinder(
         source,
         project.config.limits.image_bytes,
-        tuple(folder.resolve() for folder in options.images),
+        tuple(folder.resolve() for folder in (*post.image_folders, *options.images)),
     )
     parsed = parse_imported_post(
         source.text,
         source.name,
         language=language,
-        context=ImportContext(source.folder, templates, finder.can_show, defaults=settings),
+        context=ImportContext(
+            source.folder,
+            templates,
+            finder.can_show,
+            defaults=settings,
+            post_urls=post.post_urls,
+        ),
     )
     images = collect_images(parsed, finder)
     parsed = replace(
@@ -251,9 +265,7 @@ def _get_date(post: SourcePost, timezone: ZoneInfo) -> datetime.date | None:
 def _hash_post(post: SourcePost) -> str:
     """Return a hash that changes when a post's content or settings do."""
     values = [
-        repr(getattr(post, entry.name))
-        for entry in fields(post)
-        if entry.name not in {"removed", "notes", "file", "date"}
+        repr(getattr(post, entry.name)) for entry in fields(post) if entry.name not in _NOT_CONTENT
     ]
     stamp = post.date.astimezone(datetime.UTC).isoformat() if post.date else ""
     return hashlib.sha256("\0".join([*values, stamp]).encode(errors="surrogatepass")).hexdigest()

@@ -13,6 +13,7 @@ from newsletter.posts.front_matter.schema import FrontMatterFields
 from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.blocks import ArticleOutline, outline_html
 from newsletter.posts.importing.cleanup.paragraph import SetAsideLine
+from newsletter.posts.importing.markup.page import find_no_post
 from newsletter.posts.importing.opening import (
     choose_summary,
     clip_to_sentence,
@@ -87,6 +88,7 @@ class ImportContext:
         is_file: whether the source is a file, whose name may tell the post's date and title.
         is_scraped: whether HTML may have a page's boilerplate around the post.
         defaults: settings that the post has if it doesn't set them itself.
+        post_urls: returns the URL of another post by what a link calls it, or an empty text.
     """
 
     folder: PurePath | None = None
@@ -95,6 +97,7 @@ class ImportContext:
     is_file: bool = True
     is_scraped: bool = True
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    post_urls: Callable[[str], str] = find_no_post
 
 
 _NO_CONTEXT = ImportContext()
@@ -177,7 +180,14 @@ def parse_split_post(  # noqa: PLR0913 - what a post is, and what is around it
         has_image=context.has_image,
     )
     front_matter, fields = translated.front_matter, translated.fields
-    parsed = parse_body(kind, front_matter, path, keep, is_scraped=context.is_scraped)
+    parsed = parse_body(
+        kind,
+        front_matter,
+        path,
+        keep,
+        is_scraped=context.is_scraped,
+        post_urls=context.post_urls,
+    )
     body_format: Literal["md", "html"] = "html" if kind == "html" else "md"
     rendered = render_body(parsed.body, body_format)
     html = rendered if body_format == "html" else sanitize_rendered(rendered, path)

@@ -1,6 +1,6 @@
 """Parse a post's body by its kind: translate its markup, clean it up."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Literal
 
@@ -9,6 +9,7 @@ from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.html.markdown import render_markdown
 from newsletter.posts.html.normalize.unseen_text import NEVER_KEPT
 from newsletter.posts.html.sanitize import sanitize_html
+from newsletter.posts.importing.markup.page import find_no_post
 from newsletter.posts.importing.markup.translate import translate_markup
 from newsletter.posts.importing.source_kind import SourceKind
 from newsletter.posts.importing.sources.draft import ParsedSource
@@ -34,13 +35,14 @@ def sanitize_rendered(html: str, path: str) -> str:
         raise PostError(problem.message, where=Location(path), remedy=problem.remedy) from None
 
 
-def parse_body(
+def parse_body(  # noqa: PLR0913 - what a post is, and what is around it
     kind: SourceKind,
     front_matter: FrontMatter,
     path: str,
     keep: Collection[int],
     *,
     is_scraped: bool = True,
+    post_urls: Callable[[str], str] = find_no_post,
 ) -> ParsedSource:
     """Parse the body of a post.
 
@@ -50,6 +52,7 @@ def parse_body(
         path: its name, for messages.
         keep: lines (1-based) that are kept, whatever they look like.
         is_scraped: whether HTML and text may have the boilerplate of a page around the post.
+        post_urls: returns the URL of another post by what a link calls it, or an empty text.
 
     Raises:
         PostError: it nests too deeply.
@@ -65,6 +68,7 @@ def parse_body(
                 is_markdown=kind == "markdown",
                 first_line=front_matter.body_line,
                 keep=lines,
+                post_urls=post_urls,
             )
         source = replace(front_matter, body=body)
         if kind == "html":

@@ -1,13 +1,14 @@
 """Data types of a source that holds several posts: feed, export, folder."""
 
 import datetime
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from newsletter.errors import Problem
+from newsletter.posts.importing.markup.page import find_no_post
 from newsletter.posts.importing.settings.notes import SettingNote
 from newsletter.posts.removed_line import RemovedLine
 
@@ -42,6 +43,9 @@ class SourcePost:
         hero_alt: the image's alternative text.
         is_teaser: whether ``content`` is only the beginning of the post.
         is_page: whether ``content`` is a whole web page, with more on it than the post.
+        image_folders: for ``file``, the folders below which its images may be, besides its own.
+        post_urls: returns the URL of another post of the source by what a link in this one calls
+            it (a path, a name); empty if it isn't known.
         removed: what the reader of the source has left out, and why.
         notes: what else the editor should know about its settings.
     """
@@ -67,6 +71,8 @@ class SourcePost:
     hero_alt: str = ""
     is_teaser: bool = False
     is_page: bool = False
+    image_folders: tuple[Path, ...] = ()
+    post_urls: Callable[[str], str] = field(default=find_no_post, repr=False, compare=False)
     removed: tuple[RemovedLine, ...] = ()
     notes: tuple[SettingNote, ...] = ()
 

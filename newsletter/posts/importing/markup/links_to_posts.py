@@ -1,12 +1,13 @@
-"""Links to other posts, whose address only the blog's tool knows."""
+"""Links to other posts, by their files or names."""
 
+import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from newsletter.posts.importing.markup.edits import Edit
-from newsletter.posts.importing.markup.page import MarkupPage
-from newsletter.posts.importing.markup.tags import MarkupElement
+from newsletter.posts.importing.markup.page import MarkupPage, quote_target
+from newsletter.posts.importing.markup.tags import MarkupElement, MarkupTag
 
 _MAX_TEXT_LENGTH = 500  # characters of a link's text
 _LINK_START = re.compile(r"\]\((?:\{\{[^{}\n]{1,60}\}\}|[^\s()\[\]{}]){0,100}$")
@@ -19,13 +20,47 @@ _BRACKET = re.compile(r"[\[\]]")
 _LINK_REST = re.compile(r"[^\s()\[\]<>]{0,200}(?:[ \t]+\"[^\"\n]{0,200}\")?[ \t]*\)")
 
 
-def remove_post_link(element: MarkupElement, page: MarkupPage) -> list[Edit]:
-    """Return the edits that leave a link's text and take away the link around it."""
+# Of a Markdown link or definition; ``@/`` is Zola's content folder.
+_FILE_TARGET = re.compile(
+    r"(?:\]\(|^[ ]{0,3}\[(?!\^)[^\[\]\n]{1,200}\]:)[ \t]*<?"
+    r"(?P<target>(?:@/|(?![a-zA-Z][\w+.-]*:|//))[^\s()<>\[\]{}#?]{1,300}\.(?:md|markdown|mdx|html)"
+    r"(?:[?#][^\s()<>]{0,200})?)(?=[\s)>]|$)",
+    re.MULTILINE,
+)
+
+
+def translate_post_links(page: MarkupPage) -> Iterator[Edit]:
+    """Yield the edits for links to the files of other posts: ``[text](../gulls.md)``.
+
+    Where a post's address is not known, Zola's ``@/`` becomes text, as no browser understands it;
+    other paths stay.
+    """
+    for found in _FILE_TARGET.finditer(page.text):
+        start, end = found.span("target")
+        if found.start() in page.protected:
+            continue
+        target = found["target"]
+        if url := page.post_urls(target):
+            yield Edit(start, end, quote_target(url), "link to a post's file, now to its page")
+        elif target.startswith("@/"):
+            tag = MarkupTag(start, end, "", "single", words=(target,))
+            yield from replace_post_link(MarkupElement(tag), page)
+
+
+def replace_post_link(element: MarkupElement, page: MarkupPage) -> list[Edit]:
+    """Return the edits that write the address of a post.
+
+    If it isn't known, they leave the link's text and take away the link around it.
+    """
     tag, text = element.tag, page.text
     path = next((word for word in (*tag.words, tag.get("path", "name")) if word), "")
     if path.startswith("#"):
         return page.replace_element(element, path, "a link in the email")
-    why = f"{f'{page.dialect} {tag.name}'.rstrip()}, a link to another post, now its text"
+    name = f"{page.dialect} {tag.name}".rstrip()
+    if path and (url := page.post_urls(path)):
+        shown = quote_target(url) if page.is_markdown else html.escape(url)
+        return [Edit(tag.start, tag.end, shown, f"{name}, now the post's address")]
+    why = f"{name}, a link to another post, now its text"
     if before := _match_link_start(text, tag.start):
         bracket = tag.start - len(before[0])
         opening = _pair_brackets(text).get(bracket, -1)

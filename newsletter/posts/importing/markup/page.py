@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
@@ -20,6 +20,11 @@ _INLINE_PARSER = MarkdownIt("commonmark", {"xhtmlOut": False}).enable("strikethr
 limit_inline_rules(_INLINE_PARSER)
 
 
+def find_no_post(reference: str) -> str:  # noqa: ARG001 - for posts that come alone
+    """Return an empty text: no other post's address is known."""
+    return ""
+
+
 @dataclass(frozen=True)
 class MarkupPage:
     """A post's body.
@@ -29,12 +34,15 @@ class MarkupPage:
         is_markdown: whether it is Markdown; otherwise HTML.
         protected: passages that are left alone.
         dialect: name of the tags' syntax, for messages.
+        post_urls: returns the URL of another post by what a link calls it (a path, a name); empty
+            if it isn't known.
     """
 
     text: str
     is_markdown: bool
     protected: Ranges
     dialect: str
+    post_urls: Callable[[str], str] = find_no_post
 
     def is_alone(self, start: int, end: int) -> bool:
         """Whether nothing else is on the lines of a passage."""

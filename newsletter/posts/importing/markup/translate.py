@@ -23,7 +23,8 @@ from newsletter.posts.importing.markup.dialects.mkdocs import translate_mkdocs
 from newsletter.posts.importing.markup.dialects.wiki import translate_wiki_links
 from newsletter.posts.importing.markup.dialects.wordpress import translate_wordpress
 from newsletter.posts.importing.markup.edits import Edit, EditedText, Ranges, apply_edits
-from newsletter.posts.importing.markup.page import MarkupPage
+from newsletter.posts.importing.markup.links_to_posts import translate_post_links
+from newsletter.posts.importing.markup.page import MarkupPage, find_no_post
 
 if TYPE_CHECKING:
     from newsletter.posts.removed_line import RemovedLine
@@ -62,18 +63,20 @@ _PASSES = (
     _Pass("[", "WordPress shortcode", translate_wordpress),
     _Pass("{:", "kramdown", translate_kramdown, markdown_only=True),
     _Pass("[[", "wiki link", translate_wiki_links, markdown_only=True),
+    _Pass("]", "link", translate_post_links, markdown_only=True),
     _Pass(":::", "admonition", translate_containers, markdown_only=True),
     _Pass(":", "emoji", translate_emoji, markdown_only=True),
 )
 
 
-def translate_markup(
+def translate_markup(  # noqa: PLR0913 - keywords that most callers leave out
     body: str,
     path: str,
     *,
     is_markdown: bool,
     first_line: int = 1,
     keep: Collection[int] = (),
+    post_urls: Callable[[str], str] = find_no_post,
 ) -> EditedText:
     """Translate the markup of other tools in a body to our own, or remove it.
 
@@ -85,6 +88,7 @@ def translate_markup(
         is_markdown: whether it is Markdown; otherwise it is HTML.
         first_line: 1-based line in the file on which the body begins.
         keep: lines (1-based) that stay as they are.
+        post_urls: returns the URL of another post by what a link calls it, or an empty text.
     """
     removed: list[RemovedLine] = []
     passes = _PASSES
@@ -104,7 +108,7 @@ def translate_markup(
             protected = find_code_blocks(body) if is_markdown else Ranges(())
         else:
             protected = find_code_ranges(body, is_markdown=is_markdown)
-        page = MarkupPage(body, is_markdown, protected, step.dialect)
+        page = MarkupPage(body, is_markdown, protected, step.dialect, post_urls)
         edited = apply_edits(body, step.translate(page), first_line, keep)
         body = edited.text
         removed += edited.removed

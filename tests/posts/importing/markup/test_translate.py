@@ -327,6 +327,35 @@ def test_mkdocs(text: str, expected: str | None) -> None:
     assert translate(text) == (text if expected is None else expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[the post]({{< ref "gulls.md" >}})', "[the post](https://a.example/gulls)"),
+        ('[a]({{% relref path="gulls.md" %}}#b "c")', '[a](https://a.example/gulls#b "c")'),
+        ("[a]({{ site.baseurl }}{% post_url 2026-10-01-a %})", "[a](https://a.example/1)"),
+        ("[a][b]\n\n[b]: {% link _posts/2026-10-01-a.md %}", "[a][b]\n\n[b]: https://a.example/1"),
+        ("[a](@/gulls.md#b) [c](@/d.md)", "[a](https://a.example/gulls#b) c"),
+        ("[a](./gulls.md) ![b](gulls.md.png) [c](e.md)",
+         "[a](https://a.example/gulls) ![b](gulls.md.png) [c](e.md)"),
+        ("[a]\n\n[a]: gulls.md 'b'", "[a]\n\n[a]: https://a.example/gulls 'b'"),
+        ("`[a](gulls.md)` [b](https://c.example/gulls.md)", None),
+        ("[[gulls.md|the gulls]] [[terns]]", "[the gulls](https://a.example/gulls) terns"),
+        ('{{ get_url(path="@/gulls.md") }}', "https://a.example/gulls"),
+    ],
+)  # fmt: skip
+def test_links_to_posts_with_a_known_address(text: str, expected: str | None) -> None:
+    def find_post(reference: str) -> str:
+        name, _, fragment = reference.partition("#")
+        if "2026-10-01-a" in name:
+            return "https://a.example/1"
+        url = "https://a.example/gulls" if name.endswith("gulls.md") else ""
+        return f"{url}#{fragment}" if url and fragment else url
+
+    translated = translate_markup(text, "post.md", is_markdown=True, post_urls=find_post)
+    assert translated.text == (text if expected is None else expected)
+    assert expected is None or translated.removed
+
+
 def test_removed_markup_has_its_line_and_kind() -> None:
     text = "a\n\n{{< youtube x >}}\n\n{% if b %}\n{% endif %}\n\n[gallery ids='1,2']\n{{ c }}"
     removed = translate_markup(text, "post.md", is_markdown=True, first_line=5).removed

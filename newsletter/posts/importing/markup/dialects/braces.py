@@ -8,7 +8,7 @@ from newsletter.posts.importing.markup.edits import Edit
 from newsletter.posts.importing.markup.links_to_posts import (
     is_in_definition,
     is_in_link_target,
-    remove_post_link,
+    replace_post_link,
 )
 from newsletter.posts.importing.markup.page import MarkupPage
 from newsletter.posts.importing.markup.tags import (
@@ -90,7 +90,7 @@ def _translate_variable(page: MarkupPage, start: int, end: int) -> Iterator[Edit
         values, words = parse_arguments(found["arguments"])
         tag = MarkupTag(start, end, name, "single", values, words, found["arguments"])
         if name in _POST_LINKS:
-            yield from remove_post_link(MarkupElement(tag), page)
+            yield from replace_post_link(MarkupElement(tag), page)
         elif name in HANDLERS:
             yield from translate_element(MarkupElement(tag), page)
         else:
@@ -99,7 +99,7 @@ def _translate_variable(page: MarkupPage, start: int, end: int) -> Iterator[Edit
         page.is_markdown and is_in_definition(page.text, start)
     ):
         tag = MarkupTag(start, end, "", "single", words=(inside,))
-        yield from remove_post_link(MarkupElement(tag), page)
+        yield from replace_post_link(MarkupElement(tag), page)
     else:
         yield _make_literal(page, start, end)
 

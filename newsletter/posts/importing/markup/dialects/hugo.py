@@ -8,7 +8,7 @@ from newsletter.posts.importing.markup.components import translate_element
 from newsletter.posts.importing.markup.delimited import iter_delimited
 from newsletter.posts.importing.markup.dialects.braces import format_literal_braces
 from newsletter.posts.importing.markup.edits import Edit
-from newsletter.posts.importing.markup.links_to_posts import remove_post_link
+from newsletter.posts.importing.markup.links_to_posts import replace_post_link
 from newsletter.posts.importing.markup.page import MarkupPage
 from newsletter.posts.importing.markup.tags import MarkupTag, TagForm, pair_tags, parse_arguments
 
@@ -38,7 +38,7 @@ def translate_hugo(page: MarkupPage) -> list[Edit]:
     for element in elements:
         name = element.tag.name
         if name in {"ref", "relref"}:
-            edits += remove_post_link(element, page)
+            edits += replace_post_link(element, page)
         elif name in _KEPT_INSIDE:
             edits += page.replace_tags(element)
         else:

@@ -8,7 +8,7 @@ from newsletter.posts.importing.markup.delimited import iter_delimited
 from newsletter.posts.importing.markup.dialects.braces import format_literal_braces
 from newsletter.posts.importing.markup.dialects.code_tags import find_code_tag_ranges
 from newsletter.posts.importing.markup.edits import Edit, Ranges
-from newsletter.posts.importing.markup.links_to_posts import remove_post_link
+from newsletter.posts.importing.markup.links_to_posts import replace_post_link
 from newsletter.posts.importing.markup.page import MarkupPage
 from newsletter.posts.importing.markup.tags import (
     MarkupElement,
@@ -151,7 +151,7 @@ def _translate_element(  # noqa: PLR0911 - one return for each kind of tag
         if tag.name == "post_link" and len(tag.words) > 1:
             title = " ".join(tag.words[1:])
             return page.replace_element(element, title, "text: a link to another post")
-        return remove_post_link(element, page)
+        return replace_post_link(element, page)
     if tag.name == "link":
         return page.replace_element(element, page.format_link(tag.words[0]), "a link")
     if tag.name == "asset_img" and len(tag.words) > 1:

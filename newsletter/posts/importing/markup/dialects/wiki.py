@@ -26,4 +26,8 @@ def translate_wiki_links(page: MarkupPage) -> Iterator[Edit]:
         elif found["picture"]:
             yield Edit(*found.span(), "", "wiki embed of another note")
         elif any(char.isalpha() for char in target):
-            yield Edit(*found.span(), text or target, "wiki link, now its text")
+            shown = text or target
+            if url := page.post_urls(target):
+                yield Edit(*found.span(), page.format_link(url, shown), "wiki link, now a link")
+            else:
+                yield Edit(*found.span(), shown, "wiki link, now its text")
