@@ -205,10 +205,12 @@ def test_zip_bomb_takes_no_memory(limited_cli: Cli, project_folder: Path, compre
         zipfile.ZipFile(path, "w", compression) as archive,
         archive.open("readers.csv", "w") as file,
     ):
-        for _ in range(500):
+        # What is refused by its compression is never unpacked, so a smaller one will do.
+        megabytes = 500 if compression == zipfile.ZIP_DEFLATED else 20
+        for _ in range(megabytes):
             file.write(bytes(1_000_000))
     if compression != zipfile.ZIP_DEFLATED:  # a size that no limit forbids
-        declared = (500_000_000).to_bytes(4, "little")
+        declared = (megabytes * 1_000_000).to_bytes(4, "little")
         path.write_bytes(path.read_bytes().replace(declared, (50).to_bytes(4, "little")))
     code, out, err = limited_cli("subscribers", "import", path.name, megabytes=450)
     assert (code, out) == (1, "")

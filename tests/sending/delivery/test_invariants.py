@@ -62,7 +62,7 @@ EVENTS: st.SearchStrategy[str | InjectedFault] = st.sampled_from(
 
 
 @settings(
-    max_examples=40,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -337,7 +337,7 @@ FAULTS: st.SearchStrategy[InjectedFault | None] = st.sampled_from(
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

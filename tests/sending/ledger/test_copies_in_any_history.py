@@ -212,7 +212,7 @@ class CopyMachine(RuleBasedStateMachine):
 @pytest.mark.property
 @pytest.mark.parametrize(
     ("database_url", "examples"),
-    [("sqlite", 40), ("postgresql", 10)],
+    [("sqlite", 25), ("postgresql", 5)],
     indirect=["database_url"],
     ids=["sqlite", "postgresql"],
 )

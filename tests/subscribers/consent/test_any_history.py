@@ -214,7 +214,7 @@ class ListMachine(RuleBasedStateMachine):
 @pytest.mark.property
 @pytest.mark.parametrize(
     ("database_url", "examples"),
-    [("sqlite", 60), ("postgresql", 20)],
+    [("sqlite", 40), ("postgresql", 8)],
     indirect=["database_url"],
     ids=["sqlite", "postgresql"],
 )
