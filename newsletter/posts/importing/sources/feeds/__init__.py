@@ -1,0 +1,1 @@
+"""Feeds: RSS, Atom, JSON Feed; which of their posts are new."""

@@ -1,0 +1,93 @@
+"""Decode the bytes of a feed, whatever it says of its encoding."""
+
+import codecs
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from newsletter.encoding_detection import find_utf_16
+from newsletter.errors import Location, PostError
+from newsletter.posts.encoding_labels import find_codec
+from newsletter.posts.text_encoding import decode_text
+
+_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_GZIP = b"\x1f\x8b"
+_DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?encoding\s*=\s*["']\s*([\w.:-]+)""")
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+_ESCAPE = b"\x1b"  # of the encodings that are ASCII to look at: ISO-2022-JP
+_HEAD_BYTES = 4096
+# XML allows none of these, not even as a reference.
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffe\uffff]")
+_CONTROL_REFERENCES = re.compile(
+    r"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01])|x0*(?:[0-8bcef]|1[0-9a-f]));", re.IGNORECASE
+)
+# Beyond Unicode: feedparser fails at them.
+_IMPOSSIBLE_REFERENCES = re.compile(
+    r"&#(?:0*[1-9]\d{7,}|0*(?:1[2-9]|[2-9]\d)\d{5}|x0*(?:[1-9a-f][0-9a-f]{6,}|[2-9a-f][0-9a-f]{5}));?",
+    re.IGNORECASE,
+)
+_REPLACEMENT = "\ufffd"
+
+
+class DecodedFeed(NamedTuple):
+    """The text of a feed, and what is to be said of its bytes."""
+
+    text: str
+    remarks: tuple[str, ...]
+
+
+def decode_feed(data: bytes, headers: Mapping[str, str], where: str) -> DecodedFeed:
+    """Return the text of a feed without control characters.
+
+    Servers state wrong encodings more often than a text is valid UTF-8 by chance; so UTF-8 counts
+    first, then what the XML says, then the server, then a guess.
+
+    Args:
+        data: the feed.
+        headers: of the HTTP response, by lower-case name.
+        where: its URL or file, for messages.
+
+    Raises:
+        PostError: it is empty, compressed, or its encoding could not be detected.
+    """
+    if not data.strip(b"\0 \t\r\n"):
+        raise PostError("the feed is empty", where=Location(where))
+    if data.startswith(_GZIP):
+        raise PostError(
+            "this is a compressed file (gzip), not a feed",
+            where=Location(where),
+            remedy="Unpack it first.",
+        )
+    text, remark = _decode(data, headers, where)
+    cleaned, count = _CONTROL_CHARACTERS.subn("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    cleaned, references = _CONTROL_REFERENCES.subn("", cleaned)
+    cleaned = _IMPOSSIBLE_REFERENCES.sub(_REPLACEMENT, cleaned)
+    if text.startswith("\ufeff"):
+        count -= 1
+    remarks = [remark] if remark else []
+    if count + references:
+        remarks.append("control characters in it were removed")
+    return DecodedFeed(cleaned, tuple(remarks))
+
+
+def _decode(data: bytes, headers: Mapping[str, str], where: str) -> tuple[str, str]:
+    """Return the text, and a remark if something was wrong."""
+    if data.startswith(_BOMS):
+        return decode_text(data, where), ""
+    if b"\0" in data[:_HEAD_BYTES] and (encoding := find_utf_16(data[:_HEAD_BYTES])):
+        return data.decode(encoding.codec, "replace"), ""
+    found = _DECLARED.match(data[:_HEAD_BYTES])
+    charset = _CHARSET.search(headers.get("content-type", ""))
+    labels = [found[1].decode("ascii", "replace") if found else "", charset[1] if charset else ""]
+    stated = [codec for label in labels if label and (codec := find_codec(label))]
+    order = [*stated, "utf-8"] if _ESCAPE in data else ["utf-8", *stated]
+    for codec in order:
+        try:
+            return data.decode(codec), ""
+        except UnicodeDecodeError:
+            continue
+    text = data.decode("utf-8", "replace")
+    broken = text.count(_REPLACEMENT)
+    if 2 * broken <= sum(not char.isascii() for char in text):
+        return text, f"{broken} characters in it are broken; they show as {_REPLACEMENT}"
+    return decode_text(data.replace(b"\0", b""), where), "its encoding was guessed"
