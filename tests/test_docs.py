@@ -33,6 +33,19 @@ Hello {{ subscriber.name | default("friend") }},
 the ice let go on Tuesday.
 """
 
+FEED = """<rss version="2.0"><channel><title>Harbour Notes</title><item>
+<title>Low tide</title><link>https://harbournotes.example/low-tide</link>
+<pubDate>Fri, 20 Nov 2026 09:00:00 GMT</pubDate>
+<description>&lt;p&gt;The boats lay on the sand, and nobody could say for how long they
+would. So the whole village went down to look at them.&lt;/p&gt;</description>
+</item><item>
+<title>The fog</title><link>https://harbournotes.example/fog</link>
+<pubDate>Fri, 13 Nov 2026 09:00:00 GMT</pubDate>
+<description>&lt;p&gt;It came on Monday and stayed until noon on Friday, as it does each
+November, and the ferry did not go.&lt;/p&gt;</description>
+</item></channel></rss>
+"""
+
 
 def find_commands(page: Path) -> list[tuple[str, int]]:
     text = page.read_text()
@@ -80,6 +93,7 @@ def work(
     folder = tmp_path / "work"
     folder.mkdir()
     (folder / "first-post.md").write_text(POST)
+    (folder / "feed.xml").write_text(FEED)
     (folder / "with-image.md").write_text(f"{POST}\n![The quay in spring](quay.png)\n")
     (folder / "quay.png").write_bytes(PIXEL)
     (folder / "laptop.yml").write_text(adapt_laptop_settings(static_host))

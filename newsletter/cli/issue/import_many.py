@@ -25,6 +25,8 @@ _STATE_WORDS = {
     "changed": "changed since",
 }
 
+_TEASER = "the feed has only its beginning; --full with --update fetches all of it"
+
 
 @dataclass(frozen=True, slots=True)
 class ImportedRow:
@@ -175,11 +177,13 @@ def _describe_import(outcome: "ComparedImport") -> ImportedRow:
         "settings": [note._asdict() for note in imported.setting_notes],
         "removed": [entry._asdict() for entry in removed],
         "set_aside": [entry._asdict() for entry in imported.set_aside],
+        "is_teaser": post.is_teaser,
         "lost": [asdict(loss) for loss in comparison.losses],
         "problems": [str(problem) for problem in comparison.problems],
         "backups": result.backup_files,
     }
     rows = (
+        *((("teaser", _TEASER),) if post.is_teaser else ()),
         *(("lost", phrase) for phrase in summarize_losses(comparison.losses)),
         *(("problem", str(problem)) for problem in comparison.problems),
         *(("not copied", str(problem)) for problem in result.not_copied),

@@ -1,10 +1,11 @@
-"""Open a source that holds several posts: export, feed, folder."""
+"""Open a source that may hold several posts: export, feed, folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from newsletter.errors import UsageError
 from newsletter.posts.importing.source_post import PostCollection, SourceSettings
+from newsletter.posts.importing.sources.feeds.parse_feed import is_feed, open_feed_file
 
 _HEAD_BYTES = 65_536
 
@@ -20,11 +21,22 @@ def open_source(names: Sequence[str], settings: SourceSettings) -> PostCollectio
         NewsletterError: it can't be read.
     """
     paths = [Path(name) for name in names]
-    if len(paths) == 1 and paths[0].is_dir():
-        return None
     if len(paths) > 1:
         raise UsageError(
-            "several files are imported together only if they are parts of one export",
+            "several files are imported together only if they are parts of one WordPress export",
             remedy="Import one file at a time.",
         )
+    (path,) = paths
+    if not path.is_file():
+        return None  # whoever reads it as a post says what is wrong
+    if is_feed(_read_head(path)):
+        return open_feed_file(path, settings)
     return None
+
+
+def _read_head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError:
+        return b""
