@@ -105,9 +105,13 @@ class SeenPosts:
             today: the date of the check.
             present: all posts of the feed, as an id or URL that several have says nothing.
         """
-        records = dict(zip(map(id, present), describe_posts(feed.key, present, today), strict=True))
+        described = describe_posts(feed.key, present, today)
+        # Of a post whose page was fetched, the text is another one than in the feed.
+        names = {_name(post): record for post, record in zip(present, described, strict=True)}
+        objects = {id(post): record for post, record in zip(present, described, strict=True)}
+        records = [objects.get(id(post)) or names[_name(post)] for post in posts]
         index = self.make_index()
-        found = [(record, index.find(record)) for record in (records[id(post)] for post in posts)]
+        found = [(record, index.find(record)) for record in records]
         replaced: dict[SeenPost, SeenPost] = {}
         added: list[SeenPost] = []
         for record, known in found:
@@ -123,7 +127,7 @@ class SeenPosts:
             else:
                 added.append(current)
         self._posts = [replaced.get(record, record) for record in self._posts] + added
-        self._drop_oldest(feed, set(records.values()))
+        self._drop_oldest(feed, described)
 
     def save(self) -> None:
         """Write the file, if anything has changed.
@@ -151,6 +155,10 @@ class SeenPosts:
         newest = max(record.day for record in droppable).isoformat()
         known = self._feeds.get(feed.key, feed)
         self.set_feed(replace(known, forgotten=max(known.forgotten, newest)))
+
+
+def _name(post: SourcePost) -> tuple[object, ...]:
+    return post.post_id, post.url, post.title, post.date
 
 
 class _FeedEntry(BaseModel):
