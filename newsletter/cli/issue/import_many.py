@@ -126,7 +126,7 @@ def _print_counts(counts: Counter[str], summary: dict[str, Any]) -> None:
     if counts["failed"]:
         parts.append(f"{counts['failed']} not imported")
     color = "yellow" if counts["failed"] or counts["changed"] else "green"
-    echo(f"{', '.join(parts) or 'No post was chosen'}.", color=color)
+    echo(f"{', '.join(parts) or summary.get('nothing', 'No post was chosen')}.", color=color)
     left = [f"{count} {what}" for what, count in summary["not_chosen"].items()]
     other = [f"{count} {what}" for what, count in summary["other_items"].items()]
     if left or other:

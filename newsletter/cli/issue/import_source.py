@@ -108,8 +108,11 @@ def import_source(project: "Project", request: ImportRequest) -> int | None:
     Raises:
         NewsletterError: the source can't be read, or the options don't fit it.
     """
+    from newsletter.cli.issue.import_url import import_url, is_url
     from newsletter.posts.importing.open_source import open_source
 
+    if is_url(request.sources[0]):
+        return import_url(project, request)
     collection = open_source(request.sources, get_source_settings(project, request.base_url))
     if collection is None:
         return None
@@ -138,7 +141,7 @@ def import_collection(
     from newsletter.posts.importing.choose_posts import PostChooser, find_latest
 
     timezone = ZoneInfo(project.config.timezone)
-    chooser = PostChooser(_make_selection(request), timezone)
+    chooser = PostChooser(make_selection(request), timezone)
     if request.list_only:
         print_source_list(project, collection, chooser, as_json=request.as_json)
         return 0
@@ -201,7 +204,8 @@ def summarize_source(
     }
 
 
-def _make_selection(request: ImportRequest) -> "PostSelection":
+def make_selection(request: ImportRequest) -> "PostSelection":
+    """Return which posts of a source are chosen."""
     from newsletter.posts.importing.choose_posts import PostSelection
 
     return PostSelection(

@@ -1,22 +1,40 @@
 """Import from the web: a page, or the posts of a feed."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from newsletter import __version__
-from newsletter.cli.output import echo_err
-from newsletter.errors import PostError
+from newsletter.cli.issue.import_many import ImportedRow, import_chosen, print_imports
+from newsletter.cli.issue.import_source import (
+    ImportRequest,
+    finish_import,
+    get_source_settings,
+    import_collection,
+    make_import_options,
+    make_selection,
+    summarize_source,
+)
+from newsletter.cli.output import echo, echo_err, isolate_bidi
+from newsletter.errors import NewsletterError, NothingToDoError, PostError, Problem
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from newsletter.fetch.download import Download, Downloader
-    from newsletter.posts.importing.source_post import PostCollection, SourceSettings
+    from newsletter.posts.importing.sources.feeds.check_feed import FeedCheck
+    from newsletter.posts.importing.sources.feeds.find_new_posts import FloodWarning
+    from newsletter.posts.importing.sources.feeds.seen_posts import SeenPosts
     from newsletter.project import Project
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
-_FEED_TYPES = (
-    "application/rss+xml, application/atom+xml, application/feed+json, text/html, */*;q=0.8"
+_TYPES = (
+    "text/html, application/rss+xml, application/atom+xml, application/feed+json, "
+    "application/xml;q=0.9, */*;q=0.8"
 )
+_MAX_LISTED_POSTS = 20
 
 
 def is_url(source: str) -> bool:
@@ -24,12 +42,162 @@ def is_url(source: str) -> bool:
     return _URL.match(source) is not None
 
 
-def make_downloader(project: "Project", url: str) -> "Downloader":
-    """Return a downloader for what an editor has typed; of this machine only if it is typed."""
+def make_downloader(project: "Project") -> "Downloader":
+    """Return a downloader for what an editor has typed; that may be on this machine."""
     from newsletter.fetch.download import Downloader
-    from newsletter.fetch.request_url import is_loopback_url
 
-    return Downloader(
-        f"newsletter/{__version__} (import for {project.config.site_url})",
-        allow_loopback=is_loopback_url(url),
+    user_agent = f"newsletter/{__version__} (import for {project.config.site_url})"
+    return Downloader(user_agent, allow_loopback=True)
+
+
+def import_url(project: "Project", request: ImportRequest) -> int:
+    """Import a page, or the chosen posts of a feed; print what was done, return the exit code.
+
+    Raises:
+        NewsletterError: the URL can't be fetched, or is neither a page nor a feed.
+    """
+    from newsletter.posts.importing.sources.feeds.feed import NotAFeedError
+    from newsletter.posts.importing.sources.feeds.parse_feed import parse_feed
+
+    downloader = make_downloader(project)
+    if request.new_only:
+        return import_new(project, downloader, request)
+    download = downloader.download(
+        request.source_name, max_bytes=project.config.limits.post_bytes, accept=_TYPES
     )
+    try:
+        feed = parse_feed(
+            download.body,
+            url=download.url,
+            headers=download.headers,
+            settings=get_source_settings(project, request.base_url),
+        )
+    except NotAFeedError as error:
+        if not error.page:
+            raise
+        return _import_page(project, download, error, request)
+    request.refuse_single_options(feed.description)
+    for remark in feed.remarks:
+        echo_err(f"Note: {remark}.")
+    return import_collection(project, feed, request)
+
+
+def _import_page(
+    project: "Project", download: "Download", error: "NewsletterError", request: ImportRequest
+) -> int:
+    """Import one web page; if posts of a feed were asked for, name the feeds of the page."""
+    from newsletter.posts.importing.choose_posts import PostChooser
+    from newsletter.posts.importing.sources.web_page import find_feeds, parse_page_download
+
+    if request.has_choice or request.list_only:
+        feeds = find_feeds(error.page, download.url)
+        links = ", ".join(link.url for link in feeds)
+        raise PostError(
+            f"{request.source_name} is a web page, not a feed",
+            remedy=f"It links to these feeds: {links}"
+            if links
+            else "To import the page as one post, leave the other options out.",
+        )
+    if request.keep:
+        request.refuse_single_options("page on the web")
+    post = replace(parse_page_download(download), is_page=True)
+    if request.slug or request.date:
+        post = replace(post, slug=request.slug or post.slug)
+    chooser = PostChooser(make_selection(request), make_import_options(project, request).timezone)
+    rows = import_chosen(project, [post], make_import_options(project, request), 1)
+    counts = print_imports(
+        rows,
+        lambda: {
+            "source": request.source_name,
+            "kind": "web page",
+            "not_chosen": {},
+            "other_items": {},
+        },
+        as_json=request.as_json,
+    )
+    return finish_import(request, chooser, counts)
+
+
+def import_new(project: "Project", downloader: "Downloader", request: ImportRequest) -> int:
+    """Import the posts of a feed that were not seen before, and return the exit code.
+
+    Raises:
+        NewsletterError: the feed can't be read, or has far more new posts than ever before.
+    """
+    from newsletter.posts.importing.choose_posts import PostChooser
+    from newsletter.posts.importing.sources.feeds.check_feed import check_feed
+    from newsletter.posts.importing.sources.feeds.seen_posts import SeenPosts
+
+    seen = SeenPosts.load(project.root)
+    check = check_feed(
+        request.source_name, seen, downloader, get_source_settings(project, request.base_url)
+    )
+    for remark in check.remarks:
+        echo_err(f"Note: {remark}.")
+    if check.posts.flood and not request.accept_flood:
+        raise make_flood_error(request.source_name, check.posts.flood)
+    options = make_import_options(project, request)
+    chooser = PostChooser(make_selection(request), options.timezone)
+    posts = (*check.posts.new, *check.posts.unreadable)
+    rows = _record_each(seen, check, import_chosen(project, posts, options, len(posts)))
+    counts: Counter[str] = print_imports(
+        rows,
+        lambda: (
+            summarize_source(request, check.feed, chooser)
+            if check.feed
+            else {
+                "source": request.source_name,
+                "kind": "feed",
+                "not_chosen": {},
+                "other_items": {},
+            }
+        ),
+        as_json=request.as_json,
+    )
+    if check.posts.is_first and not request.as_json:
+        echo(
+            f"{format_count(len(check.posts.known), 'post')} of the feed count as seen from now "
+            "on, since this is its first check. What is new after that is imported.\n"
+            "Import the newest of them with --latest."
+        )
+        return NothingToDoError.exit_code if not counts["failed"] else 1
+    return finish_import(request, chooser, counts)
+
+
+def make_flood_error(source: str, flood: "FloodWarning") -> NewsletterError:
+    """Return the error that lists the posts of a flood."""
+    titles = [
+        f"  {post.date:%Y-%m-%d}  {isolate_bidi(post.title)}"
+        if post.date
+        else f"  {isolate_bidi(post.title)}"
+        for post in flood.posts[:_MAX_LISTED_POSTS]
+    ]
+    if len(flood.posts) > len(titles):
+        titles.append(f"  and {len(flood.posts) - len(titles)} more")
+    lines = "\n".join(titles)
+    return PostError.from_problems(
+        [
+            Problem(
+                f"{source}: {flood.reason}; nothing was imported:\n{lines}",
+                remedy="Perhaps the blog has changed its addresses. If they really are new, import "
+                "them with --accept-flood.",
+            )
+        ]
+    )
+
+
+def _record_each(
+    seen: "SeenPosts", check: "FeedCheck", rows: Iterator[ImportedRow]
+) -> Iterator[ImportedRow]:
+    """Record each post as seen once its issue is written, and the check when all are."""
+    from newsletter.posts.importing.sources.feeds.check_feed import record_seen
+
+    written = []
+    new = iter(check.posts.new)
+    for row in rows:
+        post = next(new, None)
+        if post is not None and row.state != "failed":
+            written.append(post)
+            record_seen(seen, check, written)
+        yield row
+    record_seen(seen, check, written)

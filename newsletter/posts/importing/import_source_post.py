@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from newsletter.errors import PostError, Problem
@@ -41,6 +41,9 @@ _TAG_OR_COMMENT = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 # Fields of a post that may differ though the post is the same.
 _NOT_CONTENT = frozenset({"removed", "notes", "file", "date", "image_folders", "post_urls"})
 
+# Ends the hash of a post whose whole text was fetched where its source has its beginning.
+_FULL_MARK = "+full"
+
 CopyImages = Callable[[ImportedPost], "CopiedImages"]
 
 
@@ -70,6 +73,8 @@ class SourceImportOptions:
         update: whether posts that have changed since their import are imported again.
         images: folders in which a path that begins with ``/`` is looked up.
         copy_images: copies a post's images from the web; ``None`` leaves them there.
+        fetch_full: returns a post with all of its text, of which the source has the beginning;
+            ``None`` leaves it as it is.
     """
 
     source_name: str
@@ -78,6 +83,7 @@ class SourceImportOptions:
     update: bool = False
     images: tuple[Path, ...] = ()
     copy_images: CopyImages | None = None
+    fetch_full: Callable[[SourcePost], SourcePost] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +123,40 @@ def import_source_post(
         read_post_source(str(post.file), project.config.limits.post_bytes) if post.file else None
     )
     identity = identify_post(replace(post, content=source.text) if source else post)
-    source_hash = source.sha256 if source else _hash_post(post)
+    parsed = _parse(project, post, source, name, options) if post.is_page else None
+    source_hash = (
+        source.sha256 if source else _hash_page(parsed.post) if parsed else _hash_post(post)
+    )
+    gets_full = post.is_teaser and bool(post.url) and options.fetch_full is not None
     existing = index.find(identity)
     if existing is not None:
         manifest = index.get_manifest(existing)
-        if not manifest or not manifest.identity or manifest.source_hash == source_hash:
+        known_hash, _, known_full = manifest.source_hash.partition("+") if manifest else ("",) * 3
+        is_same = known_hash == source_hash and (bool(known_full) or not gets_full)
+        if not manifest or not manifest.identity or is_same:
             return SourceImport(post, "unchanged", existing)
         if not options.update:
             return SourceImport(post, "changed", existing)
-    parsed, files, not_copied = _parse(project, post, source, name, options)
+    if gets_full and options.fetch_full:
+        post = options.fetch_full(post)
+        source_hash += _FULL_MARK
+    parsed = parsed or _parse(project, post, source, name, options)
+    imported, files, not_copied = parsed
     if options.copy_images:
-        copied = options.copy_images(parsed)
-        parsed = copied.imported_post
-        files |= copied.files
+        copied = options.copy_images(imported)
+        imported = copied.imported_post
+        files = {**files, **copied.files}
         not_copied = (*not_copied, *copied.not_copied)
-    date = _get_date(post, options.timezone) or parsed.date or options.today
-    parsed = replace(
-        parsed,
-        front_matter={**parsed.front_matter, "date": parsed.front_matter.get("date") or date},
+    date = _get_date(post, options.timezone) or imported.date or options.today
+    imported = replace(
+        imported,
+        front_matter={**imported.front_matter, "date": imported.front_matter.get("date") or date},
     )
-    folder = existing or index.find_free_folder(project, date, _make_slug(post, parsed, name))
+    folder = existing or index.find_free_folder(project, date, _make_slug(post, imported, name))
     result = write_issue_folder(
         project,
         IssueFiles(
-            parsed,
+            imported,
             files,
             not_copied,
             source.text if source else post.original or post.content,
@@ -156,14 +172,21 @@ def import_source_post(
     return SourceImport(post, "new" if result.state == "new" else "updated", folder, result)
 
 
+class _ParsedPost(NamedTuple):
+    """A parsed post, its images on disk, and those that were not copied."""
+
+    post: ImportedPost
+    files: Mapping[str, Path | bytes]
+    not_copied: tuple[Problem, ...]
+
+
 def _parse(
     project: Project,
     post: SourcePost,
     source: PostSource | None,
     name: str,
     options: SourceImportOptions,
-) -> tuple[ImportedPost, dict[str, Path | bytes], tuple[Problem, ...]]:
-    """Return the parsed post, its images on disk, and those that were not copied."""
+) -> _ParsedPost:
     templates = {path.stem for path in project.templates_dir.glob("*.mjml")}
     settings = {key: value for key, value in _iter_settings(post, options.timezone) if value}
     language = project.config.language
@@ -191,7 +214,7 @@ def _parse(
             set_aside=set_aside,
             setting_notes=(*post.notes, *notes, *parsed.setting_notes),
         )
-        return parsed, {}, ()
+        return _ParsedPost(parsed, {}, ())
     finder = ImageFinder(
         source,
         project.config.limits.image_bytes,
@@ -215,7 +238,7 @@ def _parse(
         removed=(*post.removed, *parsed.removed),
         setting_notes=(*post.notes, *parsed.setting_notes),
     )
-    return parsed, dict(images.files), images.not_copied
+    return _ParsedPost(parsed, images.files, images.not_copied)
 
 
 def _iter_settings(post: SourcePost, timezone: ZoneInfo) -> Iterator[tuple[str, Any]]:
@@ -269,3 +292,8 @@ def _hash_post(post: SourcePost) -> str:
     ]
     stamp = post.date.astimezone(datetime.UTC).isoformat() if post.date else ""
     return hashlib.sha256("\0".join([*values, stamp]).encode(errors="surrogatepass")).hexdigest()
+
+
+def _hash_page(post: ImportedPost) -> str:
+    """Return a hash of a web page's article; the page around it changes with each request."""
+    return hashlib.sha256(f"{post.title}\n{post.body}".encode(errors="surrogatepass")).hexdigest()

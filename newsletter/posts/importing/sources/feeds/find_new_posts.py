@@ -149,7 +149,5 @@ def find_flood(
 def _is_forgotten(record: SeenPost, known_feed: SeenFeed) -> bool:
     """Return whether the record of a post may have been dropped, as older ones were."""
     return bool(
-        known_feed.forgotten
-        and record.published
-        and record.published[:10] <= known_feed.forgotten
+        known_feed.forgotten and record.published and record.published[:10] <= known_feed.forgotten
     )
