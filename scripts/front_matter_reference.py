@@ -14,6 +14,7 @@ from newsletter.posts.front_matter.schema import (
     AuthorField,
     ButtonField,
     CardField,
+    DigestPostField,
     FrontMatterFields,
     ImageField,
 )
@@ -29,6 +30,7 @@ TYPES = {
     AuthorField: "name or mapping",
     ButtonField: "mapping",
     CardField: "mapping",
+    DigestPostField: "mapping",
     Any: "anything",
 }
 # The keys of the mappings, each below the first key that takes one.
@@ -37,6 +39,7 @@ MAPPINGS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("hero", ImageField),
     ("button", ButtonField),
     ("further", CardField),
+    ("digest", DigestPostField),
 )
 
 

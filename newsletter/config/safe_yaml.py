@@ -68,13 +68,14 @@ class YamlEntry(NamedTuple):
     """A top-level key of a mapping, its value, and its 1-based line.
 
     ``is_merged`` tells that the entry comes from a mapping merged with ``<<``, which the mapping's
-    own keys override.
+    own keys override. ``item_lines`` are those of a list's items.
     """
 
     key: str
     value: Any
     line: int
     is_merged: bool = False
+    item_lines: tuple[int, ...] = ()
 
 
 def _loaders(base: type[Any]) -> dict[YamlVersion, type[Any]]:
@@ -136,6 +137,9 @@ def load_entries(text: str) -> list[YamlEntry]:
             _build_value(value),
             key.start_mark.line + 1,
             is_merged,
+            tuple(item.start_mark.line + 1 for item in value.value)
+            if isinstance(value, yaml.SequenceNode)
+            else (),
         )
         for key, value, is_merged in _iter_pairs(root)
     ]

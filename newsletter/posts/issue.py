@@ -1,5 +1,6 @@
-"""Data types of an issue: ``Issue``, ``Author``, images, call to action."""
+"""Data types of an issue: ``Issue``, ``Author``, images, cards, button."""
 
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,31 @@ class FurtherReadingCard:
 
 
 @dataclass(frozen=True, slots=True)
+class DigestPost:
+    """A post of a digest, which readers read on the web.
+
+    Attributes:
+        title: plain text.
+        url: where the post is.
+        excerpt: plain text, may be empty.
+        picture: its image, or ``None``.
+        minutes: its reading time; 0 if unknown.
+        section: the heading above the posts of its section, or empty.
+        date: when it was published, if known.
+        post_id: how its source identifies it, or empty; readers don't see it.
+    """
+
+    title: str
+    url: str
+    excerpt: str = ""
+    picture: FrontMatterImage | None = None
+    minutes: int = 0
+    section: str = ""
+    date: datetime.date | None = None
+    post_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CallToAction:
     """The call to action above the footer."""
 
@@ -83,6 +109,7 @@ class Issue:
         front_matter_lines: front matter key -> 1-based line in ``source_path``, for messages.
         archive: visibility in the archive once sent; ``None`` for the newsletter's setting.
         topic: a topic of newsletter.yml, which readers may opt out of; empty for everybody.
+        digest: the posts of a digest, in the editor's order; empty for an issue of one post.
     """
 
     name: str
@@ -105,3 +132,4 @@ class Issue:
     front_matter_lines: "dict[str, int]"
     archive: ArchiveListing | None = None
     topic: str = ""
+    digest: tuple[DigestPost, ...] = ()

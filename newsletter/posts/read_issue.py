@@ -57,7 +57,9 @@ def read_issue(folder: Path, config: Config, *, source_text: str | None = None) 
     article = compile_page(
         front_matter, post_file, path, fields.language or config.language, compiler
     )
-    title, article = _resolve_title(settings.title, article, path)
+    title, article = _resolve_title(
+        settings.title, article, path, may_be_empty=bool(settings.digest)
+    )
     references = dict(iter_image_references(article.html, settings, front_matter, path))
     images, image_problems = read_images(references, folder, config.limits.image_bytes)
     if problems := [*compiler.problems, *image_problems]:
@@ -97,6 +99,7 @@ def read_issue(folder: Path, config: Config, *, source_text: str | None = None) 
         front_matter_lines=dict(front_matter.lines),
         archive=fields.archive,
         topic=fields.topic,
+        digest=settings.digest,
     )
 
 
@@ -202,7 +205,7 @@ def compile_page(  # noqa: PLR0913 - a text, where it is from, how to read it
 
 
 def _resolve_title(
-    title: str, article: ExtractedArticle, path: str
+    title: str, article: ExtractedArticle, path: str, *, may_be_empty: bool
 ) -> tuple[str, ExtractedArticle]:
     """Return the title (front matter, page or body), and the article without that heading."""
     body = article.html
@@ -217,7 +220,7 @@ def _resolve_title(
             where=Location(path, 1),
             remedy="Add a line like 'title: Spring in the harbour' to its front matter.",
         )
-    if is_empty_body(body):
+    if is_empty_body(body) and not may_be_empty:
         raise PostError(
             "the post is empty",
             where=Location(path),
@@ -237,9 +240,9 @@ def iter_image_references(
         front_matter: the post, split.
         path: its file, for messages.
     """
-    for key, image in settings.iter_images():
+    for key, index, image in settings.iter_images():
         if is_local_image(image.src):
-            yield image.src, Location(path, front_matter.lines.get(key))
+            yield image.src, Location(path, front_matter.find_line(key, index))
     for found in _IMAGE_URL_PATTERN.finditer(body):
         reference = html.unescape(found[1])
         if is_local_image(reference):

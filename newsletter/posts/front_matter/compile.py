@@ -10,10 +10,17 @@ from newsletter.posts.front_matter.schema import (
     AuthorField,
     ButtonField,
     CardField,
+    DigestPostField,
     FrontMatterFields,
     ImageField,
 )
-from newsletter.posts.issue import Author, CallToAction, FrontMatterImage, FurtherReadingCard
+from newsletter.posts.issue import (
+    Author,
+    CallToAction,
+    DigestPost,
+    FrontMatterImage,
+    FurtherReadingCard,
+)
 from newsletter.posts.merge_tags.compiler import MergeTagCompiler
 from newsletter.posts.merge_tags.tags import TokenTarget
 
@@ -29,6 +36,7 @@ class CompiledFrontMatter:
         author: the author box; ``None`` if the front matter has only a name, or no author.
         button: the call to action, or ``None``.
         further: cards for further reading.
+        digest: the posts of a digest.
     """
 
     title: str
@@ -39,16 +47,18 @@ class CompiledFrontMatter:
     author: Author | None
     button: CallToAction | None
     further: tuple[FurtherReadingCard, ...]
+    digest: tuple[DigestPost, ...] = ()
 
-    def iter_images(self) -> Iterator[tuple[str, FrontMatterImage]]:
-        """Yield each image with its front matter key."""
-        for key, image in (
-            ("hero", self.hero),
-            ("author", self.author.picture if self.author else None),
-            *(("further", card.picture) for card in self.further),
+    def iter_images(self) -> Iterator[tuple[str, int | None, FrontMatterImage]]:
+        """Yield each image with its front matter key, and its index in a list."""
+        for key, index, image in (
+            ("hero", None, self.hero),
+            ("author", None, self.author.picture if self.author else None),
+            *(("further", index, card.picture) for index, card in enumerate(self.further)),
+            *(("digest", index, post.picture) for index, post in enumerate(self.digest)),
         ):
             if image:
-                yield key, image
+                yield key, index, image
 
 
 def compile_front_matter(
@@ -63,14 +73,21 @@ def compile_front_matter(
         compiler: collects the merge tags and their problems.
     """
 
-    def text(key: str, value: str, target: TokenTarget = "text") -> str:
-        return compiler.compile_text(value, Location(path, front_matter.lines.get(key)), target)
+    def text(
+        key: str, value: str, target: TokenTarget = "text", *, index: int | None = None
+    ) -> str:
+        where = Location(path, front_matter.find_line(key, index))
+        return compiler.compile_text(value, where, target)
 
-    def picture(key: str, field: ImageField | None) -> FrontMatterImage | None:
+    def picture(
+        key: str, field: ImageField | None, index: int | None = None
+    ) -> FrontMatterImage | None:
         if field is None:
             return None
         return FrontMatterImage(
-            text(key, field.src, "url"), text(key, field.alt), text(key, field.caption)
+            text(key, field.src, "url", index=index),
+            text(key, field.alt, index=index),
+            text(key, field.caption, index=index),
         )
 
     def author(field: AuthorField) -> Author:
@@ -84,12 +101,24 @@ def compile_front_matter(
     def button(field: ButtonField) -> CallToAction:
         return CallToAction(text("button", field.text), text("button", field.url, "url"))
 
-    def card(field: CardField) -> FurtherReadingCard:
+    def card(index: int, field: CardField) -> FurtherReadingCard:
         return FurtherReadingCard(
-            text("further", field.title),
-            text("further", field.url, "url"),
-            text("further", field.text),
-            picture("further", field.picture),
+            text("further", field.title, index=index),
+            text("further", field.url, "url", index=index),
+            text("further", field.text, index=index),
+            picture("further", field.picture, index),
+        )
+
+    def digest_post(index: int, field: DigestPostField) -> DigestPost:
+        return DigestPost(
+            title=text("digest", field.title, index=index),
+            url=text("digest", field.url, "url", index=index),
+            excerpt=text("digest", field.excerpt, index=index),
+            picture=picture("digest", field.picture, index),
+            minutes=field.minutes,
+            section=text("digest", field.section, index=index),
+            date=field.date,
+            post_id=field.post_id,
         )
 
     preheader_key = next((key for key in PREHEADER_KEYS if getattr(fields, key)), "preheader")
@@ -104,5 +133,6 @@ def compile_front_matter(
         hero=picture("hero", fields.hero),
         author=author(fields.author) if has_author_box and fields.author else None,
         button=button(fields.button) if fields.button else None,
-        further=tuple(card(field) for field in fields.further),
+        further=tuple(card(index, field) for index, field in enumerate(fields.further)),
+        digest=tuple(digest_post(index, field) for index, field in enumerate(fields.digest)),
     )

@@ -3,8 +3,8 @@
 KNOWN_KEYS = frozenset(
     """
     title subject preheader description summary excerpt author date canonical_url language tags
-    number draft sender_name reply_to template hero button further archive topic allow slug
-    extra
+    number draft sender_name reply_to template hero button further digest archive topic allow
+    slug extra
     """.split()
 )
 # The text after the subject in an inbox is the first of these that is set.

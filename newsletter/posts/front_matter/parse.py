@@ -57,6 +57,7 @@ class FrontMatter:
         body_line: 1-based line in the file on which ``body`` begins.
         format: syntax of the settings; ``"none"`` if there are none.
         repeated: settings that later ones replace.
+        item_lines: top-level key of a list in YAML -> 1-based line of each item.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -65,6 +66,14 @@ class FrontMatter:
     body_line: int = 1
     format: FrontMatterFormat = "none"
     repeated: tuple[RepeatedSetting, ...] = ()
+    item_lines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def find_line(self, key: str, index: int | None = None) -> int | None:
+        """Return the line of a setting, or of an item of it; of the setting if that is unknown."""
+        items = self.item_lines.get(key, ())
+        if index is not None and index < len(items):
+            return items[index]
+        return self.lines.get(key)
 
 
 @dataclass(slots=True)
@@ -74,15 +83,25 @@ class _ParsedSettings:
     data: dict[str, Any] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     repeated: list[RepeatedSetting] = field(default_factory=list)
+    item_lines: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
-    def add(self, key: str, value: Any, line: int) -> None:
+    def add(self, key: str, value: Any, line: int, item_lines: tuple[int, ...] = ()) -> None:
         if key in self.data:
             self.repeated.append(RepeatedSetting(key, self.data[key], self.lines[key], line))
         self.data[key] = value
         self.lines[key] = line
+        self.item_lines[key] = item_lines
 
     def build(self, body: str, body_line: int, syntax: FrontMatterFormat) -> FrontMatter:
-        return FrontMatter(self.data, self.lines, body, body_line, syntax, tuple(self.repeated))
+        return FrontMatter(
+            self.data,
+            self.lines,
+            body,
+            body_line,
+            syntax,
+            tuple(self.repeated),
+            {key: lines for key, lines in self.item_lines.items() if lines},
+        )
 
 
 def split_front_matter(text: str, path: str, *, allow_repeated: bool = False) -> FrontMatter:
@@ -153,7 +172,7 @@ def _parse_yaml(block: str, path: str) -> _ParsedSettings:
     for entry in sorted(entries, key=lambda entry: entry.is_merged):
         key = normalize_key(entry.key)
         if not (entry.is_merged and key in settings.data):
-            settings.add(key, entry.value, entry.line)
+            settings.add(key, entry.value, entry.line, entry.item_lines)
     return settings
 
 

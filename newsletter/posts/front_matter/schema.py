@@ -101,6 +101,43 @@ class CardField(_NestedModel):
     )
 
 
+class DigestPostField(_NestedModel):
+    """A post of a digest."""
+
+    title: RequiredLine = Field(
+        description="The post's title.", examples=["The tide tables are wrong"]
+    )
+    url: LinkUrl = Field(
+        description="Where the post is.", examples=["https://example.com/tide-tables"]
+    )
+    excerpt: FlowedText = Field(
+        default="", description="A sentence or two of it.", examples=["By twenty minutes."]
+    )
+    picture: ImageShorthand | None = Field(
+        default=None, description="Its image; like `hero`.", examples=["tide.jpg"]
+    )
+    minutes: int = Field(
+        default=0,
+        ge=0,
+        description="How long it takes to read; 0 if that isn't shown.",
+        examples=["6"],
+    )
+    section: FrontMatterLine = Field(
+        default="",
+        description="The heading above the posts of its section. Those without one come first.",
+        examples=["Harbour"],
+    )
+    date: FrontMatterDate | None = Field(
+        default=None, description="When it was published.", examples=["2026-11-20"]
+    )
+    post_id: FrontMatterLine = Field(
+        default="",
+        description="How the blog identifies it, so that no later digest repeats it. Readers "
+        "don't see it.",
+        examples=["https://example.com/?p=7"],
+    )
+
+
 class FrontMatterFields(BaseModel):
     """Validated front matter; unset fields are empty. Other tools' keys are ignored.
 
@@ -201,6 +238,12 @@ class FrontMatterFields(BaseModel):
         description="Cards for further reading, at the end.",
         examples=["[{title: Knots, url: https://example.com/knots}]"],
     )
+    digest: tuple[DigestPostField, ...] = Field(
+        default=(),
+        description="The posts of a digest, in this order; the text below the front matter is its "
+        "introduction.",
+        examples=["[{title: Knots, url: https://example.com/knots}]"],
+    )
     archive: ArchiveListing | None = Field(
         default=None,
         description="Where the sent issue's web page is listed, instead of `archive.listing` of "
@@ -261,12 +304,17 @@ def validate_front_matter(front_matter: FrontMatter, path: str) -> FrontMatterFi
     except pydantic.ValidationError as error:
         for details in error.errors(include_url=False):
             key = names[str(details["loc"][0])]
-            problems.append(
-                _explain_field_error(details, Location(path, front_matter.lines.get(key)))
-            )
+            where = Location(path, _find_line(details, key, front_matter))
+            problems.append(_explain_field_error(details, where))
     if problems:
         raise PostError.from_problems(sorted(problems, key=_get_line_number))
     return fields
+
+
+def _find_line(details: ErrorDetails, key: str, front_matter: FrontMatter) -> int | None:
+    """Return the line of an invalid setting, or of its invalid item."""
+    index = next((part for part in details["loc"][1:2] if isinstance(part, int)), None)
+    return front_matter.find_line(key, index)
 
 
 def _get_line_number(problem: Problem) -> int:

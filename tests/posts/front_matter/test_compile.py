@@ -86,11 +86,14 @@ def test_images_are_listed_with_their_keys() -> None:
     front = compile_block(
         "hero: a.png\nauthor: {name: A, picture: b.png}\nfurther:\n"
         "- {title: C, url: https://c.example, picture: c.png}\n"
-        "- {title: D, url: https://d.example}",
+        "- {title: D, url: https://d.example}\ndigest:\n"
+        "- {title: E, url: https://e.example}\n"
+        "- {title: F, url: https://f.example, picture: {src: f.png, alt: F}}",
         MergeTagCompiler({}),
     )
-    assert [(key, image.src) for key, image in front.iter_images()] == [
-        ("hero", "a.png"),
-        ("author", "b.png"),
-        ("further", "c.png"),
+    assert [(key, index, image.src) for key, index, image in front.iter_images()] == [
+        ("hero", None, "a.png"),
+        ("author", None, "b.png"),
+        ("further", 0, "c.png"),
+        ("digest", 1, "f.png"),
     ]

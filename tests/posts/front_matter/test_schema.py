@@ -78,6 +78,9 @@ def test_value_is_read(block: str, value: object) -> None:
         ("button: A", "button must be a section"),
         ("further: A", "further must be a list"),
         ("further: [{title: A, url: https://b.example}, {title: A}]", "'further[2].url' is"),
+        ("digest: [{title: A, url: /knots}]", "digest[1].url must be a URL"),
+        ("digest: [{title: A, url: https://b.example, minutes: -1}]", "digest[1].minutes must be"),
+        ("digest: [{title: A, url: https://b.example, text: B}]", "unknown key 'digest[1].text'"),
         ("titel: A", "unknown key 'titel'"),
         ("Titel: A", "unknown key 'Titel'"),
         ("canonical-urls: A", "unknown key 'canonical-urls'"),
@@ -136,6 +139,13 @@ def test_problems_are_in_the_order_of_the_lines() -> None:
     with pytest.raises(PostError) as caught:
         validate("number: x\ndate: y\ntitel: z")
     assert [problem.where and problem.where.line for problem in caught.value.problems] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("key", ["digest", "further"])
+def test_a_problem_in_a_list_has_the_line_of_its_item(key: str) -> None:
+    with pytest.raises(PostError) as caught:
+        validate(f"{key}:\n- title: A\n  url: https://a.example\n\n- title: B\n- url: c")
+    assert [problem.where and problem.where.line for problem in caught.value.problems] == [6, 7, 7]
 
 
 def test_every_rejected_value_has_an_example() -> None:
