@@ -29,6 +29,7 @@ PURPOSES = {
     "templates": "What a designer changes (in the wheel: newsletter/default_templates)",
     "templates/article.css": "Styles of the article, inlined",
     "templates/confirm.mjml": "Transactional email: confirm a sign-up",
+    "templates/digest.mjml": "The cards of a digest, in every design",
     "templates/download.mjml": "Transactional email: download one's data",
     "templates/erase.mjml": "Transactional email: erase one's data",
     "templates/issue.mjml": "The issue's email",

@@ -81,8 +81,17 @@ def render_issue(
     context["words"] = load_template_words(templates, context, "issue")
     html = _render_html(article, name, templates, context)
     html = add_dark_images(html, build_dark_urls(issue, config))
-    text_html = _insert_button(article, context["issue"].button)
+    # A digest has its button below its posts.
+    button = None if issue.digest else context["issue"].button
+    text_html = _insert_button(article, button)
     text = render_text_part(render_article_text(text_html, links=config.text_links), context)
+    if issue.digest and not templates.shows_digest(name):
+        raise TemplateError(
+            "the template doesn't show the posts of a digest",
+            where=templates.locate(name),
+            remedy='Put {% include "digest.mjml" %} below its {{ article }}. digest.mjml is in the '
+            "templates folder of a new newsletter: newsletter init DIR",
+        )
     if not _UNSUBSCRIBE_LINK.search(html):
         raise TemplateError(
             "the template has no unsubscribe link",

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from newsletter.errors import display_path
 from newsletter.posts.content_loss.article_words import cut_before_article, cut_to_article
 from newsletter.posts.content_loss.compare import ContentLoss, find_losses, find_lost_words
 from newsletter.posts.content_loss.inventory import (
@@ -13,7 +14,8 @@ from newsletter.posts.content_loss.inventory import (
     take_inventory,
 )
 from newsletter.posts.content_loss.source_lines import SourceLines, number_words
-from newsletter.posts.issue import Issue
+from newsletter.posts.front_matter.parse import split_front_matter
+from newsletter.posts.issue import DigestPost, Issue
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.posts.removed_line import RemovedLine
 from newsletter.render.article.build import Article
@@ -57,6 +59,7 @@ def find_lost_content(
     losses = [
         *find_losses(source, take_inventory(shown, "email"), (*removed, *issue.post.removed)),
         *(_find_lost_in_email(source, article, email) if email else ()),
+        *(_find_lost_posts(issue, email) if email and issue.digest else ()),
     ]
     return tuple(sorted(losses, key=lambda loss: loss.line))
 
@@ -98,6 +101,31 @@ def _find_lost_in_email(
         if located not in found:
             found.add(located)
             yield located
+
+
+def _find_lost_posts(issue: Issue, email: Email) -> Iterator[ContentLoss]:
+    """Yield what a digest's posts hold and the HTML or the text part of its email doesn't."""
+    # One line for each post: the number of a lost line is that of its post.
+    source = MERGE_TOKEN_PATTERN.sub(" ", "\n".join(_format_posts(issue.digest)))
+    front_matter = split_front_matter(issue.source, display_path(issue.source_path))
+    posts = take_inventory(source, "email")
+    html_part, text_part = (MERGE_TOKEN_PATTERN.sub(" ", part) for part in (email.html, email.text))
+    losses = (
+        *find_losses(posts, take_inventory(html_part, "email")),
+        *find_lost_words(posts, take_inventory(text_part, "text")),
+    )
+    for loss in dict.fromkeys(losses):
+        yield replace(loss, line=front_matter.find_line("digest", loss.line - 1) or 0)
+
+
+def _format_posts(posts: tuple[DigestPost, ...]) -> Iterator[str]:
+    sections: set[str] = set()
+    for post in posts:
+        heading = "" if post.section in sections else html.escape(post.section)
+        title, url, excerpt = map(html.escape, (post.title, post.url, post.excerpt))
+        picture = f'<img src="{html.escape(post.picture.src)}">' if post.picture else ""
+        yield f'<h2>{heading}</h2>{picture}<h3><a href="{url}">{title}</a></h3><p>{excerpt}</p>'
+        sections.add(post.section)
 
 
 def _open_addresses(text: str) -> str:

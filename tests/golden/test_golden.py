@@ -14,7 +14,11 @@ from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import Templates, load_templates
 
 ROOT = Path(__file__).parents[2]
-ISSUES = ("2026-11-15-coffee-on-the-quay", "2026-11-22-reading-the-tide")
+ISSUES = (
+    ROOT / "issues" / "2026-11-15-coffee-on-the-quay",
+    ROOT / "issues" / "2026-11-22-reading-the-tide",
+    Path(__file__).parent / "2026-11-30-from-the-quay",
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +31,15 @@ def templates() -> Templates:
     return load_templates(ROOT / "templates")
 
 
-@pytest.fixture(scope="module", params=ISSUES)
-def email(request: pytest.FixtureRequest, config: Config, templates: Templates) -> Email:
-    return render_issue(read_issue(ROOT / "issues" / request.param, config), templates, config)
+@pytest.fixture(scope="module", params=ISSUES, ids=lambda folder: folder.name)
+def folder(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+@pytest.fixture(scope="module")
+def email(folder: Path, config: Config, templates: Templates) -> Email:
+    return render_issue(read_issue(folder, config), templates, config)
 
 
 def break_lines(html: str) -> str:
@@ -46,9 +56,9 @@ def test_email_matches_the_golden_file(email: Email, golden: Callable[[str, str]
 
 
 def test_rendering_again_gives_the_same_email(
-    email: Email, config: Config, templates: Templates
+    folder: Path, email: Email, config: Config, templates: Templates
 ) -> None:
-    again = render_issue(read_issue(ROOT / "issues" / email.issue, config), templates, config)
+    again = render_issue(read_issue(folder, config), templates, config)
     assert again == email
 
 

@@ -127,7 +127,8 @@ def find_repeated_emails(
 
 def make_article_text(article: Article, email: Email) -> ArticleText:
     """Return the texts of an article and of its email."""
-    return ArticleText(email.issue, render_article_text(article.html), email.text)
+    text = f"{render_article_text(article.html)}\n{article.digest_text}"
+    return ArticleText(email.issue, text, email.text)
 
 
 def split_words(text: str) -> list[str]:

@@ -70,6 +70,7 @@ class Article:
         notes: what had to be changed, for the editor; sentences.
         footnotes: the end of ``html`` with its footnotes, if they come last; or empty.
         text: its visible text, with HTML tokens.
+        digest_text: the titles and excerpts of a digest's posts; the words of both are counted.
     """
 
     html: str
@@ -80,6 +81,7 @@ class Article:
     notes: tuple[str, ...]
     footnotes: str = ""
     text: str = ""
+    digest_text: str = ""
 
 
 def build_article(issue: Issue, config: Config, words: Mapping[str, str] | None = None) -> Article:
@@ -107,7 +109,10 @@ def build_article(issue: Issue, config: Config, words: Mapping[str, str] | None 
     mark_blocks(root, words, build_reply_url(issue, config))
     finish_structure(root)
     text = get_visible_text(root)
-    word_count = count_words(text)
+    digest_text = "\n\n".join(
+        "\n".join(filter(None, (post.title, post.excerpt))) for post in issue.digest
+    )
+    word_count = count_words(text) + count_words(digest_text)
     hrefs = (link.get("href") or "" for link in root.iter("a"))
     return Article(
         html=serialize_fragment(root),
@@ -118,6 +123,7 @@ def build_article(issue: Issue, config: Config, words: Mapping[str, str] | None 
         notes=tuple(dict.fromkeys(notes)),
         footnotes=serialize_trailing_footnotes(root),
         text=text,
+        digest_text=digest_text,
     )
 
 

@@ -13,14 +13,21 @@ from markupsafe import Markup
 from newsletter.config.models import Config, FooterLink
 from newsletter.config.urls import build_subscribe_url, build_view_online_url
 from newsletter.errors import TemplateError
-from newsletter.posts.issue import CallToAction, FrontMatterImage, FurtherReadingCard, Issue
+from newsletter.posts.issue import CallToAction, Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTagRegistry
 from newsletter.render.article.build import Article
 from newsletter.render.article.links import UrlResolver
 from newsletter.render.locale import format_date, format_number, get_text_direction
-from newsletter.render.personalization import ARTICLE_MARKER, FOOTNOTES_MARKER, convert_tokens
-
-_NONCHARACTERS = dict.fromkeys(range(0xFDD0, 0xFDF0))
+from newsletter.render.personalization import ARTICLE_MARKER, FOOTNOTES_MARKER
+from newsletter.render.template.card_views import (
+    CardView,
+    DigestSectionView,
+    PictureView,
+    make_card_view,
+    make_digest_views,
+    make_picture_view,
+    to_html_tokens,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,37 +44,12 @@ class NewsletterView:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureView:
-    """An image with an absolute URL; ``width`` and ``height`` are 0 if unknown.
-
-    ``dark_src`` is its twin for dark mode, for web pages; an email gets it in the end.
-    """
-
-    src: str
-    alt: str
-    caption: str
-    width: int
-    height: int
-    dark_src: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class AuthorView:
     """``issue.author`` in a template: the box under the article."""
 
     name: str
     bio: str
     url: str
-    picture: PictureView | None
-
-
-@dataclass(frozen=True, slots=True)
-class CardView:
-    """One of ``issue.further`` in a template."""
-
-    title: str
-    url: str
-    text: str
     picture: PictureView | None
 
 
@@ -92,6 +74,7 @@ class IssueView:
     author: AuthorView | None
     button: CallToAction | None
     further: tuple[CardView, ...]
+    digest: tuple[DigestSectionView, ...]
 
 
 class SubscriberView:
@@ -186,19 +169,20 @@ def make_issue_view(issue: Issue, article: Article, config: Config) -> IssueView
         slug=issue.slug,
         number=issue.number,
         date=post.date,
-        title=_to_html_tokens(post.title),
-        subject=_to_html_tokens(issue.subject),
-        preheader=_to_html_tokens(issue.preheader),
-        standfirst=_make_standfirst(_to_html_tokens(issue.preheader), article),
-        tags=tuple(_to_html_tokens(tag) for tag in post.tags),
+        title=to_html_tokens(post.title),
+        subject=to_html_tokens(issue.subject),
+        preheader=to_html_tokens(issue.preheader),
+        standfirst=_make_standfirst(to_html_tokens(issue.preheader), article),
+        tags=tuple(to_html_tokens(tag) for tag in post.tags),
         canonical_url=post.canonical_url,
-        author_name=_to_html_tokens(post.author),
+        author_name=to_html_tokens(post.author),
         words=article.word_count,
         reading_minutes=article.reading_minutes,
-        hero=_make_picture_view(issue.hero, issue, urls),
+        hero=make_picture_view(issue.hero, issue, urls),
         author=_make_author_view(issue, urls),
         button=_make_button(issue.button, urls),
-        further=tuple(_make_card_view(card, issue, urls) for card in issue.further),
+        further=tuple(make_card_view(card, issue, urls) for card in issue.further),
+        digest=make_digest_views(issue, urls),
     )
 
 
@@ -209,10 +193,6 @@ def list_template_names(value: object) -> list[str]:
     if hasattr(type(value), "__dataclass_fields__"):
         return [field.name for field in fields(value)]  # type: ignore[arg-type]
     return list(getattr(type(value), "model_fields", {}))
-
-
-def _to_html_tokens(text: str) -> str:
-    return convert_tokens(text, "text", "html").translate(_NONCHARACTERS)
 
 
 def _make_standfirst(preheader: str, article: Article) -> str:
@@ -227,39 +207,11 @@ def _get_letters(text: str) -> str:
 def _make_author_view(issue: Issue, urls: UrlResolver) -> AuthorView | None:
     if (author := issue.author) is None:
         return None
-    picture = _make_picture_view(author.picture, issue, urls)
+    picture = make_picture_view(author.picture, issue, urls)
     url = urls.resolve_link(author.url) if author.url else None
-    return AuthorView(_to_html_tokens(author.name), _to_html_tokens(author.bio), url or "", picture)
+    return AuthorView(to_html_tokens(author.name), to_html_tokens(author.bio), url or "", picture)
 
 
 def _make_button(button: CallToAction | None, urls: UrlResolver) -> CallToAction | None:
     url = button and urls.resolve_link(button.url)
-    return CallToAction(_to_html_tokens(button.text), url) if button and url else None
-
-
-def _make_card_view(card: FurtherReadingCard, issue: Issue, urls: UrlResolver) -> CardView:
-    picture = _make_picture_view(card.picture, issue, urls)
-    return CardView(
-        _to_html_tokens(card.title),
-        urls.resolve_link(card.url) or "",
-        _to_html_tokens(card.text),
-        picture,
-    )
-
-
-def _make_picture_view(
-    picture: FrontMatterImage | None, issue: Issue, urls: UrlResolver
-) -> PictureView | None:
-    src = picture and urls.resolve_image(picture.src)
-    if picture is None or not src:
-        return None
-    local = issue.post.images.get(picture.src)
-    width, height = (local.width, local.height) if local else (0, 0)
-    return PictureView(
-        src,
-        _to_html_tokens(picture.alt),
-        _to_html_tokens(picture.caption),
-        width,
-        height,
-        (local and local.dark_name and urls.resolve_image(local.dark_name)) or "",
-    )
+    return CallToAction(to_html_tokens(button.text), url) if button and url else None

@@ -13,6 +13,7 @@ from newsletter.render.words import NO_WORDS, OwnWords, read_own_words
 
 _REFERENCE = re.compile(r"""\{%-?\s*(?:include|extends|import|from)\s+["']([^"']+)["']""")
 _ARTICLE = re.compile(r"\{\{-?\s*article\b")
+_DIGEST = re.compile(r"\{%-?\s*for\b[^%]*\bissue\.digest\b")
 
 TEMPLATE_SUFFIXES = (".mjml", ".css")
 
@@ -60,6 +61,10 @@ class Templates:
             and "/" not in name
             and any(_ARTICLE.search(self.files[file]) for file in self.list_used_files(name))
         )
+
+    def shows_digest(self, name: str) -> bool:
+        """Return whether a template, or a file that it includes, goes through a digest's posts."""
+        return any(_DIGEST.search(self.files[file]) for file in self.list_used_files(name))
 
 
 def load_templates(folder: Path) -> Templates:

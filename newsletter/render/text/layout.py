@@ -1,12 +1,13 @@
 """Lay out the text part: header, article, author, footer."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG
 from newsletter.render.personalization import convert_tokens
-from newsletter.render.template.context import CardView, IssueView, NewsletterView
+from newsletter.render.template.card_views import CardView, DigestPostView
+from newsletter.render.template.context import IssueView, NewsletterView
 from newsletter.render.text.wrap import get_display_width, wrap_text
 
 WIDTH = 72
@@ -26,6 +27,7 @@ def render_text_part(article: str, context: Mapping[str, Any]) -> str:
     parts = (
         _render_header(issue, context, labels),
         article.strip("\n"),
+        *_render_digest(issue, context, labels),
         _render_author(issue),
         _render_further(issue.further, labels),
         _render_footer(newsletter, labels, context["subscribe_url"]),
@@ -66,6 +68,28 @@ def _render_further(cards: tuple[CardView, ...], labels: Mapping[str, str]) -> s
     )
     entries = ("* " + textwrap.indent(piece, "  ").lstrip() for piece in pieces)
     return "\n\n".join((f"{labels['further']}:", *entries)) if cards else ""
+
+
+def _render_digest(
+    issue: IssueView, context: Mapping[str, Any], labels: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield the sections of a digest, and its button."""
+
+    def render_post(post: DigestPostView) -> str:
+        minutes = f"{context['format_number'](post.minutes)} {labels['minutes']}"
+        return _join_lines(
+            _wrap_paragraph(post.title),
+            minutes if post.minutes else None,
+            _wrap_paragraph(post.excerpt),
+            post.url or None,
+        )
+
+    for section in issue.digest:
+        line = "-" * min(max(get_display_width(section.title), 3), WIDTH)
+        heading = [f"{section.title}\n{line}"] if section.title else []
+        yield "\n\n".join([*heading, *map(render_post, section.posts)])
+    if issue.digest and issue.button:
+        yield f"{issue.button.text}:\n{issue.button.url}"
 
 
 def _render_footer(

@@ -11,12 +11,16 @@ from newsletter.posts.issue import Author, CallToAction, FrontMatterImage, Furth
 from newsletter.posts.merge_tags.tags import MergeTagRegistry
 from newsletter.posts.post import LocalImage
 from newsletter.render.article.build import build_article
+from newsletter.render.template.card_views import (
+    CardView,
+    DigestPostView,
+    DigestSectionView,
+    PictureView,
+)
 from newsletter.render.template.context import (
     AuthorView,
-    CardView,
     IssueView,
     NewsletterView,
-    PictureView,
     SubscriberView,
     build_template_context,
     list_template_names,
@@ -46,7 +50,8 @@ def test_templates_page_documents_every_name(
     )
     text = re.sub(r"^```.*?^```$", "", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
     documented = set(re.findall(r"\b\w+\b", " ".join(re.findall(r"`([^`]+)`", text))))
-    views = (IssueView, NewsletterView, AuthorView, CardView, PictureView)
+    cards = (CardView, DigestPostView, DigestSectionView)
+    views = (IssueView, NewsletterView, AuthorView, *cards, PictureView)
     names = {field.name for view_class in views for field in fields(view_class)}
     assert names | set(context) | set(load_shipped_words("en", "issue")) <= documented
 
