@@ -26,10 +26,11 @@ from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG
 from newsletter.render.article.build import Article
 from newsletter.render.article.dom import Element, get_visible_text, parse_fragment
-from newsletter.render.article.links import is_same_address
+from newsletter.render.article.links import UrlResolver, is_same_address
 from newsletter.render.email import Email
 from newsletter.render.lost_content import find_lost_content
 from newsletter.render.personalization import personalize
+from newsletter.render.template.card_views import format_digest_html, make_digest_views
 from newsletter.render.template.loader import Templates
 
 if TYPE_CHECKING:  # a build that has findings would import them for nothing
@@ -138,8 +139,13 @@ class CheckContext:
 
     @cached_property
     def body(self) -> str:
-        """The post's own HTML before its conversion for email, with merge tags replaced."""
-        return self._personalize(replace(self.email, html=self.issue.post.body), {}).html
+        """The post's own HTML before its conversion for email, with merge tags replaced.
+
+        A digest's posts follow it, as headings and paragraphs.
+        """
+        views = make_digest_views(self.issue, UrlResolver.for_issue(self.issue, self.config))
+        html_body = "\n".join(filter(None, (self.issue.post.body, format_digest_html(views))))
+        return self._personalize(replace(self.email, html=html_body), {}).html
 
     @cached_property
     def body_tree(self) -> Element:

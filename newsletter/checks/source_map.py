@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Iterator
 from urllib.parse import unquote
 
 from newsletter.config.models import Config
@@ -13,6 +14,7 @@ CONFIG_FILE_NAME = "newsletter.yml"
 _WORD = re.compile(r"[^\W_]+")
 _WORD_WINDOWS = (8, 5, 3, 1)  # words searched for: the fewer, the likelier a wrong match
 UTM_PARAMETER = re.compile(r"(?<=[?&])utm_\w+=[^&#]*&?")
+_CARD_SETTINGS = ("digest", "further")
 _MIN_WORD_LENGTH = 3  # letters: a shorter word alone matches anywhere
 
 
@@ -37,7 +39,7 @@ class SourceMap:
         return Location(self.file.path, next(lines, 1))
 
     def locate_text(self, text: str, *keys: str) -> Location:
-        """Return the line of ``text`` in the body, ignoring markup between its words.
+        """Return the line of ``text`` in the body or of its card, whatever markup is in it.
 
         If it isn't found, return the line of the first of ``keys`` that is set, else the file.
 
@@ -61,7 +63,7 @@ class SourceMap:
         )
 
     def locate_url(self, url: str, *keys: str) -> Location:
-        """Return the line of a link or an image in the body, else as ``locate_text`` does.
+        """Return the line of a link or an image, as ``locate_text`` does.
 
         In the source the URL may be relative, escaped, and without UTM parameters. The footer's
         links are in newsletter.yml.
@@ -87,5 +89,22 @@ class SourceMap:
     def _find_line(self, pattern: str) -> int | None:
         found = re.search(pattern, self._front_matter.body)
         if found is None:
-            return None
+            return self._find_card_line(pattern)
         return self._front_matter.body_line + self._front_matter.body.count("\n", 0, found.start())
+
+    def _find_card_line(self, pattern: str) -> int | None:
+        """Return the line of the card, in a list of them, that has the pattern in its texts."""
+        for key in _CARD_SETTINGS:
+            cards = self._front_matter.data.get(key)
+            for index, card in enumerate(cards if isinstance(cards, list) else ()):
+                if any(re.search(pattern, text) for text in _iter_texts(card)):
+                    return self._front_matter.find_line(key, index)
+        return None
+
+
+def _iter_texts(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _iter_texts(inner)
+    elif isinstance(value, str):
+        yield value

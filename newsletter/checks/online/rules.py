@@ -145,7 +145,7 @@ def _choose_rule(result: FetchResult, *, is_own_image: bool) -> Rule | None:
 def _make_online_finding(
     context: CheckContext, rule: Rule, url: str, result: FetchResult
 ) -> Finding:
-    where = context.source_map.locate_url(url, "button", "further", "hero", "author")
+    where = context.source_map.locate_url(url, "button", "further", "digest", "hero", "author")
     detail = (
         f" is now at {result.redirect_url[:_SHOWN_URL_LENGTH]}"
         if result.redirect_url

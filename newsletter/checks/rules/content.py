@@ -170,6 +170,18 @@ def _is_mention(text: str, mark: re.Match[str]) -> bool:
 
 
 @rule(
+    "no-introduction",
+    "warning",
+    meaning="Readers get a list of links without a word from you.",
+    remedy="Write a sentence or two below the front matter: what is in it, and why.",
+)
+def no_introduction(context: CheckContext) -> Iterator[Match]:
+    """A digest without an introduction."""
+    if context.issue.digest and not context.article.text.strip():
+        yield Match("the digest has no introduction", context.source_map.locate_setting("digest"))
+
+
+@rule(
     "sample-link",
     "warning",
     meaning="The link leads to a page that isn't yours.",
@@ -186,7 +198,7 @@ def sample_link(context: CheckContext) -> Iterator[Match]:
         if is_sample_url(url):
             yield Match(
                 f"{url[:80]} is an example URL",
-                context.source_map.locate_url(url, "button", "further"),
+                context.source_map.locate_url(url, "button", "further", "digest"),
                 url,
             )
 

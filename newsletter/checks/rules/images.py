@@ -43,7 +43,7 @@ _FEATURE_BY_SUFFIX = {
     ".svg": "svg", ".webp": "webp", ".avif": "avif", ".heic": "heif", ".heif": "heif",
     ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff", ".ico": "ico", ".apng": "apng", ".mp4": "mp4",
 }  # fmt: skip
-_IMAGE_SETTINGS = ("hero", "author", "further")
+_IMAGE_SETTINGS = ("hero", "author", "further", "digest")
 _MIN_WORDS = 25
 _MIN_WORDS_PER_IMAGE = 30
 

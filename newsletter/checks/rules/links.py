@@ -108,7 +108,7 @@ def insecure_link(context: CheckContext) -> Iterator[Match]:
         ):
             yield Match(
                 f"{url[:80]} is not encrypted",
-                context.source_map.locate_url(url, "button", "further"),
+                context.source_map.locate_url(url, "button", "further", "digest"),
                 url,
             )
 
@@ -130,7 +130,7 @@ def private_link(context: CheckContext) -> Iterator[Match]:
     ]
     for url in dict.fromkeys(urls):
         if is_private_url(url) and not _is_own_host(context, url):
-            where = context.source_map.locate_url(url, "button", "further", "hero")
+            where = context.source_map.locate_url(url, "button", "further", "digest", "hero")
             yield Match(f"{url[:80]} is not publicly reachable", where, url)
 
 

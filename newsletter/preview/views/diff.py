@@ -127,6 +127,7 @@ def _keep_frame_links(email: Email, rendered: RenderedIssue) -> str:
         issue.button.url if issue.button else "",
         issue.author.url if issue.author else "",
         *(card.url for card in issue.further),
+        *(post.url for post in issue.digest),
     ]
     own_links = {_CAMPAIGN.sub("", link) for link in own}
     links = dict.fromkeys(_CAMPAIGN.sub("", link) for link in _iter_links(email.html))

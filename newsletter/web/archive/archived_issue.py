@@ -30,8 +30,14 @@ from newsletter.render.article.dom import (
     serialize_fragment,
     unwrap_element,
 )
+from newsletter.render.article.links import UrlResolver
 from newsletter.render.locale import format_date, get_text_direction
-from newsletter.render.template.context import IssueView, PictureView, make_issue_view
+from newsletter.render.template.card_views import (
+    PictureView,
+    format_digest_html,
+    make_digest_views,
+)
+from newsletter.render.template.context import IssueView, make_issue_view
 from newsletter.render.words import NO_WORDS, OwnWords, load_words
 
 # Replaced by the site's URL of the issues once it is known. RFC 2606 reserves ".invalid".
@@ -71,7 +77,8 @@ class ArchivedIssue:
         summary: a sentence or two, plain text.
         picture: the one for previews on other sites: its hero, else its first own image.
         view: the parts around the article, as in an email's template.
-        html: the article with a placeholder for the base URL; see ``html_with_base``.
+        html: the article, and a digest's posts below it, with a placeholder for the base URL; see
+            ``html_with_base``.
         listing: whether it is listed, unlisted or private.
         stills: the names of its images that are drawn on a video's still.
     """
@@ -136,7 +143,11 @@ def make_archived_issue(
     lang = issue.post.language or config.language
     article = build_article(issue, web_config, load_words(own_words, lang, "article"))
     tags = {tag.key: tag for tag in issue.merge_tags}
-    root = parse_fragment(article.html)
+    digest = format_digest_html(
+        make_digest_views(issue, UrlResolver.for_issue(issue, web_config)),
+        load_words(own_words, lang, "page")["archive_minutes"],
+    )
+    root = parse_fragment("\n".join(filter(None, (article.html, digest))))
     _clean_for_web(root)
     view: IssueView = _map_texts(
         make_issue_view(issue, article, web_config),

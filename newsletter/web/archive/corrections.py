@@ -28,7 +28,7 @@ from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.planning.frozen_content import load_frozen_email
 
 # The article is in elements of this class in each of the shipped designs.
-_ARTICLE = "article"
+_ARTICLE = frozenset({"article", "digest"})
 _SENT_PHASES = frozenset({"running", "paused", "blocked", "needs_review", "done"})
 _MAX_COMPARED_WORDS = 20_000
 
@@ -154,7 +154,8 @@ def _take_article(document: str, tags: Iterable[MergeTag]) -> ContentInventory:
 def _find_article(document: str) -> list[Element]:
     """Return the elements of an email that have its article; all of it if none is marked so."""
     root: Element = lxml_html.document_fromstring(document)
-    return [element for element in root.iter() if _ARTICLE in get_classes(element)] or [root]
+    marked = (element for element in root.iter() if not _ARTICLE.isdisjoint(get_classes(element)))
+    return list(marked) or [root]
 
 
 def _iter_targets(elements: Iterable[Element]) -> Iterator[str]:

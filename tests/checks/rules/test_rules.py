@@ -94,6 +94,9 @@ BAD: Mapping[str, Bad] = {
     ),
     "leftover-tag": Bad(PARAGRAPH + "Dear *|FNAME|*, hello.", line=8, message="|FNAME|"),
     "placeholder-text": Bad(PARAGRAPH + "Lorem ipsum dolor.", line=8),
+    "no-introduction": Bad(
+        "", front={"digest": [{"title": "Knots", "url": "https://a.example/knots"}]}, line=5
+    ),
     "sample-link": Bad(PARAGRAPH + "[Boats](https://your-domain.com/boats)", line=8),
     "unbalanced-quotes": Bad(PARAGRAPH + "He said: “the rope is wet.", line=8, message="the rope"),
     "misspelt-name": Bad(PARAGRAPH + "You read Harbor Notes every week.", line=8),

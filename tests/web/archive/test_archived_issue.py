@@ -41,6 +41,28 @@ def test_callouts_are_named_in_the_projects_own_words(tmp_path: Path) -> None:
     assert "Ahoy</p>" in make_archived_issue(issue, AT, CONFIG, own_words).html
 
 
+def test_posts_of_a_digest_are_below_the_introduction(tmp_path: Path) -> None:
+    digest = (
+        "digest:\n- {title: Knots & bends, url: 'https://harbournotes.example/knots?a=1&b=2',"
+        " excerpt: 'For {{ subscriber.name }}', minutes: 3, section: Boats,"
+        " picture: {src: https://cdn.example/k.jpg, alt: Knots}}\n"
+        "- {title: Tides, url: https://harbournotes.example/tides}\n"
+    )
+    page = make_page(tmp_path, f"---\ntitle: Ice\n{digest}---\nIntroduction.\n")
+    assert page.html == (
+        "<p>Introduction.</p>\n"
+        '<div class="digest-post">\n<h2><a href="https://harbournotes.example/tides">Tides</a></h2>\n'
+        "</div>\n<h2>Boats</h2>\n"
+        '<div class="digest-post">\n<p class="digest-picture">'
+        '<a href="https://harbournotes.example/knots?a=1&amp;b=2">'
+        '<img src="https://cdn.example/k.jpg" alt="Knots" loading="lazy"></a></p>\n'
+        '<h3><a href="https://harbournotes.example/knots?a=1&amp;b=2">Knots &amp; bends</a></h3>\n'
+        '<p>For friend</p>\n<p class="digest-minutes">3 min read</p>\n</div>'
+    )
+    without_introduction = make_page(tmp_path, f"---\ntitle: Ice\n{digest}---\n")
+    assert without_introduction.summary == "For friend"
+
+
 def test_merge_tags_show_defaults_and_personal_links_are_removed(tmp_path: Path) -> None:
     page = make_page(
         tmp_path,

@@ -47,6 +47,19 @@ def load_corrections(newsletter: Cli, *args: str) -> list[tuple[int, str, str]]:
     return [(found["line"], found["before"], found["after"]) for found in data["corrections"]]
 
 
+@pytest.mark.usefixtures("fake_sendgrid")
+def test_a_changed_card_of_a_digest_is_listed(newsletter: Cli, project_folder: Path) -> None:
+    cards = (
+        "digest:\n- {title: Knots, url: https://harbour-notes.org/knots, excerpt: Three.}\nbutton"
+    )
+    write_post(project_folder, "issue", ("button", cards))
+    assert newsletter("send", "--yes")[0] == 0
+    assert load_corrections(newsletter) == []
+    write_post(project_folder, "issue", ("button", cards.replace("Three", "Four")))
+    ((_, before, after),) = load_corrections(newsletter)
+    assert (before, after) == ("Three", "Four")
+
+
 @pytest.mark.parametrize("template", ["issue", "plain"])
 def test_changed_passages_are_listed_with_their_lines(
     newsletter: Cli, project_folder: Path, fake_sendgrid: FakeSendGrid, template: str
