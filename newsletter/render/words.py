@@ -115,7 +115,7 @@ def load_own_words(own: OwnWords, lang: str, group: str) -> dict[str, str]:
         TemplateError: a words file of the project is wrong; all its problems.
     """
     words: dict[str, str] = {}
-    for tag in reversed(_list_own_tags(lang)):
+    for tag in reversed(list_own_tags(lang)):
         words |= _load_own_file(own, tag).get(group, {})
     return words
 
@@ -150,7 +150,7 @@ def _find_shipped_tag(lang: str) -> str:
     return next((tag for tag in tags if tag in _find_shipped_tags()), FALLBACK_LANGUAGE)
 
 
-def _list_own_tags(lang: str) -> list[str]:
+def list_own_tags(lang: str) -> list[str]:
     """Return the tags whose own words override the shipped ones, the most specific one first.
 
     A tag after that of the shipped words doesn't count: Chinese in simplified characters is no

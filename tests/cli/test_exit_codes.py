@@ -22,6 +22,7 @@ PAGE = Path(__file__).parents[2] / "docs/reference/exit-codes.md"
 ROW = re.compile(r"^\| `([^`]+)` \| (.+?) \| (\d) \|$", re.MULTILINE)
 WORDS = "Does not contain a valid address."
 SEND = "send --yes --concurrency 1"
+PLAN_OUT, APPROVED = "plan --out plan.json", "send --plan plan.json"
 
 # One article under two names.
 IMPORT_TWICE = (
@@ -154,6 +155,17 @@ CASES = {
     ("send --due", "the database is a copy and was not adopted"): Case(
         ["status", "send --due"], edit=copy_database
     ),
+    ("send --plan", "what was approved was sent"): Case([PLAN_OUT, APPROVED]),
+    (
+        "send --plan",
+        "the email, a setting or the number of readers has changed too much",
+    ): Case([PLAN_OUT, APPROVED], edit=change_issue),
+    ("send --plan", "the issue was sent, and has not changed since"): Case(
+        [PLAN_OUT, APPROVED, APPROVED]
+    ),
+    ("send --plan", "with an issue, `--segment`, `--catch-up` or `--due`"): Case(
+        [PLAN_OUT, f"{APPROVED} ice"]
+    ),
     ("plan", "planned, now or before"): Case(["plan", "plan"]),
     ("plan", "the issue has changed since it was planned"): Case(
         ["plan", "plan"], edit=change_issue
@@ -162,6 +174,11 @@ CASES = {
     ("plan", "the database is a copy and was not adopted"): Case(
         ["status", "plan"], edit=copy_database
     ),
+    ("plan --out", "the plan was written, or is in the file already"): Case([PLAN_OUT, PLAN_OUT]),
+    ("plan --out", "the database is a copy: its readers are only counted"): Case(
+        ["status", PLAN_OUT], edit=copy_database
+    ),
+    ("plan --out", "the issue is planned in the database already"): Case(["plan", PLAN_OUT]),
     ("resume", "the rest was accepted"): Case([SEND, "resume"], BLOCK_SECOND),
     ("resume", "the send has finished"): Case([SEND, "resume"]),
     ("resume", "the send has finished, and everybody was refused"): Case(

@@ -2,7 +2,7 @@
 
 import datetime
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,6 +40,7 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     with_tokens: bool,
     strict: bool,
     as_json: bool,
+    more: Mapping[str, object],
 ) -> int:
     """Write the requests that a send would POST and sample emails; print their paths.
 
@@ -50,6 +51,7 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
         with_tokens: whether to write the readers' own tokens instead of stand-ins.
         strict: whether a single recipient who can't be sent to is a failure.
         as_json: whether to print one JSON object instead of text.
+        more: further keys of that object.
 
     Returns:
         The exit code.
@@ -90,7 +92,7 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
             progress=advance,
         )
     if as_json:
-        print_json({**_to_dict(proposal, result), "with_tokens": with_tokens})
+        print_json({**_to_dict(proposal, result), "with_tokens": with_tokens, **more})
     else:
         _print_result(proposal, result, list(schedule_rows), with_tokens=with_tokens)
     return int(strict and result.totals.rejected_count > 0)
@@ -193,7 +195,7 @@ def _list_problems(proposal: "SendProposal") -> list[Problem]:
 def _format_send_command(slug: str) -> str:
     """Return the command that does what a dry run has tried, with the options that were given."""
     context = click.get_current_context()
-    words = ["newsletter", "send", slug]
+    words = ["newsletter", "send"] + ([] if context.params["plan_file"] else [slug])
     for parameter in context.command.params:
         name = str(parameter.name)
         is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE

@@ -1,8 +1,10 @@
-"""``newsletter plan``: freeze content, recipients and batches of a send."""
+"""``newsletter plan``: freeze a send, or write a file that approves one."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from newsletter.cli.options import (
     batch_size_option,
@@ -13,10 +15,11 @@ from newsletter.cli.options import (
 from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.project_database import open_project_database
 from newsletter.cli.send.shared import back_up_before_send
-from newsletter.errors import SendRefusedError
+from newsletter.errors import SendRefusedError, UsageError, display_path
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
+    from newsletter.sending.approval.approval_plan import ApprovalPlan
     from newsletter.sending.ledger.record import Send
     from newsletter.sending.planning.proposal import SendProposal
 
@@ -27,6 +30,13 @@ if TYPE_CHECKING:
 @batch_size_option
 @repeat_article_option
 @click.option("--again", is_flag=True, help="Replace the plan, while nothing of it was sent.")
+@click.option(
+    "--out",
+    "out_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Freeze nothing: write a plan for a pull request, for newsletter send --plan.",
+)
 @json_option
 def plan_command(  # noqa: PLR0913 - one parameter per option
     issue: str | None,
@@ -35,6 +45,7 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
     batch_size: int | None,
     repeat_article: bool,
     again: bool,
+    out_file: Path | None,
     as_json: bool,
 ) -> None:
     """Freeze the email, its readers and its requests. Nothing is sent.
@@ -43,16 +54,25 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
     added; whoever unsubscribes before their request is sent is still left out. If the issue's
     files change, newsletter send shows the difference and refuses, until you plan it again.
 
+    With --out nothing is frozen. A small JSON file is written that can be approved in a pull
+    request: checksums of the email, its files, templates and settings, the segment, and how
+    many readers there are. No reader's address is in it. newsletter send --plan FILE chooses
+    the readers and sends, and refuses if anything else has changed since. If the file has the
+    same plan already, it is left as it is.
+
     \b
     Examples:
       newsletter plan building-trust
       newsletter plan building-trust --segment tag:vip --again
+      newsletter plan building-trust --out plan.json
     """
     from newsletter.cli.send.proposal import raise_if_refused
     from newsletter.project import open_project
     from newsletter.sending.planning.proposal import SendOptions
     from newsletter.sending.service import confirm_plan, plan
 
+    if out_file:
+        _check_options_of_file()
     project = open_project()
     options = SendOptions(
         segment or "",
@@ -60,10 +80,14 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
         replace_plan=again,
         needs_api_key=False,
         repeat_article=repeat_article,
+        allows_copy=out_file is not None,
     )
     with open_project_database(project) as engine:
         proposal = plan(project, issue, engine, options)
         raise_if_refused(proposal)
+        if out_file:
+            _write_plan_file(proposal, out_file, as_json=as_json)
+            return
         if again and proposal.resumed:
             raise SendRefusedError(
                 f"{proposal.folder.name} can't be planned again: part of it has been sent",
@@ -72,6 +96,70 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
             )
         back_up_before_send(project, engine)
         _print_plan(proposal, confirm_plan(proposal).send, as_json=as_json)
+
+
+def _check_options_of_file() -> None:
+    """Reject options of a frozen plan beside --out."""
+    context = click.get_current_context()
+    unused = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in {"again", "batch_size"}
+        and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+    ]
+    if unused:
+        raise UsageError(
+            f"{' and '.join(unused)} can't be used with --out, which freezes nothing",
+            remedy="Leave it out.",
+        )
+
+
+def _write_plan_file(proposal: "SendProposal", path: Path, *, as_json: bool) -> None:
+    from newsletter.cli.send.proposal import print_proposal
+    from newsletter.sending.approval.bind import get_local_date, make_approval_plan
+    from newsletter.sending.approval.plan_file import write_approval_plan
+
+    if resumed := proposal.resumed:
+        raise SendRefusedError(
+            f"{resumed.issue} is planned in the database already, for "
+            f"{format_count(resumed.total, 'reader')}: another plan would change nothing",
+            remedy=f"Send it with newsletter send {resumed.slug}, or first cancel it with: "
+            f"newsletter cancel {resumed.slug}",
+        )
+    approval = make_approval_plan(proposal, get_local_date(proposal.project.config))
+    is_new = write_approval_plan(path, approval)
+    shown = display_path(path)
+    if as_json:
+        print_json({**approval.as_data(), "file": shown, "written": is_new})
+        return
+    print_proposal(proposal, _format_approval_rows(approval))
+    if is_new:
+        echo(f"Wrote {shown}. Nothing was frozen or sent.", color="green")
+    else:
+        echo(f"{shown} has this plan already.")
+    echo_err(f"Next: commit it; once it is approved: newsletter send --plan {shown}")
+
+
+def _format_approval_rows(approval: "ApprovalPlan") -> list[tuple[str, str]]:
+    """Return the rows that say what a plan for a pull request binds."""
+    checks = approval.checks
+    findings = [
+        format_count(count, noun)
+        for count, noun in ((checks.warnings, "warning"), (checks.hints, "hint"))
+        if count
+    ]
+    bound = [
+        format_count(len(part), noun)
+        for part, noun in (
+            (approval.files, "file"),
+            (approval.templates, "template"),
+            (approval.settings, "setting"),
+        )
+    ]
+    return [
+        ("checks", ", ".join(findings) or "nothing found"),
+        ("content", f"{approval.email.content[:12]}, of {', '.join(bound)}"),
+    ]
 
 
 def _print_plan(proposal: "SendProposal", send: "Send", *, as_json: bool) -> None:

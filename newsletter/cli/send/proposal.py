@@ -3,6 +3,7 @@
 import datetime
 import textwrap
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import STATUS_LABELS, echo, echo_err, format_fields, print_json
@@ -197,12 +198,25 @@ def format_schedule_rows(
     ]
 
 
-def print_scheduled(context: "SendContext", *, as_json: bool, verb: str = "Scheduled") -> int:
-    """Print that a send waits here for its time, and what starts it; return the exit code."""
+def print_scheduled(
+    context: "SendContext",
+    *,
+    as_json: bool,
+    verb: str = "Scheduled",
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> int:
+    """Print that a send waits here for its time, and what starts it; return the exit code.
+
+    Args:
+        context: the send.
+        as_json: whether to print one JSON object instead of text.
+        verb: what has been done to it.
+        more: further keys of that object.
+    """
     from newsletter.sending.ledger.status import get_send_status
 
     if as_json:
-        print_json(get_send_status(context.ledger, context.send).as_data())
+        print_json(get_send_status(context.ledger, context.send).as_data() | dict(more))
         return 0
     slug = context.send.slug
     echo(f"{verb}. Cancel with: newsletter cancel {slug}", color="green")

@@ -1,14 +1,24 @@
-"""``newsletter resume``: continue a stopped send."""
+"""``newsletter resume``: continue a stopped send. Start sends that are due."""
+
+from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli.options import concurrency_option, json_option, strict_option
+from newsletter.cli.output import echo
 from newsletter.cli.send.run_result import count_recipients, finished_send_error, report_run
 from newsletter.cli.send.shared import (
+    open_notifier,
     open_send_context,
     refuse_copied_database,
     run_and_notify,
 )
+from newsletter.errors import NewsletterError, Problem
+
+if TYPE_CHECKING:
+    from newsletter.project import Project
+    from newsletter.sending.ledger.record import Ledger
 
 
 @click.command("resume", short_help="Resume a send that was stopped.")
@@ -42,3 +52,37 @@ def resume_command(issue: str | None, *, concurrency: int, strict: bool, as_json
         next_state("resume", context.send, get_ledger_time(context.ledger))
         outcome = run_and_notify(context, lambda observe: resume(context, observe, concurrency))
         return report_run(context, outcome, before, strict=strict, as_json=as_json)
+
+
+def resume_due_sends(
+    project: "Project", ledger: "Ledger", concurrency: int, *, strict: bool, as_json: bool
+) -> int:
+    """Start every send that is due, then notify the editor about those that have stopped.
+
+    One that fails doesn't keep the others from starting.
+    """
+    from newsletter.sending.ledger.find_sends import iter_due_sends
+    from newsletter.sending.notifications.periodic_check import notify_overdue
+    from newsletter.sending.service import SendContext, resume
+
+    exit_code, problems = 0, list[Problem]()
+    try:
+        refuse_copied_database(ledger)  # all that was due in it is held
+        for send in iter_due_sends(ledger):
+            context = SendContext(project, ledger, send)
+            if not as_json:
+                echo(f"{send.slug} is due.")
+            try:
+                before = count_recipients(context)
+                outcome = run_and_notify(
+                    context, partial(resume, context, concurrency=concurrency), is_due=True
+                )
+                run_code = report_run(context, outcome, before, strict=strict, as_json=as_json)
+                exit_code = max(exit_code, run_code)
+            except NewsletterError as error:
+                problems += error.problems
+    finally:
+        notify_overdue(open_notifier(project, ledger))
+    if problems:
+        raise NewsletterError.from_problems(problems)
+    return exit_code

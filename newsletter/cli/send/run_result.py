@@ -1,6 +1,7 @@
 """Print the result of a run of the sender, and choose the exit code."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
@@ -29,13 +30,14 @@ def count_recipients(context: "SendContext") -> dict[str, int]:
     return count_recipients_by_state(context.ledger, context.send)
 
 
-def report_run(
+def report_run(  # noqa: PLR0913 - a run, and how it is printed
     context: "SendContext",
     outcome: "Outcome | None",
     before: Mapping[str, int],
     *,
     strict: bool,
     as_json: bool,
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> int:
     """Print the result of a run of the sender; return the exit code.
 
@@ -45,6 +47,7 @@ def report_run(
         before: from ``count_recipients``, before the run.
         strict: whether a single rejected recipient is a failure.
         as_json: whether to print one JSON object instead of text.
+        more: further keys of that object.
 
     Raises:
         ProviderError: ``outcome``; or SendGrid has rejected everybody.
@@ -53,7 +56,7 @@ def report_run(
 
     status = get_send_status(context.ledger, context.send)
     if as_json:
-        print_json(status.as_data())
+        print_json(status.as_data() | dict(more))
     else:
         _print_counts(status)
     print_unknown_batches(status)

@@ -1,7 +1,9 @@
 """``newsletter send``: send, schedule or dry-run an issue."""
 
 import os
-from functools import partial
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +21,7 @@ from newsletter.cli.options import (
     strict_option,
     yes_option,
 )
-from newsletter.cli.output import confirm_count, echo, make_output_private
+from newsletter.cli.output import confirm_count, make_output_private
 from newsletter.cli.project_database import open_project_database
 from newsletter.cli.send.proposal import (
     format_schedule_rows,
@@ -28,25 +30,31 @@ from newsletter.cli.send.proposal import (
     print_scheduled,
     raise_if_refused,
 )
+from newsletter.cli.send.resume import resume_due_sends
 from newsletter.cli.send.run_result import count_recipients, report_run
 from newsletter.cli.send.shared import (
     back_up_before_send,
     check_published_images,
-    open_notifier,
-    refuse_copied_database,
     run_and_notify,
 )
-from newsletter.errors import NewsletterError, Problem, SendRefusedError
+from newsletter.errors import SendRefusedError, display_path
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from newsletter.project import Project
-    from newsletter.sending.ledger.record import Ledger
+    from newsletter.sending.approval.approval_plan import ApprovalPlan
     from newsletter.sending.planning.proposal import SendProposal
     from newsletter.sending.planning.schedule import ScheduledTime
 
 
 # All that has a meaning for sends that are planned already.
 _DUE_OPTIONS = {"due", "by_server", "concurrency", "strict", "yes", "as_json"}
+# What a plan has been approved for -> the parameter.
+_PLAN_OPTIONS = {
+    "ISSUE": "issue",
+    "--segment": "segment",
+    "--repeat-article": "repeat_article",
+    "--catch-up": "catch_up",
+}
 
 
 @click.command("send", short_help="Send an issue, or see exactly what would be sent.")
@@ -89,6 +97,19 @@ _DUE_OPTIONS = {"due", "by_server", "concurrency", "strict", "yes", "as_json"}
     is_flag=True,
     help="Send what was sent to readers who joined since, and to nobody else.",
 )
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Send what this file of newsletter plan --out approves, and nothing else.",
+)
+@click.option(
+    "--accept-count",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --plan: N readers are right, though the plan has another number.",
+)
 @concurrency_option
 @strict_option
 @no_image_check_option
@@ -116,6 +137,8 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     batch_size: int | None,
     repeat_article: bool,
     catch_up: bool,
+    plan_file: Path | None,
+    accept_count: int | None,
     concurrency: int,
     strict: bool,
     no_image_check: bool,
@@ -142,6 +165,11 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     those readers only who have joined since. Nobody gets an issue twice; if nobody has
     joined, the exit code is 3. What was stopped of a catch-up is resumed.
 
+    With --plan the issue is sent that a file of newsletter plan --out approves: to the readers
+    there are now, of the same segment. It is refused if the email, a file, a template or a
+    setting differs, each with its name, or if the number of readers has changed by more than
+    5 % and more than one. Without a terminal, the plan is the approval, and nothing is asked.
+
     With --dry-run nothing is sent and no key is needed: every request, as it would be sent,
     and the first readers' copies are written to build/<issue>/dry-run/, readable only by you.
     The secret in each reader's links is replaced by a stand-in of the same length, which
@@ -155,9 +183,12 @@ def send_command(  # noqa: PLR0913 - one parameter per option
       newsletter send building-trust --undo-window 20m
       newsletter send building-trust --segment 'tag:vip and not opened:last-3'
       newsletter send building-trust --catch-up
+      newsletter send --plan plan.json --yes
     """
     from newsletter.cli.send.dry_run import perform_dry_run
     from newsletter.project import open_project
+    from newsletter.sending.approval.bind import get_local_date, hold_to_approval
+    from newsletter.sending.approval.plan_file import read_approval_plan
     from newsletter.sending.ledger.find_sends import open_ledger
     from newsletter.sending.ledger.heartbeat import record_heartbeat
     from newsletter.sending.planning.image_check import list_image_urls
@@ -168,6 +199,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
 
     _check_combinations()
     make_output_private()  # SendGrid may name readers in its reasons
+    approved = read_approval_plan(plan_file) if plan_file else None
     project = open_project()
     with open_project_database(project) as engine:
         if due:
@@ -175,7 +207,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             # Not if it can't send: cron often lacks the key.
             if not by_server and not find_resume_problems(project.config, os.environ):
                 record_heartbeat(ledger, "due")
-            return _start_due_sends(project, ledger, concurrency, strict=strict, as_json=as_json)
+            return resume_due_sends(project, ledger, concurrency, strict=strict, as_json=as_json)
         scheduled_time = parse_schedule(
             open_ledger(engine, project.config),
             project.config,
@@ -185,17 +217,29 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             limit_per_hour=limit_per_hour,
         )
         options = SendOptions(
-            segment or "",
+            approved.get_segment_option(project.config) if approved else segment or "",
             batch_size,
             limit_per_hour,
-            repeat_article=repeat_article,
+            repeat_article=approved.repeat_article if approved else repeat_article,
             catch_up=catch_up,
         )
-        proposal = plan(project, issue, engine, options)
+        proposal = plan(project, approved.issue if approved else issue, engine, options)
         rows = format_schedule_rows(scheduled_time, project.config, proposal.resumed)
+        more: dict[str, object] = {}
+        if approved and plan_file:
+            today = get_local_date(project.config)
+            proposal = hold_to_approval(proposal, approved, plan_file, today, accept_count)
+            rows.append(_format_approval_row(approved, plan_file))
+            more["approval"] = approved.as_data()
         if dry_run:
             return perform_dry_run(
-                proposal, rows, samples, with_tokens=with_tokens, strict=strict, as_json=as_json
+                proposal,
+                rows,
+                samples,
+                with_tokens=with_tokens,
+                strict=strict,
+                as_json=as_json,
+                more=more,
             )
         raise_if_refused(proposal, strict=strict)
         if problem := proposal.schedule_problem:
@@ -206,11 +250,24 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             check_published_images(proposal.ledger, project.config, issue_name, urls)
         if not as_json:
             print_proposal(proposal, rows)
-        if not yes:
+        # Without a terminal, whoever merged the plan has confirmed it.
+        if not yes and not (approved and not sys.stdin.isatty()):
             confirm_count(proposal.audience.count, "schedule" if scheduled_time else "send")
         return _confirm_and_deliver(
-            proposal, scheduled_time, limit_per_hour, concurrency, strict=strict, as_json=as_json
+            proposal,
+            scheduled_time,
+            limit_per_hour,
+            concurrency,
+            strict=strict,
+            as_json=as_json,
+            more=more,
         )
+
+
+def _format_approval_row(approved: "ApprovalPlan", plan_file: Path) -> tuple[str, str]:
+    readers = format_count(approved.readers.count, "reader")
+    made = f"{approved.made:%a} {approved.made.day} {approved.made:%b %Y}"
+    return "approved", f"{display_path(plan_file)} of {made}, for {readers}"
 
 
 def _check_combinations() -> None:
@@ -232,6 +289,16 @@ def _check_combinations() -> None:
             "--catch-up sends what was sent, to the segment that it was sent to; it can't be used "
             "with --segment"
         )
+    if options["plan_file"] and (
+        named := [
+            name
+            for name, key in _PLAN_OPTIONS.items()
+            if context.get_parameter_source(key) is ParameterSource.COMMANDLINE
+        ]
+    ):
+        raise click.UsageError(f"--plan says what is sent; it can't be used with {named[0]}")
+    if options["accept_count"] and not options["plan_file"]:
+        raise click.UsageError("--accept-count is for --plan; without it, you type the count")
     if options["with_tokens"] and not options["dry_run"]:
         raise click.UsageError("--with-tokens is for --dry-run; a send always has them")
 
@@ -244,6 +311,7 @@ def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
     *,
     strict: bool,
     as_json: bool,
+    more: Mapping[str, object],
 ) -> int:
     from newsletter.sending import service
     from newsletter.sending.planning.send_schedule import request_schedule
@@ -254,43 +322,9 @@ def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
         schedule = request_schedule(client, scheduled_time, limit_per_hour)
         context = service.confirm_plan(proposal, schedule)
         if context.send.is_scheduled_locally:
-            return print_scheduled(context, as_json=as_json)
+            return print_scheduled(context, as_json=as_json, more=more)
         before = count_recipients(context)
         outcome = run_and_notify(
             context, lambda observe: service.deliver(context, client, observe, concurrency)
         )
-    return report_run(context, outcome, before, strict=strict, as_json=as_json)
-
-
-def _start_due_sends(
-    project: "Project", ledger: "Ledger", concurrency: int, *, strict: bool, as_json: bool
-) -> int:
-    """Start every send that is due, then notify the editor about those that have stopped.
-
-    One that fails doesn't keep the others from starting.
-    """
-    from newsletter.sending.ledger.find_sends import iter_due_sends
-    from newsletter.sending.notifications.periodic_check import notify_overdue
-    from newsletter.sending.service import SendContext, resume
-
-    exit_code, problems = 0, list[Problem]()
-    try:
-        refuse_copied_database(ledger)  # all that was due in it is held
-        for send in iter_due_sends(ledger):
-            context = SendContext(project, ledger, send)
-            if not as_json:
-                echo(f"{send.slug} is due.")
-            try:
-                before = count_recipients(context)
-                outcome = run_and_notify(
-                    context, partial(resume, context, concurrency=concurrency), is_due=True
-                )
-                run_code = report_run(context, outcome, before, strict=strict, as_json=as_json)
-                exit_code = max(exit_code, run_code)
-            except NewsletterError as error:
-                problems += error.problems
-    finally:
-        notify_overdue(open_notifier(project, ledger))
-    if problems:
-        raise NewsletterError.from_problems(problems)
-    return exit_code
+    return report_run(context, outcome, before, strict=strict, as_json=as_json, more=more)

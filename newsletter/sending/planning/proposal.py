@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from newsletter.checks.analysis.article_similarity import ArticleText, make_article_text
+from newsletter.checks.finding import Finding
 from newsletter.checks.load_context import load_check_context
 from newsletter.checks.rules.delivery import unknown_topic
 from newsletter.checks.rules.images import unreachable_image
@@ -17,7 +18,7 @@ from newsletter.config import Config
 from newsletter.config.tracking import TrackedAction
 from newsletter.errors import Problem, SendRefusedError
 from newsletter.project import Project
-from newsletter.render.issue_folder import render_issue_folder
+from newsletter.render.issue_folder import RenderedIssue, render_issue_folder
 from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.ledger.find_sends import open_ledger
 from newsletter.sending.ledger.record import (
@@ -83,6 +84,8 @@ class SendProposal:
         catch_up: what it adds to, if it is a catch-up.
         article: what is compared with other issues, once more when the send is confirmed;
             ``None`` if it is resumed, or may go to readers who got it as another issue.
+        rendered: the issue as it is now; ``None`` for a catch-up, which sends what was sent.
+        findings: what the checks have found in it; nothing if it is resumed.
     """
 
     project: Project
@@ -96,6 +99,8 @@ class SendProposal:
     schedule_problem: Problem | None = None
     catch_up: CatchUp | None = None
     article: ArticleText | None = None
+    rendered: RenderedIssue | None = None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def resumed(self) -> Send | None:
@@ -148,6 +153,7 @@ class SendOptions:
         needs_api_key: whether a missing API key is a problem.
         repeat_article: whether the article may go to readers who got it as another issue.
         catch_up: whether to send what was sent to readers who joined since.
+        allows_copy: whether the database may be a copy: for what only counts its readers.
     """
 
     segment: str = ""
@@ -157,6 +163,7 @@ class SendOptions:
     needs_api_key: bool = True
     repeat_article: bool = False
     catch_up: bool = False
+    allows_copy: bool = False
 
 
 def propose_send(
@@ -199,7 +206,7 @@ def propose_send(
     is_compared = not (resumed or options.repeat_article)
     article = make_article_text(rendered.article, rendered.email) if is_compared else None
     repetition = article and find_repetition_problem(ledger, article, audience.condition, config)
-    copied = find_copy(engine)
+    copied = None if options.allows_copy else find_copy(engine)
     return SendProposal(
         project=project,
         folder=folder,
@@ -232,6 +239,8 @@ def propose_send(
             else None
         ),
         article=article,
+        rendered=rendered,
+        findings=check_result.findings,
     )
 
 
