@@ -1,0 +1,1 @@
+"""Rewrite the cards and widgets of publishing platforms as our blocks."""

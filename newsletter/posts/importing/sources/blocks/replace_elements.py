@@ -1,0 +1,134 @@
+"""Replace elements of HTML by their classes; the rest stays as written."""
+
+import html
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import lxml.html
+from lxml.etree import LxmlError
+from lxml.html import HtmlElement
+
+from newsletter.posts.html.normalize.marked_elements import describe_content
+from newsletter.posts.html.normalize.tags import VOID_ELEMENTS, Tag, iter_html_tags
+from newsletter.posts.removed_line import RemovedLine
+
+_MAX_DEPTH = 10  # of replaced elements, one inside the other
+
+
+@dataclass(slots=True)
+class ElementReplacer:
+    """Replace the elements that have certain classes.
+
+    Attributes:
+        handlers: a class -> the function that returns the HTML for an element that has it, or
+            ``None`` if it stays as it is. A class that ends with ``*`` stands for all that begin
+            so.
+        removed: what handlers have left out; they add to it with ``list_removed``.
+    """
+
+    handlers: Mapping[str, "ElementHandler"]
+    removed: list[RemovedLine] = field(default_factory=list)
+    _depth: int = 0
+
+    def replace(self, text: str) -> str:
+        """Return HTML in which the elements are replaced, those inside of others, too."""
+        if self._depth >= _MAX_DEPTH:
+            return text
+        parts: list[str] = []
+        position = 0
+        tags = [tag for tag in iter_html_tags(text) if tag.name not in VOID_ELEMENTS]
+        for index, tag in enumerate(tags):
+            if tag.start < position or tag.is_end or "class" not in tag.attribute_text:
+                continue
+            handler = self._find_handler(tag)
+            end = _find_end(tags, index) if handler else -1
+            if handler is None or end < 0:
+                continue
+            element = parse_element(text[tag.start : end])
+            self._depth += 1
+            replacement = None if element is None else handler(self, element)
+            self._depth -= 1
+            if replacement is None:
+                continue
+            parts += (text[position : tag.start], replacement)
+            position = end
+        return "".join((*parts, text[position:]))
+
+    def replace_inside(self, element: HtmlElement | None) -> str:
+        """Return the HTML inside an element, in which elements are replaced; empty for ``None``."""
+        return "" if element is None else self.replace(get_inner_html(element))
+
+    def list_removed(self, content: HtmlElement | str, why: str) -> str:
+        """List what is left out, and return the empty HTML that stands for it."""
+        text = content if isinstance(content, str) else describe_content(get_outer_html(content))
+        if text.strip():
+            self.removed.append(RemovedLine(0, " ".join(text.split()), why))
+        return ""
+
+    def _find_handler(self, tag: Tag) -> "ElementHandler | None":
+        for name in tag.attributes.get("class", "").split():
+            if handler := self.handlers.get(name):
+                return handler
+            for key, prefix_handler in self.handlers.items():
+                if key.endswith("*") and name.startswith(key[:-1]):
+                    return prefix_handler
+        return None
+
+
+ElementHandler = Callable[[ElementReplacer, HtmlElement], str | None]
+
+
+def parse_element(text: str) -> HtmlElement | None:
+    """Return the one element that HTML holds; ``None`` if it can't be parsed."""
+    parser = lxml.html.HTMLParser(no_network=True, huge_tree=False, remove_comments=True)
+    try:
+        element = lxml.html.fragment_fromstring(text, create_parent="div", parser=parser)
+    except (LxmlError, ValueError):
+        return None
+    children = list(element)
+    return children[0] if len(children) == 1 else element
+
+
+def get_inner_html(element: HtmlElement) -> str:
+    """Return the HTML inside an element."""
+    return html.escape(element.text or "", quote=False) + "".join(
+        lxml.html.tostring(child, encoding="unicode") for child in element
+    )
+
+
+def get_outer_html(element: HtmlElement) -> str:
+    """Return the HTML of an element, without what follows it."""
+    return str(lxml.html.tostring(element, encoding="unicode", with_tail=False))
+
+
+def find_by_class(element: HtmlElement, *names: str) -> HtmlElement | None:
+    """Return the first element inside that has one of these classes."""
+    wanted = set(names)
+    for descendant in element.iter():
+        if isinstance(descendant.tag, str) and not wanted.isdisjoint(
+            (descendant.get("class") or "").split()
+        ):
+            return descendant
+    return None
+
+
+def get_words(element: HtmlElement | None) -> str:
+    """Return the text of an element on one line; empty for ``None``."""
+    return "" if element is None else " ".join(str(element.text_content()).split())
+
+
+def find_attribute(element: HtmlElement | None, path: str, name: str) -> str:
+    """Return an attribute of the first element at a path inside; empty if there is none."""
+    found = None if element is None else element.find(path)
+    return "" if found is None else (found.get(name) or "").strip()
+
+
+def _find_end(tags: list[Tag], index: int) -> int:
+    """Return the offset after the end tag of an element; -1 if it isn't closed."""
+    name, depth = tags[index].name, 0
+    for tag in tags[index:]:
+        if tag.name == name:
+            depth += -1 if tag.is_end else 1
+            if depth == 0:
+                return tag.end
+    return -1

@@ -1,0 +1,1 @@
+"""Read the posts of a Ghost export: JSON with HTML, Lexical or mobiledoc."""
