@@ -24,15 +24,16 @@ _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufeff\ufffe\uffff]")
 _REMEDY = "Save it as UTF-8 and try again."
 
 
-def decode_text(data: bytes, path: str) -> str:
+def decode_text(data: bytes, path: str, *, charset: str = "") -> str:
     r"""Return the text of a file, with ``\n`` line ends and no control characters.
 
-    Tried in this order: byte-order mark, the encoding that HTML or XML declares, UTF-8, statistical
-    detection.
+    Tried in this order: byte-order mark, the encoding that its server or else HTML or XML declares,
+    UTF-8, statistical detection.
 
     Args:
         data: the whole file.
         path: its name, for messages.
+        charset: what the HTTP header states, if it was downloaded; servers are often wrong.
 
     Raises:
         PostError: the file is binary, or its encoding could not be detected.
@@ -40,7 +41,7 @@ def decode_text(data: bytes, path: str) -> str:
     where = Location(path)
     encoding = detect_encoding(
         io.BytesIO(data),
-        find_stated=lambda _: _find_declared(data, where),
+        find_stated=lambda _: _find_declared(data, where, charset),
         guess=lambda _: guess_for_prose(data),
     )
     if encoding is None:
@@ -65,8 +66,8 @@ def decode_text(data: bytes, path: str) -> str:
     return _CONTROL_CHARACTERS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _find_declared(data: bytes, where: Location) -> TextEncoding | None:
-    """Return the encoding that HTML or XML declares, if the text can be in it.
+def _find_declared(data: bytes, where: Location, charset: str) -> TextEncoding | None:
+    """Return the encoding that the server, HTML or XML declares, if the text can be in it.
 
     Raises:
         PostError: the file is binary.
@@ -81,14 +82,17 @@ def _find_declared(data: bytes, where: Location) -> TextEncoding | None:
     if b"\0" in data:
         raise PostError("this is a binary file, not text", where=where, remedy=_REMEDY)
     found = _DECLARED_ENCODING.search(data[:_PRESCAN_BYTES])
-    codec = find_codec(found[1].decode("ascii", "replace")) if found else None
-    if codec is None:
-        return None
-    # A page that was saved again as UTF-8 often still declares its old encoding.
-    for candidate in ("utf-8", codec) if codec == "cp1252" else (codec,):
-        if _find_invalid_byte(data, candidate) is None:
-            return TextEncoding(candidate, candidate)
-    return TextEncoding(codec, codec) if codec == "cp1252" else None
+    for label in (charset, found[1].decode("ascii", "replace") if found else ""):
+        codec = find_codec(label)
+        if codec is None:
+            continue
+        # A page that was saved again as UTF-8 often still declares its old encoding.
+        for candidate in ("utf-8", codec) if codec == "cp1252" else (codec,):
+            if _find_invalid_byte(data, candidate) is None:
+                return TextEncoding(candidate, candidate)
+        if codec == "cp1252":
+            return TextEncoding(codec, codec)
+    return None
 
 
 def _find_invalid_byte(data: bytes, codec: str = "utf-8") -> int | None:

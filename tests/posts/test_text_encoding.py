@@ -68,6 +68,23 @@ def test_unknown_or_wrong_declaration_is_ignored(name: str, declaration: str) ->
     assert decode_text(page.encode("cp1252"), "post.html") == page
 
 
+@pytest.mark.parametrize(
+    ("charset", "data", "text"),
+    [
+        ("windows-1251", "Прилив".encode("cp1251"), "Прилив"),
+        ("windows-1251", b"<meta charset=windows-1252>" + "Прилив".encode("cp1251"), "Прилив"),
+        ("utf-8", b"<meta charset=windows-1251>" + "Прилив".encode("cp1251"), "Прилив"),
+        ("ISO-8859-1", "Прилив".encode(), "Прилив"),
+        ("shift_jis", codecs.BOM_UTF8 + "Прилив".encode(), "Прилив"),
+        ("none", "Прилив".encode(), "Прилив"),
+    ],
+)
+def test_charset_of_the_server_counts_if_it_can_be_right(
+    charset: str, data: bytes, text: str
+) -> None:
+    assert decode_text(data, "p", charset=charset).endswith(text)
+
+
 def test_labels_are_those_of_browsers() -> None:
     assert find_codec("Latin1") == find_codec(" iso8859-1\n") == find_codec("ascii") == "cp1252"
     assert find_codec("GB2312") == "gb18030"
