@@ -38,7 +38,8 @@ PATH_KEYS = ("permalink", "path", "url")
 
 _DATE_KEYS = """
     date pubdate publishdate publishedat datepublished publisheddate publicationdate publishedon
-    publishedtime published posted postedon postedat postdate created createdat datecreated
+    publishedtime published pubdatetime datetime posted postedon postedat postdate
+    created createdat datecreated
     permalink path url
     updated updatedat updateddate lastmod lastmodified lastupdated modified modifiedat datemodified
 """

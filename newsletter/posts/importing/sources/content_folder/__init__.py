@@ -1,0 +1,1 @@
+"""Reader of content folders: Jekyll, Hugo, Zola, Eleventy, Astro, Markdown."""

@@ -1,0 +1,266 @@
+"""Read a file of a content folder as a ``SourcePost``."""
+
+import datetime
+import html
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from newsletter.errors import Location, PostError, Problem, display_path
+from newsletter.posts.front_matter.parse import FrontMatter
+from newsletter.posts.front_matter.schema import FrontMatterFields
+from newsletter.posts.importing.markup.page import find_no_post
+from newsletter.posts.importing.plain_settings import make_plain_text
+from newsletter.posts.importing.read_file import read_post_source
+from newsletter.posts.importing.settings.dates import parse_foreign_date
+from newsletter.posts.importing.settings.file_name import parse_file_name
+from newsletter.posts.importing.settings.notes import SettingNote
+from newsletter.posts.importing.settings.split_foreign import split_foreign_front_matter
+from newsletter.posts.importing.settings.translate import translate_front_matter
+from newsletter.posts.importing.settings.values import squash_key
+from newsletter.posts.importing.source_post import (
+    PostStatus,
+    SourcePost,
+    SourceSettings,
+    UnreadablePost,
+)
+from newsletter.posts.importing.sources.content_folder.folder_defaults import DefaultsFinder
+from newsletter.posts.importing.sources.content_folder.permalinks import PostFile, build_post_url
+from newsletter.posts.importing.sources.content_folder.site import ContentSite
+
+_DATE_START = re.compile(r"\d{4}[-_.]\d{1,2}[-_.]\d{1,2}[-_. ]+(?=\S)")
+_MARKDOWN_HEADING = re.compile(
+    r"\s*(?:#{1,6}[ \t]+(?P<atx>[^\n]+?)[ \t]*#*|(?P<setext>[^\n]+)\n=+)[ \t]*(?:\n|$)"
+)
+_HTML_TITLE = re.compile(
+    r"<(?P<tag>h1|title)\b[^>]{0,400}>(?P<title>[^<]{1,400}(?:<(?!/(?P=tag))[^<]{0,400}){0,20})</(?P=tag)>",
+    re.IGNORECASE,
+)
+_TAG = re.compile(r"<[^<>]*>")
+# Tags by which Eleventy makes its lists of pages.
+_COLLECTIONS = frozenset(
+    {"all", "nav", "page", "pages", "post", "posts", "article", "articles", "blog"}
+)
+_POST_FOLDERS = frozenset(
+    {"_posts", "posts", "post", "blog", "articles", "writing", "news", "notes"}
+)
+_DATED_NAMES = frozenset({"Jekyll", "Zola", "Eleventy", "Markdown"})
+
+
+class NotPost(NamedTuple):
+    """A file that is no post, and what it is: ``"headless bundles"``."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostFileReader:
+    """Reader of the files of a site.
+
+    Attributes:
+        site: the site.
+        settings: the newsletter's settings.
+        defaults: finder of the settings of folders.
+        now: the present, by which a post is scheduled or expired.
+    """
+
+    site: ContentSite
+    settings: SourceSettings
+    defaults: DefaultsFinder
+    now: datetime.datetime
+
+    def read(
+        self, file: Path, post_urls: Callable[[str], str] = find_no_post
+    ) -> SourcePost | UnreadablePost | NotPost:
+        """Read a post.
+
+        Args:
+            file: its absolute path.
+            post_urls: returns the URL of another post by what a link in this one calls it.
+        """
+        name = display_path(file)
+        try:
+            source = read_post_source(name, self.settings.max_post_bytes)
+            front_matter = split_foreign_front_matter(source.text, name).front_matter
+        except PostError as error:
+            return UnreadablePost(name, error.problems[0])
+        except OSError as error:
+            message = f"the file can't be read: {(error.strerror or str(error)).lower()}"
+            return UnreadablePost(name, Problem(message, Location(name)))
+        if not front_matter.body.strip():
+            return NotPost("pages without text")
+        return self._build(file, front_matter, post_urls)
+
+    def _build(
+        self, file: Path, front_matter: FrontMatter, post_urls: Callable[[str], str]
+    ) -> SourcePost | NotPost:
+        site = self.site
+        root = site.get_root(file)
+        relative = PurePosixPath(file.relative_to(root.path).as_posix())
+        language, stem = self._split_language(relative, root.language)
+        is_bundle = stem == "index" and len(relative.parts) > 1
+        name = relative.parent.name if is_bundle else stem
+        defaults = self.defaults.find(file, language or self._default_language)
+        own_keys = set(map(squash_key, front_matter.data))
+        inherited = {
+            key: value
+            for key, value in defaults.settings.items()
+            if squash_key(key) not in own_keys
+        }
+        data = {**front_matter.data, **inherited}
+        by_key = {squash_key(key): value for key, value in data.items()}
+        if reason := self._find_reason(by_key):
+            return NotPost(reason)
+        translated = translate_front_matter(
+            replace(front_matter, data=data, repeated=()),
+            language=site.language or self.settings.language,
+            is_jekyll=site.generator == "Jekyll",
+        )
+        fields = translated.fields
+        file_name = parse_file_name(Path(relative))
+        heading = _find_heading(front_matter.body, file.suffix.lower())
+        if site.generator == "Markdown" and not (fields.title or heading or file_name.date):
+            return NotPost("files without a title")
+        title = make_plain_text(fields.title) or heading or file_name.title
+        date = fields.date or file_name.date
+        without_date = _DATE_START.sub("", name)
+        post_file = PostFile(
+            file,
+            relative,
+            without_date if site.generator in _DATED_NAMES else name,
+            by_key,
+            fields.title,
+            date,
+            language,
+            is_bundle,
+            defaults.is_complete,
+        )
+        status, notes = self._find_status(file, by_key, fields, date)
+        tags, tag_notes = self._sort_out_collections(fields.tags)
+        slug = str(translated.front_matter.data.get("slug") or "").strip("/ ")
+        return SourcePost(
+            title=title,
+            file=file,
+            post_id=file.relative_to(site.root).as_posix(),
+            url=build_post_url(site, post_file, self.settings.permalink)
+            if status in {"published", "scheduled"}
+            else "",
+            slug=slug or without_date,
+            date=self._add_zone(date),
+            status=status,
+            kind=self._find_kind(post_file, fields.tags),
+            author=fields.author.name if fields.author else "",
+            tags=tags,
+            language=fields.language or self._find_tag(language) or site.language,
+            summary=make_plain_text(fields.description or fields.summary or fields.excerpt),
+            image_folders=site.image_folders,
+            post_urls=post_urls,
+            notes=(*notes, *tag_notes),
+        )
+
+    @property
+    def _default_language(self) -> str:
+        return str(self.site.config.get("defaultcontentlanguage") or "en").lower()
+
+    def _find_tag(self, language: str) -> str:
+        """Return the BCP 47 tag of a language by the site's name for it."""
+        languages = self.site.config.get("languages")
+        settings = languages.get(language) if isinstance(languages, Mapping) else None
+        settings = settings if isinstance(settings, Mapping) else {}
+        code = settings.get("languagecode") or settings.get("locale") or language
+        return str(code).replace("_", "-") if re.fullmatch(r"[\w-]{2,12}", str(code)) else ""
+
+    def _split_language(self, relative: PurePosixPath, language: str) -> tuple[str, str]:
+        """Return the language and the name of ``gulls.de.md``."""
+        stem, _, ending = relative.stem.rpartition(".")
+        if stem and self._spell_language(ending):
+            return self._spell_language(ending), stem
+        if not language and len(relative.parts) > 1:
+            language = self._spell_language(relative.parts[0])
+        return language, relative.stem
+
+    def _spell_language(self, name: str) -> str:
+        """Return a language as the site's settings spell it; empty if it isn't one of them."""
+        names = (language for language in self.site.languages if language.lower() == name.lower())
+        return next(names, "")
+
+    def _find_reason(self, settings: Mapping[str, Any]) -> str:
+        """Return what a page is that is on no list of the site, or has no address; or empty."""
+        generator = self.site.generator
+        build = settings.get("build", settings.get("_build"))
+        is_hidden = isinstance(build, Mapping) and str(build.get("render", "")) in {
+            "never",
+            "False",
+        }
+        if generator == "Hugo" and (settings.get("headless") is True or is_hidden):
+            return "headless bundles"
+        if generator == "Zola" and settings.get("render") is False:
+            return "pages without an address"
+        if generator == "Eleventy" and settings.get("permalink") is False:
+            return "pages without an address"
+        if generator == "Eleventy" and settings.get("eleventyexcludefromcollections") is True:
+            return "pages that are in no collection"
+        return ""
+
+    def _find_status(
+        self,
+        file: Path,
+        settings: Mapping[str, Any],
+        fields: FrontMatterFields,
+        date: datetime.date | None,
+    ) -> tuple[PostStatus, tuple[SettingNote, ...]]:
+        generator = self.site.generator
+        is_private = str(settings.get("status", "")).strip().lower() == "private"
+        if is_private or settings.get("private") is True:
+            return "private", ()
+        if fields.draft or settings.get("draft") is True or "_drafts" in file.parts:
+            return "draft", ()
+        expiry = self._read_moment(settings.get("expirydate"))
+        if generator == "Hugo" and expiry and expiry <= self.now:
+            note = SettingNote("expiryDate", f"the site shows it until {expiry:%Y-%m-%d} only")
+            return "private", (note,)
+        start = self._read_moment(settings.get("publishdate")) if generator == "Hugo" else None
+        start = start or self._add_zone(date)
+        builds_future = self.site.config.get("future" if generator == "Jekyll" else "buildfuture")
+        is_future = start is not None and start > self.now
+        return ("scheduled" if is_future and builds_future is not True else "published"), ()
+
+    def _read_moment(self, value: object) -> datetime.datetime | None:
+        return self._add_zone(parse_foreign_date(value))
+
+    def _add_zone(self, date: datetime.date | None) -> datetime.datetime | None:
+        if date is None:
+            return None
+        if not isinstance(date, datetime.datetime):
+            date = datetime.datetime.combine(date, datetime.time())
+        return date if date.tzinfo else date.replace(tzinfo=self.settings.timezone)
+
+    def _find_kind(self, post: PostFile, tags: tuple[str, ...]) -> str:
+        """Return ``"page"`` for what is no part of the blog, such as an imprint or a manual."""
+        folders = set(post.path.relative_to(self.site.root).parts[:-1])
+        if self.site.generator == "Jekyll":
+            return "page" if folders.isdisjoint({"_posts", "_drafts"}) else "post"
+        is_post = post.date is not None or bool(tags) or not folders.isdisjoint(_POST_FOLDERS)
+        return "post" if is_post or self.site.generator == "Markdown" else "page"
+
+    def _sort_out_collections(
+        self, tags: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], tuple[SettingNote, ...]]:
+        if self.site.generator != "Eleventy":
+            return tags, ()
+        collections = [tag for tag in tags if tag.lower() in _COLLECTIONS]
+        if not collections:
+            return tags, ()
+        note = SettingNote("tags", f"{', '.join(collections)} (a list of the site, not a tag)")
+        return tuple(tag for tag in tags if tag not in collections), (note,)
+
+
+def _find_heading(body: str, suffix: str) -> str:
+    """Return the heading at the start of Markdown, or the title of a web page."""
+    if suffix in {".html", ".htm"}:
+        found = _HTML_TITLE.search(body)
+        return " ".join(html.unescape(_TAG.sub("", found["title"])).split()) if found else ""
+    found = _MARKDOWN_HEADING.match(body)
+    return make_plain_text(found["atx"] or found["setext"]) if found else ""
