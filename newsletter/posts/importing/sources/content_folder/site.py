@@ -215,7 +215,7 @@ def _load_hugo(root: Path) -> ContentSite:
             inner for inner in roots if inner.language or inner.path not in _list_parents(roots)
         ]
     static = config.get("staticdir") or "static"
-    statics = static if isinstance(static, list) else [static]
+    static_folders = static if isinstance(static, list) else [static]
     default = str(config.get("defaultcontentlanguage") or "en").lower()
     own = languages.get(default)
     own = own if isinstance(own, Mapping) else {}
@@ -236,7 +236,7 @@ def _load_hugo(root: Path) -> ContentSite:
         ),
         tuple(languages),
         (
-            *(root / str(name) for name in statics),
+            *(root / str(name) for name in static_folders),
             root / str(config.get("assetdir") or "assets"),
             *(content_root.path for content_root in roots),
             *(root / "themes" / str(name) / "static" for name in themes),
