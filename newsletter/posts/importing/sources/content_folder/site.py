@@ -1,4 +1,4 @@
-"""``ContentSite``, a folder of posts: its generator, its folders, its settings."""
+"""``ContentSite``: its generator, its folders, its settings."""
 
 import re
 from collections.abc import Iterator, Mapping
