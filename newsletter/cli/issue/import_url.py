@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from newsletter.fetch.download import Download, Downloader
+    from newsletter.posts.importing.source_post import SourcePost, UnreadablePost
     from newsletter.posts.importing.sources.feeds.check_feed import FeedCheck
+    from newsletter.posts.importing.sources.feeds.feed import NotAFeedError
     from newsletter.posts.importing.sources.feeds.find_new_posts import FloodWarning
     from newsletter.posts.importing.sources.feeds.seen_posts import SeenPosts
     from newsletter.project import Project
@@ -83,7 +85,7 @@ def import_url(project: "Project", request: ImportRequest) -> int:
 
 
 def _import_page(
-    project: "Project", download: "Download", error: "NewsletterError", request: ImportRequest
+    project: "Project", download: "Download", error: "NotAFeedError", request: ImportRequest
 ) -> int:
     """Import one web page; if posts of a feed were asked for, name the feeds of the page."""
     from newsletter.posts.importing.choose_posts import PostChooser
@@ -138,7 +140,7 @@ def import_new(project: "Project", downloader: "Downloader", request: ImportRequ
         raise make_flood_error(request.source_name, check.posts.flood)
     options = make_import_options(project, request)
     chooser = PostChooser(make_selection(request), options.timezone)
-    posts = (*check.posts.new, *check.posts.unreadable)
+    posts: list[SourcePost | UnreadablePost] = [*check.posts.new, *check.posts.unreadable]
     rows = _record_each(seen, check, import_chosen(project, posts, options, len(posts)))
     counts: Counter[str] = print_imports(
         rows,

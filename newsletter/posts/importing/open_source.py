@@ -5,7 +5,13 @@ from pathlib import Path
 
 from newsletter.errors import UsageError
 from newsletter.posts.importing.source_post import PostCollection, SourceSettings
+from newsletter.posts.importing.sources.content_folder.folder import (
+    is_content_folder,
+    open_content_folder,
+)
 from newsletter.posts.importing.sources.feeds.parse_feed import is_feed, open_feed_file
+from newsletter.posts.importing.sources.ghost.open_export import open_ghost_export
+from newsletter.posts.importing.sources.ghost.read_tables import is_ghost_export
 
 _HEAD_BYTES = 65_536
 
@@ -27,10 +33,14 @@ def open_source(names: Sequence[str], settings: SourceSettings) -> PostCollectio
             remedy="Import one file at a time.",
         )
     (path,) = paths
+    if is_content_folder(path):
+        return open_content_folder(path, settings)
     if not path.is_file():
         return None  # whoever reads it as a post says what is wrong
     if is_feed(_read_head(path)):
         return open_feed_file(path, settings)
+    if is_ghost_export(path):
+        return open_ghost_export(path, settings)
     return None
 
 
