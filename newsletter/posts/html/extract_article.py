@@ -1,12 +1,9 @@
 """Extract the article and its metadata from a web page."""
 
-import datetime
 import html
-import json
 import re
-from collections.abc import Collection, Iterator
-from typing import Any
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Collection
+from urllib.parse import urljoin
 
 import lxml.html
 from lxml.etree import LxmlError
@@ -18,6 +15,7 @@ from newsletter.posts.html.find_article import find_article
 from newsletter.posts.html.nesting_limit import check_nesting_depth
 from newsletter.posts.html.normalize.prepare import prepare_html
 from newsletter.posts.html.normalize.svg_mathml import replace_svg_and_mathml
+from newsletter.posts.html.page.metadata import read_metadata
 from newsletter.posts.html.page_parts import remove_page_parts, split_surroundings
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 
@@ -30,8 +28,6 @@ _RELATIVE_URLS = {
 _PAGE_TAG = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 _NEVER_ARTICLE_TAGS = ("script", "style", "nav")
 _NON_ARTICLE_TAGS = (*_NEVER_ARTICLE_TAGS, "header", "footer", "aside", "noscript", "dialog")
-_ARTICLE_TYPES = re.compile(r"(?:Article|Posting|Report)$")
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def extract_article(
@@ -64,10 +60,10 @@ def extract_article(
         root = lxml.html.document_fromstring(_XML_DECLARATION.sub("", text), parser=parser)
     except (LxmlError, ValueError) as error:
         raise PostError(f"could not parse the HTML: {error}", where=Location(path)) from error
-    json_ld = _find_json_ld_article(root)
     found = find_article(root)
     article = found.element
-    _resolve_base(root, _find_canonical_url(root))
+    metadata = read_metadata(root, article)  # before its scripts are removed
+    _resolve_base(root, metadata.canonical_url)
     surroundings = split_surroundings(root, article, keep)
     unwanted = _NON_ARTICLE_TAGS if article.tag in {"html", "body"} else _NEVER_ARTICLE_TAGS
     removed = (*surroundings.removed, *remove_page_parts(article, unwanted, keep))
@@ -76,13 +72,13 @@ def extract_article(
     )
     return ExtractedArticle(
         html=surroundings.before + inner_html + surroundings.after,
-        title=_find_title(root, article, json_ld),
-        author=_find_author(root, json_ld),
-        description=_get_first_meta(root, "og:description", "description"),
-        canonical_url=_find_canonical_url(root),
-        language=(root.get("lang") or root.get("xml:lang") or "").strip().replace("_", "-"),
-        tags=tuple(dict.fromkeys(_get_meta_values(root, "article:tag"))),
-        date=_find_date(root, article, json_ld),
+        title=metadata.title,
+        author=metadata.author,
+        description=metadata.description,
+        canonical_url=metadata.canonical_url,
+        language=metadata.language,
+        tags=metadata.tags,
+        date=metadata.date,
         removed=removed,
         prose_outside=found.prose_outside,
     )
@@ -109,114 +105,3 @@ def _join_urls(base_url: str, url: str) -> str:
         return urljoin(base_url, url)
     except ValueError:  # brackets that don't contain an IPv6 address
         return url
-
-
-def _find_title(root: HtmlElement, article: HtmlElement, json_ld: dict[str, Any]) -> str:
-    headings = [_get_text(heading) for heading in article.iter("h1")]
-    if len(headings) == 1 and headings[0]:
-        return headings[0]
-    meta_title = _get_first_meta(root, "og:title", "twitter:title") or _clean_string(
-        json_ld.get("headline")
-    )
-    if meta_title:
-        return meta_title
-    title = _collapse_whitespace(root.findtext(".//title") or "")
-    if site := _get_first_meta(root, "og:site_name"):
-        title = re.sub(rf"\s+[-|–—·:]\s+{re.escape(site)}$", "", title)  # noqa: RUF001
-    return title
-
-
-def _find_author(root: HtmlElement, json_ld: dict[str, Any]) -> str:
-    authors = json_ld.get("author")
-    json_ld_author = authors[0] if isinstance(authors, list) and authors else authors
-    if isinstance(json_ld_author, dict):
-        json_ld_author = json_ld_author.get("name")
-    author = _get_first_meta(root, "author", "article:author", "dc.creator") or _clean_string(
-        json_ld_author
-    )
-    if author and not _is_url(author):
-        return author
-    link = root.find(".//a[@rel='author']")
-    return "" if link is None else _get_text(link)
-
-
-def _is_url(text: str) -> bool:
-    try:
-        return bool(urlsplit(text).scheme)
-    except ValueError:  # brackets that don't contain an IPv6 address
-        return True
-
-
-def _find_date(
-    root: HtmlElement, article: HtmlElement, json_ld: dict[str, Any]
-) -> datetime.date | None:
-    times = (time.get("datetime") or "" for time in article.iter("time"))
-    for value in (
-        _get_first_meta(root, "article:published_time", "datepublished", "date", "dc.date"),
-        _clean_string(json_ld.get("datePublished")),
-        *times,
-    ):
-        if found := _ISO_DATE.match(value.strip()):
-            try:
-                return datetime.date.fromisoformat(found[0])
-            except ValueError:
-                continue
-    return None
-
-
-def _find_canonical_url(root: HtmlElement) -> str:
-    link = root.find(".//link[@rel='canonical']")
-    href = (link.get("href") or "") if link is not None else ""
-    urls = (href.strip(), _get_first_meta(root, "og:url").strip())
-    return next((url for url in urls if url.startswith(("https://", "http://"))), "")
-
-
-def _find_json_ld_article(root: HtmlElement) -> dict[str, Any]:
-    """Return the page's first article in JSON-LD (schema.org); empty if there is none."""
-    for script in root.iter("script"):
-        if script.get("type") == "application/ld+json":
-            try:
-                data = json.loads(script.text or "")
-            except (ValueError, RecursionError):
-                continue
-            for json_object in _iter_json_ld_objects(data):
-                json_type = json_object.get("@type")
-                json_types = json_type if isinstance(json_type, list) else [json_type]
-                if any(
-                    isinstance(type_name, str) and _ARTICLE_TYPES.search(type_name)
-                    for type_name in json_types
-                ):
-                    return json_object
-    return {}
-
-
-def _iter_json_ld_objects(data: object) -> Iterator[dict[str, Any]]:
-    if isinstance(data, list):
-        yield from (json_object for json_object in data if isinstance(json_object, dict))
-    elif isinstance(data, dict):
-        yield data
-        yield from _iter_json_ld_objects(data.get("@graph", []))
-
-
-def _get_meta_values(root: HtmlElement, name: str) -> list[str]:
-    return [
-        _collapse_whitespace(meta.get("content") or "")
-        for meta in root.iter("meta")
-        if (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").lower() == name
-    ]
-
-
-def _get_first_meta(root: HtmlElement, *names: str) -> str:
-    return next((value for name in names for value in _get_meta_values(root, name) if value), "")
-
-
-def _clean_string(value: object) -> str:
-    return _collapse_whitespace(value) if isinstance(value, str) else ""
-
-
-def _get_text(element: HtmlElement) -> str:
-    return _collapse_whitespace(str(element.text_content()))
-
-
-def _collapse_whitespace(text: str) -> str:
-    return " ".join(text.split())

@@ -1,0 +1,1 @@
+"""A whole web page: its metadata, and the place of its article."""
