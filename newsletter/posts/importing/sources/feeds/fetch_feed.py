@@ -91,7 +91,7 @@ def fetch_feed(
     try:
         download = _download(feed, downloader, clock)
     except DownloadError as error:
-        if error.kind in {"dead", "gone"} and encode_url(feed.url) != encode_url(url):
+        if error.kind in {"dead", "gone"} and feed.url != url:
             seen.set_feed(replace(feed, url=url, etag="", modified="", moved_to=""))
             return fetch_feed(url, seen, downloader, clock)
         _remember(error, feed, seen, clock.now)

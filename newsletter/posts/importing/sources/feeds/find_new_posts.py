@@ -21,6 +21,7 @@ _MIN_ALL_NEW = 2
 _MIN_LATE, _MAX_LATE = 3, 10
 _MIN_RECENT = 5
 _MIN_DAYS = 7
+_ARCHIVE_AGE = datetime.timedelta(days=30)
 _SLACK = datetime.timedelta(days=2)  # caches of servers, time zones
 
 
@@ -43,7 +44,7 @@ class NewPosts:
 
     Attributes:
         new: posts that were not seen before, in the feed's order; empty at the first check.
-            known: posts that were, and at the first check all posts.
+        known: posts that were, and at the first check all posts.
         unreadable: posts that can't be read; they count as new again when they can.
         is_first: whether the feed is checked for the first time.
         flood: why the new ones may be old ones; ``None`` if nothing is unusual.
@@ -62,7 +63,8 @@ def select_new(
     """Return which posts of a feed are new.
 
     At the first check none is: whoever connects a blog to the newsletter doesn't want to mail its
-    archive. Of two new posts with one text, the first is taken.
+    archive. For the same reason, a post that turns up later is old if it was published more than
+    30 days before the first check. Of two new posts with one text, the first is taken.
 
     Args:
         feed: the feed.
@@ -74,17 +76,19 @@ def select_new(
     unreadable = tuple(post for post in feed.posts if isinstance(post, UnreadablePost))
     if not known_feed.checked:
         return NewPosts(known=tuple(posts), unreadable=unreadable, is_first=True)
+    history = seen.list_posts(known_feed)
+    oldest = _find_oldest_new(history, known_feed)
     index, in_this_feed = seen.make_index(), SeenPostIndex()
     new: list[SourcePost] = []
     known: list[SourcePost] = []
     for post, record in zip(posts, describe_posts(known_feed.key, posts, now.date()), strict=True):
-        if index.find(record) or _is_forgotten(record, known_feed):
+        if index.find(record) or (record.published and record.day < oldest):
             known.append(post)
         # Not known either: if the first one can't be imported, both are new again.
         elif not in_this_feed.find(record):
             new.append(post)
             in_this_feed.add(record)
-    flood = find_flood(new, seen.list_posts(known_feed), known_feed, now, count=len(posts))
+    flood = find_flood(new, history, known_feed, now, count=len(posts))
     return NewPosts(tuple(new), tuple(known), unreadable, flood=flood)
 
 
@@ -146,8 +150,12 @@ def find_flood(
     return None
 
 
-def _is_forgotten(record: SeenPost, known_feed: SeenFeed) -> bool:
-    """Return whether the record of a post may have been dropped, as older ones were."""
-    return bool(
-        known_feed.forgotten and record.published and record.published[:10] <= known_feed.forgotten
-    )
+def _find_oldest_new(history: Sequence[SeenPost], known_feed: SeenFeed) -> datetime.date:
+    """Return the date before which a post is not new, even if there is no record of it."""
+    first_check = min((record.seen for record in history), default=known_feed.checked)
+    oldest = datetime.date.fromisoformat(first_check) - _ARCHIVE_AGE
+    if not known_feed.forgotten:
+        return oldest
+    # Records of older posts were dropped.
+    after_dropped = datetime.date.fromisoformat(known_feed.forgotten) + datetime.timedelta(days=1)
+    return max(oldest, after_dropped)
