@@ -19,6 +19,10 @@ class ExtractedArticle:
         language: BCP 47 tag.
         tags: the article's tags.
         date: publication date, in the time zone that the page uses.
+        published: publication date and time, as the page has it.
+        image: URL of the article's main image, as the page has it.
+        image_alt: the image's alternative text.
+        is_free: whether all can read it; otherwise the page shows only a part.
         removed: what is on the page but not in the article.
         prose_outside: words of running text on the page that are not in the article.
     """
@@ -31,5 +35,9 @@ class ExtractedArticle:
     language: str = ""
     tags: tuple[str, ...] = ()
     date: datetime.date | None = None
+    published: str = ""
+    image: str = ""
+    image_alt: str = ""
+    is_free: bool = True
     removed: tuple[RemovedLine, ...] = ()
     prose_outside: int = 0

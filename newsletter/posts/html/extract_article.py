@@ -79,6 +79,10 @@ def extract_article(
         language=metadata.language,
         tags=metadata.tags,
         date=metadata.date,
+        published=metadata.published,
+        image=metadata.image,
+        image_alt=metadata.image_alt,
+        is_free=metadata.is_free,
         removed=removed,
         prose_outside=found.prose_outside,
     )
