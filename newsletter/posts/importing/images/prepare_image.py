@@ -36,7 +36,7 @@ class PreparedImage:
         suffix: ``.jpg``, ``.png``, ``.gif`` or ``.svg``.
         width: in pixels; 0 if it is not known of an SVG.
         height: likewise.
-        notes: what was done to it that an editor should know: ``"CMYK, converted to RGB"``.
+        notes: what was done to it that an editor should know: ``"converted from CMYK"``.
     """
 
     data: bytes
@@ -124,7 +124,7 @@ def _prepare(
     from newsletter.posts.importing.images import convert_image
 
     width, height = image.size
-    notes: tuple[str, ...] = ("CMYK, converted to RGB",) if image.mode == "CMYK" else ()
+    notes: tuple[str, ...] = ("converted from CMYK",) if image.mode == "CMYK" else ()
     # Pillow also calls two pictures in one JPEG file an animation.
     is_animated = image_format in _ANIMATED_FORMATS and getattr(image, "is_animated", False)
     suffix = _SUFFIXES.get(image_format, "")
@@ -134,7 +134,7 @@ def _prepare(
         if kept_data and len(data) <= MAX_ANIMATION_BYTES:
             return PreparedImage(kept_data, suffix, width, height)
         kept_data = b""
-        notes = (f"an animated {_ANIMATED_FORMATS[image_format]}: its first frame",)
+        notes = (f"only the first frame of an animated {_ANIMATED_FORMATS[image_format]}",)
     elif convert_image.needs_conversion(image):
         kept_data = b""
     elif kept_data and width <= max_width and len(kept_data) <= _MAX_KEPT_BYTES:

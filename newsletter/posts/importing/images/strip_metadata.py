@@ -1,4 +1,4 @@
-"""Remove the metadata of a JPEG, PNG or GIF image without decoding its pixels. Pure.
+"""Remove the metadata of a JPEG, PNG or GIF without decoding it. Pure.
 
 What a camera writes beside an image is for nobody else: the place, the owner, a thumbnail of what
 was cut away. It also stands behind the image, where no decoder looks.

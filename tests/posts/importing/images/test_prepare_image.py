@@ -263,11 +263,11 @@ def test_comment_is_dropped(source: bytes) -> None:
 @pytest.mark.parametrize(
     ("source", "suffix", "note"),
     [
-        (make_frames("WEBP"), ".jpg", "an animated WebP: its first frame"),
-        (make_frames("AVIF"), ".jpg", "an animated AVIF: its first frame"),
-        (make_frames("GIF", 10, 400), ".png", "an animated GIF: its first frame"),
-        (make_frames("GIF", 3)[:-9], ".png", "an animated GIF: its first frame"),
-        (save(make_photo(9, 9, "CMYK"), "JPEG"), ".jpg", "CMYK, converted to RGB"),
+        (make_frames("WEBP"), ".jpg", "only the first frame of an animated WebP"),
+        (make_frames("AVIF"), ".jpg", "only the first frame of an animated AVIF"),
+        (make_frames("GIF", 10, 400), ".png", "only the first frame of an animated GIF"),
+        (make_frames("GIF", 3)[:-9], ".png", "only the first frame of an animated GIF"),
+        (save(make_photo(9, 9, "CMYK"), "JPEG"), ".jpg", "converted from CMYK"),
         (SVG, ".svg", "an SVG, which Gmail doesn't show"),
     ],
 )
@@ -358,7 +358,7 @@ def test_name_tells_the_content() -> None:
 
 def test_pillow_is_loaded_for_an_image_only() -> None:
     program = (
-        "import sys, newsletter.posts.importing.images.prepare_image\n"
+        "import sys, newsletter.posts.importing.images.copy_remote_images\n"
         "sys.exit('PIL' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,156 @@
+"""Many images at once: what fails is listed, other sizes are tried, Ctrl-C ends at once."""
+
+import io
+import threading
+
+import pytest
+from PIL import Image
+
+from newsletter.errors import NewsletterError
+from newsletter.posts.importing.images.fetch_images import (
+    FetchedImages,
+    ImageLimits,
+    fetch_images,
+    list_candidates,
+)
+from newsletter.posts.importing.images.prepare_image import PreparedImage, prepare_image
+
+LIMITS = ImageLimits(max_width=100, max_bytes=10_000)
+BASE = "https://blog.example/"
+
+
+def make_image(color: str) -> bytes:
+    output = io.BytesIO()
+    Image.new("RGB", (4, 3), color).save(output, "PNG")
+    return output.getvalue()
+
+
+FILES = {
+    "a.png": make_image("red"),
+    "copy-of-a.png": make_image("red"),
+    "b.png": make_image("blue"),
+    "login.png": b"<!doctype html><p>Sign in</p>",
+    "huge.png": bytes(20_000),
+}
+
+
+def download(url: str) -> bytes:
+    try:
+        return FILES[url.removeprefix(BASE)]
+    except KeyError:
+        raise NewsletterError(f"could not fetch {url}: 404 Not Found", remedy="Check it.") from None
+
+
+def fetch(**candidates: list[str]) -> FetchedImages:
+    urls = {
+        BASE + name.replace("_", "-") + ".png": [BASE + other for other in others]
+        for name, others in candidates.items()
+    }
+    return fetch_images(urls, download, LIMITS)
+
+
+def test_each_url_has_a_result() -> None:
+    fetched = fetch(a=[], gone=[], login=[], b=[], huge=[], copy_of_a=[])
+    images = {url.removeprefix(BASE): image.name for url, image in fetched.images.items()}
+    assert list(images) == ["a.png", "b.png", "copy-of-a.png"]
+    assert images["a.png"] == images["copy-of-a.png"] != images["b.png"]
+    assert {url.removeprefix(BASE): str(problem) for url, problem in fetched.problems.items()} == {
+        "gone.png": f"could not fetch {BASE}gone.png: 404 Not Found. Check it.",
+        "login.png": f"the image {BASE}login.png was not copied: it is a web page, not an image. "
+        "Open its URL in a browser: it may have moved, or need a login.",
+        "huge.png": f"the image {BASE}huge.png was not copied: it has 20,000 bytes; the limit is "
+        "10,000. Make it smaller, or raise limits.image_bytes in newsletter.yml.",
+    }
+
+
+def test_other_sizes_are_tried_in_turn() -> None:
+    fetched = fetch(gone=["login.png", "b.png", "a.png"], lost=["login.png"])
+    assert [image.data for image in fetched.images.values()] == [FILES["b.png"]]
+    assert [problem.message for problem in fetched.problems.values()] == [
+        f"could not fetch {BASE}lost.png: 404 Not Found"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "original"),
+    [
+        (
+            "https://substackcdn.com/image/fetch/$s_!x!,f_auto,q_auto:good/https%3A%2F%2Fb.example%2Fa%20b",
+            "https://b.example/a b",
+        ),
+        ("https://cdn.substack.com/image/fetch/w_9/https://b.example/a%20b", "https://b.example/a%20b"),
+        ("https://res.cloudinary.com/me/image/fetch/w_9/f_auto/http%3a%2f%2fb.example%2fa", "http://b.example/a"),
+        ("https://blog.example/image/fetch/a.png", None),
+        ("https://blog.example/a.png?u=https://b.example/image/fetch/", None),
+    ],
+)  # fmt: skip
+def test_wrapped_original_comes_last(url: str, original: str | None) -> None:
+    sizes = [url, f"{BASE}a.png"]
+    assert list_candidates(url, [*sizes, url]) == [*sizes, *([original] if original else [])]
+
+
+def test_progress_counts_each_image() -> None:
+    steps: list[int] = []
+    urls = {f"{BASE}{number}.png": () for number in range(20)}
+    fetched = fetch_images(urls, download, LIMITS, on_progress=steps.append)
+    assert sum(steps) == len(fetched.problems) == 20
+    assert fetch_images({}, download, LIMITS) == FetchedImages({}, {})
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_interruption_ends_at_once(error: type[BaseException]) -> None:
+    started: list[str] = []
+    released = threading.Event()
+
+    def hang(url: str) -> bytes:
+        started.append(url)
+        released.wait()
+        return FILES["a.png"]
+
+    def interrupt(_: int) -> None:
+        raise error
+
+    def download_first(url: str) -> bytes:
+        return FILES["a.png"] if url.endswith("/0.png") else hang(url)
+
+    urls = {f"{BASE}{number}.png": () for number in range(100)}
+    before = set(threading.enumerate())
+    with pytest.raises(error):
+        fetch_images(urls, download_first, LIMITS, on_progress=interrupt)
+    threads = set(threading.enumerate()) - before
+    assert all(thread.daemon for thread in threads)
+    released.set()
+    for thread in threads:
+        thread.join()
+    assert len(started) < 20
+
+
+def test_programming_error_in_a_thread_is_raised() -> None:
+    def fail(_: str) -> bytes:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fetch_images({f"{BASE}a.png": ()}, fail, LIMITS)
+
+
+def test_few_images_are_decoded_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lock, decoding, most = threading.Lock(), 0, 0
+
+    def count(data: bytes, *, max_width: int, max_bytes: int) -> PreparedImage:
+        nonlocal decoding, most
+        with lock:
+            decoding += 1
+            most = max(most, decoding)
+        try:
+            return prepare_image(data, max_width=max_width, max_bytes=max_bytes)
+        finally:
+            with lock:
+                decoding -= 1
+
+    monkeypatch.setattr(f"{fetch_images.__module__}.prepare_image", count)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    urls = {f"{BASE}a.png?{number}": [f"{BASE}a.png"] for number in range(60)}
+    assert len(fetch_images(urls, download, LIMITS).images) == 60
+    assert most <= 4
