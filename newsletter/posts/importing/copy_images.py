@@ -3,7 +3,7 @@
 import html
 import posixpath
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
@@ -19,6 +19,7 @@ from newsletter.posts.importing.find_image import (
     decode_path,
     find_suffix,
 )
+from newsletter.posts.importing.images.setting_references import iter_setting_references
 from newsletter.posts.importing.imported_post import ImportedPost
 
 _UNPARSED_IMAGE = re.compile(r"!\[[^\[\]]{0,500}\]\((file:[^)\s]+)\)")
@@ -93,23 +94,9 @@ def _list_references(imported_post: ImportedPost, finder: ImageFinder) -> list[s
     references = (
         *outline.image_urls,
         *unparsed,
-        *_iter_setting_references(
-            {key: value for key, value in imported_post.front_matter.items() if key != "extra"}
-        ),
+        *iter_setting_references(imported_post.front_matter),
     )
     return [reference for reference in dict.fromkeys(references) if finder.is_on_disk(reference)]
-
-
-def _iter_setting_references(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if key in {"src", "hero", "picture"} and isinstance(inner, str) and inner.strip():
-                yield inner.strip()
-            else:
-                yield from _iter_setting_references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _iter_setting_references(inner)
 
 
 def _normalize_inner_path(path: str) -> str:

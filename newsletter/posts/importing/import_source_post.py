@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from newsletter.errors import PostError, Problem
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.importing.copy_images import collect_images
 from newsletter.posts.importing.find_image import ImageFinder
+from newsletter.posts.importing.images.copy_remote_images import CopiedImages
 from newsletter.posts.importing.imported_post import (
     ImportContext,
     ImportedPost,
@@ -44,22 +45,7 @@ _NOT_CONTENT = frozenset({"removed", "notes", "file", "date", "image_folders", "
 # Ends the hash of a post whose whole text was fetched where its source has its beginning.
 _FULL_MARK = "+full"
 
-CopyImages = Callable[[ImportedPost], "CopiedImages"]
-
-
-@dataclass(frozen=True, slots=True)
-class CopiedImages:
-    """A post with its images on the web copied.
-
-    Attributes:
-        imported_post: the post, with references to the copies.
-        files: path inside the issue's folder -> the image's bytes.
-        not_copied: the images that stay on the web, each with the reason.
-    """
-
-    imported_post: ImportedPost
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    not_copied: tuple[Problem, ...] = ()
+CopyImages = Callable[[ImportedPost], CopiedImages]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-_LAZY_ATTRIBUTES = (
+LAZY_ATTRIBUTES = (
     "data-src",
     "data-lazy-src",
     "data-original",
@@ -14,7 +14,7 @@ _LAZY_ATTRIBUTES = (
     "data-cmp-src",
     "data-cookieblock-src",
 )
-_SOURCE_SET_ATTRIBUTES = ("data-srcset", "data-lazy-srcset", "data-original-set", "srcset")
+SOURCE_SET_ATTRIBUTES = ("data-srcset", "data-lazy-srcset", "data-original-set", "srcset")
 _PLACEHOLDER_NAME = re.compile(
     r"(?:^|[-_.])(?:blank|placeholder|spacer|transparent|pixel|lazy(?:load)?|loading|loader|empty"
     r"|dummy|1x1|gr[ae]y|blur(?:red)?|lqip|tiny)(?:[-_.\d]|$)",
@@ -51,13 +51,13 @@ def find_media_source(attributes: Mapping[str, str], picture_sources: Iterable[s
     has_own_source = not is_placeholder(src)
     if has_own_source and not _LAZY_CLASS.search(attributes.get("class", "")):
         return src
-    for name in _LAZY_ATTRIBUTES:
+    for name in LAZY_ATTRIBUTES:
         value = attributes.get(name, "").strip()
         if value and value[0] not in "{[" and not value.lower().startswith(("data:", "about:")):
             return value
     if has_own_source:
         return src
-    source_sets = [attributes.get(name, "") for name in _SOURCE_SET_ATTRIBUTES]
+    source_sets = [attributes.get(name, "") for name in SOURCE_SET_ATTRIBUTES]
     for source_set in (*source_sets, *picture_sources):
         if best := choose_from_source_set(source_set):
             return best
@@ -66,6 +66,15 @@ def find_media_source(attributes: Mapping[str, str], picture_sources: Iterable[s
 
 def choose_from_source_set(source_set: str) -> str:
     """Return the smallest picture that is wide enough for an email, else the largest."""
+    return next(iter(rank_source_set(source_set)), "")
+
+
+def rank_source_set(source_set: str) -> list[str]:
+    """Return the URLs of a source set, the best for an email first.
+
+    Those that are wide enough come first, the smallest of them first; then the others, the largest
+    first.
+    """
     candidates: list[tuple[float, str]] = []
     position = 0
     while found := _CANDIDATE.match(source_set, position):
@@ -74,7 +83,10 @@ def choose_from_source_set(source_set: str) -> str:
         if not found[1].lower().startswith(("data:", "about:")):
             width = number if found[3] == "w" else number * _MIN_WIDTH / 2
             candidates.append((width, found[1]))
-    wide = [candidate for candidate in candidates if candidate[0] >= _MIN_WIDTH]
-    if wide:
-        return min(wide, key=lambda candidate: candidate[0])[1]
-    return max(candidates, key=lambda candidate: candidate[0])[1] if candidates else ""
+    candidates.sort(
+        key=lambda candidate: (
+            candidate[0] < _MIN_WIDTH,
+            candidate[0] if candidate[0] >= _MIN_WIDTH else -candidate[0],
+        )
+    )
+    return [url for _, url in candidates]

@@ -104,6 +104,13 @@ def iter_html_tags(text: str) -> Iterator[Tag]:
             position = find_raw_text_end(text, tag)
 
 
+def iter_attribute_spans(tag: Tag) -> Iterator[tuple[str, int, int]]:
+    """Yield the lower-case name of each attribute of a start tag, with its offsets in the text."""
+    start = tag.start + 1 + len(tag.name)
+    for match in _ATTRIBUTE.finditer(tag.attribute_text):
+        yield match["name"].lower(), start + match.start(), start + match.end()
+
+
 def find_raw_text_end(text: str, tag: Tag) -> int:
     """Return the offset of the end tag of a script or its like; the end of the text without one."""
     pattern = re.compile(rf"</{re.escape(tag.name)}(?=[\t\n\f\r />])", re.IGNORECASE)

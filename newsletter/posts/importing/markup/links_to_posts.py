@@ -63,7 +63,7 @@ def replace_post_link(element: MarkupElement, page: MarkupPage) -> list[Edit]:
     why = f"{name}, a link to another post, now its text"
     if before := _match_link_start(text, tag.start):
         bracket = tag.start - len(before[0])
-        opening = _pair_brackets(text).get(bracket, -1)
+        opening = pair_brackets(text).get(bracket, -1)
         is_near = opening >= 0 and bracket - opening <= _MAX_TEXT_LENGTH
         rest = _LINK_REST.match(text, tag.end, tag.end + _MAX_TEXT_LENGTH)
         if rest and is_near and text[opening - 1 : opening] != "!":
@@ -125,7 +125,7 @@ def _match_link_start(text: str, offset: int) -> re.Match[str] | None:
 
 
 @lru_cache(maxsize=1)
-def _pair_brackets(text: str) -> Mapping[int, int]:
+def pair_brackets(text: str) -> Mapping[int, int]:
     """Return the offset of each closing bracket -> that of its opening one."""
     pairs: dict[int, int] = {}
     opening: list[int] = []
