@@ -124,7 +124,9 @@ class PostFileReader:
         if site.generator == "Markdown" and not (fields.title or heading or file_name.date):
             return NotPost("files without a title")
         title = make_plain_text(fields.title) or heading or file_name.title
-        date = fields.date or file_name.date
+        # With its time of day and zone, which an issue's date doesn't have.
+        written_date = parse_foreign_date(translated.front_matter.data.get("date"))
+        date = written_date or fields.date or file_name.date
         without_date = _DATE_START.sub("", name)
         post_file = PostFile(
             file,

@@ -11,7 +11,7 @@ from newsletter.config import safe_yaml
 
 _MAX_BYTES = 1_000_000
 _LOCAL_HOST = re.compile(
-    r"https?://(?:localhost|127\.|0\.0\.0\.0|\[|[^/]*\bexample\.(?:com|org|net)\b)"
+    r"https?://(?:localhost|127\.|0\.0\.0\.0|\[|(?:www\.)?example\.(?:com|org|net)\b)"
 )
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
 

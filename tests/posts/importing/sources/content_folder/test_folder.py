@@ -1,0 +1,389 @@
+"""Which files of a folder are posts, what is known of each, what else is listed."""
+
+import datetime
+import os
+import tracemalloc
+from collections.abc import Mapping
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from newsletter.posts.importing.source_post import SourcePost, SourceSettings, UnreadablePost
+from newsletter.posts.importing.sources.content_folder.folder import (
+    is_content_folder,
+    open_content_folder,
+)
+
+BERLIN = ZoneInfo("Europe/Berlin")
+TEXT = "The gulls are back.\n"
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def post(settings: str = "title: Gulls", text: str = TEXT) -> str:
+    return f"---\n{settings}\n---\n{text}"
+
+
+def read_folder(
+    folder: Path, base_url: str = "", permalink: str = ""
+) -> tuple[list[SourcePost], list[UnreadablePost], dict[str, int], str]:
+    settings = SourceSettings(BERLIN, "en", 100_000, base_url, permalink)
+    collection = open_content_folder(folder, settings)
+    found = list(collection.iter_posts())
+    assert found == list(collection.iter_posts())
+    posts = [item for item in found if isinstance(item, SourcePost)]
+    unreadable = [item for item in found if isinstance(item, UnreadablePost)]
+    return posts, unreadable, dict(collection.list_other_items()), collection.description
+
+
+JEKYLL = {"_config.yml": "url: https://n.example\nbaseurl: /log\n"}
+HUGO = {"hugo.toml": 'baseURL = "https://n.example/"\n'}
+ZOLA = {"config.toml": 'base_url = "https://n.example"\ntaxonomies = [{name = "tags"}]\n'}
+ELEVENTY = {
+    "eleventy.config.js": 'export const config = { dir: { input: "src" } };\n',
+    "src/_data/metadata.json": '{"url": "https://n.example/"}',
+}
+ASTRO = {"astro.config.mjs": 'export default defineConfig({\n  site: "https://n.example",\n});\n'}
+EXPIRED = "title: A\ndate: 2020-01-02\nexpiryDate: 2021-01-01"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        # Jekyll: date and address from the file's name, categories of folders and settings
+        ({**JEKYLL, "_posts/2026-10-02-low-tide.md": post()},
+         ["_posts/2026-10-02-low-tide.md post published https://n.example/log/2026/10/02/low-tide.html"]),
+        ({**JEKYLL, "b/_posts/2026-1-2-Low.md": post("title: A\ncategories: A b")},
+         ["b/_posts/2026-1-2-Low.md post published https://n.example/log/b/a/2026/01/02/Low.html"]),
+        ({**JEKYLL, "_posts/2026-10-02-a.md": post("title: A\npermalink: /x/:i_month/:title/")},
+         ["_posts/2026-10-02-a.md post published https://n.example/log/x/10/a/"]),
+        ({**JEKYLL, "_posts/2026-10-02-a.md": post("title: A\npermalink: /:strange/")},
+         ["_posts/2026-10-02-a.md post published "]),
+        # its day depends on the zone in which the site is built
+        ({**JEKYLL, "_posts/2026-10-02-a.md": post("title: A\ndate: 2026-10-02 23:30:00 -0800")},
+         ["_posts/2026-10-02-a.md post published "]),
+        ({"_config.yml": "url: https://a.example\ntimezone: Asia/Tokyo\npermalink: pretty\n",
+          "_posts/2026-10-02-a.md": post("title: A\ndate: 2026-10-01 20:30:00 Z")},
+         ["_posts/2026-10-02-a.md post published https://a.example/2026/10/02/a/"]),
+        ({**JEKYLL, "_drafts/a.md": post(), "_posts/2026-10-02-b.md": post("published: false"),
+          "_posts/2999-10-02-c.md": post(), "about.md": post("title: About")},
+         ["_drafts/a.md post draft ", "_posts/2026-10-02-b.md post draft ",
+          "_posts/2999-10-02-c.md post scheduled https://n.example/log/2999/10/02/c.html",
+          "about.md page published "]),
+        # Hugo: bundles, drafts, dates to come, languages
+        ({**HUGO, "content/posts/low-tide/index.md": post("Title: A\nDate: 2026-10-02")},
+         ["content/posts/low-tide/index.md post published https://n.example/posts/low-tide/"]),
+        ({**HUGO, "content/posts/a.md": post("title: A\ndate: 2026-10-02\nslug: B c")},
+         ["content/posts/a.md post published https://n.example/posts/b-c/"]),
+        ({**HUGO, "content/a.md": post("title: A\ndate: 2026-10-02\nurl: /x/y.html")},
+         ["content/a.md post published https://n.example/x/y.html"]),
+        ({**HUGO, "content/posts/a.md": post("title: A\ndraft: true"),
+          "content/posts/b.md": post("title: A\ndate: 2026-10-02\npublishDate: 2999-01-01"),
+          "content/posts/c.md": post(EXPIRED), "content/imprint.md": post("title: A")},
+         ["content/imprint.md page published https://n.example/imprint/",
+          "content/posts/a.md post draft ",
+          "content/posts/b.md post scheduled https://n.example/posts/b/",
+          "content/posts/c.md post private "]),
+        ({"hugo.yaml": "baseURL: https://a.example\npermalinks:\n  posts: /:year/:month/:title\n",
+          "content/posts/a.md": post("title: Low tide, again!\ndate: 2026-10-02"),
+          "content/posts/b.md": post("date: 2026-10-02", "Text")},
+         ["content/posts/a.md post published https://a.example/2026/10/low-tide-again/",
+          "content/posts/b.md post published "]),
+        ({"config/_default/hugo.toml": 'baseURL = "https://a.example"\n',
+          "config/_default/languages.toml": "[en]\nweight = 1\n[de]\nweight = 2\n",
+          "content/posts/a.de.md": post("title: A\ndate: 2026-10-02")},
+         ["content/posts/a.de.md post published https://a.example/de/posts/a/ de"]),
+        ({"config/_default/hugo.toml": 'baseURL = "https://a.example"\n',
+          "config/_default/languages.en.toml": 'contentDir = "content/en"\n',
+          "config/_default/languages.de.toml":
+          'contentDir = "content/de"\nlanguageCode = "de-AT"\n',
+          "content/en/a.md": post("title: A\ndate: 2026-10-02"),
+          "content/de/a.md": post("title: A\ndate: 2026-10-02")},
+         ["content/de/a.md post published https://a.example/de/a/ de-AT",
+          "content/en/a.md post published https://a.example/a/ en"]),
+        # Zola: dates in names, paths, taxonomies
+        ({**ZOLA, "content/blog/2026-10-02-Low_tide.md": '+++\ntitle = "A"\n+++\nText\n'},
+         ["content/blog/2026-10-02-Low_tide.md post published https://n.example/blog/low-tide/"]),
+        ({**ZOLA, "content/a.md": '+++\ntitle = "A"\ndate = 2026-10-02\npath = "x/y"\n+++\nText\n'},
+         ["content/a.md post published https://n.example/x/y/"]),
+        ({**ZOLA, "content/blog/été.md": '+++\ntitle = "A"\ndate = 2026-10-02\n+++\nText\n'},
+         ["content/blog/été.md post published "]),
+        # Eleventy: data files, permalinks, lists of pages
+        ({**ELEVENTY, "src/posts/posts.json": '{"permalink": "/log/{{ page.fileSlug }}/"}',
+          "src/posts/2026-10-02-a.md": post("title: A")},
+         ["src/posts/2026-10-02-a.md post published https://n.example/log/a/"]),
+        ({**ELEVENTY, "src/posts/posts.11tydata.js": "export default {};",
+          "src/posts/a.md": post("title: A")}, ["src/posts/a.md post published "]),
+        ({**ELEVENTY, "src/about.md": post("title: A"), "src/b.md": post("title: B\ntags: post")},
+         ["src/about.md page published https://n.example/about/",
+          "src/b.md post published https://n.example/b/"]),
+        # Astro: collections, and the route that shows them
+        ({**ASTRO, "src/content/blog/a.mdx": post("title: A\npubDate: Jul 08 2022"),
+          "src/pages/blog/[...slug].astro": "---\n---\n"},
+         ["src/content/blog/a.mdx post published https://n.example/blog/a/"]),
+        ({**ASTRO, "src/content/blog/a.md": post("title: A\npubDatetime: 2022-07-08T10:00:00Z")},
+         ["src/content/blog/a.md post published "]),
+        ({**ASTRO, "src/content.config.ts": 'loader: glob({ pattern: "**/*.md", base: "./notes" })',
+          "notes/a.md": post("title: A\npubDate: 2022-07-08")}, ["notes/a.md post published "]),
+        # Markdown alone
+        ({"2026/gulls.md": "# Gulls\n\nText\n", "terns.html": "<title>Terns</title><p>Text</p>",
+          "2026-10-02-a.md": "Text\n", "b.md": "Text without a title\n"},
+         ["2026/gulls.md post published ", "2026-10-02-a.md post published ",
+          "terns.html post published "]),
+    ],
+)  # fmt: skip
+def test_posts_and_their_addresses(
+    tmp_path: Path, files: dict[str, str], expected: list[str]
+) -> None:
+    posts, unreadable, _, _ = read_folder(write_files(tmp_path, files))
+    assert not unreadable
+    found = [
+        f"{item.post_id} {item.kind} {item.status} {item.url} {item.language}" for item in posts
+    ]
+    assert [line.removesuffix(" ") for line in found] == expected
+    assert all(item.file == tmp_path / item.post_id and item.title for item in posts)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({**HUGO, "content/posts/_index.md": post(), "content/posts/a/index.md": post(),
+          "content/posts/a/notes.md": post(), "content/posts/b/index.md": post("headless: true"),
+          "content/posts/c.adoc": "= C", "content/search.md": "---\ntitle: A\n---\n"},
+         {"sections": 1, "files of a post's folder": 1, "headless bundles": 1, "AsciiDoc files": 1,
+          "pages without text": 1}),
+        ({"_config.yml": "collections: {recipes: {output: true}}", "_posts/2026-10-02-a.md": post(),
+          "_recipes/soup.md": post(), "_layouts/post.html": "x", "README.md": "# Site",
+          "node_modules/a/readme.md": "# A", "vendor/a.md": post(), "index.html": post()},
+         {"recipes (a collection)": 1, "README and similar files": 1, "HTML pages": 1,
+          "folders left out, such as themes": 3}),
+        ({**ELEVENTY, "src/a.md": post("tags: post"), "src/b.md": post("permalink: false"),
+          "src/c.md": post("eleventyExcludeFromCollections: true"), "src/feed.njk": "x"},
+         {"pages without an address": 1, "pages that are in no collection": 1,
+          "Nunjucks templates": 1, "folders left out, such as themes": 1}),
+        ({"a.md": "# A\n\nText\n", "b.md": "Text\n", ".obsidian/c.md": "# C\n", "LICENSE.md": ""},
+         {"files without a title": 1, "README and similar files": 1}),
+        ({"_config.yml": "a: [", "_posts/2026-10-02-a.md": post()},
+         {"settings files that can't be read": 1}),
+    ],
+)  # fmt: skip
+def test_everything_else_is_counted(
+    tmp_path: Path, files: dict[str, str], expected: dict[str, int]
+) -> None:
+    posts, _, others, _ = read_folder(write_files(tmp_path, files))
+    assert len(posts) == 1
+    assert others == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "start", "description", "count"),
+    [
+        ({**HUGO, "content/posts/a.md": post(), "content/b.md": post()}, ".", "Hugo site", 2),
+        ({**HUGO, "content/posts/a.md": post(), "content/b.md": post()}, "content/posts",
+         "Hugo site", 1),
+        ({"web/hugo.toml": HUGO["hugo.toml"], "web/content/a.md": post()}, ".", "Hugo site", 1),
+        ({**ZOLA, "content/a.md": post()}, "content", "Zola site", 1),
+        ({**ASTRO, "src/content/blog/a.md": post()}, "src/content", "Astro site", 1),
+        ({**JEKYLL, "_posts/2026-10-02-a.md": post()}, "_posts", "Jekyll site", 1),
+        ({"_posts/2026-10-02-a.md": post()}, "_posts", "Jekyll site", 1),
+        ({"config.yml": "title: A", "content/a.md": post()}, ".", "Hugo site", 1),
+        ({"config.yml": "title: A", "a.md": post()}, ".", "folder of Markdown files", 1),
+        ({**HUGO, "themes/a/exampleSite/content/b.md": post(), "content/a.md": post()}, ".",
+         "Hugo site", 1),
+    ],
+)  # fmt: skip
+def test_the_site_is_found_from_any_of_its_folders(
+    tmp_path: Path, files: dict[str, str], start: str, description: str, count: int
+) -> None:
+    (write_files(tmp_path, files) / ".git").mkdir()
+    posts, _, _, found = read_folder(tmp_path / start)
+    assert (found, len(posts)) == (description, count)
+    assert is_content_folder(tmp_path / start)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({**HUGO, "content/_index.md": post("cascade: {author: Ada Berg, lang: de}"),
+          "content/posts/_index.md":
+          post("cascade:\n- target: {path: /posts/b*}\n  params: {author: Bo}"),
+          "content/posts/a.md": post(), "content/posts/b.md": post("lang: fr")},
+         ["Ada Berg de", "Bo fr"]),
+        ({**ELEVENTY, "src/src.json": '{"lang": "de", "author": "Ada"}',
+          "src/posts/posts.11tydata.json": '{"author": "Bo", "tags": ["posts", "sea"]}',
+          "src/posts/a.md": post()}, ["Bo de sea"]),
+        ({"_config.yml": "lang: en\ndefaults:\n"
+          "- {scope: {path: '', type: posts}, values: {author: Ada}}\n"
+          "- {scope: {path: boats}, values: {author: Bo, tags: sea sky}}\n"
+          "- {scope: {path: '', type: drafts}, values: {author: Cy}}\n",
+          "boats/_posts/2026-10-02-b.md": post(), "_posts/2026-10-02-a.md": post()},
+         ["Ada en", "Bo en sea,sky"]),
+        ({"_config.yml": "defaults: [1, {scope: 2, values: 3}]", "_posts/2026-10-02-a.md": post()},
+         [""]),
+        ({**ZOLA, "content/a.md": '+++\ntitle = "A"\n[taxonomies]\ntags = ["sea"]\n'
+          '[extra]\nauthor = "Ada"\n+++\nText\n'}, ["Ada  sea"]),
+    ],
+)  # fmt: skip
+def test_settings_of_folders_are_taken_where_a_post_has_none(
+    tmp_path: Path, files: dict[str, str], expected: list[str]
+) -> None:
+    posts, _, _, _ = read_folder(write_files(tmp_path, files))
+    found = [f"{item.author} {item.language} {','.join(item.tags)}".strip() for item in posts]
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2026-10-02", datetime.datetime(2026, 10, 2, tzinfo=BERLIN)),
+        ("2026-10-02 08:30", datetime.datetime(2026, 10, 2, 8, 30, tzinfo=BERLIN)),
+        ("2026-10-02T08:30:00Z", datetime.datetime(2026, 10, 2, 8, 30, tzinfo=datetime.UTC)),
+    ],
+)
+def test_dates_without_a_zone_are_in_the_newsletters(
+    tmp_path: Path, value: str, expected: datetime.datetime
+) -> None:
+    (item,), _, _, _ = read_folder(
+        write_files(tmp_path, {"a.md": post(f"title: A\ndate: {value}")})
+    )
+    assert item.date == expected
+    assert item.date is not None
+    assert item.date.tzinfo is not None
+
+
+def test_the_editors_pattern_is_used_where_the_site_says_nothing(tmp_path: Path) -> None:
+    files = {
+        "astro.config.mjs": "",
+        "src/content/blog/low-tide.md": post("title: A\npubDate: 2026-10-02"),
+        "src/content/blog/undated.md": post("title: A\ntags: [b]"),
+    }
+    pattern = "https://a.example/{year}/{month}/{slug}/"
+    posts, _, _, _ = read_folder(write_files(tmp_path, files), permalink=pattern)
+    assert [item.url for item in posts] == ["https://a.example/2026/10/low-tide/", ""]
+
+
+def test_images_are_looked_up_in_the_sites_own_folders(tmp_path: Path) -> None:
+    (write_files(tmp_path, {**HUGO, "content/a.md": post()}) / "static").mkdir()
+    outside = tmp_path.parent / "outside"
+    outside.mkdir()
+    (tmp_path / "assets").symlink_to(outside)
+    (item,), _, _, _ = read_folder(tmp_path)
+    assert item.image_folders == (tmp_path / "static", tmp_path / "content", tmp_path)
+
+
+def test_bad_files_do_not_stop_the_rest(tmp_path: Path) -> None:
+    files = {
+        **HUGO,
+        "content/a.md": post(),
+        "content/broken.md": '---\ntitle: "A\ntags: [\n---\nText\n',
+        "content/large.md": post(text="x" * 100_000),
+        "content/z.md": post(),
+    }
+    write_files(tmp_path, files)
+    (tmp_path / "content/binary.md").write_bytes(b"%PDF-1.4 \xff\xfe")
+    posts, unreadable, _, _ = read_folder(tmp_path)
+    assert [item.post_id for item in posts] == ["content/a.md", "content/z.md"]
+    assert [Path(item.title).name for item in unreadable] == ["binary.md", "broken.md", "large.md"]
+    assert all(item.problem.where and item.problem.message for item in unreadable)
+    assert unreadable[1].problem.where is not None
+    assert unreadable[1].problem.where.line == 4
+
+
+def test_links_out_of_the_folder_and_in_circles_are_not_followed(tmp_path: Path) -> None:
+    site = write_files(tmp_path / "site", {**HUGO, "content/a.md": post()})
+    write_files(tmp_path, {"secret.md": post()})
+    (site / "content/secret.md").symlink_to(tmp_path / "secret.md")
+    (site / "content/loop").symlink_to(site / "content")
+    (site / "content/b.md").symlink_to(site / "content/a.md")
+    posts, _, others, _ = read_folder(site)
+    assert [item.post_id for item in posts] == ["content/a.md", "content/b.md"]
+    assert others == {"symbolic links": 2}
+
+
+LINKS = {
+    "../posts/b.md": "https://n.example/posts/b/",
+    "/posts/b.md#c": "https://n.example/posts/b/#c",
+    "b.md?x=1": "https://n.example/posts/b/?x=1",
+    "posts/bundle": "https://n.example/posts/bundle/",
+    "bundle": "https://n.example/posts/bundle/",
+    "B": "https://n.example/posts/b/",
+    "posts/draft.md": "",
+    "nowhere.md": "",
+    "same": "",
+    "../../../secret.md": "",
+    "": "",
+    "#c": "",
+    "a\0b": "",
+    "x" * 1000: "",
+}
+
+
+def test_links_between_posts_find_their_addresses(tmp_path: Path) -> None:
+    site = write_files(
+        tmp_path / "site",
+        {
+            **HUGO,
+            "content/posts/a.md": post(),
+            "content/posts/b.md": post(),
+            "content/posts/bundle/index.md": post(),
+            "content/posts/draft.md": post("draft: true"),
+            "content/x/same.md": post(),
+            "content/y/same.md": post(),
+        },
+    )
+    write_files(tmp_path, {"secret.md": post()})
+    posts, _, _, _ = read_folder(site)
+    assert {reference: posts[0].post_urls(reference) for reference in LINKS} == LINKS
+
+
+@pytest.mark.parametrize(
+    ("files", "reference", "url"),
+    [
+        ({**JEKYLL, "_posts/2026-10-02-a.md": post()}, "2026-10-02-a",
+         "https://n.example/log/2026/10/02/a.html"),
+        ({**JEKYLL, "_posts/2026-10-02-a.md": post()}, "_posts/2026-10-02-a.md",
+         "https://n.example/log/2026/10/02/a.html"),
+        ({**ZOLA, "content/blog/a.md": post()}, "@/blog/a.md#b",
+         "https://n.example/blog/a/#b"),
+    ],
+)  # fmt: skip
+def test_links_of_each_generator(
+    tmp_path: Path, files: dict[str, str], reference: str, url: str
+) -> None:
+    posts, _, _, _ = read_folder(write_files(tmp_path, files))
+    assert posts[0].post_urls(reference) == url
+
+
+def test_memory_does_not_grow_with_the_number_of_posts(tmp_path: Path) -> None:
+    write_files(
+        tmp_path, {f"{number % 9}/{number}.md": post(text=TEXT * 200) for number in range(300)}
+    )
+    settings = SourceSettings(BERLIN, "en", 100_000)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in open_content_folder(tmp_path, settings).iter_posts()) == 300
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000  # all of them together have 1.2 MB
+
+
+def test_a_file_or_an_empty_folder_is_no_content_folder(tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.md": post(), "empty/b.png": ""})
+    assert not is_content_folder(tmp_path / "a.md")
+    assert not is_content_folder(tmp_path / "empty")
+    assert is_content_folder(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.md": post()})
+    (tmp_path / "a.md").chmod(0)
+    _, (item,), _, _ = read_folder(tmp_path)
+    assert "permission denied" in item.problem.message
