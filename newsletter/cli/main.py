@@ -28,6 +28,9 @@ COMMANDS = {
         "newsletter.cli.project.setup:setup_command",
         "Fill in newsletter.yml, question by question.",
     ),
+    "templates": LazyCommand(
+        "newsletter.cli.project.templates:templates_group", "List, choose and copy designs."
+    ),
     "import": LazyCommand(
         "newsletter.cli.issue.import_post:import_post_command", "Make issues from posts."
     ),
@@ -124,7 +127,17 @@ COMMANDS = {
 
 # The headings of newsletter --help; each command is below one.
 SECTIONS = {
-    "Write": ("init", "setup", "import", "issues", "preview", "check", "build", "test"),
+    "Write": (
+        "init",
+        "setup",
+        "templates",
+        "import",
+        "issues",
+        "preview",
+        "check",
+        "build",
+        "test",
+    ),
     "Readers": ("subscribers",),
     "Send": ("doctor", "rehearse", "plan", "send", "status", "who", "report"),
     "When a send stops": "pause resume reschedule cancel retry resolve reconcile".split(),

@@ -42,6 +42,7 @@ LATER = "--at '2099-12-01 09:00' --local"
 SCRIPT = """\
 init ../another
 setup --yes --language=en-GB
+templates new letter --from plain
 subscribers import bad.csv
 subscribers import readers.zip
 subscribers import bad.jsonl

@@ -1,6 +1,5 @@
 """``newsletter setup``: ask for the settings, and write newsletter.yml."""
 
-import codecs
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -19,20 +18,12 @@ from newsletter.cli.output import (
     isolate_bidi,
     prompt_for_answer,
 )
-from newsletter.errors import (
-    ConfigError,
-    Location,
-    NothingToDoError,
-    Problem,
-    UsageError,
-    display_path,
-)
+from newsletter.cli.project.config_file import edit_settings, save_settings
+from newsletter.errors import NothingToDoError, Problem, UsageError, display_path
 
 if TYPE_CHECKING:
-    from newsletter.config import Config
     from newsletter.project.setup import PresentSettings
     from newsletter.project.setup_questions import Answer, Question
-    from newsletter.project.yaml_edit import SettingPath
 
 
 @click.command("setup", short_help="Fill in newsletter.yml, question by question.")
@@ -91,8 +82,8 @@ def setup_command(*, yes: bool, **flags: str | None) -> None:
         raise NothingToDoError(
             f"nothing to change in {shown_path}", remedy="Check it with: newsletter doctor"
         )
-    new_text, config = _edit(text, changes, shown_path)
-    _save(path, data, new_text)
+    new_text, config = edit_settings(text, changes, shown_path, "newsletter setup")
+    save_settings(path, data, new_text, "newsletter setup")
     echo(f"Saved {shown_path}:", color="green")
     rows = ((".".join(key_path), _format_value(value)) for key_path, value in changes.items())
     echo(format_fields(rows))
@@ -208,44 +199,3 @@ def _find_machine_zone() -> str | None:
             if name:
                 return "UTC" if name == "Etc/UTC" else parse_timezone(name)
     return None
-
-
-def _edit(
-    text: str, changes: "Mapping[SettingPath, Answer]", shown_path: str
-) -> "tuple[str, Config]":
-    """Return the file's text with the changes, and its settings.
-
-    Raises:
-        ConfigError: a setting is written in a way that can't be changed, or the settings don't fit
-            together.
-    """
-    from newsletter.config.load import check_config
-    from newsletter.project.yaml_edit import YamlEditError, edit_yaml
-
-    try:
-        new_text = edit_yaml(text, changes)
-    except YamlEditError as error:
-        raise ConfigError(
-            f"{error}; nothing was saved",
-            where=Location(shown_path, error.line),
-            remedy="Change this line by hand, and run newsletter setup again.",
-        ) from None
-    check = check_config(new_text, shown_path, {})
-    if check.config is None:
-        raise ConfigError.from_problems([problem for _, problem in check.problems])
-    return new_text, check.config
-
-
-def _save(path: Path, old: bytes, text: str) -> None:
-    """Write the file with its byte order mark, unless somebody else has changed it."""
-    from newsletter.config.load import read_config_bytes
-    from newsletter.public_files import write_public_file
-
-    if read_config_bytes(path) != old:
-        raise ConfigError(
-            "the file was changed in the meantime; nothing was saved",
-            where=Location(display_path(path)),
-            remedy="Run newsletter setup again.",
-        )
-    mark = codecs.BOM_UTF8 if old.startswith(codecs.BOM_UTF8) else b""
-    write_public_file(path.resolve(), mark + text.encode())
