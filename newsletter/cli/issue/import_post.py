@@ -96,9 +96,10 @@ def import_post_command(sources: tuple[str, ...], **options: Any) -> int:
     Buttondown) or a content folder (Jekyll, Hugo, Zola, Eleventy, Astro). Of several posts, say
     which: --list shows them.
 
-    Pictures in the post's folder or below it are copied, those on the web are fetched and
-    resized for email. The boilerplate of a blog's page is removed, what looks like spam or
-    comments is set aside, and both are listed. Importing the same post again changes nothing.
+    Pictures in the post's folder or below it are copied; those of a page, feed, export or
+    folder that are on the web are fetched and resized for email. The boilerplate of a blog's
+    page is removed, what looks like spam or comments is set aside, and both are listed.
+    Importing the same post again changes nothing.
 
     \b
     Examples:

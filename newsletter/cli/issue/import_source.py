@@ -9,6 +9,11 @@ from zoneinfo import ZoneInfo
 
 from newsletter.cli.issue.import_many import count_posts, import_chosen, print_imports
 from newsletter.cli.issue.list_source import print_source_list
+from newsletter.cli.issue.web_content import (
+    make_downloader,
+    make_full_text_fetcher,
+    make_image_copier,
+)
 from newsletter.cli.output import echo, echo_err
 from newsletter.errors import NothingToDoError, UsageError
 from newsletter.wording import format_count
@@ -181,14 +186,20 @@ def finish_import(request: ImportRequest, chooser: "PostChooser", counts: Counte
 
 def make_import_options(project: "Project", request: ImportRequest) -> "SourceImportOptions":
     """Return the options of an import of several posts."""
+    from newsletter.cli.issue.import_url import is_url
     from newsletter.posts.importing.import_source_post import SourceImportOptions
 
+    downloader = make_downloader(project)
+    source_url = request.source_name if is_url(request.source_name) else ""
+    copies_images = project.config.blog.images == "copy" and not request.hotlink
     return SourceImportOptions(
         request.source_name,
         request.today,
         ZoneInfo(project.config.timezone),
         request.update,
         request.images,
+        make_image_copier(project, downloader, source_url) if copies_images else None,
+        make_full_text_fetcher(project, downloader) if request.full else None,
     )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from newsletter import __version__
 from newsletter.cli.issue.import_many import ImportedRow, import_chosen, print_imports
 from newsletter.cli.issue.import_source import (
     ImportRequest,
@@ -16,6 +15,7 @@ from newsletter.cli.issue.import_source import (
     make_selection,
     summarize_source,
 )
+from newsletter.cli.issue.web_content import make_downloader
 from newsletter.cli.output import echo, echo_err, isolate_bidi
 from newsletter.errors import NewsletterError, NothingToDoError, PostError, Problem
 from newsletter.wording import format_count
@@ -42,14 +42,6 @@ _MAX_LISTED_POSTS = 20
 def is_url(source: str) -> bool:
     """Return whether a source is the URL of a page or a feed."""
     return _URL.match(source) is not None
-
-
-def make_downloader(project: "Project") -> "Downloader":
-    """Return a downloader for what an editor has typed; that may be on this machine."""
-    from newsletter.fetch.download import Downloader
-
-    user_agent = f"newsletter/{__version__} (import for {project.config.site_url})"
-    return Downloader(user_agent, allow_loopback=True)
 
 
 def import_url(project: "Project", request: ImportRequest) -> int:

@@ -45,7 +45,7 @@ _NOT_CONTENT = frozenset({"removed", "notes", "file", "date", "image_folders", "
 # Ends the hash of a post whose whole text was fetched where its source has its beginning.
 _FULL_MARK = "+full"
 
-CopyImages = Callable[[ImportedPost], CopiedImages]
+CopyImages = Callable[[ImportedPost, SourcePost], CopiedImages]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def import_source_post(
     parsed = parsed or _parse(project, post, source, name, options)
     imported, files, not_copied = parsed
     if options.copy_images:
-        copied = options.copy_images(imported)
+        copied = options.copy_images(imported, post)
         imported = copied.imported_post
         files = {**files, **copied.files}
         not_copied = (*not_copied, *copied.not_copied)

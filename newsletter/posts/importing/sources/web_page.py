@@ -162,7 +162,7 @@ def _get_slug(url: str) -> str:
 
 
 def _parse_date(article: ExtractedArticle) -> datetime.datetime | None:
-    """Return when the page was published; noon UTC (nearly anywhere the same day) without a zone."""
+    """Return when the page was published; without a zone, noon UTC of its day."""
     if article.date is None:
         return None
     try:
