@@ -10,6 +10,7 @@ from newsletter.cli.issue.removed_lines import summarize_removed
 from newsletter.cli.output import echo, echo_err, format_fields, isolate_bidi, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.errors import NewsletterError, Problem, display_path
+from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.checks.import_collection import ComparedImport, FailedImport
@@ -114,7 +115,7 @@ def _print_rows(rows: list[ImportedRow]) -> None:
             echo(format_fields(row.rows))
     removed = [entry._replace(line=0) for row in rows for entry in row.removed]
     if removed:
-        echo("Left out on purpose, in all of them (--json lists each):")
+        echo("Left out on purpose (--json lists each place):")
         echo(format_fields(summarize_removed(removed)))
     for row in rows:
         for problem in row.problems:
@@ -182,8 +183,10 @@ def _describe_import(outcome: "ComparedImport") -> ImportedRow:
         "problems": [str(problem) for problem in comparison.problems],
         "backups": result.backup_files,
     }
+    is_outside = imported.prose_outside > imported.outline.word_count
     rows = (
         *((("teaser", _TEASER),) if post.is_teaser else ()),
+        *((("check", format_outside(imported.prose_outside)),) if is_outside else ()),
         *(("lost", phrase) for phrase in summarize_losses(comparison.losses)),
         *(("problem", str(problem)) for problem in comparison.problems),
         *(("not copied", str(problem)) for problem in result.not_copied),
@@ -194,6 +197,12 @@ def _describe_import(outcome: "ComparedImport") -> ImportedRow:
         *(("kept", f"your version as {name}") for name in result.backup_files),
     )
     return ImportedRow(post.title, done.state, path, rows, (), removed, data)
+
+
+def format_outside(word_count: int) -> str:
+    """Return the question whether the right part of a page was taken."""
+    words = format_count(word_count, "word")
+    return f"is this the article? {words} of text on the page are not in it"
 
 
 def count_posts(posts: "Iterable[SourcePost | UnreadablePost]") -> int:

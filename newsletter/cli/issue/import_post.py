@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.issue.import_many import format_outside
 from newsletter.cli.issue.removed_lines import quote_removed, summarize_removed
 from newsletter.cli.output import echo, format_fields, isolate_bidi, print_json
 from newsletter.errors import UsageError
@@ -217,8 +218,7 @@ def _imported_rows(
         yield "pictures", ", ".join(result.image_names)
     yield from (("not copied", str(problem)) for problem in result.not_copied)
     if post.prose_outside > outline.word_count:
-        outside = format_count(post.prose_outside, "word")
-        yield "check", f"is this the article? {outside} of text on the page are not in it"
+        yield "check", format_outside(post.prose_outside)
     yield from summarize_removed((*post.removed, *comparison.removed))
     yield from (
         ("set aside", f"line {line}: {quote_removed(text)} {why}; keep it with --keep {line}")

@@ -1,9 +1,11 @@
 """Import from the web: a page, or the posts of a feed."""
 
+import datetime
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from newsletter.cli.issue.import_many import ImportedRow, import_chosen, print_imports
 from newsletter.cli.issue.import_source import (
@@ -17,7 +19,7 @@ from newsletter.cli.issue.import_source import (
 )
 from newsletter.cli.issue.web_content import make_downloader
 from newsletter.cli.output import echo, echo_err, isolate_bidi
-from newsletter.errors import NewsletterError, NothingToDoError, PostError, Problem
+from newsletter.errors import NewsletterError, NothingToDoError, PostError, Problem, UsageError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -81,23 +83,19 @@ def _import_page(
 ) -> int:
     """Import one web page; if posts of a feed were asked for, name the feeds of the page."""
     from newsletter.posts.importing.choose_posts import PostChooser
-    from newsletter.posts.importing.sources.web_page import find_feeds, parse_page_download
+    from newsletter.posts.importing.sources.web_page import parse_page_download
 
+    timezone = ZoneInfo(project.config.timezone)
     if request.has_choice or request.list_only:
-        feeds = find_feeds(error.page, download.url)
-        links = ", ".join(link.url for link in feeds)
-        raise PostError(
-            f"{request.source_name} is a web page, not a feed",
-            remedy=f"It links to these feeds: {links}"
-            if links
-            else "To import the page as one post, leave the other options out.",
-        )
+        raise _make_page_error(request.source_name, error.page, download.url) from error
     if request.keep:
-        request.refuse_single_options("page on the web")
-    post = replace(parse_page_download(download), is_page=True)
+        raise UsageError(
+            "--keep needs a file, whose lines stay as they are",
+            remedy="Save the page in a browser, and import the saved file.",
+        )
+    post = parse_page_download(download)
     if request.slug or request.date:
-        post = replace(post, slug=request.slug or post.slug)
-    chooser = PostChooser(make_selection(request), make_import_options(project, request).timezone)
+        post = replace(post, slug=request.slug or post.slug, date=_get_noon(request) or post.date)
     rows = import_chosen(project, [post], make_import_options(project, request), 1)
     counts = print_imports(
         rows,
@@ -109,7 +107,27 @@ def _import_page(
         },
         as_json=request.as_json,
     )
-    return finish_import(request, chooser, counts)
+    return finish_import(request, PostChooser(make_selection(request), timezone), counts)
+
+
+def _get_noon(request: ImportRequest) -> datetime.datetime | None:
+    """Return noon UTC of the date that the user has typed, which is that date nearly anywhere."""
+    if request.date is None:
+        return None
+    return datetime.datetime.combine(request.date, datetime.time(12), datetime.UTC)
+
+
+def _make_page_error(source: str, page: str, url: str) -> PostError:
+    """Return the error for a page where a feed was expected; it names the page's feeds."""
+    from newsletter.posts.importing.sources.web_page import find_feeds
+
+    links = ", ".join(link.url for link in find_feeds(page, url))
+    return PostError(
+        f"{source} is a web page, not a feed",
+        remedy=f"It links to: {links}"
+        if links
+        else "To import the page as one post, leave the other options out.",
+    )
 
 
 def import_new(project: "Project", downloader: "Downloader", request: ImportRequest) -> int:
@@ -120,12 +138,17 @@ def import_new(project: "Project", downloader: "Downloader", request: ImportRequ
     """
     from newsletter.posts.importing.choose_posts import PostChooser
     from newsletter.posts.importing.sources.feeds.check_feed import check_feed
+    from newsletter.posts.importing.sources.feeds.feed import NotAFeedError
     from newsletter.posts.importing.sources.feeds.seen_posts import SeenPosts
 
     seen = SeenPosts.load(project.root)
-    check = check_feed(
-        request.source_name, seen, downloader, get_source_settings(project, request.base_url)
-    )
+    settings = get_source_settings(project, request.base_url)
+    try:
+        check = check_feed(request.source_name, seen, downloader, settings)
+    except NotAFeedError as error:
+        if not error.page:
+            raise
+        raise _make_page_error(request.source_name, error.page, request.source_name) from error
     for remark in check.remarks:
         echo_err(f"Note: {remark}.")
     if check.posts.flood and not request.accept_flood:
