@@ -54,6 +54,8 @@ def compare_import(result: ImportResult, source_name: str, config: Config) -> Im
         else take_source_inventory(result.source_text, source_name)
     )
     removed = (*(entry for entry in post.removed if entry.why != LITERAL_REASON), *set_aside)
+    if result.source_format:  # the lines are those of an export, which holds other posts, too
+        removed = tuple(entry._replace(line=0) for entry in removed)
     article = build_article(issue, config)
     return ImportComparison(
         losses=find_lost_content(inventory, issue, article, removed=removed),

@@ -1,12 +1,14 @@
 """Find passages that were removed on purpose in their source."""
 
+import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from newsletter.posts.content_loss.inventory import ContentInventory, take_inventory
 from newsletter.posts.removed_line import RemovedLine
 
+_END_TAG = re.compile(r"\[/[\w-]{1,40}\]\Z")
 _MAX_STARTS = 100  # places tried for a passage that isn't in the source word for word
 _MAX_PLACES = 1_000  # places looked at of a passage's rarest word
 
@@ -30,13 +32,19 @@ def find_removed_words(source: ContentInventory, removed: Iterable[RemovedLine])
             continue
         key = (words, entry.line)
         on_line = source.find_first_word(entry.line)
-        found = _find_passage(source, words, places, next_starts.get(key, on_line))
+        # Without a line, an end tag may be any of its name, but not the start tag before it.
+        used = frozenset[int]() if entry.line else indices
+        found = _find_passage(source, words, places, next_starts.get(key, on_line), used)
         if found:
             next_starts[key] = found.stop
         starts: Sequence[int] = places.get(words[0], ())
         if entry.line:
             starts = range(on_line, max(on_line + 1, source.find_first_word(entry.line + 1)))
-        indices.update(found or _find_part(source, words, starts))
+        if not found:
+            starts = [index for index in starts if index not in indices]
+            found = _find_part(source, words, starts)
+            indices.update(_find_end_tag(source, entry.text, found))
+        indices.update(found)
     return indices
 
 
@@ -47,15 +55,23 @@ def find_passage_line(source: ContentInventory, text: str) -> int:
 
 
 def _find_passage(
-    source: ContentInventory, words: tuple[str, ...], places: dict[str, list[int]], first: int
+    source: ContentInventory,
+    words: tuple[str, ...],
+    places: dict[str, list[int]],
+    first: int,
+    used: Collection[int],
 ) -> range:
-    """Return where a passage is word for word, from an index on or else before it."""
+    """Return where a passage is word for word, from an index on or else before it.
+
+    A passage that begins with a word in ``used`` is another one.
+    """
     rarest = min(range(len(words)), key=lambda position: len(places.get(words[position], ())))
     found = places.get(words[rarest], [])
     middle = bisect_left(found, first + rarest)
     for index in (*found[middle : middle + _MAX_PLACES], *found[: min(middle, _MAX_PLACES)]):
         start = index - rarest
-        if start >= 0 and source.words[start : start + len(words)] == words:
+        is_passage = start >= 0 and source.words[start : start + len(words)] == words
+        if is_passage and start not in used:
             return range(start, start + len(words))
     return range(0)
 
@@ -80,3 +96,16 @@ def _find_part(source: ContentInventory, words: Sequence[str], starts: Sequence[
         if index - start > len(best):
             best = range(start, index)
     return best
+
+
+def _find_end_tag(source: ContentInventory, text: str, element: range) -> range:
+    """Return the words of an end tag that is listed with its start tag: ``[/caption]``."""
+    end_tag = _END_TAG.search(text)
+    if not end_tag or not element:
+        return range(0)
+    start = source.text.find(end_tag[0], source.spans[element[-1]][1])
+    end = start + len(end_tag[0])
+    return range(
+        bisect_left(source.spans, (start, 0)) if start >= 0 else 0,
+        bisect_left(source.spans, (end, 0)) if start >= 0 else 0,
+    )

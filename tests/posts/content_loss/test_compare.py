@@ -303,3 +303,22 @@ def test_a_listed_passage_that_the_email_has_hides_no_other_loss() -> None:
     email = "<figcaption>Two boats</figcaption>"
     assert losses(source, email, (listed,)) == [("words", 1, "boats left")]
     assert losses(source, "<p>Two boats left.</p>", (listed,)) == []
+
+
+def test_shortcodes_without_a_line_are_found_with_their_end_tags() -> None:
+    source = take_inventory(
+        '<p>[sea port="Lee"]High.[/sea]</p>\n[caption width="640"]<img src="a.png"> A caption'
+        '[/caption]\n[caption width="640"]<img src="b.png"> Two[/caption]',
+        "html",
+    )
+    email = "<p>High.</p><img src='a.png'><p>A caption</p><img src='b.png'><p>Two</p>"
+    listed = (
+        '[sea port="Lee"]',
+        "[/sea]",
+        '[caption width="640"] [/caption]',
+        '[caption width="640"] [/caption]',
+    )
+    removed = tuple(RemovedLine(0, text, "shortcode") for text in listed)
+    assert find_losses(source, take_inventory(email, "email"), removed) == ()
+    lost = find_losses(source, take_inventory(email, "email"), removed[:3])
+    assert {loss.text for loss in lost} == {'caption width="640', "caption"}

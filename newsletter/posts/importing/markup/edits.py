@@ -13,6 +13,8 @@ from typing import NamedTuple
 from newsletter.posts.removed_line import RemovedLine
 
 _QUOTED_VALUE = re.compile(r"\"[^\"\n]*\"|(?<=[=\s])'[^'\n]*'")
+# Nobody reads these values, which may be in the markup, too.
+_SIZE_ATTRIBUTE = re.compile(r"\b(?:width|height|class|id)=(?:\"[^\"<>]*\"|'[^'<>]*')")
 _WORD = re.compile(r"\w+")
 
 
@@ -93,7 +95,7 @@ def _omit_kept_values(markup: str, kept: str) -> str:
     """
     if not kept:
         return markup
-    kept_words = set(_WORD.findall(kept))
+    kept_words = set(_WORD.findall(_SIZE_ATTRIBUTE.sub("", kept)))
     return _QUOTED_VALUE.sub(
         lambda value: (
             f"{value[0][0]}\u2026{value[0][0]}"

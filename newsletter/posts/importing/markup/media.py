@@ -22,19 +22,24 @@ _WEB_URL = re.compile(r"(?:https?:)?//[^\s<>\"]+|/[^\s<>\"]*|[\w./-]+\.\w{2,4}")
 
 def _make_embed(page: MarkupPage, element: MarkupElement, url: str, title: str = "") -> list[Edit]:
     """Return the edit that makes a video of an address, or a link if it is no video's."""
-    if found := _YOUTUBE_URL.match(url):
-        return _make_frame(page, element, f"https://www.youtube.com/embed/{found[1]}", title)
-    if found := _VIMEO_URL.match(url):
-        return _make_frame(page, element, f"https://player.vimeo.com/video/{found[1]}", title)
-    return page.replace_element(element, page.format_link(url, title), "a link")
-
-
-def _make_frame(page: MarkupPage, element: MarkupElement, src: str, title: str) -> list[Edit]:
-    title_attribute = f' title="{html.escape(title)}"' if title else ""
-    frame = f'<iframe src="{html.escape(src)}"{title_attribute}></iframe>'
+    frame = format_video_frame(url, title)
+    if not frame:
+        return page.replace_element(element, page.format_link(url, title), "a link")
     return page.replace_element(
         element, page.format_block(frame, element.tag.start, element.end), "a video"
     )
+
+
+def format_video_frame(url: str, title: str = "") -> str:
+    """Return the frame of a video on YouTube or Vimeo; empty for another address."""
+    if found := _YOUTUBE_URL.match(url):
+        src = f"https://www.youtube.com/embed/{found[1]}"
+    elif found := _VIMEO_URL.match(url):
+        src = f"https://player.vimeo.com/video/{found[1]}"
+    else:
+        return ""
+    title_attribute = f' title="{html.escape(title)}"' if title else ""
+    return f'<iframe src="{html.escape(src)}"{title_attribute}></iframe>'
 
 
 def translate_picture(element: MarkupElement, page: MarkupPage) -> list[Edit] | None:
@@ -99,6 +104,7 @@ def translate_media(element: MarkupElement, page: MarkupPage) -> list[Edit] | No
     tag = element.tag
     src = tag.get("src", "mp4", "webm", "m4v", "mp3", "m4a", "ogg", "wav", "url", position=0)
     src = src or page.get_inner(element).strip()
+    src = src.partition("|")[0]  # [audio URL|titles=Fog], of an old plugin
     if not src or " " in src:
         return None
     if _YOUTUBE_URL.match(src) or _VIMEO_URL.match(src):

@@ -382,6 +382,12 @@ def test_what_stays_is_not_listed_as_removed() -> None:
     ]
 
 
+def test_a_size_that_is_in_the_picture_too_is_listed() -> None:
+    text = '[caption width="640"]<img src="a.png" width="640"> In fog[/caption]'
+    translated = translate_markup(text, "post.html", is_markdown=False)
+    assert translated.removed[0].text == '[caption width="640"] [/caption]'
+
+
 def test_kept_lines_stay_as_they_are() -> None:
     text = "{{< a >}}\n{{< note >}}\nb\n{{< /note >}}\n[gallery]"
     assert translate(text, keep=(2, 4)) == "\n{{< note >}}\nb\n{{< /note >}}\n"

@@ -22,6 +22,7 @@ _NAMED_LANGUAGE = re.compile(r"\blang(?:uage)?\s*[=:]\s*[\"']?([A-Za-z][\w+#-]{0
 _NAMES_WITH_LANGUAGE = frozenset(
     "highlight codeblock code_block prism syntax code sourcecode cc".split()
 )
+_ANGLE_BRACKET = re.compile(r"[<>]")
 _TICKS = re.compile(r"`+|~+")
 # Group of _TAG -> what its tags are called.
 _FAMILIES = {
@@ -37,6 +38,8 @@ def translate_code_tags(page: MarkupPage) -> Iterator[Edit]:
         why = f"{_FAMILIES[family]} {opening[family]}, now code"
         start, end, group = opening.end(), closing.start(), opening.start()
         code = page.text[start:end]
+        if not page.is_markdown and not _ANGLE_BRACKET.search(code):
+            code = html.unescape(code)  # typed in an editor that escapes text, not as HTML
         is_own_line = page.is_alone(*opening.span()) and page.is_alone(*closing.span())
         if page.is_markdown and is_own_line:
             longest = max((len(run[0]) for run in _TICKS.finditer(code)), default=0)

@@ -1,6 +1,8 @@
 """WordPress's shortcodes: ``[caption]``, ``[gallery ids="1,2"]``."""
 
 import re
+from collections.abc import Callable
+from typing import NamedTuple
 
 from newsletter.posts.importing.markup.components import HANDLERS, translate_element
 from newsletter.posts.importing.markup.edits import Edit
@@ -29,8 +31,31 @@ _BARE_NAMES = frozenset({"gallery", "toc", "contact-form", "contact_form", "mc4w
 _MARKER_NAMES = frozenset({"gallery", "embed", "caption", "wp_caption", *HANDLERS})
 
 
-def translate_wordpress(page: MarkupPage) -> list[Edit]:
-    """Return the edits for everything that certainly is a shortcode."""
+class RenderedGallery(NamedTuple):
+    """What a shortcode became that names uploaded files by their ids.
+
+    Attributes:
+        html: on one line; empty if none of the files is known.
+        explanation: what became of it, for the list of what was removed.
+    """
+
+    html: str
+    explanation: str
+
+
+def _leave_out_gallery(tag: MarkupTag) -> RenderedGallery:  # noqa: ARG001 - ids say nothing here
+    return RenderedGallery("", "whose pictures are only on the site")
+
+
+def translate_wordpress(
+    page: MarkupPage, render_gallery: Callable[[MarkupTag], RenderedGallery] = _leave_out_gallery
+) -> list[Edit]:
+    """Return the edits for everything that certainly is a shortcode.
+
+    Args:
+        page: the post's body.
+        render_gallery: returns what a ``[gallery]`` or ``[playlist]`` becomes.
+    """
     edits: list[Edit] = []
     tags: list[MarkupTag] = []
     # Labels of links that the post defines, whose text may be in brackets alone.
@@ -52,8 +77,11 @@ def translate_wordpress(page: MarkupPage) -> list[Edit]:
         if tag.name in {"caption", "wp_caption"} and element.closing:
             edits += _translate_caption(element, page)
         elif tag.name in {"gallery", "playlist"}:
-            why = f"WordPress shortcode {tag.name}, whose pictures are only on the site"
-            edits.append(Edit(tag.start, element.end, "", why))
+            gallery = render_gallery(tag)
+            why = f"WordPress shortcode {tag.name}, {gallery.explanation}"
+            # Two edits: none of the shortcode's own words is in what it became.
+            edits.append(Edit(tag.start, element.end, "", why, group=tag.start))
+            edits.append(Edit(element.end, element.end, gallery.html, group=tag.start))
         else:
             edits += translate_element(element, page)
     return edits
