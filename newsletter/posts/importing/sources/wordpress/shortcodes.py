@@ -1,0 +1,129 @@
+"""Translate shortcodes and bare URLs in the content of a WordPress export."""
+
+import html
+import re
+from collections.abc import Iterable, Iterator
+
+from newsletter.posts.importing.markup.code_ranges import find_code_ranges
+from newsletter.posts.importing.markup.dialects.code_tags import translate_code_tags
+from newsletter.posts.importing.markup.dialects.wordpress import (
+    RenderedGallery,
+    translate_wordpress,
+)
+from newsletter.posts.importing.markup.edits import Edit, Ranges, apply_edits
+from newsletter.posts.importing.markup.media import format_video_frame
+from newsletter.posts.importing.markup.page import MarkupPage
+from newsletter.posts.importing.markup.tags import MarkupTag
+from newsletter.posts.importing.sources.wordpress.export_index import Attachment, ExportIndex
+from newsletter.posts.removed_line import RemovedLine
+from newsletter.wording import format_count
+
+_NUMBER = re.compile(r"\d{1,12}")
+# WordPress embeds the page of a URL that is alone on its line or in its paragraph.
+_BARE_URL = re.compile(
+    r"(?:(?<=^)|(?<=<p>))[ \t]{0,9}(https?://[^\s<>\"]{1,2000})[ \t]{0,9}(?=$|</p>)", re.MULTILINE
+)
+_MEDIA_TAGS = {
+    ".mp3": "audio", ".m4a": "audio", ".ogg": "audio", ".wav": "audio", ".flac": "audio",
+    ".mp4": "video", ".m4v": "video", ".webm": "video", ".ogv": "video", ".mov": "video",
+}  # fmt: skip
+
+
+def translate_shortcodes(
+    text: str, first_line: int, post_id: str, index: ExportIndex
+) -> tuple[str, list[RemovedLine]]:
+    """Return HTML without shortcodes, on the same lines; what became of them is listed.
+
+    Args:
+        text: a post's content, before paragraphs are made.
+        first_line: 1-based line of its file on which it begins.
+        post_id: the post's id, to find the files that were uploaded to it.
+        index: what the export has.
+    """
+    removed: list[RemovedLine] = []
+    if "[" in text:
+        edits: Iterable[Edit] = translate_code_tags(_make_page(text, Ranges(())))
+        text, listed = apply_edits(text, edits, first_line)
+        removed += listed
+        edits = translate_wordpress(
+            _make_page(text), lambda tag: _render_gallery(tag, post_id, index)
+        )
+        text, listed = apply_edits(text, edits, first_line)
+        removed += listed
+    if "://" in text:
+        text, listed = apply_edits(text, _embed_bare_urls(_make_page(text)), first_line)
+        removed += listed
+    return text, removed
+
+
+def _make_page(text: str, protected: Ranges | None = None) -> MarkupPage:
+    protected = protected or find_code_ranges(text, is_markdown=False)
+    return MarkupPage(text, is_markdown=False, protected=protected, dialect="WordPress shortcode")
+
+
+def _embed_bare_urls(page: MarkupPage) -> Iterator[Edit]:
+    for found in _BARE_URL.finditer(page.text):
+        if found.start(1) not in page.protected:
+            url = html.unescape(found[1])
+            frame = format_video_frame(url)
+            why = "URL alone on its line, now a video" if frame else ""
+            yield Edit(*found.span(1), frame or page.format_link(url), why)
+
+
+def _render_gallery(tag: MarkupTag, post_id: str, index: ExportIndex) -> RenderedGallery:
+    """Return the pictures of a gallery, or the recordings of a playlist."""
+    numbers = _NUMBER.findall(tag.get("ids", "include"))
+    found = (
+        [index.attachments[number] for number in numbers if number in index.attachments]
+        if numbers
+        else _list_uploads(tag, post_id, index)
+    )
+    missing = len(numbers) - len(found)
+    noun = "file" if tag.name == "playlist" else "picture"
+    if not found:
+        return RenderedGallery("", f"whose {noun}s aren't in the export")
+    explanation = f"now {format_count(len(found), noun)}"
+    if missing > 0:
+        verb = "isn't" if missing == 1 else "aren't"
+        explanation += f"; {format_count(missing, noun)} of it {verb} in the export"
+    if tag.name == "playlist":
+        return RenderedGallery("".join(map(_render_recording, found)), explanation)
+    pictures = "".join(map(render_picture, found))
+    return RenderedGallery(
+        f'<div class="gallery">{pictures}</div>' if len(found) > 1 else pictures, explanation
+    )
+
+
+def _list_uploads(tag: MarkupTag, post_id: str, index: ExportIndex) -> list[Attachment]:
+    """Return what a gallery without ids shows: the files of its kind that the post has."""
+    excluded = set(_NUMBER.findall(tag.get("exclude")))
+    parent = _NUMBER.search(tag.get("id"))
+    kind = "img" if tag.name == "gallery" else tag.get("type") or "audio"
+    return [
+        attachment
+        for attachment in index.list_attachments(parent[0] if parent else post_id)
+        if _get_media_tag(attachment) == kind and attachment.number not in excluded
+    ]
+
+
+def _get_media_tag(attachment: Attachment) -> str:
+    path = attachment.url.partition("?")[0].lower()
+    suffix = path[path.rfind(".") :]
+    if suffix in {".pdf", ".doc", ".docx", ".zip", ".txt", ".xls", ".xlsx", ".ppt", ".pptx"}:
+        return "a"
+    return _MEDIA_TAGS.get(suffix, "img")
+
+
+def render_picture(attachment: Attachment) -> str:
+    """Return an uploaded image with its caption as HTML on one line."""
+    image = f'<img src="{html.escape(attachment.url)}" alt="{html.escape(attachment.alt)}">'
+    caption = " ".join(attachment.caption.split())
+    figcaption = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f"<figure>{image}{figcaption}</figure>"
+
+
+def _render_recording(attachment: Attachment) -> str:
+    name = _get_media_tag(attachment)
+    name = name if name in {"audio", "video"} else "audio"
+    title = html.escape(html.unescape(attachment.title))
+    return f'<{name} src="{html.escape(attachment.url)}" title="{title}" controls></{name}>'
