@@ -12,15 +12,23 @@ from newsletter.posts.importing.sources.content_folder.folder import (
 from newsletter.posts.importing.sources.feeds.parse_feed import is_feed, open_feed_file
 from newsletter.posts.importing.sources.ghost.open_export import open_ghost_export
 from newsletter.posts.importing.sources.ghost.read_tables import is_ghost_export
+from newsletter.posts.importing.sources.wordpress.export_text import is_wordpress_export
+from newsletter.posts.importing.sources.wordpress.open_export import (
+    is_wordpress_zip,
+    open_wordpress_export,
+)
+from newsletter.posts.importing.sources.zip_guard import open_zip
+from newsletter.zip_files import is_zip_file
 
 _HEAD_BYTES = 65_536
+_MAX_ZIP_BYTES = 4_000_000_000  # unpacked; entries are read one by one
 
 
 def open_source(names: Sequence[str], settings: SourceSettings) -> PostCollection | None:
     """Open files or a folder as a source of several posts; ``None`` if it is one post.
 
     Args:
-        names: paths; several only for an export that has several files.
+        names: paths; several only for an export of WordPress that has several files.
         settings: what its reader needs.
 
     Raises:
@@ -28,19 +36,43 @@ def open_source(names: Sequence[str], settings: SourceSettings) -> PostCollectio
     """
     paths = [Path(name) for name in names]
     if len(paths) > 1:
-        raise UsageError(
-            "several files are imported together only if they are parts of one WordPress export",
-            remedy="Import one file at a time.",
-        )
+        return _open_parts(paths, settings)
     (path,) = paths
     if is_content_folder(path):
         return open_content_folder(path, settings)
     if not path.is_file():
         return None  # whoever reads it as a post says what is wrong
-    if is_feed(_read_head(path)):
+    return _open_zip(path, settings) if is_zip_file(path) else _open_file(path, settings)
+
+
+def _open_file(path: Path, settings: SourceSettings) -> PostCollection | None:
+    head = _read_head(path)
+    if is_wordpress_export(head):
+        return open_wordpress_export([path], settings)
+    if is_feed(head):
         return open_feed_file(path, settings)
     if is_ghost_export(path):
         return open_ghost_export(path, settings)
+    return None
+
+
+def _open_parts(paths: Sequence[Path], settings: SourceSettings) -> PostCollection:
+    for path in paths:
+        if not path.is_file() or not (is_zip_file(path) or is_wordpress_export(_read_head(path))):
+            raise UsageError(
+                f"several files are imported together only if they are parts of one WordPress "
+                f"export; {path} is not",
+                remedy="Import one file at a time.",
+            )
+    return open_wordpress_export(paths, settings)
+
+
+def _open_zip(path: Path, settings: SourceSettings) -> PostCollection | None:
+    limits = {"max_total_bytes": _MAX_ZIP_BYTES, "max_entry_bytes": _MAX_ZIP_BYTES}
+    with open_zip(path, **limits) as folder:
+        is_wordpress = is_wordpress_zip(folder)
+    if is_wordpress:
+        return open_wordpress_export([path], settings)
     return None
 
 
