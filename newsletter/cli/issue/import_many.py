@@ -1,13 +1,14 @@
 """Import posts of a feed, an export or a folder, and print what was done."""
 
 import contextlib
+import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.issue.removed_lines import summarize_removed
-from newsletter.cli.output import echo, echo_err, format_fields, isolate_bidi, print_json
+from newsletter.cli.output import WIDTH, echo, echo_err, format_fields, isolate_bidi, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.errors import NewsletterError, Problem, display_path
 from newsletter.wording import format_count
@@ -128,10 +129,15 @@ def _print_counts(counts: Counter[str], summary: dict[str, Any]) -> None:
         parts.append(f"{counts['failed']} not imported")
     color = "yellow" if counts["failed"] or counts["changed"] else "green"
     echo(f"{', '.join(parts) or summary.get('nothing', 'No post was chosen')}.", color=color)
-    left = [f"{count} {what}" for what, count in summary["not_chosen"].items()]
-    other = [f"{count} {what}" for what, count in summary["other_items"].items()]
-    if left or other:
-        echo(f"Not chosen: {'; '.join(filter(None, (', '.join(left), ', '.join(other))))}.")
+    if left := describe_left_out(summary["not_chosen"], summary["other_items"]):
+        echo(textwrap.fill(f"Not chosen: {left}.", WIDTH))
+
+
+def describe_left_out(not_chosen: Mapping[str, int], other_items: Mapping[str, int]) -> str:
+    """Return in words which posts were not chosen, and what else is in a source."""
+    posts = [format_count(count, noun) for noun, count in not_chosen.items()]
+    others = [f"{count:,} {nouns}" for nouns, count in other_items.items()]
+    return "; ".join(filter(None, (", ".join(posts), ", ".join(others))))
 
 
 def _describe_failure(outcome: "FailedImport") -> ImportedRow:

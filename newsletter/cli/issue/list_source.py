@@ -1,9 +1,11 @@
 """List the posts of a feed, an export or a folder."""
 
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.output import echo, echo_err, isolate_bidi, print_json
+from newsletter.cli.issue.import_many import describe_left_out
+from newsletter.cli.output import WIDTH, echo, echo_err, isolate_bidi, print_json
 from newsletter.cli.table import align_rows
 from newsletter.cli.wrap_message import get_stream_width
 from newsletter.wording import format_count
@@ -64,9 +66,8 @@ def print_source_list(
     imported = sum(1 for row in listed if row["issue"])
     more = f", {imported} of them imported before" if imported else ""
     echo(f"{collection.description}: {format_count(len(listed), 'post')}{more}.")
-    left = [f"{count} {what}" for what, count in (chooser.not_chosen | other_items).items()]
-    if left:
-        echo(f"Also in it: {', '.join(left)}.")
+    if left := describe_left_out(chooser.not_chosen, other_items):
+        echo(textwrap.fill(f"Also in it: {left}.", WIDTH))
 
 
 def _print_table(listed: list[dict[str, Any]]) -> None:

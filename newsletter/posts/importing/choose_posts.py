@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 from newsletter.posts.importing.source_post import PostStatus, SourcePost, UnreadablePost
 from newsletter.posts.slug import slugify
 
-_PLURAL_STATUSES: Mapping[PostStatus, str] = {
-    "published": "published",
-    "draft": "drafts",
-    "scheduled": "scheduled",
-    "private": "private",
+_STATUS_NOUNS: Mapping[PostStatus, str] = {
+    "published": "published post",
+    "draft": "draft",
+    "scheduled": "scheduled post",
+    "private": "private post",
 }
 
 
@@ -44,7 +44,7 @@ class PostChooser:
     Attributes:
         selection: which posts are chosen.
         timezone: the newsletter's.
-        not_chosen: what was not chosen -> how many: ``{"drafts": 3, "pages": 2}``.
+        not_chosen: a noun for what was not chosen -> how many: ``{"draft": 3, "page": 2}``.
         found_names: the names of the selection that a post has.
     """
 
@@ -71,19 +71,19 @@ class PostChooser:
         selection = self.selection
         if selection.names:
             is_named = self._has_name(post.title, post.slug, post.post_id, post.url)
-            return "" if is_named else "others"
+            return "" if is_named else "other post"
         if post.kind not in selection.kinds:
-            return f"{post.kind}s"
+            return post.kind
         if post.status not in selection.statuses:
-            return _PLURAL_STATUSES[post.status]
+            return _STATUS_NOUNS[post.status]
         if selection.since and not (
             post.date and post.date.astimezone(self.timezone).date() >= selection.since
         ):
-            return f"before {selection.since}" if post.date else "without a date"
+            return "earlier post" if post.date else "post without date"
         if selection.tags and not {tag.casefold() for tag in post.tags} & {
             tag.casefold() for tag in selection.tags
         }:
-            return "without the tag"
+            return "post without tag"
         return ""
 
     def _has_name(self, *texts: str) -> bool:

@@ -104,12 +104,11 @@ def import_source_post(
     Raises:
         NewsletterError: the post can't be read; nothing is written.
     """
-    name = f"{options.source_name} ({post.title or post.post_id or post.url})"
     source = (
         read_post_source(str(post.file), project.config.limits.post_bytes) if post.file else None
     )
     identity = identify_post(replace(post, content=source.text) if source else post)
-    parsed = _parse(project, post, source, name, options) if post.is_page else None
+    parsed = _parse(project, post, source, options) if post.is_page else None
     source_hash = (
         source.sha256 if source else _hash_page(parsed.post) if parsed else _hash_post(post)
     )
@@ -126,7 +125,7 @@ def import_source_post(
     if gets_full and options.fetch_full:
         post = options.fetch_full(post)
         source_hash += _FULL_MARK
-    parsed = parsed or _parse(project, post, source, name, options)
+    parsed = parsed or _parse(project, post, source, options)
     imported, files, not_copied = parsed
     if options.copy_images:
         copied = options.copy_images(imported, post)
@@ -138,7 +137,7 @@ def import_source_post(
         imported,
         front_matter={**imported.front_matter, "date": imported.front_matter.get("date") or date},
     )
-    folder = existing or index.find_free_folder(project, date, _make_slug(post, imported, name))
+    folder = existing or index.find_free_folder(project, date, _make_slug(post, imported))
     result = write_issue_folder(
         project,
         IssueFiles(
@@ -170,7 +169,6 @@ def _parse(
     project: Project,
     post: SourcePost,
     source: PostSource | None,
-    name: str,
     options: SourceImportOptions,
 ) -> _ParsedPost:
     templates = {path.stem for path in project.templates_dir.glob("*.mjml")}
@@ -182,7 +180,7 @@ def _parse(
         parsed = parse_split_post(
             "html" if post.content_format == "html" else "markdown",
             foreign,
-            name,
+            options.source_name,
             language=language,
             context=ImportContext(
                 template_names=templates,
@@ -257,11 +255,11 @@ def _note_made_title(post: SourcePost, settings: Mapping[str, Any]) -> tuple[Set
     return (SettingNote("title", f"'{settings['title']}' (its first words; the post has none)"),)
 
 
-def _make_slug(post: SourcePost, parsed: ImportedPost, name: str) -> str:
+def _make_slug(post: SourcePost, parsed: ImportedPost) -> str:
     slug = slugify(post.slug, SHORT_SLUG_LENGTH) or parsed.slug
     if not slug:
         raise PostError(
-            f"{name}: could not make a folder name from the title '{parsed.title}'",
+            f"could not make a folder name from the title '{parsed.title}'",
             remedy="Save it as a file and import that with --slug, such as: --slug low-tide",
         )
     return slug

@@ -23,18 +23,18 @@ POSTS = (
 @pytest.mark.parametrize(
     ("conditions", "chosen", "not_chosen"),
     [
-        ({}, "125!", {"drafts": 1, "pages": 1}),
-        ({"statuses": ("draft",)}, "3!", {"published": 3, "pages": 1}),
-        ({"kinds": ("page",)}, "4!", {"posts": 4}),
+        ({}, "125!", {"draft": 1, "page": 1}),
+        ({"statuses": ("draft",)}, "3!", {"published post": 3, "page": 1}),
+        ({"kinds": ("page",)}, "4!", {"post": 4}),
         (
             {"since": datetime.date(2026, 11, 21)},  # a quarter past midnight in Oslo
             "1!",
-            {"drafts": 1, "pages": 1, "before 2026-11-21": 1, "without a date": 1},
+            {"draft": 1, "page": 1, "earlier post": 1, "post without date": 1},
         ),
-        ({"tags": ("sea",)}, "1!", {"drafts": 1, "pages": 1, "without the tag": 2}),
-        ({"names": ("unfinished", "4")}, "34", {"others": 3}),
-        ({"names": ("https://a.example/undated", "broken")}, "5!", {"others": 4}),
-        ({"names": ("two-boats",)}, "2", {"others": 4}),
+        ({"tags": ("sea",)}, "1!", {"draft": 1, "page": 1, "post without tag": 2}),
+        ({"names": ("unfinished", "4")}, "34", {"other post": 3}),
+        ({"names": ("https://a.example/undated", "broken")}, "5!", {"other post": 4}),
+        ({"names": ("two-boats",)}, "2", {"other post": 4}),
     ],
 )
 def test_posts_are_chosen(
