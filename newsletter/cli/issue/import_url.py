@@ -93,7 +93,7 @@ def _import_page(
             "--keep needs a file, whose lines stay as they are",
             remedy="Save the page in a browser, and import the saved file.",
         )
-    post = parse_page_download(download)
+    post = parse_page_download(download, project.config.blog.article or "")
     if request.slug or request.date:
         post = replace(post, slug=request.slug or post.slug, date=_get_noon(request) or post.date)
     rows = import_chosen(project, [post], make_import_options(project, request), 1)

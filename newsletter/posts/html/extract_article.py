@@ -27,11 +27,18 @@ _RELATIVE_URLS = {
 }
 _PAGE_TAG = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 _NEVER_ARTICLE_TAGS = ("script", "style", "nav")
-_NON_ARTICLE_TAGS = (*_NEVER_ARTICLE_TAGS, "header", "footer", "aside", "noscript", "dialog")
+_SURROUNDING_TAGS = (*_NEVER_ARTICLE_TAGS, "footer", "aside", "noscript", "dialog")
+_NON_ARTICLE_TAGS = (*_SURROUNDING_TAGS, "header")
 
 
-def extract_article(
-    text: str, path: str, first_line: int = 1, *, keep: Collection[int] = ()
+def extract_article(  # noqa: PLR0913 - where the article may be is told in two ways
+    text: str,
+    path: str,
+    first_line: int = 1,
+    *,
+    keep: Collection[int] = (),
+    selector: str = "",
+    search: bool = False,
 ) -> ExtractedArticle:
     """Extract the article and the metadata from HTML.
 
@@ -44,9 +51,13 @@ def extract_article(
         path: its file, for messages.
         first_line: 1-based line of the source on which it begins.
         keep: lines of the source where nothing is removed.
+        selector: CSS selector of the article of a whole page, or empty.
+        search: whether the article of a whole page is searched for by its text if no element says
+            that it is one.
 
     Raises:
-        PostError: the HTML nests too deeply, or could not be parsed.
+        PostError: the HTML nests too deeply, could not be parsed, or has nothing that matches the
+            selector.
     """
     is_page = bool(_PAGE_TAG.search(text))
     prepared = prepare_html(text, first_line, keep=keep, keep_scripts=is_page)
@@ -60,12 +71,14 @@ def extract_article(
         root = lxml.html.document_fromstring(_XML_DECLARATION.sub("", text), parser=parser)
     except (LxmlError, ValueError) as error:
         raise PostError(f"could not parse the HTML: {error}", where=Location(path)) from error
-    found = find_article(root)
+    found = find_article(root, selector=selector, search=search)
     article = found.element
     metadata = read_metadata(root, article)  # before its scripts are removed
     _resolve_base(root, metadata.canonical_url)
     surroundings = split_surroundings(root, article, keep)
-    unwanted = _NON_ARTICLE_TAGS if article.tag in {"html", "body"} else _NEVER_ARTICLE_TAGS
+    unwanted: tuple[str, ...] = _NEVER_ARTICLE_TAGS
+    if not found.is_marked:
+        unwanted = _NON_ARTICLE_TAGS if article.tag in {"html", "body"} else _SURROUNDING_TAGS
     removed = (*surroundings.removed, *remove_page_parts(article, unwanted, keep))
     inner_html = html.escape(article.text or "", quote=False) + "".join(
         lxml.html.tostring(child, encoding="unicode") for child in article

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from lxml.etree import XPathError
 from lxml.html import HtmlElement
 
+from newsletter.errors import Location, PostError
 from newsletter.posts.html.normalize import unseen_text
 from newsletter.posts.html.normalize.marked_elements import REASON_ATTRIBUTE
+from newsletter.posts.html.page.search_article import search_article
 
 INLINE_TAGS = frozenset(
     """
@@ -42,39 +45,86 @@ class FoundArticle:
     """The element of a page that holds its article.
 
     Attributes:
-        element: an ``article`` or ``main``, or the page's body.
+        element: an ``article`` or ``main``, what a selector or its text has found, or the body.
         prose_outside: words of running text on the page that are not in it.
+        is_marked: whether the page, or a selector, says that it is the article.
     """
 
     element: HtmlElement
     prose_outside: int = 0
+    is_marked: bool = True
 
 
-def find_article(root: HtmlElement) -> FoundArticle:
+def find_article(root: HtmlElement, *, selector: str = "", search: bool = False) -> FoundArticle:
     """Return the ``article`` with the most running text, or what is around it if that is little.
 
     The running text is all that isn't in links, menus, sidebars, forms and comments. Where the
     largest ``article`` holds only a small part of it, it is a teaser, and ``main``, the element
-    with the role ``main`` or the body is the article.
+    with the role ``main`` or the body is the article. An ``article`` that alone has an ``h1`` comes
+    before a larger one.
+
+    Args:
+        root: the page.
+        selector: a CSS selector of the article, which comes before all that; or empty.
+        search: whether to search for it by its text before the body is taken.
+
+    Raises:
+        PostError: nothing matches the selector, or it is invalid.
     """
     sizes = _measure(root)
     body = root.find(".//body")
     body = root if body is None else body
     page = sizes.get(body, _TextSize())
-    for candidate in (*_list_candidates(root, sizes), body):
-        size = sizes.get(candidate, _TextSize())
+
+    def get_size(element: HtmlElement) -> _TextSize:
+        return sizes.get(element, _TextSize())
+
+    if selector:
+        selected = max(_select(root, selector), key=get_size)
+        return FoundArticle(selected, max(page.prose - get_size(selected).prose, 0))
+    for candidate in _list_candidates(root, sizes):
         is_titled = candidate.find(".//h1") is not None
         share = _MIN_SHARE_WITH_HEADING if is_titled else _MIN_SHARE
-        if candidate is body or size.prose >= share * page.prose:
-            return FoundArticle(candidate, page.prose - size.prose)
-    raise AssertionError  # the body is always an answer
+        if get_size(candidate).prose >= share * page.prose:
+            return FoundArticle(candidate, page.prose - get_size(candidate).prose)
+    place = search_article(root, body) if search else None
+    if place is not None:
+        outside = max(page.prose - get_size(place).prose, 0)
+        return FoundArticle(place, outside, is_marked=False)
+    return FoundArticle(body, is_marked=False)
+
+
+def _select(root: HtmlElement, selector: str) -> list[HtmlElement]:
+    """Return the elements that match the selector of the settings; at least one."""
+    from lxml.cssselect import CSSSelector, SelectorError  # late: few have such a setting
+
+    where = Location("newsletter.yml")
+    try:
+        elements: list[HtmlElement] = root.xpath(CSSSelector(selector, translator="html").path)
+    except (SelectorError, XPathError) as error:
+        raise PostError(
+            f"blog.article: '{selector}' is not a CSS selector that can be used: {error}",
+            where=where,
+            remedy="Use one such as: main .post-body",
+        ) from None
+    if not elements:
+        raise PostError(
+            f"blog.article: nothing on the page matches '{selector}'",
+            where=where,
+            remedy="Change it to the element around the post, or remove it: most articles are "
+            "found without it.",
+        )
+    return elements
 
 
 def _list_candidates(
     root: HtmlElement, sizes: Mapping[HtmlElement, _TextSize]
 ) -> list[HtmlElement]:
-    """Return the largest ``article``, the largest ``main`` and the largest with the role."""
+    """Return the one ``article`` with an ``h1``, and the largest of each kind."""
     candidates = []
+    titled = root.xpath(".//article[.//h1]")
+    if len(titled) == 1:
+        candidates.append(titled[0])
     for path in (".//article", ".//main", ".//*[@role='main']"):
         elements = [
             element

@@ -82,6 +82,7 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
             source.folder,
             {path.stem for path in project.templates_dir.glob("*.mjml")},
             finder.can_show,
+            selector=project.config.blog.article or "",
         ),
     )
     images = collect_images(parsed, finder)

@@ -187,6 +187,7 @@ def _parse(
                 is_file=False,
                 is_scraped=post.is_page,
                 post_urls=post.post_urls,
+                selector=(project.config.blog.article or "") if post.is_page else "",
             ),
         )
         # A line of the content is no line of a file that the editor could open.

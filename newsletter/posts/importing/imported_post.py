@@ -89,6 +89,7 @@ class ImportContext:
         is_scraped: whether HTML may have a page's boilerplate around the post.
         defaults: settings that the post has if it doesn't set them itself.
         post_urls: returns the URL of another post by what a link calls it, or an empty text.
+        selector: CSS selector of the article of a whole page, or empty.
     """
 
     folder: PurePath | None = None
@@ -98,6 +99,7 @@ class ImportContext:
     is_scraped: bool = True
     defaults: Mapping[str, Any] = field(default_factory=dict)
     post_urls: Callable[[str], str] = find_no_post
+    selector: str = ""
 
 
 _NO_CONTEXT = ImportContext()
@@ -187,6 +189,7 @@ def parse_split_post(  # noqa: PLR0913 - what a post is, and what is around it
         keep,
         is_scraped=context.is_scraped,
         post_urls=context.post_urls,
+        selector=context.selector,
     )
     body_format: Literal["md", "html"] = "html" if kind == "html" else "md"
     rendered = render_body(parsed.body, body_format)

@@ -43,6 +43,7 @@ def parse_body(  # noqa: PLR0913 - what a post is, and what is around it
     *,
     is_scraped: bool = True,
     post_urls: Callable[[str], str] = find_no_post,
+    selector: str = "",
 ) -> ParsedSource:
     """Parse the body of a post.
 
@@ -53,6 +54,7 @@ def parse_body(  # noqa: PLR0913 - what a post is, and what is around it
         keep: lines (1-based) that are kept, whatever they look like.
         is_scraped: whether HTML and text may have the boilerplate of a page around the post.
         post_urls: returns the URL of another post by what a link calls it, or an empty text.
+        selector: CSS selector of the article of a whole page, or empty.
 
     Raises:
         PostError: it nests too deeply.
@@ -72,7 +74,9 @@ def parse_body(  # noqa: PLR0913 - what a post is, and what is around it
             )
         source = replace(front_matter, body=body)
         if kind == "html":
-            parsed = parse_html_source(source, path, lines, is_scraped=is_scraped)
+            parsed = parse_html_source(
+                source, path, lines, is_scraped=is_scraped, selector=selector
+            )
         elif kind == "markdown":
             parsed = parse_markdown_source(source, lines)
         else:

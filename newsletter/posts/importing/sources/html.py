@@ -31,14 +31,26 @@ _EMPTY_ELEMENT = re.compile(r"<(ul|ol|li|div|section|article|p|figure)(?: [^<>]*
 
 
 def parse_html_source(
-    front_matter: FrontMatter, path: str, keep: Collection[int], *, is_scraped: bool = True
+    front_matter: FrontMatter,
+    path: str,
+    keep: Collection[int],
+    *,
+    is_scraped: bool = True,
+    selector: str = "",
 ) -> ParsedSource:
     """Parse a web page or a fragment; line numbers refer to the source, not to its article.
 
     Unless it is scraped, all of a fragment is the author's own: only what looks like spam is set
     aside.
     """
-    article = extract_article(front_matter.body, path, front_matter.body_line, keep=keep)
+    article = extract_article(
+        front_matter.body,
+        path,
+        front_matter.body_line,
+        keep=keep,
+        selector=selector,
+        search=is_scraped,
+    )
     html, left_out = sanitize_article(article.html, path, front_matter.body_line, keep=keep)
     blocks = outline_html(html).blocks
     lines = _find_source_lines(blocks, front_matter)

@@ -46,11 +46,15 @@ class FeedLink(NamedTuple):
     media_type: str
 
 
-def parse_page_download(download: Download) -> SourcePost:
+def parse_page_download(download: Download, selector: str = "") -> SourcePost:
     """Return the post of a downloaded web page.
 
     Its content is the whole page, with absolute URLs: the import finds the article in it, and lists
     what is around it.
+
+    Args:
+        download: the page.
+        selector: CSS selector of its article, or empty.
 
     Raises:
         PostError: it isn't a web page, or has no post: it needs a login, or is made by scripts.
@@ -64,7 +68,7 @@ def parse_page_download(download: Download) -> SourcePost:
         )
     text = decode_text(download.body, download.url, charset=download.charset)
     content = make_urls_absolute(text, download.url)
-    article = extract_article(content, download.url)
+    article = extract_article(content, download.url, selector=selector, search=True)
     _check_has_post(content, article, where)
     url = _choose_url(article.canonical_url, download.url)
     hero = _find_hero(article, download.url)
