@@ -44,6 +44,15 @@ def test_update_keeps_the_folder_and_date(project: Project) -> None:
     assert [path.name for path in project.issues_dir.iterdir()] == ["2026-11-22-low-tide"]
 
 
+def test_selector_of_the_settings_names_the_article(project: Project, config: Config) -> None:
+    page = f"<body><article><h1>Fog</h1>{SENTENCE}</article><p class=story>{SENTENCE} It did.</p>"
+    blog = config.blog.model_copy(update={"article": ".story"})
+    project = replace(project, config=config.model_copy(update={"blog": blog}))
+    imported = import_post(project, write_source("low-tide.html", page), NEW_IMPORT)
+    assert "It did." in imported.post_path.read_text()
+    assert "Fog" not in imported.post_path.read_text().partition("---\n")[2].partition("---")[2]
+
+
 @pytest.mark.parametrize("options", [NEW_IMPORT, UPDATE])
 def test_import_brings_back_a_deleted_post(project: Project, options: ImportOptions) -> None:
     source = write_source("a.md", f"# Low tide\n\n{SENTENCE}\n")
