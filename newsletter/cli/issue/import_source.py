@@ -199,7 +199,7 @@ def make_import_options(project: "Project", request: ImportRequest) -> "SourceIm
         request.update,
         request.images,
         make_image_copier(project, downloader, source_url) if copies_images else None,
-        make_full_text_fetcher(project, downloader) if request.full else None,
+        make_full_text_fetcher(project, downloader, source_url) if request.full else None,
     )
 
 

@@ -49,7 +49,8 @@ def make_image_copier(
     )
 
     def copy(imported_post: "ImportedPost", post: "SourcePost") -> "CopiedImages":
-        found_on = source_url or post.url or project.config.site_url
+        # Not the post's own URL: what a file says must not lead to this machine.
+        found_on = source_url or project.config.site_url
 
         def download(url: str) -> bytes:
             return downloader.download(
@@ -68,14 +69,24 @@ def make_image_copier(
 
 
 def make_full_text_fetcher(
-    project: "Project", downloader: "Downloader"
+    project: "Project", downloader: "Downloader", source_url: str
 ) -> "Callable[[SourcePost], SourcePost]":
-    """Return a function that gets the whole text of a post, of which a feed has the beginning."""
+    """Return a function that gets the whole text of a post, of which a feed has the beginning.
+
+    Args:
+        project: the editor's folder.
+        downloader: fetches the post's page.
+        source_url: the feed that the posts are from; empty for a file.
+    """
     from newsletter.posts.importing.sources.web_page import parse_page_download
 
     def fetch(post: "SourcePost") -> "SourcePost":
-        download = downloader.download(post.url, max_bytes=project.config.limits.post_bytes)
-        page = parse_page_download(download)
+        download = downloader.download(
+            post.url,
+            max_bytes=project.config.limits.post_bytes,
+            found_on=source_url or project.config.site_url,
+        )
+        page = parse_page_download(download, project.config.blog.article or "")
         return replace(
             post,
             content=page.content,
