@@ -38,6 +38,7 @@ _NAME_IN_BRACKETS = re.compile(
     r"\S+@\S+\s*\((?P<name>[^()]+)\)|(?P<first>[^<>@]+?)\s*<[^<>\s]+@[^<>\s]+>"
 )
 _AVATAR = re.compile(r"//(?:[\w-]+\.)?gravatar\.com/", re.IGNORECASE)
+_URL = re.compile(r"""\b(?:href|src|poster)\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
 _PIXEL = re.compile(r"""\b(?:width|height)\s*=\s*["']?[01]["'\s>]""", re.IGNORECASE)
 _MAX_LISTED = 10  # images and links without a place in the post
 _MAX_NAME_LENGTH = 300  # characters
@@ -147,8 +148,8 @@ def _format_attachments(
 ) -> tuple[list[str], bool]:
     """Return the HTML of files that the text doesn't have, and whether one of them is audio."""
     attached: list[str] = []
-    present = {fold_link(url) for url in _list_urls(content)}
     files = [file for file in item.media if file.kind != "image"]
+    present = {fold_link(url) for url in _find_urls(content)} if files else set()
     is_audio = any(file.kind == "audio" and file.is_enclosure for file in files)
     has_enclosure = any(file.is_enclosure for file in files)
     for file in files:
@@ -174,7 +175,10 @@ def _choose_hero(
     item: FeedItem, chosen: ChosenText, content: str, base: str, notes: list[SettingNote]
 ) -> ItemMedia | None:
     """Return the item's main image if its text doesn't hold it; the others are listed."""
-    present = {fold_image_url(url) for url in _list_urls(content)}
+    if not item.media and not chosen.summary_html:
+        return None
+    in_text = {fold_image_url(url) for url in _find_urls(content)}
+    present = set(in_text)
     images = sorted(
         (image for image in item.media if image.kind == "image"),
         key=lambda image: (not image.is_cover, not image.is_enclosure),
@@ -197,7 +201,6 @@ def _choose_hero(
             hero = image
         else:
             _note(notes, "image", f"{image.url} is not in the post")
-    in_text = {fold_image_url(url) for url in _list_urls(content)}
     return hero if hero and fold_image_url(hero.url) not in in_text else None
 
 
@@ -208,18 +211,18 @@ def _list_images(fragment: str) -> Iterator[ItemMedia]:
             yield ItemMedia(attributes.get("src", ""), "image", attributes.get("alt", "").strip())
 
 
-def _list_urls(content: str) -> Iterator[str]:
-    for tag in iter_html_tags(content):
-        if tag.attribute_text and not tag.is_end:
-            attributes = tag.attributes
-            yield from (attributes[key] for key in ("href", "src", "poster") if attributes.get(key))
+def _find_urls(content: str) -> list[str]:
+    """Return the URLs of links and media in HTML."""
+    return [html.unescape(found[1]) for found in _URL.finditer(content)]
 
 
 def _note_links(
     item: FeedItem, content: str, url: str, base: str, notes: list[SettingNote]
 ) -> None:
     """List links of the item that the post doesn't have."""
-    present = {fold_link(found) for found in _list_urls(content)} | {fold_link(url)}
+    if not item.links:
+        return
+    present = {fold_link(found) for found in (*_find_urls(content), url)}
     for name, target in item.links:
         absolute = join_url(base, target)
         if fold_link(absolute) not in present and is_web_url(absolute):
@@ -239,11 +242,11 @@ def _read_date(
     item: FeedItem, settings: SourceSettings, notes: list[SettingNote]
 ) -> datetime.datetime | None:
     """Return when the item was published, else last changed."""
-    for date, name in ((item.published, ""), (item.updated, "updated")):
+    for date in (item.published, item.updated):
         if date is None or not date.text.strip():
             continue
         if value := _parse_date(date, settings):
-            if name:
+            if date is not item.published and item.published:
                 notes.append(SettingNote("date", f"{value:%Y-%m-%d} (when it was last changed)"))
             return value
         notes.append(SettingNote("date", f"'{clip_value(date.text)}' can't be read as a date"))

@@ -18,14 +18,10 @@ _ESCAPE = b"\x1b"  # of the encodings that are ASCII to look at: ISO-2022-JP
 _HEAD_BYTES = 4096
 # XML allows none of these, not even as a reference.
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffe\uffff]")
-_CONTROL_REFERENCES = re.compile(
-    r"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01])|x0*(?:[0-8bcef]|1[0-9a-f]));", re.IGNORECASE
-)
-# Beyond Unicode: feedparser fails at them.
-_IMPOSSIBLE_REFERENCES = re.compile(
-    r"&#(?:0*[1-9]\d{7,}|0*(?:1[2-9]|[2-9]\d)\d{5}|x0*(?:[1-9a-f][0-9a-f]{6,}|[2-9a-f][0-9a-f]{5}));?",
-    re.IGNORECASE,
-)
+_REFERENCE = re.compile(r"&#(?:x(?P<hex>[0-9a-f]+)|(?P<decimal>[0-9]+));?", re.IGNORECASE)
+_MAX_DIGITS = 9
+_LAST_CHARACTER = 0x10FFFF
+_SURROGATES = range(0xD800, 0xE000)
 _REPLACEMENT = "\ufffd"
 
 
@@ -60,14 +56,22 @@ def decode_feed(data: bytes, headers: Mapping[str, str], where: str) -> DecodedF
         )
     text, remark = _decode(data, headers, where)
     cleaned, count = _CONTROL_CHARACTERS.subn("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    cleaned, references = _CONTROL_REFERENCES.subn("", cleaned)
-    cleaned = _IMPOSSIBLE_REFERENCES.sub(_REPLACEMENT, cleaned)
+    cleaned = _REFERENCE.sub(_check_reference, cleaned)
     if text.startswith("\ufeff"):
         count -= 1
     remarks = [remark] if remark else []
-    if count + references:
+    if count:
         remarks.append("control characters in it were removed")
     return DecodedFeed(cleaned, tuple(remarks))
+
+
+def _check_reference(found: re.Match[str]) -> str:
+    """Return a reference to a character, unless XML doesn't allow it; feedparser fails at some."""
+    digits = (found["hex"] or found["decimal"]).lstrip("0")[:_MAX_DIGITS] or "0"
+    number = int(digits, 16 if found["hex"] else 10)
+    if number > _LAST_CHARACTER or number in _SURROGATES:
+        return _REPLACEMENT
+    return "" if _CONTROL_CHARACTERS.match(chr(number)) else found[0]
 
 
 def _decode(data: bytes, headers: Mapping[str, str], where: str) -> tuple[str, str]:

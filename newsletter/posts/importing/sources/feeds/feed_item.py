@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from newsletter.posts.importing.source_post import UnreadablePost
 
-TextRole = Literal["content", "summary"]
+TextRole = Literal["content", "summary", "description"]
 MediaKind = Literal["image", "audio", "video", "file"]
 
 
@@ -16,7 +16,8 @@ class ItemText(NamedTuple):
     Attributes:
         value: HTML, or plain text.
         is_html: which of both it is.
-        role: whether the feed calls it the content or a summary.
+        role: whether the feed calls it the content, a summary, or a description, which may be of
+            the item or of its picture (RSS).
         language: BCP 47 tag, or empty.
         base: the URL that its links are relative to, if the feed states it (``xml:base``).
     """

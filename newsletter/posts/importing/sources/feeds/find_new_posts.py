@@ -79,16 +79,20 @@ def select_new(
     history = seen.list_posts(known_feed)
     oldest = _find_oldest_new(history, known_feed)
     index, in_this_feed = seen.make_index(), SeenPostIndex()
+    has_recorded = False
     new: list[SourcePost] = []
     known: list[SourcePost] = []
     for post, record in zip(posts, describe_posts(known_feed.key, posts, now.date()), strict=True):
-        if index.find(record) or (record.published and record.day < oldest):
+        is_recorded = index.find(record) is not None
+        has_recorded = has_recorded or is_recorded
+        if is_recorded or (record.published and record.day < oldest):
             known.append(post)
         # Not known either: if the first one can't be imported, both are new again.
         elif not in_this_feed.find(record):
             new.append(post)
             in_this_feed.add(record)
-    flood = find_flood(new, history, known_feed, now, count=len(posts))
+    all_unknown = len(posts) if not has_recorded and len(posts) >= _MIN_ALL_NEW else 0
+    flood = find_flood(new, history, known_feed, now, all_unknown=all_unknown)
     return NewPosts(tuple(new), tuple(known), unreadable, flood=flood)
 
 
@@ -98,7 +102,7 @@ def find_flood(
     known_feed: SeenFeed,
     now: datetime.datetime,
     *,
-    count: int,
+    all_unknown: int,
 ) -> FloodWarning | None:
     """Return why so many posts can't be new, ``None`` if they can.
 
@@ -117,11 +121,12 @@ def find_flood(
         history: what was seen of the feed.
         known_feed: what is known of it, with the date of the last check.
         now: the time of this check.
-        count: the number of posts in the feed.
+        all_unknown: the number of posts in the feed if there is a record of none, else 0.
     """
-    if history and count >= _MIN_ALL_NEW and len(new) == count:
+    if new and history and all_unknown:
         return FloodWarning(
-            f"all {count} posts of the feed are new, though it was read before", tuple(new)
+            f"none of the {all_unknown} posts in the feed was seen before, though others were",
+            tuple(new),
         )
     last_check = datetime.datetime.combine(
         datetime.date.fromisoformat(known_feed.checked), datetime.time(), datetime.UTC

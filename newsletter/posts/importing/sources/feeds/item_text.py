@@ -38,6 +38,8 @@ _RICH = re.compile(
     r"<(?:img|ul|ol|h[1-6]|pre|table|blockquote|figure|iframe|video|audio)\b", re.IGNORECASE
 )
 _MAX_UNMARKED_TEASER = 600  # characters: site generators cut at 70 words, and don't say so
+_MUCH_LONGER = 1.5
+_MIN_LENGTH = 200  # characters
 _PARAGRAPH_BREAK = re.compile(r"\n[ \t]*\n\s*")
 
 
@@ -66,7 +68,7 @@ def choose_text(
 ) -> ChosenText:
     """Choose the whole text of an item.
 
-    Content goes before summaries, except a longer one; the newsletter's language before others;
+    Content goes before summaries, except a much longer one; the newsletter's language before others;
     then HTML before plain text.
 
     Args:
@@ -87,13 +89,12 @@ def choose_text(
         return not other_language, text.is_html or "<" in text.value, lengths[text]
 
     contents = [text for text in texts if text.role == "content"]
-    summaries = [text for text in texts if text.role == "summary"]
-    longest_summary = max(summaries, key=rank, default=None)
-    chosen = max(contents, key=rank, default=longest_summary)
+    others = [text for text in texts if text.role != "content"]
+    longest_other = max(others, key=rank, default=None)
+    chosen = max(contents, key=rank, default=longest_other)
     assert chosen is not None
-    # Then the content is only the caption of a picture (Media RSS).
-    if longest_summary and lengths[longest_summary] > lengths[chosen]:
-        chosen = longest_summary
+    if longest_other and lengths[longest_other] > _MUCH_LONGER * max(lengths[chosen], _MIN_LENGTH):
+        chosen = longest_other
     chosen_words = get_text(htmls[chosen])
     summary, summary_html, removed = "", "", []
     for text in texts:
@@ -109,7 +110,7 @@ def choose_text(
         why = "the post in another language" if other_language else "another text of the post"
         removed.append(RemovedLine(0, words, why))
     is_teaser = has_page and is_beginning(
-        htmls[chosen], is_summary=chosen.role == "summary", has_title=has_title
+        htmls[chosen], is_summary=chosen.role != "content", has_title=has_title
     )
     return ChosenText(htmls[chosen], chosen, summary, summary_html, is_teaser, tuple(removed))
 

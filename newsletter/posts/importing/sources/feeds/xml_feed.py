@@ -21,6 +21,7 @@ from newsletter.posts.importing.sources.feeds.feed_item import (
     ItemMedia,
     ItemText,
     ParsedFeed,
+    TextRole,
 )
 from newsletter.posts.importing.sources.feeds.json_feed import classify_media
 
@@ -67,16 +68,16 @@ def parse_xml_feed(text: str, url: str, where: str) -> ParsedFeed:
             remedy="Try again later; if it stays so, tell the site's owner.",
         ) from error
     head = parsed.feed
-    remarks = (*((_describe_bozo(parsed),) if parsed.bozo and not cut_off else ()),)
-    items: list[FeedItem | UnreadablePost] = [_convert_entry(entry) for entry in parsed.entries]
+    remarks = (*((_describe_bozo(parsed, text),) if parsed.bozo and not cut_off else ()),)
     is_atom = parsed.version.startswith("atom")
+    items = [_convert_entry(entry, is_atom=is_atom) for entry in parsed.entries]
     return ParsedFeed(
         title=make_title(head.get("title", ""), is_html=_is_html(head.get("title_detail"))),
         info=FeedInfo(
             url=url,
             home_page=_find_link(head, "alternate") or _get_text(head, "link"),
             # RSS names an editor in this place, and often only a mailbox.
-            author=", ".join(_list_authors(head)) if is_atom else "",
+            author=", ".join(_list_authors(head, is_atom=True)) if is_atom else "",
             language=_get_text(head, "language"),
         ),
         items=(*items, *cut_off),
@@ -126,24 +127,26 @@ def _complete(text: str, where: str) -> tuple[str, tuple[UnreadablePost, ...]]:
     return f"{kept}{channel}</{root['name']}>", (UnreadablePost(name, problem),)
 
 
-def _describe_bozo(parsed: Mapping[str, Any]) -> str:
+def _describe_bozo(parsed: Mapping[str, Any], text: str) -> str:
     error = parsed.get("bozo_exception")
     line = getattr(error, "getLineNumber", lambda: None)()
+    if line and not text.startswith("<?xml"):
+        line -= 1  # feedparser adds the declaration
     place = f" (line {line})" if line else ""
     return f"it isn't well-formed XML{place}; its posts were read as well as possible"
 
 
-def _convert_entry(entry: Any) -> FeedItem:
+def _convert_entry(entry: Any, *, is_atom: bool) -> FeedItem:
     title_detail = entry.get("title_detail")
     return FeedItem(
         title=_get_text(entry, "title"),
         is_html_title=_is_html(title_detail),
         item_id=_get_text(entry, "id"),
         url=_find_link(entry, "alternate") or _get_text(entry, "link"),
-        texts=tuple(_list_texts(entry)),
+        texts=tuple(_list_texts(entry, is_atom=is_atom)),
         published=_get_date(entry, "published") or _get_date(entry, "created"),
         updated=_get_date(entry, "updated"),
-        authors=tuple(_list_authors(entry)),
+        authors=tuple(_list_authors(entry, is_atom=is_atom)),
         tags=tuple(_list_tags(entry)),
         language=next(
             (d["language"] for d in (title_detail,) if d and d.get("language")),
@@ -158,18 +161,20 @@ def _convert_entry(entry: Any) -> FeedItem:
     )
 
 
-def _list_texts(entry: Any) -> Iterator[ItemText]:
+def _list_texts(entry: Any, *, is_atom: bool) -> Iterator[ItemText]:
     contents = [detail for detail in entry.get("content") or [] if detail.get("value")]
     for detail in contents:
         if _is_text(detail):
-            yield _make_text(detail, "content")
+            # RSS has no content in plain text: these are further descriptions.
+            is_content = is_atom or _is_html(detail)
+            yield _make_text(detail, "content" if is_content else "description")
     summary = entry.get("summary_detail")
     values = {detail["value"] for detail in contents}
     if summary and summary.get("value") and summary["value"] not in values:
         yield _make_text(summary, "summary")
 
 
-def _make_text(detail: Any, role: Any) -> ItemText:
+def _make_text(detail: Any, role: TextRole) -> ItemText:
     return ItemText(
         detail["value"],
         is_html=_is_html(detail),
@@ -188,11 +193,15 @@ def _is_html(detail: Any) -> bool:
     return bool(detail) and detail.get("type") in _HTML_TYPES
 
 
-def _list_authors(entry: Any) -> Iterator[str]:
-    for author in entry.get("authors") or ():
+def _list_authors(entry: Any, *, is_atom: bool) -> Iterator[str]:
+    authors = [author for author in entry.get("authors") or () if author]
+    stated = _get_text(entry, "author")
+    # Of a mailbox with a name, feedparser doesn't know top-level domains of more than 4 letters.
+    if len(authors) <= 1 and (not authors or (not is_atom and "@" in stated)):
+        yield stated
+        return
+    for author in authors:
         yield author.get("name") or author.get("email") or ""
-    if not any(author for author in entry.get("authors") or ()):
-        yield _get_text(entry, "author")
 
 
 def _list_tags(entry: Any) -> Iterator[str]:
