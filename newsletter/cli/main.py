@@ -34,6 +34,10 @@ COMMANDS = {
     "import": LazyCommand(
         "newsletter.cli.issue.import_post:import_post_command", "Make issues from posts."
     ),
+    "weekly": LazyCommand(
+        "newsletter.cli.issue.weekly:weekly_command",
+        "Make this week's issue of what the blog has new.",
+    ),
     "issues": LazyCommand(
         "newsletter.cli.issue.issues:issues_command", "List the issues and their states."
     ),

@@ -27,7 +27,7 @@ _STATE_WORDS = {
     "changed": "changed since",
 }
 
-_TEASER = "the feed has only its beginning; --full with --update fetches all of it"
+_TEASER = "it seems to be only the beginning; --full fetches the post's page"
 
 
 @dataclass(frozen=True, slots=True)

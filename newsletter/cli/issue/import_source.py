@@ -198,8 +198,10 @@ def make_import_options(project: "Project", request: ImportRequest) -> "SourceIm
         ZoneInfo(project.config.timezone),
         request.update,
         request.images,
-        make_image_copier(project, downloader, source_url) if copies_images else None,
-        make_full_text_fetcher(project, downloader, source_url) if request.full else None,
+        copy_images=make_image_copier(project, downloader, source_url) if copies_images else None,
+        fetch_full=make_full_text_fetcher(project, downloader, source_url)
+        if request.full
+        else None,
     )
 
 

@@ -253,7 +253,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
         # Without a terminal, whoever merged the plan has confirmed it.
         if not yes and not (approved and not sys.stdin.isatty()):
             confirm_count(proposal.audience.count, "schedule" if scheduled_time else "send")
-        return _confirm_and_deliver(
+        return confirm_and_deliver(
             proposal,
             scheduled_time,
             limit_per_hour,
@@ -303,7 +303,7 @@ def _check_combinations() -> None:
         raise click.UsageError("--with-tokens is for --dry-run; a send always has them")
 
 
-def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
+def confirm_and_deliver(  # noqa: PLR0913 - the command's options
     proposal: "SendProposal",
     scheduled_time: "ScheduledTime | None",
     limit_per_hour: int | None,
@@ -313,6 +313,20 @@ def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
     as_json: bool,
     more: Mapping[str, object],
 ) -> int:
+    """Freeze a proposal and send it, or leave it to its time; return the exit code.
+
+    Args:
+        proposal: as it was shown to the editor.
+        scheduled_time: when it goes; ``None`` for at once.
+        limit_per_hour: the most readers in any hour; ``None`` for no limit.
+        concurrency: how many requests may be in flight at once.
+        strict: whether a single rejected recipient is a failure.
+        as_json: whether one JSON object is printed.
+        more: further keys of that object.
+
+    Raises:
+        NewsletterError: the issue or the list has changed since, or nobody was accepted.
+    """
     from newsletter.sending import service
     from newsletter.sending.planning.send_schedule import request_schedule
     from newsletter.sending.providers.registry import get_provider

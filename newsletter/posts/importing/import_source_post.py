@@ -58,6 +58,7 @@ class SourceImportOptions:
         timezone: the newsletter's.
         update: whether posts that have changed since their import are imported again.
         images: folders in which a path that begins with ``/`` is looked up.
+        as_draft: whether the issues are drafts, which can't be sent.
         copy_images: copies a post's images from the web; ``None`` leaves them there.
         fetch_full: returns a post with all of its text, of which the source has the beginning;
             ``None`` leaves it as it is.
@@ -68,6 +69,7 @@ class SourceImportOptions:
     timezone: ZoneInfo
     update: bool = False
     images: tuple[Path, ...] = ()
+    as_draft: bool = False
     copy_images: CopyImages | None = None
     fetch_full: Callable[[SourcePost], SourcePost] | None = None
 
@@ -172,7 +174,7 @@ def _parse(
     options: SourceImportOptions,
 ) -> _ParsedPost:
     templates = {path.stem for path in project.templates_dir.glob("*.mjml")}
-    settings = {key: value for key, value in _iter_settings(post, options.timezone) if value}
+    settings = {key: value for key, value in _iter_settings(post, options) if value}
     language = project.config.language
     if source is None:
         foreign = ForeignPost(FrontMatter(data=settings, body=post.content), "")
@@ -226,19 +228,19 @@ def _parse(
     return _ParsedPost(parsed, images.files, images.not_copied)
 
 
-def _iter_settings(post: SourcePost, timezone: ZoneInfo) -> Iterator[tuple[str, Any]]:
+def _iter_settings(post: SourcePost, options: SourceImportOptions) -> Iterator[tuple[str, Any]]:
     """Yield a post's settings as an issue's front matter has them."""
     yield "title", post.title or _make_title(post)
     yield "subject", post.subject
     yield "preheader", post.preheader or clip_to_sentence(post.summary)
     yield "author", post.author
-    yield "date", _get_date(post, timezone)
+    yield "date", _get_date(post, options.timezone)
     yield "canonical_url", post.url
     yield "language", post.language
     yield "tags", list(post.tags)
     if post.hero:
         yield "hero", {"src": post.hero, "alt": post.hero_alt} if post.hero_alt else post.hero
-    yield "draft", post.status != "published"
+    yield "draft", options.as_draft or post.status != "published"
 
 
 def _make_title(post: SourcePost) -> str:

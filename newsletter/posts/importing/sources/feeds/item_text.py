@@ -68,7 +68,7 @@ def choose_text(
 ) -> ChosenText:
     """Choose the whole text of an item.
 
-    Content goes before summaries, except a much longer one; the newsletter's language before others;
+    Content goes before summaries, except a much longer one; the newsletter's language first;
     then HTML before plain text.
 
     Args:
