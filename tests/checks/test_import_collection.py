@@ -153,3 +153,15 @@ def test_bad_post_stops_no_other(project: Project) -> None:
         "2026-11-21-a-short-note-and-more-of-it-in-a-second",
         "2026-11-21-low-tide",
     ]
+
+
+def test_a_bad_image_does_not_stop_the_import_of_its_post(project: Project) -> None:
+    folder = project.root / "blog"
+    folder.mkdir()
+    (folder / "words.png").write_text("words")
+    (folder / "a.md").write_text(f"# Low tide\n\n{TEXT}\n\n![A boat](words.png)\n")
+    (outcome,) = import_posts(project, [SourcePost("Low tide", file=folder / "a.md")], OPTIONS)
+    assert isinstance(outcome, ComparedImport)
+    assert outcome.source_import.result is not None
+    (problem,) = outcome.source_import.result.not_copied
+    assert "'words.png' is not an image that an email can show" in problem.message

@@ -40,12 +40,15 @@ class CollectedImages:
     not_copied: tuple[Problem, ...] = ()
 
 
-def collect_images(imported_post: ImportedPost, finder: ImageFinder) -> CollectedImages:
+def collect_images(
+    imported_post: ImportedPost, finder: ImageFinder, *, is_one_of_many: bool = False
+) -> CollectedImages:
     """Find all local images of a post; the reference to one that is not copied stays as it is.
 
     Args:
         imported_post: the post.
         finder: finds its images.
+        is_one_of_many: whether an image that can't be used doesn't stop the import of the post.
 
     Raises:
         PostError: all images that are too large, or not images.
@@ -79,7 +82,9 @@ def collect_images(imported_post: ImportedPost, finder: ImageFinder) -> Collecte
             files[make_dark_name(name)] = dark_file
         if name != path:
             renamed[reference] = quote(name)
-    if problems:
+    if is_one_of_many:
+        not_copied += problems
+    elif problems:
         raise PostError.from_problems(problems)
     return CollectedImages(
         _rewrite_references(imported_post, renamed, finder), files, tuple(not_copied)

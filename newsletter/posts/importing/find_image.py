@@ -33,6 +33,7 @@ _SIGNATURES = (
     (re.compile(rb"....ftypavif", re.DOTALL), ".avif"),
 )
 _ABSOLUTE_PATH = re.compile(r"file:|[a-z]:", re.IGNORECASE)
+_FOLDER_ALIAS = re.compile(r"^(?:[@~]/|@(?=\w+/))")
 _UNREADABLE_SIZE = (-1, -1)
 
 
@@ -110,8 +111,11 @@ class ImageFinder:
         return file
 
     def _find_in_named_folders(self, reference: str) -> Path | None:
-        """Return the file at a path from the site's root; ``None`` for other paths."""
-        path = decode_path(reference)
+        """Return the file at a path from the site's root; ``None`` for other paths.
+
+        Build tools have names for folders in the sources: ``@/``, ``~/``, ``@assets/``.
+        """
+        path = _FOLDER_ALIAS.sub("/", decode_path(reference))
         if not path.startswith("/") or reference.startswith("//"):
             return None
         relative = path.lstrip("/")
@@ -162,7 +166,10 @@ def find_suffix(file: Path) -> str:
 
 def _check_content(file: Path, reference: str, where: Location) -> None:
     suffix = file.suffix.lower() or find_suffix(file)
-    if suffix not in _IMAGE_SUFFIXES or imagesize.get(file) == _UNREADABLE_SIZE:
+    is_image = suffix == ".svg" or (  # whose size need not be in it
+        suffix in _IMAGE_SUFFIXES and imagesize.get(file) != _UNREADABLE_SIZE
+    )
+    if not is_image:
         raise PostError(
             f"'{reference}' is not an image that an email can show",
             where=where,

@@ -219,7 +219,7 @@ def _parse(
             post_urls=post.post_urls,
         ),
     )
-    images = collect_images(parsed, finder)
+    images = collect_images(parsed, finder, is_one_of_many=True)
     parsed = replace(
         images.imported_post,
         removed=(*post.removed, *parsed.removed),

@@ -25,7 +25,8 @@ def project(tmp_path: Path, config: Config, png: Callable[[int, int], bytes]) ->
     """A project beside an inbox with a post's folder, and a secret picture outside that."""
     folder = tmp_path / "inbox" / "posts"
     (folder / "img").mkdir(parents=True)
-    (tmp_path / "inbox" / "assets").mkdir()
+    (tmp_path / "inbox" / "assets" / "img").mkdir(parents=True)
+    (tmp_path / "inbox" / "assets" / "img" / "gull.png").write_bytes(png(3, 3))
     (tmp_path / "secret").mkdir()
     secret = tmp_path / "secret" / "passport.png"
     secret.write_bytes(png(*SECRET_SIZE))
@@ -56,6 +57,8 @@ def copied_pictures(result: ImportResult, png: Callable[[int, int], bytes]) -> l
 
 
 ATTACKS = [
+    "~/../../secret/passport.png",
+    "@/../../secret/passport.png",
     "../../secret/passport.png",
     "../../../../../../../..{root}/secret/passport.png",
     "%2e%2e/%2e%2e/secret/passport.png",
@@ -148,6 +151,9 @@ def test_picture_from_elsewhere_stays_a_reference_and_its_remedy_is_said(
         ("/tern.png", "tern.png"),
         ("/tern.png?v=2", "tern.png"),
         ("%2Ftern.png", "tern.png"),
+        ("@/tern.png", "tern.png"),
+        ("~/tern.png", "tern.png"),
+        ("@img/gull.png", "gull.png"),
     ],
 )
 def test_picture_in_the_post_s_or_a_named_folder_is_copied(
@@ -235,8 +241,10 @@ def test_svg_with_a_script_is_not_copied_and_the_remedy_is_said(
     start = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
     (posts / "evil.svg").write_text(f"{start}<script>alert(1)</script></svg>")
     (posts / "plain.svg").write_text(f"{start}<rect/></svg>")
-    result = import_text(project, f"# Low tide\n\n{SENTENCE}\n\n![A](evil.svg)\n![A](plain.svg)\n")
-    assert copied_pictures(result, png) == ["plain.svg"]
+    (posts / "sizeless.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><rect/></svg>')
+    images = "![A](evil.svg)\n![A](plain.svg)\n![A](sizeless.svg)\n"
+    result = import_text(project, f"# Low tide\n\n{SENTENCE}\n\n{images}")
+    assert copied_pictures(result, png) == ["plain.svg", "sizeless.svg"]
     (problem,) = result.not_copied
     assert problem.message == "the image 'evil.svg' can't be published: it holds a script"
     assert problem.where is not None

@@ -20,9 +20,10 @@ _BRACKET = re.compile(r"[\[\]]")
 _LINK_REST = re.compile(r"[^\s()\[\]<>]{0,200}(?:[ \t]+\"[^\"\n]{0,200}\")?[ \t]*\)")
 
 
+_FOUND_REASON = "link to a post's file, now to its page"
 # Of a Markdown link or definition; ``@/`` is Zola's content folder.
 _FILE_TARGET = re.compile(
-    r"(?:\]\(|^[ ]{0,3}\[(?!\^)[^\[\]\n]{1,200}\]:)[ \t]*<?"
+    r"(?:\]\(|^[ ]{0,3}\[(?!\^)(?P<label>[^\[\]\n]{1,200})\]:)[ \t]*<?"
     r"(?P<target>(?:@/|(?![a-zA-Z][\w+.-]*:|//))[^\s()<>\[\]{}#?]{1,300}\.(?:md|markdown|mdx|html)"
     r"(?:[?#][^\s()<>]{0,200})?)(?=[\s)>]|$)",
     re.MULTILINE,
@@ -41,7 +42,11 @@ def translate_post_links(page: MarkupPage) -> Iterator[Edit]:
             continue
         target = found["target"]
         if url := page.post_urls(target):
-            yield Edit(start, end, quote_target(url), "link to a post's file, now to its page")
+            yield Edit(start, end, quote_target(url), _FOUND_REASON, target)
+            if found["label"]:
+                # Each link that the definition serves is listed.
+                for reference in list(_iter_references(page, found["label"]))[1:]:
+                    yield Edit(reference.start(), reference.start(), "", _FOUND_REASON, target)
         elif target.startswith("@/"):
             tag = MarkupTag(start, end, "", "single", words=(target,))
             yield from replace_post_link(MarkupElement(tag), page)
@@ -98,16 +103,20 @@ def _remove_definition(element: MarkupElement, page: MarkupPage, why: str) -> li
     definition = _DEFINITION_START.fullmatch(text, line_start, tag.start)
     if definition is None or not _DEFINITION_REST.fullmatch(text, tag.end, line_end):
         return []
-    label = " ".join(definition["label"].split()).casefold()
     edits = [Edit(line_start, line_end, "", why, group=tag.start)]
-    for found in _index_references(text).get(label, ()):
+    for found in _iter_references(page, definition["label"]):
         if text[found.start() - 1 : found.start()] == "!":
             return []  # a picture, whose path remains
-        if found.start() in page.protected:
-            continue
         edits.append(Edit(found.start(), found.start() + 1, "", group=tag.start))
         edits.append(Edit(found.end("text"), found.end(), "", group=tag.start))
     return edits
+
+
+def _iter_references(page: MarkupPage, label: str) -> Iterator[re.Match[str]]:
+    """Yield the references to a definition."""
+    for found in _index_references(page.text).get(" ".join(label.split()).casefold(), ()):
+        if found.start() not in page.protected:
+            yield found
 
 
 @lru_cache(maxsize=1)

@@ -50,7 +50,7 @@ def translate_picture(element: MarkupElement, page: MarkupPage) -> list[Edit] | 
     )
     if not src:
         return None
-    caption = tag.get("caption", "attr") or page.get_inner(element).strip()
+    caption = tag.get("caption", "attr", "label") or page.get_inner(element).strip()
     others = [word for word in tag.words if word != src]
     prose = next((word for word in others if " " in word), "")
     title = tag.get("title") if tag.name == "figure" else ""

@@ -356,6 +356,16 @@ def test_links_to_posts_with_a_known_address(text: str, expected: str | None) ->
     assert expected is None or translated.removed
 
 
+def test_each_link_that_a_definition_serves_is_listed() -> None:
+    text = "[a]\n[b][a] `[a]`\n\n[a]: @/gulls.md\n"
+    urls = {"@/gulls.md": "https://a.example/"}
+    translated = translate_markup(
+        text, "post.md", is_markdown=True, post_urls=lambda reference: urls.get(reference, "")
+    )
+    assert translated.text == "[a]\n[b][a] `[a]`\n\n[a]: https://a.example/\n"
+    assert [entry[:2] for entry in translated.removed] == [(2, "@/gulls.md"), (4, "@/gulls.md")]
+
+
 def test_removed_markup_has_its_line_and_kind() -> None:
     text = "a\n\n{{< youtube x >}}\n\n{% if b %}\n{% endif %}\n\n[gallery ids='1,2']\n{{ c }}"
     removed = translate_markup(text, "post.md", is_markdown=True, first_line=5).removed

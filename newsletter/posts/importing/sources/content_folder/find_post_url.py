@@ -6,14 +6,23 @@ from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import unquote
 
-from newsletter.posts.importing.source_post import SourcePost
 from newsletter.posts.importing.sources.content_folder.classify_file import POST_SUFFIXES
 from newsletter.posts.importing.sources.content_folder.read_post_file import PostFileReader
 from newsletter.posts.importing.sources.content_folder.site import ContentSite
 
 _CACHED_POSTS = 2_000
 _MAX_LENGTH = 300  # characters of a path
-_ENDINGS = ("", ".md", ".markdown", ".mdx", ".html", "/index.md", "/index.mdx", "/index.html")
+_ENDINGS = (
+    "",
+    ".md",
+    ".markdown",
+    ".mdx",
+    ".html",
+    "/index.md",
+    "/index.mdx",
+    "/index.html",
+    "/_index.md",
+)
 _DATE_START = re.compile(r"\d{4}-\d{1,2}-\d{1,2}-")
 
 
@@ -31,10 +40,9 @@ class PostUrlFinder:
         self, site: ContentSite, reader: PostFileReader, list_files: Callable[[], "list[Path]"]
     ) -> None:
         self._site = site
-        self._reader = reader
         self._list_files = list_files
         self._files_by_name: dict[str, Path | None] | None = None
-        self._get_url = lru_cache(_CACHED_POSTS)(self._read_url)
+        self._get_url = lru_cache(_CACHED_POSTS)(reader.read_url)
 
     def make_finder(self, file: Path) -> Callable[[str], str]:
         """Return the function that a post's links are looked up with."""
@@ -86,7 +94,3 @@ class PostUrlFinder:
 
     def _get_bundle(self, file: Path) -> str:
         return file.parent.name if file.stem == "index" else file.stem
-
-    def _read_url(self, file: Path) -> str:
-        post = self._reader.read(file)
-        return post.url if isinstance(post, SourcePost) else ""

@@ -80,18 +80,31 @@ class PostFileReader:
             file: its absolute path.
             post_urls: returns the URL of another post by what a link in this one calls it.
         """
+        front_matter = self._split(file)
+        if isinstance(front_matter, UnreadablePost):
+            return front_matter
+        if not front_matter.body.strip():
+            return NotPost("pages without text")
+        return self._build(file, front_matter, post_urls)
+
+    def read_url(self, file: Path) -> str:
+        """Return the URL of a post or a section; empty if it isn't sure."""
+        front_matter = self._split(file)
+        if isinstance(front_matter, UnreadablePost):
+            return ""
+        post = self._build(file, front_matter, find_no_post)
+        return post.url if isinstance(post, SourcePost) else ""
+
+    def _split(self, file: Path) -> FrontMatter | UnreadablePost:
         name = display_path(file)
         try:
             source = read_post_source(name, self.settings.max_post_bytes)
-            front_matter = split_foreign_front_matter(source.text, name).front_matter
+            return split_foreign_front_matter(source.text, name).front_matter
         except PostError as error:
             return UnreadablePost(name, error.problems[0])
         except OSError as error:
             message = f"the file can't be read: {(error.strerror or str(error)).lower()}"
             return UnreadablePost(name, Problem(message, Location(name)))
-        if not front_matter.body.strip():
-            return NotPost("pages without text")
-        return self._build(file, front_matter, post_urls)
 
     def _build(
         self, file: Path, front_matter: FrontMatter, post_urls: Callable[[str], str]
@@ -100,7 +113,8 @@ class PostFileReader:
         root = site.get_root(file)
         relative = PurePosixPath(file.relative_to(root.path).as_posix())
         language, stem = self._split_language(relative, root.language)
-        is_bundle = stem == "index" and len(relative.parts) > 1
+        is_section = stem == "_index" and site.generator in {"Hugo", "Zola"}
+        is_bundle = is_section or (stem == "index" and len(relative.parts) > 1)
         name = relative.parent.name if is_bundle else stem
         defaults = self.defaults.find(file, language or self._default_language)
         own_keys = set(map(squash_key, front_matter.data))

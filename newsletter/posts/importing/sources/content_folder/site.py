@@ -85,13 +85,17 @@ class ContentSite:
 def find_site(folder: Path) -> ContentSite:
     """Return the site that a folder belongs to: its own, one above, the only one below.
 
+    A folder of Markdown files belongs to its git checkout, where its images are.
+
     Args:
         folder: an absolute path without symbolic links.
     """
-    for candidate in (folder, *folder.parents)[:_MAX_FOLDERS_ABOVE]:
+    checkout = None
+    for candidate in _iter_folders_above(folder):
         if generator := detect_generator(candidate):
             return load_site(generator, candidate)
         if (candidate / ".git").exists():
+            checkout = candidate
             break
     below = [
         (generator, candidate)
@@ -104,7 +108,23 @@ def find_site(folder: Path) -> ContentSite:
         return load_site("Jekyll", folder.parent)
     if (folder / "_posts").is_dir():
         return load_site("Jekyll", folder)
-    return load_site("Markdown", folder)
+    site = load_site("Markdown", checkout or folder)
+    return site if checkout in {None, folder} else _keep_shown_images(site, folder)
+
+
+def _iter_folders_above(folder: Path) -> Iterator[Path]:
+    """Yield a folder and those above it; not the user's own, which is no site's."""
+    home = Path.home().resolve()
+    for candidate in (folder, *folder.parents)[:_MAX_FOLDERS_ABOVE]:
+        if candidate != folder and home.is_relative_to(candidate):
+            return
+        yield candidate
+
+
+def _keep_shown_images(site: ContentSite, folder: Path) -> ContentSite:
+    """Return the site with images of a folder, and of those that its checkout publishes."""
+    published = (inner for inner in site.image_folders if inner != site.root)
+    return replace(site, image_folders=(*published, folder))
 
 
 def _iter_folders_below(folder: Path, depth: int) -> Iterator[Path]:

@@ -20,6 +20,7 @@ TEXT = "The gulls are back.\n"
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> Path:
+    (folder / ".git").mkdir(parents=True)
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
@@ -201,7 +202,7 @@ def test_everything_else_is_counted(
 def test_the_site_is_found_from_any_of_its_folders(
     tmp_path: Path, files: dict[str, str], start: str, description: str, count: int
 ) -> None:
-    (write_files(tmp_path, files) / ".git").mkdir()
+    write_files(tmp_path, files)
     posts, _, _, found = read_folder(tmp_path / start)
     assert (found, len(posts)) == (description, count)
     assert is_content_folder(tmp_path / start)
@@ -277,6 +278,21 @@ def test_images_are_looked_up_in_the_sites_own_folders(tmp_path: Path) -> None:
     assert item.image_folders == (tmp_path / "static", tmp_path / "content", tmp_path)
 
 
+def test_a_folder_of_a_checkout_shows_images_that_the_checkout_publishes(tmp_path: Path) -> None:
+    (write_files(tmp_path, {"blog/a.md": post(), "blog/b.md": post()}) / "static").mkdir()
+    posts, _, _, _ = read_folder(tmp_path / "blog")
+    assert {item.image_folders for item in posts} == {(tmp_path / "static", tmp_path / "blog")}
+    assert [item.post_id for item in posts] == ["blog/a.md", "blog/b.md"]
+
+
+def test_the_users_own_folder_is_no_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    write_files(tmp_path, {**JEKYLL, "downloads/notes/a.md": post()})
+    (item,), _, _, description = read_folder(tmp_path / "downloads" / "notes")
+    assert (item.post_id, description) == ("a.md", "folder of Markdown files")
+    assert item.image_folders == (tmp_path / "downloads" / "notes",)
+
+
 def test_bad_files_do_not_stop_the_rest(tmp_path: Path) -> None:
     files = {
         **HUGO,
@@ -297,7 +313,7 @@ def test_bad_files_do_not_stop_the_rest(tmp_path: Path) -> None:
 
 def test_links_out_of_the_folder_and_in_circles_are_not_followed(tmp_path: Path) -> None:
     site = write_files(tmp_path / "site", {**HUGO, "content/a.md": post()})
-    write_files(tmp_path, {"secret.md": post()})
+    (tmp_path / "secret.md").write_text(post())
     (site / "content/secret.md").symlink_to(tmp_path / "secret.md")
     (site / "content/loop").symlink_to(site / "content")
     (site / "content/b.md").symlink_to(site / "content/a.md")
@@ -313,6 +329,8 @@ LINKS = {
     "posts/bundle": "https://n.example/posts/bundle/",
     "bundle": "https://n.example/posts/bundle/",
     "B": "https://n.example/posts/b/",
+    "/posts/_index.md": "https://n.example/posts/",
+    "/posts": "https://n.example/posts/",
     "posts/draft.md": "",
     "nowhere.md": "",
     "same": "",
@@ -333,11 +351,13 @@ def test_links_between_posts_find_their_addresses(tmp_path: Path) -> None:
             "content/posts/b.md": post(),
             "content/posts/bundle/index.md": post(),
             "content/posts/draft.md": post("draft: true"),
+            "content/_index.md": post(),
+            "content/posts/_index.md": post(text=""),
             "content/x/same.md": post(),
             "content/y/same.md": post(),
         },
     )
-    write_files(tmp_path, {"secret.md": post()})
+    (tmp_path / "secret.md").write_text(post())
     posts, _, _, _ = read_folder(site)
     assert {reference: posts[0].post_urls(reference) for reference in LINKS} == LINKS
 
