@@ -37,6 +37,7 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     schedule_rows: Iterable[tuple[str, str]],
     samples: int,
     *,
+    approval_rows: Iterable[tuple[str, str]],
     with_tokens: bool,
     strict: bool,
     as_json: bool,
@@ -48,6 +49,7 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
         proposal: the send to simulate.
         schedule_rows: when it would be sent, in labels and values; empty for at once.
         samples: how many recipients' emails to write as ``.eml``.
+        approval_rows: by which plan it is approved, in the same form; empty without one.
         with_tokens: whether to write the readers' own tokens instead of stand-ins.
         strict: whether a single recipient who can't be sent to is a failure.
         as_json: whether to print one JSON object instead of text.
@@ -94,7 +96,8 @@ def perform_dry_run(  # noqa: PLR0913 - the command's options
     if as_json:
         print_json({**_to_dict(proposal, result), "with_tokens": with_tokens, **more})
     else:
-        _print_result(proposal, result, list(schedule_rows), with_tokens=with_tokens)
+        rows = (list(schedule_rows), list(approval_rows))
+        _print_result(proposal, result, *rows, with_tokens=with_tokens)
     return int(strict and result.totals.rejected_count > 0)
 
 
@@ -132,6 +135,7 @@ def _print_result(
     proposal: "SendProposal",
     result: "DryRunResult",
     schedule_rows: list[tuple[str, str]],
+    approval_rows: list[tuple[str, str]],
     *,
     with_tokens: bool,
 ) -> None:
@@ -155,6 +159,7 @@ def _print_result(
         *catch_up_rows(proposal),
         *exclusion_rows(proposal),
         *schedule_rows,
+        *approval_rows,
     ]
     if totals.rejected_count:
         rows.append(
@@ -179,11 +184,12 @@ def _print_result(
         echo(format_fields(("-", str(problem)) for problem in problems))
     else:
         resumed = proposal.resumed
-        action = "ask for the count and start"
+        asks = "" if approval_rows else "ask for the count and "
+        action = f"{asks}start"
         if resumed and resumed.state != "frozen":
             action = "resume its earlier send"
         elif schedule_rows:
-            action = "ask for the count and schedule it"
+            action = f"{asks}schedule it" if asks else "be scheduled"
         echo(f"Nothing was sent. A real send would {action}.")
         echo(f"Next: {_format_send_command(proposal.folder.name[11:])}")
 

@@ -7,12 +7,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import STATUS_LABELS, echo, echo_err, format_fields, print_json
-from newsletter.errors import SendRefusedError
+from newsletter.errors import SendRefusedError, display_path
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from newsletter.config import Config
     from newsletter.config.tracking import TrackedAction
+    from newsletter.sending.approval.approval_plan import ApprovalPlan
     from newsletter.sending.ledger.record import Ledger, Send
     from newsletter.sending.planning.proposal import SendProposal
     from newsletter.sending.planning.schedule import ScheduledTime, WaitingPlace
@@ -135,6 +138,17 @@ def exclusion_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
         segment = proposal.resumed.segment
     limits = (("topic", proposal.audience.topic), ("segment", segment))
     return [*(limit for limit in limits if limit[1]), *rows]
+
+
+def approval_rows(
+    approved: "ApprovalPlan | None", plan_file: "Path | None"
+) -> list[tuple[str, str]]:
+    """Return the row that names the plan by which a send is approved; none without one."""
+    if approved is None or plan_file is None:
+        return []
+    readers = format_count(approved.readers.count, "reader")
+    made = f"{approved.made:%a} {approved.made.day} {approved.made:%b %Y}"
+    return [("approved", f"{display_path(plan_file)} of {made}, for {readers}")]
 
 
 def parse_schedule(  # noqa: PLR0913 - the options

@@ -24,6 +24,7 @@ from newsletter.cli.options import (
 from newsletter.cli.output import confirm_count, make_output_private
 from newsletter.cli.project_database import open_project_database
 from newsletter.cli.send.proposal import (
+    approval_rows,
     format_schedule_rows,
     parse_schedule,
     print_proposal,
@@ -37,11 +38,9 @@ from newsletter.cli.send.shared import (
     check_published_images,
     run_and_notify,
 )
-from newsletter.errors import SendRefusedError, display_path
-from newsletter.wording import format_count
+from newsletter.errors import SendRefusedError
 
 if TYPE_CHECKING:
-    from newsletter.sending.approval.approval_plan import ApprovalPlan
     from newsletter.sending.planning.proposal import SendProposal
     from newsletter.sending.planning.schedule import ScheduledTime
 
@@ -229,13 +228,14 @@ def send_command(  # noqa: PLR0913 - one parameter per option
         if approved and plan_file:
             today = get_local_date(project.config)
             proposal = hold_to_approval(proposal, approved, plan_file, today, accept_count)
-            rows.append(_format_approval_row(approved, plan_file))
             more["approval"] = approved.as_data()
+        plan_rows = approval_rows(approved, plan_file)
         if dry_run:
             return perform_dry_run(
                 proposal,
                 rows,
                 samples,
+                approval_rows=plan_rows,
                 with_tokens=with_tokens,
                 strict=strict,
                 as_json=as_json,
@@ -249,7 +249,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             issue_name = proposal.prepared_email.email.issue
             check_published_images(proposal.ledger, project.config, issue_name, urls)
         if not as_json:
-            print_proposal(proposal, rows)
+            print_proposal(proposal, [*rows, *plan_rows])
         # Without a terminal, whoever merged the plan has confirmed it.
         if not yes and not (approved and not sys.stdin.isatty()):
             confirm_count(proposal.audience.count, "schedule" if scheduled_time else "send")
@@ -262,12 +262,6 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             as_json=as_json,
             more=more,
         )
-
-
-def _format_approval_row(approved: "ApprovalPlan", plan_file: Path) -> tuple[str, str]:
-    readers = format_count(approved.readers.count, "reader")
-    made = f"{approved.made:%a} {approved.made.day} {approved.made:%b %Y}"
-    return "approved", f"{display_path(plan_file)} of {made}, for {readers}"
 
 
 def _check_combinations() -> None:

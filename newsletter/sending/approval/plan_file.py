@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from newsletter import __version__
 from newsletter.config.yaml_document import parse_yaml_document
-from newsletter.errors import Location, Problem, SendRefusedError, display_path
+from newsletter.errors import FileWriteError, Location, Problem, SendRefusedError, display_path
 from newsletter.public_files import write_public_file
 from newsletter.sending.approval.approval_plan import ApprovalPlan, compute_approval_checksum
 
@@ -38,7 +38,7 @@ def write_approval_plan(path: Path, plan: ApprovalPlan) -> bool:
     except FileNotFoundError:
         old = b""
     except OSError as error:
-        raise _unreadable_error(path, error) from error
+        raise FileWriteError.from_os_error(error, path) from error
     if old and f'"{_FORMAT_KEY}"'.encode() not in old:
         raise SendRefusedError(
             "the file exists already, and is not a plan",

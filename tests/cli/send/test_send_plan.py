@@ -36,7 +36,7 @@ def test_approved_plan_is_sent_once(newsletter: Cli, fake_sendgrid: FakeSendGrid
     assert "Nothing has been sent or planned yet." in newsletter("status")[2]
     code, out, err = newsletter(*SEND, "--dry-run")
     assert (code, "approved  plan.json of" in out) == (0, True), err
-    assert "Next: newsletter send --plan plan.json --concurrency 1" in out
+    assert "A real send would start.\nNext: newsletter send --plan plan.json --conc" in out
     code, out, err = newsletter(*SEND)  # without a terminal, the plan is the approval
     assert (code, "Sent to 25 of 25 readers." in out) == (0, True), err
     assert newsletter(*SEND)[0] == newsletter(*PLAN)[0] == 3
@@ -144,8 +144,8 @@ def test_whatever_has_changed_is_refused_by_name(
 def test_what_cannot_change_the_email_is_not_bound(
     with_image: Cli, fake_sendgrid: FakeSendGrid
 ) -> None:
-    post = POST_PATH.read_bytes()
-    POST_PATH.write_bytes(post.replace(b"\n", b"\r\n"))
+    for path in (POST_PATH, FOOTER, Path("templates/words/en.yml")):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     edit(Path("newsletter.yml"), "batch_size: 10", "batch_size: 5")
     edit(Path("newsletter.yml"), "  all: name", "  everybody: name")
     Path("templates/plain.css").write_text("/* another design */")

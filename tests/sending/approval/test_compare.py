@@ -15,6 +15,7 @@ SAME: dict[str, dict[str, Any]] = {
     "a new version that renders the same": {"version": "0.3.0"},
     "5 % more readers": {"readers": {"count": 105, "left_out": {}}},
     "other findings": {"checks": {"warnings": 2, "hints": 0, "allowed": {}}},
+    "no reader, for which every send is refused": {"readers": {"count": 0, "left_out": {}}},
     "a segment of another name": {"segment": {"name": "fans", "query": "tag:regular"}},
 }
 DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {

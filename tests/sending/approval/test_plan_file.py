@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from approval_fields import FIELDS, ONE
 
-from newsletter.errors import SendRefusedError
+from newsletter.errors import FileWriteError, SendRefusedError
 from newsletter.sending.approval.approval_plan import ApprovalPlan
 from newsletter.sending.approval.plan_file import (
     MAX_BYTES,
@@ -150,5 +150,5 @@ def test_missing_plan_and_folder_are_told_apart(path: Path) -> None:
     path.mkdir()
     with pytest.raises(SendRefusedError, match="is a directory"):
         read_approval_plan(path)
-    with pytest.raises(SendRefusedError, match="is a directory"):
+    with pytest.raises(FileWriteError, match="Move the folder of this name away"):
         write_approval_plan(path, PLAN)
