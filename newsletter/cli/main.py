@@ -38,6 +38,9 @@ COMMANDS = {
         "newsletter.cli.issue.weekly:weekly_command",
         "Make this week's issue of what the blog has new.",
     ),
+    "digest": LazyCommand(
+        "newsletter.cli.issue.digest:digest_command", "Make one issue of several posts."
+    ),
     "issues": LazyCommand(
         "newsletter.cli.issue.issues:issues_command", "List the issues and their states."
     ),

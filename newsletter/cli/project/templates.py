@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from newsletter.render.template.loader import Templates
 
 COMMANDS = {
-    "list": LazyCommand(f"{__name__}:list_command", "List the designs, and which one is used."),
-    "use": LazyCommand(f"{__name__}:use_command", "Use a design for all issues."),
-    "new": LazyCommand(f"{__name__}:new_command", "Make a design of your own from another one."),
+    "list": LazyCommand(
+        f"{__name__}:list_designs_command", "List the designs, and which one is used."
+    ),
+    "use": LazyCommand(f"{__name__}:use_design_command", "Use a design for all issues."),
+    "new": LazyCommand(
+        f"{__name__}:new_design_command", "Make a design of your own from another one."
+    ),
 }
 _STATES = {
     "built-in": "built in",
@@ -45,7 +49,7 @@ def templates_group() -> None:
 
 @click.command("list", short_help="List the designs, and which one is used.")
 @json_option
-def list_command(*, as_json: bool) -> None:
+def list_designs_command(*, as_json: bool) -> None:
     """List the designs, what each looks like, and which one newsletter.yml names.
 
     The first line of a design's file says what it looks like: {#- … -#}.
@@ -68,7 +72,7 @@ def list_command(*, as_json: bool) -> None:
 
 @click.command("use", short_help="Use a design for all issues.")
 @click.argument("name")
-def use_command(name: str) -> None:
+def use_design_command(name: str) -> None:
     """Use a design for all issues: write theme.template in newsletter.yml.
 
     Issues with template: in their front matter keep theirs. Exits with 3 if the design is used
@@ -107,7 +111,7 @@ def use_command(name: str) -> None:
 @click.option(
     "--from", "original", metavar="DESIGN", help="Which one to copy; the one in use if not given."
 )
-def new_command(name: str, original: str | None) -> None:
+def new_design_command(name: str, original: str | None) -> None:
     """Make a design of your own: copy the template and the CSS of another one.
 
     The parts that it includes (templates/partials/, digest.mjml) stay shared: a change to one

@@ -110,7 +110,7 @@ def import_source_post(
         read_post_source(str(post.file), project.config.limits.post_bytes) if post.file else None
     )
     identity = identify_post(replace(post, content=source.text) if source else post)
-    parsed = _parse(project, post, source, options) if post.is_page else None
+    parsed = parse_source_post(project, post, source, options) if post.is_page else None
     source_hash = (
         source.sha256 if source else _hash_page(parsed.post) if parsed else _hash_post(post)
     )
@@ -127,7 +127,7 @@ def import_source_post(
     if gets_full and options.fetch_full:
         post = options.fetch_full(post)
         source_hash += _FULL_MARK
-    parsed = parsed or _parse(project, post, source, options)
+    parsed = parsed or parse_source_post(project, post, source, options)
     imported, files, not_copied = parsed
     if options.copy_images:
         copied = options.copy_images(imported, post)
@@ -159,7 +159,7 @@ def import_source_post(
     return SourceImport(post, "new" if result.state == "new" else "updated", folder, result)
 
 
-class _ParsedPost(NamedTuple):
+class ParsedSourcePost(NamedTuple):
     """A parsed post, its images on disk, and those that were not copied."""
 
     post: ImportedPost
@@ -167,12 +167,23 @@ class _ParsedPost(NamedTuple):
     not_copied: tuple[Problem, ...]
 
 
-def _parse(
+def parse_source_post(
     project: Project,
     post: SourcePost,
     source: PostSource | None,
     options: SourceImportOptions,
-) -> _ParsedPost:
+) -> ParsedSourcePost:
+    """Parse and clean up a post, and find its images on disk.
+
+    Args:
+        project: the editor's folder.
+        post: the post.
+        source: its own file, read; ``None`` if it has none.
+        options: options of the import.
+
+    Raises:
+        NewsletterError: the post can't be read.
+    """
     templates = {path.stem for path in project.templates_dir.glob("*.mjml")}
     settings = {key: value for key, value in _iter_settings(post, options) if value}
     language = project.config.language
@@ -201,7 +212,7 @@ def _parse(
             set_aside=set_aside,
             setting_notes=(*post.notes, *notes, *parsed.setting_notes),
         )
-        return _ParsedPost(parsed, {}, ())
+        return ParsedSourcePost(parsed, {}, ())
     finder = ImageFinder(
         source,
         project.config.limits.image_bytes,
@@ -225,7 +236,7 @@ def _parse(
         removed=(*post.removed, *parsed.removed),
         setting_notes=(*post.notes, *parsed.setting_notes),
     )
-    return _ParsedPost(parsed, images.files, images.not_copied)
+    return ParsedSourcePost(parsed, images.files, images.not_copied)
 
 
 def _iter_settings(post: SourcePost, options: SourceImportOptions) -> Iterator[tuple[str, Any]]:

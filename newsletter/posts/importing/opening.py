@@ -41,18 +41,28 @@ def find_html_opening(html: str, title: str) -> str:
     )
 
 
-def clip_to_sentence(text: str) -> str:
-    """Return the first sentence or two of ``text``, cut between words if they are too long."""
+def clip_to_sentence(
+    text: str,
+    min_length: int = _MIN_SENTENCE_LENGTH,
+    max_length: int = MAX_PREHEADER_LENGTH,
+) -> str:
+    """Return the first sentence or two of ``text``, cut between words if they are too long.
+
+    Args:
+        text: of any length.
+        min_length: characters; a shorter sentence is joined by the next one.
+        max_length: characters of the result.
+    """
     text = " ".join(text.split())
     sentence_end = re.compile(
         r"[.!?\u2026][\"'\u2019\u201d)]*(?=\s)|[\u3002\uff01\uff1f\u061f\u0964]"
     )
     ends = (found.end() for found in sentence_end.finditer(text))
-    text = text[: next((end for end in ends if end >= _MIN_SENTENCE_LENGTH), None)]
-    if len(text) <= MAX_PREHEADER_LENGTH:
+    text = text[: next((end for end in ends if end >= min_length), None)]
+    if len(text) <= max_length:
         return text
-    head, space, _ = text[:MAX_PREHEADER_LENGTH].rpartition(" ")
-    return (head.rstrip(",;:.- ") if space else text[: MAX_PREHEADER_LENGTH - 1]) + "\u2026"
+    head, space, _ = text[:max_length].rpartition(" ")
+    return (head.rstrip(",;:.- ") if space else text[: max_length - 1]) + "\u2026"
 
 
 def _normalize(text: str) -> str:

@@ -61,9 +61,9 @@ def test_use_writes_one_line_and_knows_when_it_is_done(cli: Cli, folder: Path) -
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("use magasine", "there is no design 'magasine'. Did you mean magazine?"),
+        ("use plainn", "there is no design 'plainn'. Did you mean plain?"),
         ("use confirm", "there is no design 'confirm'."),
-        ("new letter --from magasine", "Did you mean magazine?"),
+        ("new letter --from plainn", "Did you mean plain?"),
         ("new Letter", "'Letter' is not a valid name of a design."),
         ("new ../letter", "is not a valid name"),
         ("new plain", "templates/plain.mjml is taken; nothing was written."),

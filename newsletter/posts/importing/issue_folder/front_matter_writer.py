@@ -86,12 +86,12 @@ def _format_front_matter(imported_post: ImportedPost) -> str:
             repr(written[key]) == repr(_load_dumped(settings[key])) for key in settings
         ):
             return as_written
-    return _dump_yaml(settings)
+    return format_settings(settings)
 
 
 def _load_dumped(value: Any) -> Any:
     """Return a value as it is read again after it was written as YAML."""
-    return split_front_matter(f"---\n{_dump_yaml({'value': value})}---\n", "").data["value"]
+    return split_front_matter(f"---\n{format_settings({'value': value})}---\n", "").data["value"]
 
 
 def _rearrange_source(source: str, settings: Mapping[str, Any]) -> str:
@@ -113,9 +113,9 @@ def _rearrange_source(source: str, settings: Mapping[str, Any]) -> str:
             extra_lines += lines
             del extra[key]
     missing = {key: settings[key] for key in settings if key not in kept and key != "extra"}
-    written = "".join(kept_lines) + (_dump_yaml(missing) if missing else "")
+    written = "".join(kept_lines) + (format_settings(missing) if missing else "")
     if extra:
-        extra_lines = [_dump_yaml(extra), *extra_lines]
+        extra_lines = [format_settings(extra), *extra_lines]
     if not extra_lines:
         return written
     return f"{written}extra:\n{textwrap.indent(''.join(extra_lines), '  ')}"
@@ -135,7 +135,8 @@ def _split_by_key(text: str, existing: FrontMatter) -> list[tuple[str, list[str]
     return blocks
 
 
-def _dump_yaml(settings: dict[str, Any]) -> str:
+def format_settings(settings: dict[str, Any]) -> str:
+    """Return settings as YAML, in their order."""
     return yaml.dump(
         settings,
         Dumper=_Dumper,

@@ -1,0 +1,307 @@
+"""``newsletter digest``: make one issue of several posts."""
+
+import datetime
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli.options import json_option
+from newsletter.cli.output import echo, echo_err, format_fields, isolate_bidi, print_json
+from newsletter.errors import NothingToDoError, PostError, UsageError
+from newsletter.wording import format_count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from newsletter.posts.digest.earlier_digests import EarlierDigest
+    from newsletter.posts.digest.offers import OfferedPosts
+    from newsletter.posts.digest.select_posts import DigestCard, DigestSelection
+    from newsletter.posts.importing.source_post import PostCollection
+    from newsletter.project import Project
+
+_MAX_SHOWN = 12  # posts over the limit that are named
+
+
+@click.command("digest", short_help="Make one issue of several posts.")
+@click.option(
+    "--since",
+    metavar="last|DATE",
+    default="last",
+    show_default=True,
+    help="Posts since the last digest, or since a day (2026-11-22).",
+)
+@click.option(
+    "--from",
+    "sources",
+    metavar="SOURCE",
+    multiple=True,
+    help="The posts of a feed, an export or a folder, not the issues; may be repeated.",
+)
+@click.option(
+    "--tag",
+    "tags",
+    metavar="TAG",
+    multiple=True,
+    help="Only posts with the tag; of several tags, each becomes a section.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100),
+    default=12,
+    show_default=True,
+    metavar="N",
+    help="At most so many posts, the newest.",
+)
+@click.option("--title", default="", help="The issue's title; newsletter and date if not given.")
+@click.option("--slug", default="", help="The issue's name; digest-<date> if not given.")
+@click.option("--again", is_flag=True, help="Take posts of earlier digests, too.")
+@json_option
+def digest_command(*, as_json: bool, **options: Any) -> int:
+    """Make a draft of one issue from several posts: a card for each, with image and excerpt.
+
+    The posts are the issues in issues/ that are no drafts and have an address on the web: a
+    canonical_url, or their own page once they were sent. With --from, they are those of a feed,
+    an export or a content folder, as newsletter import reads them; pictures on the web stay
+    there.
+
+    A post that an earlier digest lists isn't repeated. The introduction and the order of the
+    posts are yours. Exits with 3 if there is nothing new.
+
+    \b
+    Examples:
+      newsletter digest
+      newsletter digest --since 2026-11-01 --tag harbour --tag people
+      newsletter digest --from https://harbournotes.example/feed.xml --limit 6
+    """
+    from newsletter.posts.digest.earlier_digests import load_earlier_digests
+    from newsletter.posts.digest.select_posts import DigestCriteria, select_posts
+    from newsletter.posts.digest.write_digest import write_digest
+    from newsletter.project import open_project
+
+    project = open_project()
+    today = _get_today(project)
+    earlier = load_earlier_digests(project)
+    since = _parse_since(options["since"], earlier)
+    folder = _find_folder(project, today, options["slug"])
+    offered = (
+        _offer_sources(project, options["sources"], today)
+        if options["sources"]
+        else _offer_issues(project, since)
+    )
+    selection = select_posts(
+        offered.offers,
+        DigestCriteria(
+            () if options["again"] else tuple(post for digest in earlier for post in digest.posts),
+            since,
+            options["tags"],
+            options["limit"],
+        ),
+    )
+    path = None
+    if selection.cards:
+        title = options["title"] or _make_title(project, today)
+        path = write_digest(project, folder, title, today, selection.cards)
+    problems = (*offered.unreadable, *selection.unreadable)
+    for problem in problems:
+        echo_err(f"Left out: {problem}", color="yellow")
+    if as_json:
+        print_json(_to_dict(path, offered, selection))
+    elif path is None:
+        raise _make_nothing_error(offered, selection, earlier, options["since"])
+    else:
+        _print_digest(path, offered, selection, since)
+    return 0 if path else NothingToDoError.exit_code
+
+
+def _get_today(project: "Project") -> datetime.date:
+    from zoneinfo import ZoneInfo
+
+    return datetime.datetime.now(ZoneInfo(project.config.timezone)).date()
+
+
+def _make_title(project: "Project", today: datetime.date) -> str:
+    from newsletter.render.locale import format_date
+
+    return f"{project.config.name}, {format_date(today, project.config.language)}"
+
+
+def _parse_since(text: str, earlier: "list[EarlierDigest]") -> datetime.date | None:
+    if text == "last":
+        return earlier[-1].newest if earlier else None
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--since '{text}' is not a valid date",
+            remedy="Write year, month and day, or last: --since 2026-11-22",
+        ) from None
+
+
+def _find_folder(project: "Project", today: datetime.date, slug: str) -> "Path":
+    """Return the folder of the new issue.
+
+    Raises:
+        UsageError: the slug is invalid, or an issue has it.
+    """
+    from newsletter.posts.importing.issue_folder.issue_index import IssueIndex
+    from newsletter.posts.slug import MAX_SLUG_LENGTH, SLUG_PATTERN, slugify
+    from newsletter.project import list_issue_folders
+
+    if not slug:
+        return IssueIndex(project).find_free_folder(project, today, f"digest-{today}")
+    if not SLUG_PATTERN.fullmatch(slug) or len(slug) > MAX_SLUG_LENGTH:
+        raise UsageError(
+            f"--slug '{slug}' is not a valid slug",
+            remedy=f"Use lowercase letters, digits and hyphens, at most {MAX_SLUG_LENGTH}: "
+            f"--slug {slugify(slug) or 'digest-12'}",
+        )
+    for folder in list_issue_folders(project):
+        if folder.name[11:] == slug:
+            raise UsageError(f"{folder.name} has this slug", remedy="Choose another one.")
+    return project.issues_dir / f"{today}-{slug}"
+
+
+def _offer_issues(project: "Project", since: datetime.date | None) -> "OfferedPosts":
+    from newsletter.checks.load_context import open_existing_list
+    from newsletter.posts.digest.offers import offer_issues
+    from newsletter.sending.ledger.find_sends import find_sends_by_issue, open_ledger
+
+    sent: set[str] = set()
+    with open_existing_list(project) as engine:
+        if engine is not None:
+            sends = find_sends_by_issue(open_ledger(engine, project.config))
+            sent = {name for name, send in sends.items() if send.phase == "done"}
+    return offer_issues(project, since, sent)
+
+
+def _offer_sources(
+    project: "Project", sources: tuple[str, ...], today: datetime.date
+) -> "OfferedPosts":
+    from zoneinfo import ZoneInfo
+
+    from newsletter.posts.digest.offers import OfferedPosts, offer_posts
+    from newsletter.posts.importing.choose_posts import PostChooser, PostSelection
+    from newsletter.posts.importing.import_source_post import SourceImportOptions
+
+    timezone = ZoneInfo(project.config.timezone)
+    everything = OfferedPosts()
+    for source in sources:
+        collection = _open_collection(project, source)
+        chooser = PostChooser(PostSelection(), timezone)
+        offered = offer_posts(
+            project,
+            chooser.iter_chosen(collection.iter_posts()),
+            SourceImportOptions(source, today, timezone),
+        )
+        everything.offers += offered.offers
+        everything.unreadable += offered.unreadable
+        everything.left_out += chooser.not_chosen
+    return everything
+
+
+def _open_collection(project: "Project", source: str) -> "PostCollection":
+    """Return the posts of a feed on the web, or of a file or folder.
+
+    Raises:
+        NewsletterError: it can't be read, or is one post.
+    """
+    from newsletter.cli.issue.import_source import get_source_settings
+    from newsletter.cli.issue.import_url import is_url, make_downloader
+    from newsletter.posts.importing.open_source import open_source
+    from newsletter.posts.importing.sources.feeds.parse_feed import parse_feed
+
+    settings = get_source_settings(project)
+    if is_url(source):
+        max_bytes = project.config.limits.post_bytes
+        download = make_downloader(project).download(source, max_bytes=max_bytes)
+        return parse_feed(
+            download.body, url=download.url, headers=download.headers, settings=settings
+        )
+    collection = open_source([source], settings)
+    if collection is None:
+        raise PostError(
+            f"{source} is not a feed, export or content folder",
+            remedy="Import one post with: newsletter import POST",
+        )
+    return collection
+
+
+def _make_nothing_error(
+    offered: "OfferedPosts",
+    selection: "DigestSelection",
+    earlier: "list[EarlierDigest]",
+    since: str,
+) -> NothingToDoError:
+    left_out = ", ".join(_iter_left_out(offered, selection))
+    after = f" since {earlier[-1].name}" if earlier and since == "last" else ""
+    return NothingToDoError(
+        f"no post is new{after}; no digest was made"
+        + (f" (left out: {left_out})" if left_out else ""),
+        remedy="Choose an earlier day with --since, or repeat posts with --again.",
+    )
+
+
+def _iter_left_out(offered: "OfferedPosts", selection: "DigestSelection") -> Iterator[str]:
+    for reason, count in (offered.left_out + selection.left_out).items():
+        yield f"{count:,} {reason}"
+
+
+def _print_digest(
+    path: "Path",
+    offered: "OfferedPosts",
+    selection: "DigestSelection",
+    since: datetime.date | None,
+) -> None:
+    from newsletter.project import display_path
+
+    echo(display_path(path), color="green")
+    count = f"{len(selection.cards):,} since {since}" if since else f"{len(selection.cards):,}"
+    rows = [("posts", "\n".join([count, *map(_format_card, selection.cards)]))]
+    if left_out := ", ".join(_iter_left_out(offered, selection)):
+        rows.append(("left out", left_out))
+    if selection.over_limit:
+        shown = [isolate_bidi(title) for title in selection.over_limit[:_MAX_SHOWN]]
+        more = len(selection.over_limit) - len(shown)
+        count = format_count(len(selection.over_limit), "post")
+        lines = [f"{count} over --limit, which no later digest takes by itself:", *shown]
+        rows.append(("not in it", "\n".join([*lines, *([f"and {more:,} more"] if more else [])])))
+    echo(format_fields(rows))
+    echo(f"Next: write the introduction in {display_path(path)}, then")
+    echo(f"      newsletter preview {path.parent.name[11:]}")
+
+
+def _format_card(card: "DigestCard") -> str:
+    title = _show_braces(card.title)
+    return isolate_bidi(f"{card.section}: {title}" if card.section else title)
+
+
+def _show_braces(text: str) -> str:
+    """Return a text of the front matter as readers see it."""
+    return text.replace('{{ "{{" }}', "{{")
+
+
+def _to_dict(
+    path: "Path | None", offered: "OfferedPosts", selection: "DigestSelection"
+) -> dict[str, Any]:
+    from newsletter.project import display_path
+
+    return {
+        "issue": path.parent.name if path else None,
+        "path": display_path(path) if path else None,
+        "posts": [
+            {
+                "title": _show_braces(card.title),
+                "url": card.url,
+                "section": card.section,
+                "minutes": card.minutes,
+                "date": card.date.isoformat() if card.date else None,
+                "picture": card.picture.src if card.picture else None,
+                "id": card.post_id,
+            }
+            for card in selection.cards
+        ],
+        "left_out": dict(offered.left_out + selection.left_out),
+        "over_limit": selection.over_limit,
+        "unreadable": [str(problem) for problem in (*offered.unreadable, *selection.unreadable)],
+    }

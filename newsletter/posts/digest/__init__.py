@@ -1,0 +1,1 @@
+"""Make a digest: choose posts, turn them into cards, write the issue."""

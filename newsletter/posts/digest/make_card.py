@@ -1,0 +1,110 @@
+"""Make the card of a digest from an issue or from a post of a blog."""
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from newsletter.posts.digest.select_posts import CardPicture, DigestCard
+from newsletter.posts.images import is_local_image
+from newsletter.posts.importing.blocks import outline_html
+from newsletter.posts.importing.imported_post import ImportedPost
+from newsletter.posts.importing.opening import clip_to_sentence, find_html_opening
+from newsletter.posts.importing.parse_body import render_body
+from newsletter.posts.importing.source_post import SourcePost
+from newsletter.posts.issue import Issue
+from newsletter.posts.merge_tags.compiler import escape_braces
+from newsletter.posts.merge_tags.tags import restore_merge_tags
+
+MAX_EXCERPT_LENGTH = 280  # characters
+_MIN_EXCERPT_LENGTH = 90  # characters: after a shorter sentence, the next one follows
+# What all mail clients show.
+_PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif"})
+_CUT_SIGN = "\u2026"
+
+
+def make_issue_card(issue: Issue, url: str, date: datetime.date, post_id: str = "") -> DigestCard:
+    """Return the card of an issue.
+
+    Args:
+        issue: an issue of one post.
+        url: where it is on the web.
+        date: when it was published.
+        post_id: how the source that it was imported from identifies it.
+    """
+
+    def restore(text: str) -> str:
+        return restore_merge_tags(text, issue.merge_tags)
+
+    outline = outline_html(issue.post.body)
+    summary = issue.preheader
+    # A preheader that an import cut is shorter than it could be here.
+    if not summary or summary.endswith(_CUT_SIGN):
+        summary = find_html_opening(issue.post.body, issue.post.title) or summary
+    folder = issue.source_path.parent
+    files = {path: folder / image.name for path, image in issue.post.images.items()}
+    hero = [(issue.hero.src, restore(issue.hero.alt))] if issue.hero else []
+    return DigestCard(
+        title=restore(issue.post.title),
+        url=url,
+        excerpt=_clip_excerpt(restore(summary)),
+        picture=_choose_picture([*hero, *((src, "") for src in outline.image_urls)], files),
+        minutes=outline.reading_minutes,
+        date=date,
+        post_id=post_id,
+    )
+
+
+def make_post_card(
+    post: SourcePost,
+    parsed: ImportedPost,
+    files: Mapping[str, Path | bytes],
+    date: datetime.date | None,
+) -> DigestCard:
+    """Return the card of a post of a feed, an export or a folder.
+
+    Args:
+        post: the post.
+        parsed: the same, parsed and cleaned up.
+        files: path as the parsed post has it -> an image of it on disk.
+        date: when it was published, if known.
+    """
+    html = render_body(parsed.body, parsed.body_format)
+    settings = parsed.front_matter
+    opening = escape_braces(find_html_opening(html, parsed.title))
+    summary = escape_braces(post.summary) or opening or str(settings.get("preheader") or "")
+    return DigestCard(
+        title=str(settings.get("title") or escape_braces(parsed.title)),
+        url=post.url or str(settings.get("canonical_url") or ""),
+        excerpt=_clip_excerpt(summary),
+        picture=_choose_picture(
+            [*_get_hero(settings.get("hero")), *((src, "") for src in parsed.outline.image_urls)],
+            files,
+        ),
+        minutes=parsed.outline.reading_minutes,
+        date=date,
+        post_id=" ".join(post.post_id.split()),
+    )
+
+
+def _clip_excerpt(text: str) -> str:
+    return clip_to_sentence(text, _MIN_EXCERPT_LENGTH, MAX_EXCERPT_LENGTH)
+
+
+def _get_hero(hero: Any) -> list[tuple[str, str]]:
+    if isinstance(hero, dict):
+        return [(str(hero.get("src", "")), str(hero.get("alt", "")))]
+    return [(hero, "")] if isinstance(hero, str) else []
+
+
+def _choose_picture(
+    candidates: list[tuple[str, str]], files: Mapping[str, Path | bytes]
+) -> CardPicture | None:
+    """Return the first image that is on the web or on disk, and that all mail clients show."""
+    for src, alt in candidates:
+        if not is_local_image(src):
+            if src.lower().startswith("https://"):
+                return CardPicture(src, alt)
+        elif src in files and PurePosixPath(src).suffix.lower() in _PICTURE_SUFFIXES:
+            return CardPicture(PurePosixPath(src).name, alt, files[src])
+    return None

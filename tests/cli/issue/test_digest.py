@@ -1,0 +1,158 @@
+"""``newsletter digest``: a draft of several posts, and none of them twice."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from newsletter.config import load_config
+from newsletter.posts.issue import Issue
+from newsletter.posts.read_issue import read_issue
+
+Cli = Callable[..., tuple[int, str, str]]
+
+ITEM = """\
+<item><title>{title}</title><link>https://quay-notes.org/{slug}/</link>
+<guid isPermaLink="false">{slug}</guid><category>{tag}</category>
+<pubDate>{day} Nov 2026 08:00:00 GMT</pubDate><content:encoded><![CDATA[{text}]]></content:encoded>
+</item>
+"""
+FEED = """\
+<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel>
+<title>Quay</title><link>https://quay-notes.org/</link><description>All.</description>
+{items}</channel></rss>
+"""
+TIDES = ITEM.format(
+    title="The {{ tide }} tables are wrong",
+    slug="tides",
+    tag="Harbour",
+    day=20,
+    text="<p>By twenty minutes. The harbour master has known it since the new breakwater "
+    "was built, and has told nobody who didn't ask him about it in person.</p>"
+    '<p><img src="https://quay-notes.org/tide.jpg" alt="A tide"></p><p>The end.</p>',
+)
+KNOTS = ITEM.format(
+    title="Knots &amp; bends", slug="knots", tag="Boats", day=22, text="<p>Three hold.</p>"
+)
+NETS = ITEM.format(title="Nets", slug="nets", tag="Boats", day=25, text="<p>Two mend them.</p>")
+
+
+@pytest.fixture
+def folder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a new newsletter, which is the working folder."""
+    monkeypatch.chdir(tmp_path)
+    cli("init", "quay-notes")
+    monkeypatch.chdir(tmp_path / "quay-notes")
+    return tmp_path / "quay-notes"
+
+
+def write_feed(*items: str) -> str:
+    Path("feed.xml").write_text(FEED.format(items="".join(items)))
+    return "feed.xml"
+
+
+def write_issue(name: str, front_matter: str, body: str = "Low water at noon.\n") -> Path:
+    path = Path("issues", name, "post.md")
+    path.parent.mkdir()
+    path.write_text(f"---\n{front_matter}\n---\n{body}")
+    return path
+
+
+def read_digest(folder: Path, name: str) -> Issue:
+    config = load_config(folder / "newsletter.yml", {})
+    (path,) = (folder / "issues").glob(f"*-{name}")
+    return read_issue(path, config)
+
+
+def test_a_feed_becomes_a_draft_and_none_of_its_posts_is_repeated(cli: Cli, folder: Path) -> None:
+    feed = write_feed(TIDES, KNOTS)
+    code, out, err = cli("digest", "--from", feed, "--slug", "first")
+    assert (code, err) == (0, "")
+    assert "\n  posts  2\n         Knots & bends\n         The {{ tide }} tables are wrong\n" in out
+    issue = read_digest(folder, "first")
+    assert issue.draft
+    assert not issue.post.body
+    knots, tides = issue.digest
+    assert (knots.title, knots.url, knots.excerpt, knots.post_id) == (
+        "Knots & bends",
+        "https://quay-notes.org/knots/",
+        "Three hold.",
+        "knots",
+    )
+    assert tides.title == "The {{ tide }} tables are wrong"
+    assert tides.excerpt.startswith("By twenty minutes. The harbour master")
+    assert tides.excerpt.endswith("in person.")
+    assert tides.picture
+    assert tides.picture.src == "https://quay-notes.org/tide.jpg"
+    # The same feed again: nothing is written.
+    before = {*Path("issues").iterdir()}
+    code, _, err = cli("digest", "--from", feed)
+    assert code == 3
+    assert "no post is new since" in err
+    assert {*Path("issues").iterdir()} == before
+    # What is new since is alone in the next digest, unless the others are asked for.
+    write_feed(TIDES, KNOTS, NETS)
+    code, out, _ = cli("digest", "--from", feed, "--json")
+    assert code == 0
+    assert [post["id"] for post in json.loads(out)["posts"]] == ["nets"]
+    code, out, _ = cli("digest", "--from", feed, "--json", "--again", "--since", "2026-11-01")
+    assert [post["id"] for post in json.loads(out)["posts"]] == ["nets", "knots", "tides"]
+
+
+def test_finished_issues_with_an_address_are_taken_with_their_pictures(
+    cli: Cli, folder: Path, picture: bytes
+) -> None:
+    address = "canonical_url: https://quay-notes.org"
+    for name in ("2026-11-20-tides", "2026-11-21-knots"):
+        path = write_issue(
+            name,
+            f"title: {name[11:]}\n{address}/{name[11:]}\n"
+            "preheader: For {{ subscriber.name }}.\nhero: {src: hero.png, alt: A boat}",
+        )
+        (path.parent / "hero.png").write_bytes(picture + name.encode())
+    write_issue("2026-11-22-draft", f"title: Draft\ndraft: true\n{address}/draft")
+    write_issue("2026-11-23-nowhere", "title: Nowhere")
+    write_issue("2026-11-24-broken", "titel: Broken")
+    code, out, err = cli("digest", "--slug", "issues", "--title", "Of this week")
+    assert code == 0
+    assert "left out  1 drafts, 1 without an address on the web" in out
+    assert "Left out: issues/2026-11-24-broken/post.md:2: unknown key 'titel'" in err
+    issue = read_digest(folder, "issues")
+    assert (issue.post.title, issue.preheader) == ("Of this week", "knots · tides")
+    assert [post.picture and (post.picture.src, post.picture.alt) for post in issue.digest] == [
+        ("hero.png", "A boat"),
+        ("hero-2.png", "A boat"),
+    ]
+    folder_bytes = [(issue.source_path.parent / name).read_bytes() for name in issue.post.images]
+    assert folder_bytes == [picture + b"2026-11-21-knots", picture + b"2026-11-20-tides"]
+    assert [tag.source for tag in issue.merge_tags] == ["{{ subscriber.name }}"]
+    assert cli("digest")[0] == 3
+
+
+def test_a_digest_that_cannot_be_read_stops_the_next(cli: Cli, folder: Path) -> None:
+    write_issue("2026-11-20-digest", "digest: [{title: A, url: https://a.example}", "Hello.\n")
+    code, _, err = cli("digest", "--from", write_feed(TIDES))
+    assert code == 1
+    assert "issues/2026-11-20-digest/post.md" in err
+    assert len([*(folder / "issues").glob("2*")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--since", "yesterday"], 2, "--since 'yesterday' is not a valid date"),
+        (["--slug", "Über"], 2, "--slug 'Über' is not a valid slug"),
+        (["--limit", "0"], 2, "--limit"),
+        (["--from", "newsletter.yml"], 1, "newsletter.yml is not a feed, export or content folder"),
+        (["--from", "missing.xml"], 1, "missing.xml"),
+        ([], 3, "no post is new; no digest was made."),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_nothing_is_written_without_posts(
+    cli: Cli, options: list[str], code: int, message: str
+) -> None:
+    result = cli("digest", *options)
+    assert (result[0], message in result[2]) == (code, True), result[2]
+    assert [*Path("issues").glob("2*")] == []
