@@ -139,6 +139,8 @@ SECTIONS = {
         "setup",
         "templates",
         "import",
+        "weekly",
+        "digest",
         "issues",
         "preview",
         "check",
