@@ -206,8 +206,8 @@ def _open_collection(project: "Project", source: str) -> "PostCollection":
     Raises:
         NewsletterError: it can't be read, or is one post.
     """
-    from newsletter.cli.issue.import_source import get_source_settings
-    from newsletter.cli.issue.import_url import is_url, make_downloader
+    from newsletter.cli.issue.import_request import get_source_settings, is_url
+    from newsletter.cli.issue.web_content import make_downloader
     from newsletter.posts.importing.open_source import open_source
     from newsletter.posts.importing.sources.feeds.parse_feed import parse_feed
 

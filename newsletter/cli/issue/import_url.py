@@ -1,21 +1,22 @@
 """Import from the web: a page, or the posts of a feed."""
 
 import datetime
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from newsletter.cli.issue.import_many import ImportedRow, import_chosen, print_imports
-from newsletter.cli.issue.import_source import (
-    ImportRequest,
+from newsletter.cli.issue.import_collection import (
     finish_import,
-    get_source_settings,
     import_collection,
+    summarize_source,
+)
+from newsletter.cli.issue.import_many import ImportedRow, import_chosen, print_imports
+from newsletter.cli.issue.import_request import (
+    ImportRequest,
+    get_source_settings,
     make_import_options,
     make_selection,
-    summarize_source,
 )
 from newsletter.cli.issue.web_content import make_downloader
 from newsletter.cli.output import echo, echo_err, isolate_bidi
@@ -33,17 +34,11 @@ if TYPE_CHECKING:
     from newsletter.posts.importing.sources.feeds.seen_posts import SeenPosts
     from newsletter.project import Project
 
-_URL = re.compile(r"https?://", re.IGNORECASE)
 _TYPES = (
     "text/html, application/rss+xml, application/atom+xml, application/feed+json, "
     "application/xml;q=0.9, */*;q=0.8"
 )
 _MAX_LISTED_POSTS = 20
-
-
-def is_url(source: str) -> bool:
-    """Return whether a source is the URL of a page or a feed."""
-    return _URL.match(source) is not None
 
 
 def import_url(project: "Project", request: ImportRequest) -> int:

@@ -1,4 +1,4 @@
-"""``newsletter weekly``: new posts of the blog become an issue, checked and scheduled."""
+"""``newsletter weekly``: an issue of the blog's new posts."""
 
 import datetime
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ import click
 
 from newsletter.cli.issue.check import CheckedIssue, check_issue
 from newsletter.cli.issue.import_many import ImportedRow, import_chosen
-from newsletter.cli.issue.import_source import (
+from newsletter.cli.issue.import_request import (
     ImportRequest,
     get_source_settings,
     make_import_options,
