@@ -8,19 +8,20 @@ from copy import deepcopy
 from lxml.etree import LxmlError
 from lxml.html import HtmlElement
 
-_MIN_SHARE = 0.9  # of the article's text: what the element found must hold
+_MIN_SHARE = 0.6  # of the text that trafilatura takes, sidebars too: what the element must hold
+_WEIGHT = 4.0  # of what is missing, relative to what is too much (F-measure, beta = 2)
 _MAX_AROUND = 1.3  # the size of an element with the main heading, relative to the one found in it
 _MIN_WORDS = 40  # a page with fewer is an article as a whole
 _RUN = 3  # words in a row that are compared; a single one may be anywhere
 _WORD = re.compile(r"\w+")
-_PARTS = frozenset({"p", "pre", "ul", "ol", "dl", "table", "blockquote"})  # never the whole of one
+_CONTAINERS = ("div", "section", "article", "main", "td", "center", "form")
 _UNREAD_TAGS = frozenset({"script", "style", "noscript", "template"})
 
 Run = tuple[str, ...]
 
 
 def search_article(root: HtmlElement, body: HtmlElement) -> HtmlElement | None:
-    """Return the smallest element that holds nearly all of what trafilatura takes as the article.
+    """Return the element that best matches what trafilatura takes as the article.
 
     Only the place comes from trafilatura: its output has lost lists, captions and code.
 
@@ -35,14 +36,13 @@ def search_article(root: HtmlElement, body: HtmlElement) -> HtmlElement | None:
     total = matches.get(body, 0)
     if total < _MIN_WORDS:
         return None
-    place = body
-    share = _MIN_SHARE * total
-    while (
-        inner := next((child for child in place if matches.get(child, 0) >= share), None)
-    ) is not None:
-        place = inner
-    if place.tag in _PARTS:
-        place = place.getparent()
+
+    def rate(element: HtmlElement) -> float:
+        """Return how well an element is the article: what is missing weighs more than the rest."""
+        found = matches[element]
+        return found / (_WEIGHT * total + sizes[element]) if found >= _MIN_SHARE * total else 0.0
+
+    place = max((body, *filter(matches.get, body.iterdescendants(*_CONTAINERS))), key=rate)
     return None if place is body else _include_heading(place, body, sizes)
 
 
