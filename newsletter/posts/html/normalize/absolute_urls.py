@@ -10,11 +10,17 @@ from newsletter.posts.html.normalize.tags import (
 )
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 
-_URL_ATTRIBUTES = frozenset({"href", "src", "poster", "data-href"})
+_URL_ATTRIBUTES = frozenset("href src poster cite longdesc background data-href".split())
 _LAZY_TAGS = frozenset({"img", "iframe", "video", "audio", "source", "amp-img", "amp-anim"})
 _LAZY_ATTRIBUTES = frozenset({"data-original", "data-lazy", "data-echo"})  # and those with -src
 _SOURCE_SETS = re.compile(r"(?:^|-)srcset$|^data-original-set$")
 _CANDIDATE_URL = re.compile(r"(?P<before>(?:^|,)\s*)(?P<url>[^\s,]\S*)")
+# Quick to look for: does an attribute that may hold a URL begin with something else than a scheme?
+_MAY_BE_RELATIVE = re.compile(
+    r"""(?:href|src|poster|cite|longdesc|background|data|original|lazy|echo)\s*=\s*
+        (?!["']?\s*(?:[a-z][a-z0-9+.-]*:|\#)) | srcset | original-set""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _ABSOLUTE_URL = re.compile(r"[a-z][a-z0-9+.-]*:|#|\{\{", re.IGNORECASE)
 
 
@@ -26,8 +32,10 @@ def make_urls_absolute(text: str, page_url: str) -> str:
 
     Args:
         text: HTML, whole page or fragment.
-        page_url: the page's own URL, absolute.
+        page_url: the page's own URL, absolute; if it is empty, all stays.
     """
+    if not page_url or not _MAY_BE_RELATIVE.search(text):
+        return text
     base_url = page_url
     parts: list[str] = []
     position = 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 from newsletter.errors import Location, Problem
+from newsletter.posts.html.normalize.absolute_urls import make_urls_absolute
 from newsletter.posts.html.normalize.marked_elements import get_text
 from newsletter.posts.html.normalize.tags import iter_html_tags
 from newsletter.posts.importing.settings.dates import parse_foreign_date
@@ -17,7 +18,6 @@ from newsletter.posts.importing.settings.values import (
     read_permalink_slug,
 )
 from newsletter.posts.importing.source_post import SourcePost, SourceSettings, UnreadablePost
-from newsletter.posts.importing.sources.feeds.absolute_links import make_links_absolute
 from newsletter.posts.importing.sources.feeds.feed_item import (
     FeedInfo,
     FeedItem,
@@ -80,7 +80,7 @@ def build_post(
             ),
         )
     base = _find_base(chosen, url, info)
-    content = make_links_absolute(chosen.html, base)
+    content = make_urls_absolute(chosen.html, base)
     notes: list[SettingNote] = []
     attached, is_audio = _format_attachments(item, content, base, notes)
     hero = _choose_hero(item, chosen, content, base, notes)
@@ -184,7 +184,7 @@ def _choose_hero(
         key=lambda image: (not image.is_cover, not image.is_enclosure),
     )
     candidates = [image._replace(url=join_url(base, image.url)) for image in images]
-    candidates += _list_images(make_links_absolute(chosen.summary_html, base))
+    candidates += _list_images(make_urls_absolute(chosen.summary_html, base))
     hero = None
     for image in candidates:
         if not is_web_url(image.url):
