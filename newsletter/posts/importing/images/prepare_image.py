@@ -73,19 +73,17 @@ def prepare_image(data: bytes, *, max_width: int, max_bytes: int) -> PreparedIma
     image_format = detect_image_format(data)
     if image_format == "SVG":
         return _prepare_svg(data)
-    # Not by Pillow, which warns of a large image on standard error as it opens it.
-    _check_pixels(*_measure(data))
-    from PIL import Image
-
+    if image_format != "BMP":  # imagesize misreads those of OS/2
+        # Not by Pillow, which warns of a large image on standard error as it opens it.
+        _check_pixels(*_measure(data))
     try:
-        with Image.open(io.BytesIO(data), formats=[image_format]) as image:
-            _check_pixels(*image.size)
-            prepared = _prepare(image, data, image_format, max_width)
+        prepared = _open_and_prepare(data, image_format, max_width)
     except PostError:
-        raise
-    # Decoders fail at damaged files in dozens of ways.
-    except Exception as error:
-        raise PostError("it is damaged or incomplete") from error
+        stripped = _strip(data, image_format)
+        if not stripped or stripped == data:
+            raise
+        # Browsers show an image whose metadata is damaged.
+        prepared = _open_and_prepare(stripped, image_format, max_width)
     if len(prepared.data) > max_bytes:
         raise PostError(
             f"it would have {len(prepared.data):,} bytes as a {prepared.suffix} file; "
@@ -118,6 +116,20 @@ def _prepare_svg(data: bytes) -> PreparedImage:
     return PreparedImage(data, ".svg", width, height, ("an SVG, which Gmail doesn't show",))
 
 
+def _open_and_prepare(data: bytes, image_format: ImageFormat, max_width: int) -> PreparedImage:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=[image_format]) as image:
+            _check_pixels(*image.size)
+            return _prepare(image, data, image_format, max_width)
+    except PostError:
+        raise
+    # Decoders fail at damaged files in dozens of ways.
+    except Exception as error:
+        raise PostError("it is damaged or incomplete") from error
+
+
 def _prepare(
     image: "Image.Image", data: bytes, image_format: ImageFormat, max_width: int
 ) -> PreparedImage:
@@ -129,7 +141,7 @@ def _prepare(
     is_animated = image_format in _ANIMATED_FORMATS and getattr(image, "is_animated", False)
     suffix = _SUFFIXES.get(image_format, "")
     convert_image.load_image(image, max_width)
-    kept_data = _strip(data, image_format) if suffix else b""
+    kept_data = _strip(data, image_format)
     if is_animated:
         if kept_data and len(data) <= MAX_ANIMATION_BYTES:
             return PreparedImage(kept_data, suffix, width, height)
@@ -147,8 +159,8 @@ def _prepare(
 
 
 def _strip(data: bytes, image_format: ImageFormat) -> bytes:
-    """Return a file without its metadata; nothing if only tolerant decoders read it."""
+    """Return a file without its metadata; nothing if its structure is damaged."""
     try:
-        return strip_metadata(data, image_format)
+        return strip_metadata(data, image_format) if image_format in _SUFFIXES else b""
     except ValueError:
         return b""

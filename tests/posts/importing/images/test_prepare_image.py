@@ -219,6 +219,11 @@ def test_damaged_profile_is_ignored(profile: bytes) -> None:
     assert get_color(open_prepared(prepare(source)), 30, 30) == (0x1F, 0x5F, 0x8B)
 
 
+def test_damaged_metadata_is_ignored() -> None:
+    damaged = make_chunk(b"zTXt", b"Author\0\0secret").replace(b"secret", b"broken")
+    assert prepare(make_png(8, 8, damaged)).data == make_png(8, 8)
+
+
 def make_exif(orientation: int = 1) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation
