@@ -9,6 +9,7 @@ from newsletter.posts.content_loss.masked_text import ContentReference, Referenc
 from newsletter.posts.content_loss.url_matching import UrlIndex
 
 _URL_END = re.compile(r"[\s\"'<>()\[\]|]+")
+_BARE_VALUE = re.compile(r"(?<==)https?://[^\s\"'<>()\[\]|]+")  # of an attribute of a tag
 
 
 def find_lost_references(
@@ -23,6 +24,7 @@ def find_lost_references(
     """
     index = UrlIndex(email.references, email.text)
     removed = Counter(removed_text.split()) | Counter(_URL_END.split(removed_text))
+    removed |= Counter(_BARE_VALUE.findall(removed_text))
     groups: dict[tuple[ReferenceKind, tuple[str, ...]], list[ContentReference]] = defaultdict(list)
     for reference in source.references:
         groups[reference.kind, reference.urls].append(reference)

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from newsletter.posts.content_loss.inventory import ContentInventory, take_inventory
+from newsletter.posts.content_loss.masked_text import GLUE
 from newsletter.posts.removed_line import RemovedLine
 
+_TAG = re.compile(r"\[/?[a-zA-Z][^\[\]]{0,1000}\]")
 _END_TAG = re.compile(r"\[/[\w-]{1,40}\]\Z")
 _MAX_STARTS = 100  # places tried for a passage that isn't in the source word for word
 _MAX_PLACES = 1_000  # places looked at of a passage's rarest word
@@ -22,6 +24,7 @@ def find_removed_words(source: ContentInventory, removed: Iterable[RemovedLine])
     for index, word in enumerate(source.words):
         places[word].append(index)
     next_starts: dict[tuple[tuple[str, ...], int], int] = {}
+    tag_ends: dict[str, int] = {}  # offsets
     urls = {url for reference in source.references for url in reference.urls}
     for entry in removed:
         parts = entry.text.split()
@@ -29,6 +32,11 @@ def find_removed_words(source: ContentInventory, removed: Iterable[RemovedLine])
             del parts[-1]
         words = take_inventory(" ".join(parts), "text").words
         if not words:
+            continue
+        tag = None if entry.line else _find_tag(source, entry.text, tag_ends.get(entry.text, 0))
+        if tag:
+            tag_ends[entry.text] = tag.stop
+            indices.update(_get_words(source, tag))
             continue
         key = (words, entry.line)
         on_line = source.find_first_word(entry.line)
@@ -98,14 +106,29 @@ def _find_part(source: ContentInventory, words: Sequence[str], starts: Sequence[
     return best
 
 
+def _find_tag(source: ContentInventory, text: str, start: int) -> range | None:
+    """Return the offsets of a tag in brackets, from an offset on: ``[slide]``, ``[/slide]``.
+
+    Its name may be a word of the text, too.
+    """
+    if not _TAG.fullmatch(text):
+        return None
+    pattern = re.escape(text).replace("_", f"[_{GLUE}]").replace(r"\ ", r"\s+")
+    found = re.compile(pattern).search(source.text, start)
+    return range(*found.span()) if found else None
+
+
 def _find_end_tag(source: ContentInventory, text: str, element: range) -> range:
     """Return the words of an end tag that is listed with its start tag: ``[/caption]``."""
     end_tag = _END_TAG.search(text)
     if not end_tag or not element:
         return range(0)
-    start = source.text.find(end_tag[0], source.spans[element[-1]][1])
-    end = start + len(end_tag[0])
+    tag = _find_tag(source, end_tag[0], source.spans[element[-1]][1])
+    return _get_words(source, tag) if tag else range(0)
+
+
+def _get_words(source: ContentInventory, offsets: range) -> range:
+    """Return the indices of the words between two offsets."""
     return range(
-        bisect_left(source.spans, (start, 0)) if start >= 0 else 0,
-        bisect_left(source.spans, (end, 0)) if start >= 0 else 0,
+        bisect_left(source.spans, (offsets.start, 0)), bisect_left(source.spans, (offsets.stop, 0))
     )

@@ -282,7 +282,10 @@ def test_emoji_wiki_links_and_containers(text: str, expected: str | None) -> Non
     [
         ("<p>{{< youtube aBcDeFgHiJk >}}</p>", f"<p>{YOUTUBE}</p>"),
         ("<p>{{ a }}</p>", "<p>{{&quot;{{&quot;}} a }}</p>"),
-        ("{% highlight js %}\na < b\n{% endhighlight %}", "<pre><code>\na &lt; b\n</code></pre>"),
+        (
+            "{% highlight js %}\na < b\n{% endhighlight %}",
+            '<pre><code class="language-js">\na &lt; b\n</code></pre>',
+        ),
         ('<a href="{% post_url a %}">b</a>', "<a >b</a>"),
         (
             "{% note %}a{% endnote %}",

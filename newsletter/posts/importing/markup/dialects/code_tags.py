@@ -8,7 +8,12 @@ from newsletter.posts.importing.markup.edits import Edit, Ranges
 from newsletter.posts.importing.markup.page import MarkupPage
 
 _LIQUID_NAMES = "highlight|codeblock|code_block|prism|syntax|mermaid"
-_WORDPRESS_NAMES = "sourcecode|code|cc|php|css|javascript|python|bash|ruby|sql|xml|java|plain"
+# Of plugins: the last is CodeColorer's, with its modes and a language: [ccne_php].
+_WORDPRESS_NAMES = (
+    "sourcecode|code|php|css|html|xhtml|javascript|jscript|js|python|bash|shell|ruby|sql|xml|java"
+    "|csharp|cpp|perl|powershell|scala|vbnet|json|yaml|diff|plain"
+    "|cc[iestlwbnIESTLWBN]{0,9}(?:_[a-z0-9+#]{1,20})?"
+)
 _TAG = re.compile(
     rf"""\{{%-?\s{{0,9}}(?P<liquid_end>end)?(?P<liquid>{_LIQUID_NAMES})\b(?P<liquid_arguments>[^{{}}\n]{{0,200}}?)-?%\}}
     |\{{\{{[<%]\s{{0,9}}(?P<hugo_end>/\s{{0,9}})?(?P<hugo>highlight|code|mermaid)\b
@@ -40,19 +45,21 @@ def translate_code_tags(page: MarkupPage) -> Iterator[Edit]:
         code = page.text[start:end]
         if not page.is_markdown and not _ANGLE_BRACKET.search(code):
             code = html.unescape(code)  # typed in an editor that escapes text, not as HTML
+        language = _get_language(opening[family], opening[f"{family}_arguments"] or "")
         is_own_line = page.is_alone(*opening.span()) and page.is_alone(*closing.span())
         if page.is_markdown and is_own_line:
             longest = max((len(run[0]) for run in _TICKS.finditer(code)), default=0)
             fence = "`" * max(3, longest + 1)
-            language = _get_language(opening[family], opening[f"{family}_arguments"] or "")
             yield Edit(*opening.span(), f"{fence}{language}", why, group=group)
             yield Edit(*closing.span(), fence, why, group=group)
         elif page.is_markdown and "\n" not in code and "`" not in code and code.strip():
             yield Edit(*opening.span(), "`", why, group=group)
             yield Edit(*closing.span(), "`", why, group=group)
         else:
-            block = f"<pre><code>{html.escape(code, quote=False)}</code></pre>"
-            yield Edit(group, closing.end(), block, why, f"{opening[0]} {closing[0]}")
+            code_class = f' class="language-{language}"' if language else ""
+            yield Edit(*opening.span(), f"<pre><code{code_class}>", why, group=group)
+            yield Edit(start, end, html.escape(code, quote=False), group=group)
+            yield Edit(*closing.span(), "</code></pre>", why, group=group)
 
 
 def find_code_tag_ranges(page: MarkupPage) -> Ranges:
@@ -78,7 +85,9 @@ def _iter_pairs(page: MarkupPage) -> Iterator[tuple[re.Match[str], re.Match[str]
 
 
 def _get_language(name: str, arguments: str) -> str:
-    if name not in _NAMES_WITH_LANGUAGE:
+    if "_" in name and name.startswith("cc"):
+        return name.partition("_")[2]
+    if name not in _NAMES_WITH_LANGUAGE and not name.startswith("cc"):
         return "" if name == "plain" else name
     if named := _NAMED_LANGUAGE.search(arguments):
         return named[1]

@@ -12,7 +12,10 @@ from newsletter.posts.importing.sources.wordpress.export_index import ExportInde
 from newsletter.posts.importing.sources.wordpress.export_xml import ExportItem
 from newsletter.posts.importing.sources.wordpress.images import complete_urls, enlarge_images
 from newsletter.posts.importing.sources.wordpress.paragraphs import add_paragraphs
-from newsletter.posts.importing.sources.wordpress.shortcodes import translate_shortcodes
+from newsletter.posts.importing.sources.wordpress.shortcodes import (
+    quote_code_elements,
+    translate_shortcodes,
+)
 from newsletter.posts.removed_line import RemovedLine
 
 
@@ -45,7 +48,7 @@ def render_content(
     expanded, removed = expand_blocks(
         source, index.blocks, item.meta.get("footnotes", ""), max_characters
     )
-    original = complete_urls(enlarge_images(expanded, index), base_url)
+    original = complete_urls(enlarge_images(quote_code_elements(expanded), index), base_url)
     line = item.content_line
     # In HTML, CDATA is a comment, and its text is lost.
     text, markers = remove_markers(original.replace("<![CDATA[", "&lt;![CDATA["), line)

@@ -4,6 +4,7 @@ import datetime
 import html
 import re
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 
 from newsletter.posts.front_matter.field_types import LANGUAGE_TAG_PATTERN
 from newsletter.posts.importing.settings.notes import SettingNote, clip_value
@@ -61,7 +62,9 @@ _DESCRIPTIONS = (
     "_yoast_wpseo_metadesc", "rank_math_description", "_aioseo_description",
     "_aioseop_description",
 )  # fmt: skip
+_FIRST_YEAR = 1990  # no blog is older; 1970 and -0001 mean that there is no date
 _TAG = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", re.DOTALL)
+_CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LANGUAGE = re.compile(LANGUAGE_TAG_PATTERN)
 _WEB_URL = re.compile(r"https?://[^\s<>\"]+")
 
@@ -174,7 +177,12 @@ def _find_date(
         local = _parse_date(item.get(name))  # in the blog's zone, which no export states
         if local:
             return local.replace(tzinfo=settings.timezone)
-    return None
+    try:  # exports of other tools
+        published = parsedate_to_datetime(item.get("pubDate"))
+    except ValueError:
+        return None
+    is_real = published.tzinfo is not None and published.year >= _FIRST_YEAR
+    return published.astimezone(settings.timezone) if is_real else None
 
 
 def _parse_date(text: str) -> datetime.datetime | None:
@@ -182,9 +190,9 @@ def _parse_date(text: str) -> datetime.datetime | None:
         date = datetime.datetime.strptime(text[:19], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - its zone is the caller's
     except ValueError:  # "0000-00-00 00:00:00" if it was never published
         return None
-    return date if 1990 <= date.year <= 9000 else None  # noqa: PLR2004 - no blog is older
+    return date if date.year >= _FIRST_YEAR else None
 
 
 def _make_plain(text: str) -> str:
     """Return HTML as text on one line; entities in it are undone once."""
-    return " ".join(html.unescape(_TAG.sub("", text)).split())
+    return " ".join(_CONTROL_CHARACTER.sub(" ", html.unescape(_TAG.sub("", text))).split())

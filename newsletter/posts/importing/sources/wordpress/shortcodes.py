@@ -23,6 +23,10 @@ _NUMBER = re.compile(r"\d{1,12}")
 _BARE_URL = re.compile(
     r"(?:(?<=^)|(?<=<p>))[ \t]{0,9}(https?://[^\s<>\"]{1,2000})[ \t]{0,9}(?=$|</p>)", re.MULTILINE
 )
+_CODE_START = re.compile(
+    r"<(?P<name>pre|code)\b(?=[^<>]{0,300}\slang=[\"'](?P<language>[\w+#-]{1,20}))[^<>]{0,300}>",
+    re.IGNORECASE,
+)
 _MEDIA_TAGS = {
     ".mp3": "audio", ".m4a": "audio", ".ogg": "audio", ".wav": "audio", ".flac": "audio",
     ".mp4": "video", ".m4v": "video", ".webm": "video", ".ogv": "video", ".mov": "video",
@@ -54,6 +58,33 @@ def translate_shortcodes(
         text, listed = apply_edits(text, _embed_bare_urls(_make_page(text)), first_line)
         removed += listed
     return text, removed
+
+
+def quote_code_elements(text: str) -> str:
+    """Return HTML in which ``<pre lang="php">`` and ``<code lang="php">`` hold text.
+
+    Plugins show it so (WP-Syntax, CodeColorer): what looks like a tag in there is code.
+
+    Args:
+        text: a post's content.
+    """
+    parts: list[str] = []
+    position = 0
+    for start_tag in _CODE_START.finditer(text):
+        end_tag = f"</{start_tag['name']}>"
+        end = text.find(end_tag, start_tag.end())
+        if end < 0 or start_tag.start() < position:
+            continue
+        code = text[start_tag.end() : end]
+        if "<" in code and "escaped=" not in start_tag[0]:
+            code = html.escape(code, quote=False)
+        language = start_tag["language"].lower()
+        block = f'<code class="language-{language}">{code}</code>'
+        if start_tag["name"].lower() == "pre" or "\n" in code:
+            block = f"<pre>{block}</pre>"
+        parts += (text[position : start_tag.start()], block)
+        position = end + len(end_tag)
+    return "".join((*parts, text[position:]))
 
 
 def _make_page(text: str, protected: Ranges | None = None) -> MarkupPage:

@@ -121,8 +121,8 @@ def test_everything_is_shown_or_listed() -> None:
         (30, "https://youtu.be/aBcDeFgHiJk", "URL alone on its line, now a video"),
         (32, '[tide_table port="Lee"]', "WordPress shortcode tide_table"),
         (32, "[/tide_table]", "WordPress shortcode tide_table"),
-        (34, '[sourcecode language="python"] [/sourcecode]',
-         "WordPress shortcode sourcecode, now code"),
+        (34, '[sourcecode language="python"]', "WordPress shortcode sourcecode, now code"),
+        (38, "[/sourcecode]", "WordPress shortcode sourcecode, now code"),
     ]  # fmt: skip
     words = take_inventory(sanitize_html(post.content), "email").words
     assert " ".join(words) == (
@@ -155,8 +155,16 @@ def test_everything_is_shown_or_listed() -> None:
         ("[[gallery ids='1']]", "<p>&#91;gallery ids='1']</p>"),
         ("[acme_box color='red']a\n\nb[/acme_box]", "<p>a</p>\n\n<p>b</p>"),
         ("[cc lang='html']<b>a</b>\n\n&amp;[/cc]",
-         "<pre><code>&lt;b&gt;a&lt;/b&gt;\n\n&amp;amp;</code></pre>"),
+         '<pre><code class="language-html">&lt;b&gt;a&lt;/b&gt;\n\n&amp;amp;</code></pre>'),
         ("[code]&lt;b&gt;[/code]", "<pre><code>&lt;b&gt;</code></pre>"),
+        ("[ccne_php]echo 1;[/ccne_php]",
+         '<pre><code class="language-php">echo 1;</code></pre>'),
+        ('<pre lang="html">\n<b>a</b>\n\n</pre>',
+         '<pre><code class="language-html">\n&lt;b&gt;a&lt;/b&gt;\n\n</code></pre>'),
+        ('<code lang="HTML">\n<b>a</b>\n\n</code>',
+         '<pre><code class="language-html">\n&lt;b&gt;a&lt;/b&gt;\n\n</code></pre>'),
+        ('<pre lang="html" escaped="true">&lt;<b>a</b></pre>',
+         '<pre><code class="language-html">&lt;<b>a</b></code></pre>'),
         ("[sic] and [1]", "<p>[sic] and [1]</p>"),
         ("a\nhttps://youtu.be/aBcDeFgHiJk\nb", f"<p>a</p>\n{VIDEO}\n<p>b</p>"),
         ("<p>https://youtu.be/aBcDeFgHiJk</p>", f"<p>{VIDEO}</p>"),
@@ -288,6 +296,8 @@ def test_status(tmp_path: Path, fields: str, expected: str) -> None:
         ),
         ("<wp:post_date>1970-01-01 00:00:00</wp:post_date>", "None"),
         ("<pubDate>Wed, 30 Nov -0001 00:00:00 +0000</pubDate>", "None"),
+        ("<pubDate>Wed, 01 Jul 2026 12:00:00 +0000</pubDate>", "2026-07-01 14:00:00+02:00"),
+        ("<pubDate>Thu, 01 Jan 1970 00:00:00 +0000</pubDate>", "None"),
     ],
 )  # fmt: skip
 def test_date(tmp_path: Path, fields: str, expected: str) -> None:
@@ -301,6 +311,7 @@ def test_date(tmp_path: Path, fields: str, expected: str) -> None:
         ("Fish &amp; chips", "Fish & chips"),
         ("A <em>dry</em>  quay", "A dry quay"),
         ("1 < 2 &lt;b&gt;", "1 < 2 <b>"),
+        ("A\x9dquay&#10;at six", "A quay at six"),
         ("", ""),
     ],
 )
