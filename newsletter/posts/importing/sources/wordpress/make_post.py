@@ -177,9 +177,12 @@ def _find_date(
         local = _parse_date(item.get(name))  # in the blog's zone, which no export states
         if local:
             return local.replace(tzinfo=settings.timezone)
-    try:  # exports of other tools
-        published = parsedate_to_datetime(item.get("pubDate"))
+    stated = item.get("pubDate")  # exports of other tools
+    try:
+        published = parsedate_to_datetime(stated)
     except ValueError:
+        return None
+    if "-0001" in stated:  # read as 2000
         return None
     is_real = published.tzinfo is not None and published.year >= _FIRST_YEAR
     return published.astimezone(settings.timezone) if is_real else None

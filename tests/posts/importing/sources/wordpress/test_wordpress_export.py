@@ -31,6 +31,8 @@ xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:wp="http://wordpress.org/expor
 <channel><wp:wxr_version>1.2</wp:wxr_version><wp:base_blog_url>https://a.example</wp:base_blog_url>
 """
 END = "\n</channel></rss>"
+LOCAL_DATE = "<wp:post_date>2026-07-01 12:00:00</wp:post_date>"
+LOCAL_CHANGE = "<wp:post_modified>2026-07-02 12:00:00</wp:post_modified>"
 VIDEO = '<iframe src="https://www.youtube.com/embed/aBcDeFgHiJk"></iframe>'
 
 
@@ -284,16 +286,10 @@ def test_status(tmp_path: Path, fields: str, expected: str) -> None:
     ("fields", "expected"),
     [
         ("<wp:post_date_gmt>2026-07-01 12:00:00</wp:post_date_gmt>", "2026-07-01 14:00:00+02:00"),
-        (
-            "<wp:post_date_gmt>0000-00-00 00:00:00</wp:post_date_gmt>"
-            "<wp:post_date>2026-07-01 12:00:00</wp:post_date>",
-            "2026-07-01 12:00:00+02:00",
-        ),
-        (
-            "<wp:status>draft</wp:status><wp:post_date>2026-07-01 12:00:00</wp:post_date>"
-            "<wp:post_modified>2026-07-02 12:00:00</wp:post_modified>",
-            "2026-07-02 12:00:00+02:00",
-        ),
+        (f"<wp:post_date_gmt>0000-00-00 00:00:00</wp:post_date_gmt>{LOCAL_DATE}",
+         "2026-07-01 12:00:00+02:00"),
+        (f"<wp:status>draft</wp:status>{LOCAL_DATE}{LOCAL_CHANGE}", "2026-07-02 12:00:00+02:00"),
+        (f"{LOCAL_DATE}{LOCAL_CHANGE}", "2026-07-01 12:00:00+02:00"),
         ("<wp:post_date>1970-01-01 00:00:00</wp:post_date>", "None"),
         ("<pubDate>Wed, 30 Nov -0001 00:00:00 +0000</pubDate>", "None"),
         ("<pubDate>Wed, 01 Jul 2026 12:00:00 +0000</pubDate>", "2026-07-01 14:00:00+02:00"),
