@@ -86,6 +86,21 @@ def parse_foreign_date(value: object) -> datetime.date | datetime.datetime | Non
     return value if isinstance(value, datetime.date) else None
 
 
+def parse_zoned_date(value: object, zone: datetime.tzinfo) -> datetime.datetime | None:
+    """Return the date of any tool, with a time and a time zone.
+
+    Args:
+        value: as for ``parse_foreign_date``.
+        zone: that of dates that don't state theirs.
+    """
+    date = parse_foreign_date(value)
+    if date is None:
+        return None
+    if not isinstance(date, datetime.datetime):
+        date = datetime.datetime.combine(date, datetime.time())
+    return date if date.tzinfo else date.replace(tzinfo=zone)
+
+
 def _parse_number(value: float) -> datetime.date | datetime.datetime | None:
     if value >= _MIN_UNIX_MILLISECONDS:
         value /= 1000

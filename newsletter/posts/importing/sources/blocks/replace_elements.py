@@ -1,6 +1,7 @@
 """Replace elements of HTML by their classes; the rest stays as written."""
 
 import html
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,10 +10,11 @@ from lxml.etree import LxmlError
 from lxml.html import HtmlElement
 
 from newsletter.posts.html.normalize.marked_elements import describe_content
-from newsletter.posts.html.normalize.tags import VOID_ELEMENTS, Tag, iter_html_tags
+from newsletter.posts.html.normalize.tags import Tag, iter_html_tags
 from newsletter.posts.removed_line import RemovedLine
 
 _MAX_DEPTH = 10  # of replaced elements, one inside the other
+_MAX_PARSED_SHARE = 20  # how often the whole text may be parsed: real posts need it once or twice
 
 
 @dataclass(slots=True)
@@ -21,13 +23,14 @@ class ElementReplacer:
 
     Attributes:
         handlers: a class -> the function that returns the HTML for an element that has it, or
-            ``None`` if it stays as it is. A class that ends with ``*`` stands for all that begin
-            so.
+            ``None`` if it stays as it is.
         removed: what handlers have left out; they add to it with ``list_removed``.
+        line: 1-based line on which the element begins that is being replaced.
     """
 
     handlers: Mapping[str, "ElementHandler"]
     removed: list[RemovedLine] = field(default_factory=list)
+    line: int = 0
     _depth: int = 0
 
     def replace(self, text: str) -> str:
@@ -35,16 +38,17 @@ class ElementReplacer:
         if self._depth >= _MAX_DEPTH:
             return text
         parts: list[str] = []
-        position = 0
-        tags = [tag for tag in iter_html_tags(text) if tag.name not in VOID_ELEMENTS]
-        for index, tag in enumerate(tags):
-            if tag.start < position or tag.is_end or "class" not in tag.attribute_text:
-                continue
-            handler = self._find_handler(tag)
-            end = _find_end(tags, index) if handler else -1
-            if handler is None or end < 0:
+        position, counted, line = 0, 0, 1
+        left = _MAX_PARSED_SHARE * len(text)
+        for tag, end in _match_end_tags(text):
+            handler = self._find_handler(tag) if tag.start >= position else None
+            left -= end - tag.start if handler else 0
+            if handler is None or left < 0:
                 continue
             element = parse_element(text[tag.start : end])
+            line += text.count("\n", counted, tag.start)
+            counted = tag.start
+            self.line = line if self._depth == 0 else self.line
             self._depth += 1
             replacement = None if element is None else handler(self, element)
             self._depth -= 1
@@ -62,17 +66,12 @@ class ElementReplacer:
         """List what is left out, and return the empty HTML that stands for it."""
         text = content if isinstance(content, str) else describe_content(get_outer_html(content))
         if text.strip():
-            self.removed.append(RemovedLine(0, " ".join(text.split()), why))
+            self.removed.append(RemovedLine(self.line, " ".join(text.split()), why))
         return ""
 
     def _find_handler(self, tag: Tag) -> "ElementHandler | None":
-        for name in tag.attributes.get("class", "").split():
-            if handler := self.handlers.get(name):
-                return handler
-            for key, prefix_handler in self.handlers.items():
-                if key.endswith("*") and name.startswith(key[:-1]):
-                    return prefix_handler
-        return None
+        names = tag.attributes.get("class", "").split() if "class" in tag.attribute_text else ()
+        return next((self.handlers[name] for name in names if name in self.handlers), None)
 
 
 ElementHandler = Callable[[ElementReplacer, HtmlElement], str | None]
@@ -123,12 +122,17 @@ def find_attribute(element: HtmlElement | None, path: str, name: str) -> str:
     return "" if found is None else (found.get(name) or "").strip()
 
 
-def _find_end(tags: list[Tag], index: int) -> int:
-    """Return the offset after the end tag of an element; -1 if it isn't closed."""
-    name, depth = tags[index].name, 0
-    for tag in tags[index:]:
-        if tag.name == name:
-            depth += -1 if tag.is_end else 1
-            if depth == 0:
-                return tag.end
-    return -1
+def _match_end_tags(text: str) -> list[tuple[Tag, int]]:
+    """Return the start tags of all elements that are closed, with the offset after their end tag.
+
+    An end tag closes the element of its name that was opened last.
+    """
+    open_tags: dict[str, list[Tag]] = defaultdict(list)
+    ends: dict[int, tuple[Tag, int]] = {}
+    for tag in iter_html_tags(text):
+        if not tag.is_end:
+            open_tags[tag.name].append(tag)
+        elif open_tags[tag.name]:
+            start = open_tags[tag.name].pop()
+            ends[start.start] = (start, tag.end)
+    return [ends[start] for start in sorted(ends)]

@@ -55,10 +55,12 @@ class CardRenderer:
     Attributes:
         removed: what was left out, and why.
         notes: what the editor should know, each once.
+        line: 1-based line of HTML on which the card begins; 0 if it has none.
     """
 
     removed: list[RemovedLine] = field(default_factory=list)
     notes: list[SettingNote] = field(default_factory=list)
+    line: int = 0
 
     def render(self, name: str, payload: Payload) -> str:
         """Return the HTML of a card; of an unknown one, its words, its links and its images."""
@@ -80,7 +82,7 @@ class CardRenderer:
     def list_removed(self, text: str, why: str) -> None:
         """List what is left out, if it says something."""
         if text.strip():
-            self.removed.append(RemovedLine(0, " ".join(text.split()), why))
+            self.removed.append(RemovedLine(self.line, " ".join(text.split()), why))
 
 
 def get_string(payload: Payload, key: str) -> str:

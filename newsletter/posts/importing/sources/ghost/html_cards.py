@@ -38,6 +38,7 @@ def rewrite_html_cards(text: str, cards: CardRenderer) -> str:
     )
     text = replacer.replace(text)
     cards.removed += replacer.removed
+    cards.line = 0
     return text
 
 
@@ -49,6 +50,7 @@ def _render_card(
     element: HtmlElement,
 ) -> str | None:
     payload = read(replacer, element)
+    cards.line = replacer.line
     return None if payload is None else cards.render(name, payload)
 
 

@@ -12,7 +12,7 @@ import orjson
 
 from newsletter.errors import Location, PostError, display_path
 from newsletter.posts.html.normalize.marked_elements import describe_content
-from newsletter.posts.importing.settings.dates import parse_foreign_date
+from newsletter.posts.importing.settings.dates import parse_zoned_date
 from newsletter.posts.importing.settings.notes import SettingNote
 from newsletter.posts.importing.source_post import (
     PostStatus,
@@ -205,12 +205,8 @@ def _get_line(row: Row, key: str) -> str:
 
 def _get_date(row: Row) -> datetime.datetime | None:
     keys = ("published_at", "updated_at", "created_at")
-    date = next(filter(None, (parse_foreign_date(row.get(key)) for key in keys)), None)
-    if date is None:
-        return None
-    if not isinstance(date, datetime.datetime):
-        date = datetime.datetime.combine(date, datetime.time())
-    return date if date.tzinfo else date.replace(tzinfo=datetime.UTC)
+    dates = (parse_zoned_date(row.get(key), datetime.UTC) for key in keys)
+    return next(filter(None, dates), None)
 
 
 def _list_notes(row: Row) -> Iterator[SettingNote]:
