@@ -93,7 +93,7 @@ def build_post_url(site: ContentSite, post: PostFile, pattern: str) -> str:
 
 
 def _fill_pattern(pattern: str, post: PostFile) -> str:
-    slug = post.get_text("slug") or post.name
+    slug = post.get_text("slug") or _DATE_START.sub("", post.name)
     if (
         not pattern
         or not slug
