@@ -74,7 +74,7 @@ class DefaultsFinder:
         """Return the cascade of a section's ``_index.md``, that of its language if there is one."""
         names = (f"_index.{language}.md", "_index.md", "_index.html")
         file = next((folder / name for name in names if (folder / name).is_file()), None)
-        if file is None:
+        if file is None or file.is_symlink():
             return None
         try:
             source = read_post_source(str(file), self._max_post_bytes)

@@ -231,7 +231,8 @@ class PostFileReader:
         is_private = str(settings.get("status", "")).strip().lower() == "private"
         if is_private or settings.get("private") is True:
             return "private", ()
-        if fields.draft or settings.get("draft") is True or "_drafts" in file.parts:
+        is_draft = settings.get("draft") is True or settings.get("isdraft") is True
+        if fields.draft or is_draft or "_drafts" in file.parts:
             return "draft", ()
         expiry = self._read_moment(settings.get("expirydate"))
         if generator == "Hugo" and expiry and expiry <= self.now:

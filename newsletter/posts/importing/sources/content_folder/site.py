@@ -192,14 +192,8 @@ def load_site(generator: Generator, root: Path) -> ContentSite:
     try:
         site = load(root) if load else ContentSite("Markdown", root, (ContentRoot(root),))
     except SiteSettingsError as error:
-        content = root / "content"
-        is_in_content = generator in {"Hugo", "Zola"} and content.is_dir()
-        site = ContentSite(
-            generator,
-            root,
-            (ContentRoot(content if is_in_content else root),),
-            unreadable=(str(error),),
-        )
+        roots = [ContentRoot(root / "content")] if generator in {"Hugo", "Zola"} else []
+        site = ContentSite(generator, root, _keep_below(root, roots), unreadable=(str(error),))
     folders = (*site.image_folders, *_list_usual_image_folders(root))
     real = dict.fromkeys(folder for folder in folders if folder.is_dir())
     image_folders = tuple(folder for folder in real if folder.resolve().is_relative_to(root))
@@ -274,7 +268,7 @@ def _load_zola(root: Path) -> ContentSite:
     return ContentSite(
         "Zola",
         root,
-        (ContentRoot(root / "content"),),
+        _keep_below(root, [ContentRoot(root / "content")]),
         config,
         clean_base_url(config.get("base_url")) or read_domain(root / "static", root),
         _find_language(config.get("default_language")),
@@ -285,7 +279,8 @@ def _load_zola(root: Path) -> ContentSite:
 
 def _load_jekyll(root: Path) -> ContentSite:
     config = _read_first(root, _JEKYLL_FILES)
-    source = root / str(config.get("source") or ".").strip("/")
+    is_hexo = (root / "source" / "_posts").is_dir()  # whose settings are in such a file, too
+    source = root / str(config.get("source") or ("source" if is_hexo else ".")).strip("/")
     host = clean_base_url(config.get("url")) or read_domain(root)
     base_path = str(config.get("baseurl") or "").strip("/")
     return ContentSite(
@@ -343,10 +338,11 @@ def _load_astro(root: Path) -> ContentSite:
 
 def _keep_below(root: Path, roots: list[ContentRoot]) -> tuple[ContentRoot, ...]:
     """Return the content folders that are there and in the site's folder."""
+    resolved = (content_root._replace(path=content_root.path.resolve()) for content_root in roots)
     kept = {
         content_root.path: content_root
-        for content_root in roots
-        if content_root.path.is_dir() and content_root.path.resolve().is_relative_to(root)
+        for content_root in resolved
+        if content_root.path.is_dir() and content_root.path.is_relative_to(root)
     }
     return tuple(kept.values()) or (ContentRoot(root),)
 

@@ -1,6 +1,7 @@
 """Read the settings files of a site; no program is ever run."""
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -43,13 +44,14 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def read_small_file(path: Path) -> str:
-    """Return the text of a file; empty if there is none.
+    """Return the text of a file; empty if there is none, or it is behind a symbolic link.
 
     Raises:
         SiteSettingsError: it is too large, or can't be read.
     """
     try:
-        if not path.is_file():
+        # A link may lead out of the site's folder, whose own path has none.
+        if not path.is_file() or path.resolve() != Path(os.path.abspath(path)):  # noqa: PTH100
             return ""
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)

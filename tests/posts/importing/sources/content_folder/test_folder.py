@@ -77,6 +77,9 @@ EXPIRED = "title: A\ndate: 2020-01-02\nexpiryDate: 2021-01-01"
          ["_drafts/a.md post draft ", "_posts/2026-10-02-b.md post draft ",
           "_posts/2999-10-02-c.md post scheduled https://n.example/log/2999/10/02/c.html",
           "about.md page published "]),
+        ({"_config.yml": "url: https://n.example\nroot: /\npermalink: :year/:month/:title/\n",
+          "source/_posts/a.md": post("title: A\ndate: 2026-10-02 10:00:00")},  # Hexo
+         ["source/_posts/a.md post published https://n.example/2026/10/a/"]),
         # Hugo: bundles, drafts, dates to come, languages
         ({**HUGO, "content/posts/low-tide/index.md": post("Title: A\nDate: 2026-10-02")},
          ["content/posts/low-tide/index.md post published https://n.example/posts/low-tide/"]),
@@ -345,6 +348,20 @@ LINKS = {
     "a\0b": "",
     "x" * 1000: "",
 }
+
+
+def test_settings_behind_a_link_out_of_the_folder_are_not_read(tmp_path: Path) -> None:
+    site = write_files(tmp_path / "site", {**ELEVENTY, "src/posts/a.md": post()})
+    outside = tmp_path / "outside"
+    write_files(outside, {"posts.json": '{"author": "Secret"}', "content/b.md": post()})
+    (site / "src/posts/posts.json").symlink_to(outside / "posts.json")
+    posts, _, _, _ = read_folder(site)
+    assert [item.author for item in posts] == [""]
+    hugo = write_files(tmp_path / "hugo", {"hugo.toml": 'contentDir = "../outside/content"\n'})
+    assert read_folder(hugo)[0] == []
+    zola = write_files(tmp_path / "zola", ZOLA)
+    (zola / "content").symlink_to(outside / "content")
+    assert read_folder(zola)[0] == []
 
 
 def test_links_between_posts_find_their_addresses(tmp_path: Path) -> None:
