@@ -58,6 +58,10 @@ _POSTGRESQL_ERRORS = {
         "this program did nothing for too long in the middle of a change, so PostgreSQL undid it",
         "It was suspended, or the machine was asleep. Run the same command again.",
     ),
+    "42501": (  # insufficient_privilege
+        "the database user may not do this",
+        "Use one who may write; once it has been used, newsletter plan --out only reads it.",
+    ),
     "53100": _SQLITE_ERRORS[sqlite3.SQLITE_FULL],  # disk_full
     "55P03": _SQLITE_ERRORS[sqlite3.SQLITE_BUSY],  # lock_not_available: lock_timeout
 }
