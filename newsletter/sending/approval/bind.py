@@ -2,7 +2,6 @@
 
 import datetime
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +13,7 @@ from pydantic import JsonValue
 
 from newsletter import __version__
 from newsletter.config import Config
-from newsletter.errors import Location, SendRefusedError, display_path
+from newsletter.errors import Location, display_path
 from newsletter.posts.images import make_unreadable_error
 from newsletter.posts.merge_tags.tags import restore_merge_tags
 from newsletter.posts.stills import get_file_name
@@ -45,7 +44,6 @@ UNBOUND_SETTINGS: dict[str, Any] = {
 _ALWAYS_NAMED = {"sendgrid", "tracking"}
 # Git may write the lines of these with other ends on another machine.
 _TEXT_SUFFIXES = {".svg"}
-_ADDRESS = re.compile(r"""[^\s'"@]+@[^\s'"@]+\.[^\s'"@]+""")
 
 
 def make_approval_plan(proposal: SendProposal, today: datetime.date) -> ApprovalPlan:
@@ -56,7 +54,6 @@ def make_approval_plan(proposal: SendProposal, today: datetime.date) -> Approval
         today: in the newsletter's zone.
 
     Raises:
-        SendRefusedError: the segment's query has a reader's address.
         PostError: an image can't be read.
     """
     rendered, resumed = proposal.rendered, proposal.resumed
@@ -67,12 +64,6 @@ def make_approval_plan(proposal: SendProposal, today: datetime.date) -> Approval
     if resumed:
         query = resumed.segment
         approved_segment = ApprovedSegment(name="", query=query) if query else None
-    if approved_segment and _ADDRESS.search(approved_segment.query):
-        raise SendRefusedError(
-            "the segment's query has a reader's address, which would be in the plan for everybody "
-            "to read",
-            remedy="Give these readers a tag with newsletter subscribers tag, and select by it.",
-        )
     severities = Counter(finding.severity for finding in proposal.findings)
     return ApprovalPlan(
         newsletter=config.id,

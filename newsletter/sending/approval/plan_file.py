@@ -19,6 +19,7 @@ MAX_BYTES = 1_000_000
 _FORMAT_KEY = "newsletter_plan"
 _CHECKSUM_KEY = "checksum"
 _REMEDY = "Write it again with: newsletter plan ISSUE --out {path}"
+_ADDRESS = re.compile(r"""[^\s'"@]+@[^\s'"@]+\.[^\s'"@]+""")
 # Of the Git that could not merge two plans.
 _CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)
 # What a plan that is written again may differ in, and is still the same.
@@ -29,9 +30,15 @@ def write_approval_plan(path: Path, plan: ApprovalPlan) -> bool:
     """Write a plan, unless the file has the same one already; return whether it was written.
 
     Raises:
-        SendRefusedError: there is another file of that name.
+        SendRefusedError: there is another file of that name, or the segment's query has an address.
         FileWriteError: the file can't be written.
     """
+    if plan.segment and _ADDRESS.search(plan.segment.query):
+        raise SendRefusedError(
+            "the segment's query has a reader's address, which would be in the plan for everybody "
+            "to read",
+            remedy="Give these readers a tag with newsletter subscribers tag, and select by it.",
+        )
     data = plan.as_data()
     try:
         old = path.read_bytes()[:MAX_BYTES]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,23 @@ def test_no_other_file_is_replaced(path: Path, text: str) -> None:
     with pytest.raises(SendRefusedError, match=r"plan\.json: the file exists already"):
         write_approval_plan(path, PLAN)
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("query", "is_public"),
+    [
+        ("tag:vip", True),
+        ("email ~ '@example.com'", True),
+        ("name = 'Ada' and email = 'ada@example.com'", False),
+        ('email:"Ada.L+x@mail.example.com"', False),
+    ],
+)
+def test_query_with_an_address_is_not_written(path: Path, query: str, *, is_public: bool) -> None:
+    segment = {"name": "", "query": query}
+    plan = ApprovalPlan(**(FIELDS | {"segment": segment}))
+    with nullcontext() if is_public else pytest.raises(SendRefusedError, match="reader's address"):
+        write_approval_plan(path, plan)
+    assert path.exists() is is_public
 
 
 @pytest.mark.parametrize("text", ["", '<<<<<<< HEAD\n{"newsletter_plan": 1,'])
