@@ -257,6 +257,8 @@ CASES = {
     ("import", "the post was imported before"): Case(
         ["import boat.md --date 2026-11-30", "import boat.md --date 2026-11-30"]
     ),
+    ("digest", "no post is new"): Case(["digest"]),
+    ("templates use", "the design is used already"): Case(["templates use issue"]),
     ("subscribers import", "all rows were imported before"): Case(
         ["subscribers import readers.csv"]
     ),

@@ -65,6 +65,7 @@ build ice
 check ice
 issues
 import boat.md --date 2026-12-02 --slug boat
+digest --since 2020-01-01
 test ice --to editor@harbour-notes.org
 archive --issue ice
 rehearse ice --faults lost-answer

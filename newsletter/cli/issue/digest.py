@@ -243,8 +243,8 @@ def _make_nothing_error(
 
 
 def _iter_left_out(offered: "OfferedPosts", selection: "DigestSelection") -> Iterator[str]:
-    for reason, count in (offered.left_out + selection.left_out).items():
-        yield f"{count:,} {reason}"
+    for noun, count in (offered.left_out + selection.left_out).items():
+        yield format_count(count, noun)
 
 
 def _print_digest(

@@ -25,7 +25,7 @@ class OfferedPosts:
 
     Attributes:
         offers: the posts.
-        left_out: why posts are not offered -> how many.
+        left_out: a noun for what is not offered -> how many: ``{"draft": 1}``.
         unreadable: why posts can't be read.
     """
 
@@ -58,7 +58,7 @@ def offer_issues(
         if issue.digest:
             continue
         if issue.draft:
-            offered.left_out["drafts"] += 1
+            offered.left_out["draft"] += 1
             continue
         own_page = build_view_online_url(project.config, issue.slug)
         url = issue.post.canonical_url or (own_page if issue.name in sent_issues else "")

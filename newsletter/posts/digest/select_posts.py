@@ -99,7 +99,7 @@ class DigestSelection:
 
     Attributes:
         cards: by section, the newest first.
-        left_out: why posts were left out -> how many.
+        left_out: a noun for what was left out -> how many: ``{"repeated post": 2}``.
         over_limit: the titles of posts that are new but over the limit.
         unreadable: why posts can't be read.
     """
@@ -132,9 +132,9 @@ def select_posts(offers: Iterable[DigestOffer], criteria: DigestCriteria) -> Dig
             continue
         identity = identify_card(card.post_id, card.url, card.title, card.excerpt)
         if any(identity.is_same_post(other) for other in criteria.listed):
-            left_out["in an earlier digest"] += 1
+            left_out["repeated post"] += 1
         elif any(identity.is_same_post(other) for other in taken):
-            left_out["there twice"] += 1
+            left_out["duplicate"] += 1
         else:
             taken.append(identity)
             cards.append(replace(card, section=section if len(criteria.tags) > 1 else ""))
@@ -162,11 +162,11 @@ def _find_reason(offer: DigestOffer, section: str, criteria: DigestCriteria) -> 
     """Return why a post is left out, before it is read; empty if it isn't."""
     url = normalize_post_url(offer.url)
     if url and any(url == other.url for other in criteria.listed):
-        return "in an earlier digest"
+        return "repeated post"
     if criteria.since and offer.date and offer.date < criteria.since:
-        return f"before {criteria.since}"
+        return "earlier post"
     if criteria.tags and not section:
-        return "without the tag"
+        return "untagged post"
     if not offer.url:
-        return "without an address on the web"
+        return "unpublished post"
     return ""

@@ -116,7 +116,7 @@ def test_finished_issues_with_an_address_are_taken_with_their_pictures(
     write_issue("2026-11-24-broken", "titel: Broken")
     code, out, err = cli("digest", "--slug", "issues", "--title", "Of this week")
     assert code == 0
-    assert "left out  1 drafts, 1 without an address on the web" in out
+    assert "left out  1 draft, 1 unpublished post" in out
     assert "Left out: issues/2026-11-24-broken/post.md:2: unknown key 'titel'" in err
     issue = read_digest(folder, "issues")
     assert (issue.post.title, issue.preheader) == ("Of this week", "knots · tides")

@@ -43,9 +43,9 @@ POSTS = [offer("knots", 20, "Boats"), offer("tides", 22, "Harbour"), offer("nets
         (
             DigestCriteria(since=datetime.date(2026, 11, 21)),
             ["tides", "nets"],
-            {"before 2026-11-21": 1},
+            {"earlier post": 1},
         ),
-        (DigestCriteria(tags=("BOATS",)), ["nets", "knots"], {"without the tag": 1}),
+        (DigestCriteria(tags=("BOATS",)), ["nets", "knots"], {"untagged post": 1}),
         (DigestCriteria(tags=("Boats", "Harbour")), ["nets", "knots", "tides"], {}),
         (DigestCriteria(limit=1), ["tides"], {}),
     ],
@@ -85,7 +85,7 @@ def test_a_post_of_an_earlier_digest_is_recognized(
     criteria = DigestCriteria(listed=(identify_card(*listed),))
     selection = select_posts([offer("knots", 20, post_id="7")], criteria)
     assert bool(selection.cards) == is_new
-    assert selection.left_out == ({} if is_new else {"in an earlier digest": 1})
+    assert selection.left_out == ({} if is_new else {"repeated post": 1})
 
 
 def test_posts_without_a_date_are_new_and_come_last() -> None:
@@ -104,4 +104,4 @@ def test_one_bad_post_stops_no_other_and_none_is_there_twice() -> None:
     selection = select_posts(posts, DigestCriteria())
     assert [card.title for card in selection.cards] == ["tides", "nets", "knots"]
     assert [problem.message for problem in selection.unreadable] == ["fog is broken"]
-    assert selection.left_out == {"without an address on the web": 1, "there twice": 1}
+    assert selection.left_out == {"unpublished post": 1, "duplicate": 1}
