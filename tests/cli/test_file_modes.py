@@ -42,7 +42,9 @@ LATER = "--at '2099-12-01 09:00' --local"
 SCRIPT = """\
 init ../another
 setup --yes --language=en-GB
+templates list
 templates new letter --from plain
+templates use letter
 subscribers import bad.csv
 subscribers import readers.zip
 subscribers import bad.jsonl
