@@ -83,7 +83,7 @@ def digest_command(*, as_json: bool, **options: Any) -> int:
     today = _get_today(project)
     earlier = load_earlier_digests(project)
     since = _parse_since(options["since"], earlier)
-    folder = _find_folder(project, today, options["slug"])
+    folder = find_digest_folder(project, today, options["slug"])
     offered = (
         _offer_sources(project, options["sources"], today)
         if options["sources"]
@@ -100,7 +100,7 @@ def digest_command(*, as_json: bool, **options: Any) -> int:
     )
     path = None
     if selection.cards:
-        title = options["title"] or _make_title(project, today)
+        title = options["title"] or make_digest_title(project, today)
         path = write_digest(project, folder, title, today, selection.cards)
     problems = (*offered.unreadable, *selection.unreadable)
     for problem in problems:
@@ -120,7 +120,8 @@ def _get_today(project: "Project") -> datetime.date:
     return datetime.datetime.now(ZoneInfo(project.config.timezone)).date()
 
 
-def _make_title(project: "Project", today: datetime.date) -> str:
+def make_digest_title(project: "Project", today: datetime.date) -> str:
+    """Return the title of a digest: the newsletter's name and the date."""
     from newsletter.render.locale import format_date
 
     return f"{project.config.name}, {format_date(today, project.config.language)}"
@@ -138,7 +139,7 @@ def _parse_since(text: str, earlier: "list[EarlierDigest]") -> datetime.date | N
         ) from None
 
 
-def _find_folder(project: "Project", today: datetime.date, slug: str) -> "Path":
+def find_digest_folder(project: "Project", today: datetime.date, slug: str) -> "Path":
     """Return the folder of the new issue.
 
     Raises:
@@ -206,8 +207,8 @@ def _open_collection(project: "Project", source: str) -> "PostCollection":
     Raises:
         NewsletterError: it can't be read, or is one post.
     """
-    from newsletter.cli.issue.import_request import get_source_settings, is_url
-    from newsletter.cli.issue.web_content import make_downloader
+    from newsletter.cli.issue.importing.import_request import get_source_settings, is_url
+    from newsletter.cli.issue.importing.web_content import make_downloader
     from newsletter.posts.importing.open_source import open_source
     from newsletter.posts.importing.sources.feeds.parse_feed import parse_feed
 

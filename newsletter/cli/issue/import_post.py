@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.issue.import_many import format_outside
+from newsletter.cli.issue.importing.import_many import format_outside
 from newsletter.cli.issue.removed_lines import quote_removed, summarize_removed
 from newsletter.cli.output import echo, format_fields, isolate_bidi, print_json
 from newsletter.errors import UsageError
@@ -15,7 +15,7 @@ from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.checks.import_comparison import ImportComparison
-    from newsletter.cli.issue.import_request import ImportRequest
+    from newsletter.cli.issue.importing.import_request import ImportRequest
     from newsletter.posts.importing.issue_folder.write_issue import ImportResult
     from newsletter.project import Project
 
@@ -112,8 +112,8 @@ def import_post_command(sources: tuple[str, ...], **options: Any) -> int:
     """
     from zoneinfo import ZoneInfo
 
-    from newsletter.cli.issue.import_request import ImportRequest
-    from newsletter.cli.issue.import_source import import_source
+    from newsletter.cli.issue.importing.import_request import ImportRequest
+    from newsletter.cli.issue.importing.import_source import import_source
     from newsletter.project import open_project
 
     project = open_project()

@@ -8,15 +8,15 @@ from zoneinfo import ZoneInfo
 import click
 
 from newsletter.cli.issue.check import CheckedIssue, check_issue
-from newsletter.cli.issue.import_many import ImportedRow, import_chosen
-from newsletter.cli.issue.import_request import (
+from newsletter.cli.issue.importing.import_many import ImportedRow, import_chosen
+from newsletter.cli.issue.importing.import_request import (
     ImportRequest,
     get_source_settings,
     make_import_options,
 )
-from newsletter.cli.issue.import_url import make_flood_error
+from newsletter.cli.issue.importing.import_url import make_flood_error
+from newsletter.cli.issue.importing.web_content import make_downloader
 from newsletter.cli.issue.schedule_issue import ScheduleRequest, schedule_issue
-from newsletter.cli.issue.web_content import make_downloader
 from newsletter.cli.options import (
     hold_option,
     json_option,
@@ -61,6 +61,7 @@ class WeeklyRun:
         rows: the posts that were imported.
         checked: the issues that were checked.
         problems: what has failed.
+        is_digest: whether one issue was made of all posts.
     """
 
     project: "Project"
@@ -69,6 +70,7 @@ class WeeklyRun:
     rows: list[ImportedRow] = field(default_factory=list)
     checked: list[CheckedIssue] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    is_digest: bool = False
 
     @property
     def has_errors(self) -> bool:
@@ -101,6 +103,7 @@ class WeeklyRun:
 
 
 @click.command("weekly", short_help="Make this week's issue of what the blog has new.")
+@click.option("--digest", "as_digest", is_flag=True, help="Make one issue of all new posts.")
 @click.option("--draft", is_flag=True, help="Leave a draft for you to finish; this is the default.")
 @click.option(
     "--send-at",
@@ -118,6 +121,7 @@ class WeeklyRun:
 @json_option
 def weekly_command(  # noqa: PLR0913 - one parameter per option
     *,
+    as_digest: bool,
     draft: bool,
     send_at: str | None,
     segment: str | None,
@@ -132,15 +136,16 @@ def weekly_command(  # noqa: PLR0913 - one parameter per option
 
     Made for cron and CI: nothing is asked. What was seen is kept in seen-posts.json, which
     belongs into git. Run twice, it makes nothing the second time (exit code 3). What failed
-    is tried again by the next run.
+    is tried again by the next run. With --digest one issue has a card for each post.
 
     With --send-at the issue is scheduled as newsletter send --at does; --hold-at-sendgrid is
-    for where nothing else runs. Only one issue can be: if several posts are new, nothing is
-    sent.
+    for where nothing else runs. Without --digest, nothing is scheduled if several posts are
+    new.
 
     \b
     Examples:
       newsletter weekly
+      newsletter weekly --digest
       newsletter weekly --send-at 'Tue 09:00' --hold-at-sendgrid
     """
     from newsletter.posts.importing.sources.feeds.seen_posts import SeenPosts
@@ -153,9 +158,12 @@ def weekly_command(  # noqa: PLR0913 - one parameter per option
     run = WeeklyRun(project, as_json)
     seen = SeenPosts.load(project.root)
     run.checks = check_feeds(project, seen, accept_flood=accept_flood)
-    if send_at:
-        _refuse_several(run)
-    _import_new(run, is_draft=not send_at, full=full)
+    if as_digest:
+        _make_digest(run, is_draft=not send_at)
+    else:
+        if send_at:
+            _refuse_several(run)
+        _import_new(run, is_draft=not send_at, full=full)
     _check_issues(run)
     if not as_json:
         _print_run(run)
@@ -217,8 +225,22 @@ def _refuse_several(run: WeeklyRun) -> None:
         raise SendRefusedError(
             f"{format_count(len(titles), 'post')} are new ({shown}), and --send-at schedules one "
             "issue; nothing was imported",
-            remedy="Leave --send-at out to get a draft of each, and send what you choose.",
+            remedy="Send them as one issue with --digest, or leave --send-at out to get a draft of "
+            "each.",
         )
+
+
+def _make_digest(run: WeeklyRun, *, is_draft: bool) -> None:
+    """Make one issue of the new posts of all feeds."""
+    from newsletter.cli.issue.weekly_digest import make_weekly_digest
+
+    posts = [post for check in run.checks for post in check.posts.new]
+    unreadable = [post for check in run.checks for post in check.posts.unreadable]
+    if row := make_weekly_digest(run.project, posts, is_draft=is_draft):
+        run.rows.append(row)
+        run.problems += row.problems
+    run.problems += [post.problem for post in unreadable]
+    run.is_digest = True
 
 
 def _import_new(run: WeeklyRun, *, is_draft: bool, full: bool) -> None:
@@ -272,9 +294,12 @@ def _record(run: WeeklyRun, seen: "SeenPosts") -> None:
 
     rows = iter(run.rows)
     for check in run.checks:
-        written = [
-            post for post, row in zip(check.posts.new, rows, strict=False) if row.state != "failed"
-        ]
-        for _ in check.posts.unreadable:
-            next(rows, None)
+        if run.is_digest:
+            # Posts without a card are new again: those with one are not repeated.
+            written = [] if run.problems else list(check.posts.new)
+        else:
+            outcomes = [(post, next(rows)) for post in check.posts.new]
+            written = [post for post, row in outcomes if row.state != "failed"]
+            for _ in check.posts.unreadable:
+                next(rows)
         record_seen(seen, check, written)

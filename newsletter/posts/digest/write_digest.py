@@ -21,8 +21,14 @@ _COMMENT = """\
 """
 
 
-def write_digest(
-    project: Project, folder: Path, title: str, date: datetime.date, cards: Sequence[DigestCard]
+def write_digest(  # noqa: PLR0913 - an issue, and where it goes
+    project: Project,
+    folder: Path,
+    title: str,
+    date: datetime.date,
+    cards: Sequence[DigestCard],
+    *,
+    is_draft: bool = True,
 ) -> Path:
     """Write a digest at once, and return its file.
 
@@ -32,6 +38,7 @@ def write_digest(
         title: the issue's title.
         date: the issue's date.
         cards: its posts.
+        is_draft: whether it is a draft, with an introduction to write.
 
     Raises:
         FileWriteError: a file can't be written; nothing is left of it.
@@ -47,7 +54,7 @@ def write_digest(
                     staging / card.picture.src,
                     data if isinstance(data, bytes) else data.read_bytes(),
                 )
-        text = format_digest(title, date, cards)
+        text = format_digest(title, date, cards, is_draft=is_draft)
         write_public_file(staging / "post.md", text.encode(), durable=True)
         staging.rename(folder)
     finally:
@@ -55,16 +62,18 @@ def write_digest(
     return folder / "post.md"
 
 
-def format_digest(title: str, date: datetime.date, cards: Sequence[DigestCard]) -> str:
+def format_digest(
+    title: str, date: datetime.date, cards: Sequence[DigestCard], *, is_draft: bool = True
+) -> str:
     """Return the text of a digest's file."""
     settings = {
         "title": title,
         "preheader": _make_preheader(cards),
         "date": date,
-        "draft": True,
+        **({"draft": True} if is_draft else {}),
         "digest": [dict(_iter_settings(card)) for card in cards],
     }
-    return f"---\n{_COMMENT}{format_settings(settings)}---\n\n"
+    return f"---\n{_COMMENT if is_draft else ''}{format_settings(settings)}---\n\n"
 
 
 def _iter_settings(card: DigestCard) -> Iterator[tuple[str, Any]]:

@@ -6,19 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from newsletter.cli.issue.import_collection import (
+from newsletter.cli.issue.importing.import_collection import (
     finish_import,
     import_collection,
     summarize_source,
 )
-from newsletter.cli.issue.import_many import ImportedRow, import_chosen, print_imports
-from newsletter.cli.issue.import_request import (
+from newsletter.cli.issue.importing.import_many import ImportedRow, import_chosen, print_imports
+from newsletter.cli.issue.importing.import_request import (
     ImportRequest,
     get_source_settings,
     make_import_options,
     make_selection,
 )
-from newsletter.cli.issue.web_content import make_downloader
+from newsletter.cli.issue.importing.web_content import make_downloader
 from newsletter.cli.output import echo, echo_err, isolate_bidi
 from newsletter.errors import NewsletterError, NothingToDoError, PostError, Problem, UsageError
 from newsletter.wording import format_count

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from newsletter.cli.issue.web_content import (
+from newsletter.cli.issue.importing.web_content import (
     make_downloader,
     make_full_text_fetcher,
     make_image_copier,

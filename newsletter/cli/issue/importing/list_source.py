@@ -4,7 +4,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.issue.import_many import describe_left_out
+from newsletter.cli.issue.importing.import_many import describe_left_out
 from newsletter.cli.output import WIDTH, echo, echo_err, isolate_bidi, print_json
 from newsletter.cli.table import align_rows
 from newsletter.cli.wrap_message import get_stream_width

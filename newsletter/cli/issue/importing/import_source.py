@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from newsletter.cli.issue.import_collection import import_collection
-from newsletter.cli.issue.import_request import ImportRequest, get_source_settings, is_url
+from newsletter.cli.issue.importing.import_collection import import_collection
+from newsletter.cli.issue.importing.import_request import ImportRequest, get_source_settings, is_url
 
 if TYPE_CHECKING:
     from newsletter.project import Project
@@ -22,7 +22,7 @@ def import_source(project: "Project", request: ImportRequest) -> int | None:
     Raises:
         NewsletterError: the source can't be read, or the options don't fit it.
     """
-    from newsletter.cli.issue.import_url import import_url
+    from newsletter.cli.issue.importing.import_url import import_url
     from newsletter.posts.importing.open_source import open_source
 
     if is_url(request.sources[0]):

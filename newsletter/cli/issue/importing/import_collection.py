@@ -4,13 +4,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from newsletter.cli.issue.import_many import count_posts, import_chosen, print_imports
-from newsletter.cli.issue.import_request import (
+from newsletter.cli.issue.importing.import_many import count_posts, import_chosen, print_imports
+from newsletter.cli.issue.importing.import_request import (
     ImportRequest,
     make_import_options,
     make_selection,
 )
-from newsletter.cli.issue.list_source import print_source_list
+from newsletter.cli.issue.importing.list_source import print_source_list
 from newsletter.cli.output import echo, echo_err
 from newsletter.errors import NothingToDoError, UsageError
 from newsletter.wording import format_count

@@ -1,0 +1,1 @@
+"""The walk of ``newsletter import``: URL, file or folder; choose, import, print."""
