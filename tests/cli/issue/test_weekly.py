@@ -1,0 +1,130 @@
+"""The weekly job: new posts become an issue, once, whatever interrupts it."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ready_to_send import Cli, time_ahead
+from static_host import StaticHost
+
+from newsletter.sending.rehearsal import FakeSendGrid
+
+FEED = '<rss version="2.0"><channel><title>Harbour Notes</title>{items}</channel></rss>'
+ITEM = """<item><title>{title}</title><link>https://harbour.example/{number}</link>
+<pubDate>{date} 09:00:00 GMT</pubDate><description>
+&lt;p&gt;{title}: the boats lay on the sand, and nobody could say for how long.&lt;/p&gt;
+&lt;p&gt;So they waited.&lt;/p&gt;</description></item>"""
+OLD = ITEM.format(title="Old tide", number=1, date="Fri, 20 Nov 2026")
+
+Publish = Callable[..., None]
+
+
+@pytest.fixture
+def publish(newsletter: Cli, project_folder: Path, static_host: StaticHost) -> Publish:
+    """Return a function that adds posts to the feed; it was checked once, with an old post."""
+
+    def write(*titles: str, items: str = "") -> None:
+        new = "".join(
+            ITEM.format(title=title, number=title.replace(" ", "-"), date="Mon, 30 Nov 2026")
+            for title in titles
+        )
+        text = FEED.format(items=items or new + OLD)
+        path = static_host.folder / "feed.xml"
+        # Last-Modified has whole seconds, and the feed may change twice within one.
+        modified = path.stat().st_mtime + 2 if path.exists() else 1_750_000_000
+        path.write_text(text)
+        os.utime(path, (modified, modified))
+
+    write()
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write(f"blog: {{feeds: {static_host.url}/feed.xml}}\n")
+    code, out, _ = newsletter("weekly")
+    assert (code, "1 post count" in out or "1 post counts" in out) == (3, True)
+    return write
+
+
+def list_issues(folder: Path) -> list[str]:
+    return sorted(path.name[11:] for path in (folder / "issues").iterdir())
+
+
+def test_new_post_becomes_a_draft_once(
+    newsletter: Cli, project_folder: Path, publish: Publish
+) -> None:
+    publish("High tide")
+    code, out, _ = newsletter("weekly")
+    assert (code, "1 new post" in out) == (0, True)
+    assert list_issues(project_folder) == ["high-tide", "the-ice"]
+    (post,) = project_folder.glob("issues/*-high-tide/post.html")
+    assert "\ndraft: true\n" in post.read_text()
+    assert newsletter("weekly")[0] == 3
+    code, out, _ = newsletter("weekly", "--json")
+    assert (code, json.loads(out)["issues"]) == (3, [])
+
+
+def test_new_post_is_scheduled_once(
+    newsletter: Cli, project_folder: Path, publish: Publish, fake_sendgrid: FakeSendGrid
+) -> None:
+    publish("High tide")
+    options = ("weekly", "--send-at", time_ahead(days=2), "--hold-at-sendgrid")
+    seen = (project_folder / "seen-posts.json").read_bytes()
+    assert newsletter(*options)[0] == 0
+    sent = len(fake_sendgrid.accepted)
+    assert sent == 25
+    assert newsletter(*options)[0] == 3
+    # A run that is interrupted after the schedule, before it has recorded the post as seen.
+    (project_folder / "seen-posts.json").write_bytes(seen)
+    code, _, err = newsletter(*options)
+    assert (code, "high-tide" in err) == (3, True)
+    assert newsletter(*options)[0] == 3
+    assert len(fake_sendgrid.accepted) == sent
+
+
+def test_nothing_is_scheduled_while_a_check_finds_an_error(
+    newsletter: Cli, project_folder: Path, publish: Publish, fake_sendgrid: FakeSendGrid
+) -> None:
+    options = ("weekly", "--send-at", time_ahead(days=2), "--hold-at-sendgrid")
+    publish("High tide")
+    text = (project_folder / "newsletter.yml").read_text()
+    (project_folder / "newsletter.yml").write_text(text + "theme: {logo: logo.png}\n")
+    before = len(fake_sendgrid.requests)
+    code, out, err = newsletter(*options)
+    assert (code, len(fake_sendgrid.requests)) == (1, before), out + err
+    (project_folder / "newsletter.yml").write_text(text)
+    assert newsletter(*options)[0] == 0
+    assert len(fake_sendgrid.accepted) == 25
+
+
+def test_several_new_posts_are_one_digest(
+    newsletter: Cli, project_folder: Path, publish: Publish, fake_sendgrid: FakeSendGrid
+) -> None:
+    publish("High tide", "Spring tide")
+    options = ("weekly", "--send-at", time_ahead(days=2), "--hold-at-sendgrid")
+    code, _, err = newsletter(*options)
+    assert (code, "2 posts are new (High tide, Spring tide)" in err) == (1, True)
+    assert list_issues(project_folder) == ["the-ice"]
+    seen = (project_folder / "seen-posts.json").read_bytes()
+    assert newsletter(*options, "--digest")[0] == 0
+    (digest,) = (name for name in list_issues(project_folder) if "digest" in name)
+    assert len(fake_sendgrid.accepted) == 25
+    (project_folder / "seen-posts.json").write_bytes(seen)
+    assert newsletter(*options, "--digest")[0] == 3
+    assert list_issues(project_folder) == [digest, "the-ice"]
+    assert len(fake_sendgrid.accepted) == 25
+
+
+def test_flood_makes_nothing(newsletter: Cli, project_folder: Path, publish: Publish) -> None:
+    titles = [f"Tide {number}" for number in range(9)]
+    publish(*titles)
+    code, _, err = newsletter("weekly")
+    assert (code, [title in err for title in titles]) == (1, [True] * 9)
+    assert list_issues(project_folder) == ["the-ice"]
+    assert newsletter("weekly", "--accept-flood")[0] == 0
+    assert len(list_issues(project_folder)) == 10
+
+
+def test_without_a_feed_it_says_where_to_put_one(cli: Cli, project_folder: Path) -> None:
+    code, _, err = cli("weekly")
+    assert (code, "blog: {feeds:" in err) == (2, True)
+    assert not (project_folder / "seen-posts.json").exists()
