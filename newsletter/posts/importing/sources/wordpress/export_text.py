@@ -28,6 +28,7 @@ _DOCTYPE = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _END_TAG = re.compile(r"</rss\s{0,9}>\s*\Z")
 # Invalid in XML 1.0 (2.2), however they are written; some editors and databases leave them in.
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_DAMAGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\udc80-\udcff]")
 _INVALID_BYTE = re.compile("[\udc80-\udcff]")  # as the error handler surrogateescape has it
 
 
@@ -130,6 +131,7 @@ class _Splitter:
         self._line = 1  # on which it begins
         self._position = 0  # in it, from where the next token is looked for
         self._in_cdata = False
+        self._is_damaged = False  # whether anything in the file has to be cleaned
 
     def split(self, chunks: Iterator[str]) -> Iterator[ExportPart]:
         """Yield the parts.
@@ -139,6 +141,7 @@ class _Splitter:
         """
         for chunk in chunks:
             self._text += chunk
+            self._is_damaged = self._is_damaged or bool(_DAMAGE.search(chunk))
             yield from self._iter_whole_parts()
             self._check_size()
         is_whole = bool(_END_TAG.search(self._text))
@@ -221,6 +224,8 @@ class _Splitter:
         return self._clean(ExportPart("header", text[root.start() :], 1))
 
     def _clean(self, part: ExportPart) -> ExportPart:
+        if not self._is_damaged:
+            return part
         text, controls = _CONTROL_CHARACTERS.subn("", part.text)
         text, invalid = _INVALID_BYTE.subn(_read_as_cp1252, text)
         return replace(part, text=text, control_characters=controls, invalid_bytes=invalid)

@@ -20,9 +20,12 @@ from newsletter.wording import format_count
 
 _NUMBER = re.compile(r"\d{1,12}")
 # WordPress embeds the page of a URL that is alone on its line or in its paragraph.
-_BARE_URL = re.compile(
-    r"(?:(?<=^)|(?<=<p>))[ \t]{0,9}(https?://[^\s<>\"]{1,2000})[ \t]{0,9}(?=$|</p>)", re.MULTILINE
+_URL_AT_END = re.compile(
+    r"https?://[^\s<>\"]{1,2000}(?=[ \t]{0,9}(?:$|</p>))", re.IGNORECASE | re.MULTILINE
 )
+_LINE_START = re.compile(r"(?:\n|<p>)[ \t]*\Z")
+_MAX_INDENT = 12  # characters
+
 _CODE_START = re.compile(
     r"<(?P<name>pre|code)\b(?=[^<>]{0,300}\slang=[\"'](?P<language>[\w+#-]{1,20}))[^<>]{0,300}>",
     re.IGNORECASE,
@@ -93,12 +96,15 @@ def _make_page(text: str, protected: Ranges | None = None) -> MarkupPage:
 
 
 def _embed_bare_urls(page: MarkupPage) -> Iterator[Edit]:
-    for found in _BARE_URL.finditer(page.text):
-        if found.start(1) not in page.protected:
-            url = html.unescape(found[1])
+    for found in _URL_AT_END.finditer(page.text):
+        start = found.start()
+        before = page.text[max(start - _MAX_INDENT, 0) : start]
+        is_bare = _LINE_START.search(before if start >= _MAX_INDENT else f"\n{before}")
+        if is_bare and start not in page.protected:
+            url = html.unescape(found[0])
             frame = format_video_frame(url)
             why = "URL alone on its line, now a video" if frame else ""
-            yield Edit(*found.span(1), frame or page.format_link(url), why)
+            yield Edit(*found.span(), frame or page.format_link(url), why)
 
 
 def _render_gallery(tag: MarkupTag, post_id: str, index: ExportIndex) -> RenderedGallery:
