@@ -13,6 +13,7 @@ from newsletter.zip_files import is_zip_file
 
 MAX_TOTAL_BYTES = 2_000_000_000
 _MAX_FILES = 50_000
+_OWN_FOLDERS = frozenset({"posts", "emails"})
 _MAX_DEPTH = 3  # folders: posts/x.html, or export/posts/x.html
 
 
@@ -107,9 +108,9 @@ def list_export_names(path: Path) -> list[str]:
 
 
 def strip_common_folder(names: list[str]) -> dict[str, str]:
-    """Return the names without the folder that all of them are in, each with its full name."""
+    """Return the names without the folder around the export, each with its full name."""
     tops = {PurePosixPath(name).parts[0] for name in names if name}
-    is_wrapped = len(tops) == 1 and all("/" in name for name in names)
+    is_wrapped = len(tops) == 1 and not tops & _OWN_FOLDERS and all("/" in name for name in names)
     return {name.partition("/")[2] if is_wrapped else name: name for name in names}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from newsletter.errors import Location, PostError, Problem, display_path
+from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.settings.dates import parse_zoned_date
 from newsletter.posts.importing.settings.notes import SettingNote
 from newsletter.posts.importing.source_post import SourcePost, SourceSettings, UnreadablePost
@@ -78,10 +79,9 @@ class SubstackExport:
             problem = Problem("the text of the post is not in the export", where)
             return UnreadablePost(title or row["post_id"] or "without a title", problem)
         try:
-            source = decode_export(folder.read(full_name))
+            return self._make_post(row, title, decode_export(folder.read(full_name)))
         except PostError as error:
             return UnreadablePost(title or name, error.problems[0]._replace(where=where))
-        return self._make_post(row, title, source)
 
     def _make_post(self, row: Mapping[str, str], title: str, source: str) -> SourcePost:
         post_id, _, slug = row["post_id"].strip().partition(".")
@@ -91,6 +91,8 @@ class SubstackExport:
         content = rewrite_substack_widgets(original, replacer)
         if podcast := row.get("podcast_url", "").strip():
             content = f"{format_player('audio', podcast, title)}\n{content}"
+        if is_empty_body(content):
+            raise PostError("the post has no text")
         return SourcePost(
             title=title,
             content=content,

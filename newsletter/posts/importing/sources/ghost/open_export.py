@@ -12,6 +12,7 @@ import orjson
 
 from newsletter.errors import Location, PostError, display_path
 from newsletter.posts.html.normalize.marked_elements import describe_content
+from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.settings.dates import parse_zoned_date
 from newsletter.posts.importing.settings.notes import SettingNote
 from newsletter.posts.importing.source_post import (
@@ -90,7 +91,7 @@ class GhostExport:
                     f"the post has more than {self.settings.max_post_bytes:,} bytes",
                     remedy="If that is expected, raise limits.post_bytes in newsletter.yml.",
                 )
-        if not content.strip():
+        if is_empty_body(content):
             raise PostError("the post has no text")
         hero = self._resolve_url(_get_line(row, "feature_image") or _get_line(row, "image"))
         caption = _get_line(meta, "feature_image_caption") if hero else ""
