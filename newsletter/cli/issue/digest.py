@@ -1,8 +1,7 @@
 """``newsletter digest``: make one issue of several posts."""
 
 import datetime
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -14,9 +13,9 @@ from newsletter.wording import format_count
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from newsletter.posts.digest.earlier_digests import EarlierDigest
+    from newsletter.posts.digest.make_digest import MadeDigest
     from newsletter.posts.digest.offers import OfferedPosts
-    from newsletter.posts.digest.select_posts import DigestCard, DigestSelection
+    from newsletter.posts.digest.select_posts import DigestCard
     from newsletter.posts.importing.source_post import PostCollection
     from newsletter.project import Project
 
@@ -74,44 +73,37 @@ def digest_command(*, as_json: bool, **options: Any) -> int:
       newsletter digest --since 2026-11-01 --tag harbour --tag people
       newsletter digest --from https://harbournotes.example/feed.xml --limit 6
     """
-    from newsletter.posts.digest.earlier_digests import load_earlier_digests
-    from newsletter.posts.digest.select_posts import DigestCriteria, select_posts
-    from newsletter.posts.digest.write_digest import write_digest
+    from newsletter.posts.digest.make_digest import DigestRequest, make_digest
     from newsletter.project import open_project
 
     project = open_project()
     today = _get_today(project)
-    earlier = load_earlier_digests(project)
-    since = _parse_since(options["since"], earlier)
-    folder = find_digest_folder(project, today, options["slug"])
-    offered = (
-        _offer_sources(project, options["sources"], today)
-        if options["sources"]
-        else _offer_issues(project, since)
+    sources: tuple[str, ...] = options["sources"]
+    request = DigestRequest(
+        today,
+        options["title"] or make_digest_title(project, today),
+        options["slug"],
+        _parse_since(options["since"]),
+        options["tags"],
+        options["limit"],
+        options["again"],
     )
-    selection = select_posts(
-        offered.offers,
-        DigestCriteria(
-            () if options["again"] else tuple(post for digest in earlier for post in digest.posts),
-            since,
-            options["tags"],
-            options["limit"],
+    digest = make_digest(
+        project,
+        lambda since: (
+            _offer_sources(project, sources, today) if sources else _offer_issues(project, since)
         ),
+        request,
     )
-    path = None
-    if selection.cards:
-        title = options["title"] or make_digest_title(project, today)
-        path = write_digest(project, folder, title, today, selection.cards)
-    problems = (*offered.unreadable, *selection.unreadable)
-    for problem in problems:
+    for problem in digest.problems:
         echo_err(f"Left out: {problem}", color="yellow")
     if as_json:
-        print_json(_to_dict(path, offered, selection))
-    elif path is None:
-        raise _make_nothing_error(offered, selection, earlier, options["since"])
+        print_json(_to_dict(digest))
+    elif digest.path is None:
+        raise _make_nothing_error(digest)
     else:
-        _print_digest(path, offered, selection, since)
-    return 0 if path else NothingToDoError.exit_code
+        _print_digest(digest, digest.path)
+    return 0 if digest.path else NothingToDoError.exit_code
 
 
 def _get_today(project: "Project") -> datetime.date:
@@ -127,9 +119,9 @@ def make_digest_title(project: "Project", today: datetime.date) -> str:
     return f"{project.config.name}, {format_date(today, project.config.language)}"
 
 
-def _parse_since(text: str, earlier: "list[EarlierDigest]") -> datetime.date | None:
+def _parse_since(text: str) -> "datetime.date | Literal['last']":
     if text == "last":
-        return earlier[-1].newest if earlier else None
+        return "last"
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
@@ -137,30 +129,6 @@ def _parse_since(text: str, earlier: "list[EarlierDigest]") -> datetime.date | N
             f"--since '{text}' is not a valid date",
             remedy="Write year, month and day, or last: --since 2026-11-22",
         ) from None
-
-
-def find_digest_folder(project: "Project", today: datetime.date, slug: str) -> "Path":
-    """Return the folder of the new issue.
-
-    Raises:
-        UsageError: the slug is invalid, or an issue has it.
-    """
-    from newsletter.posts.importing.issue_folder.issue_index import IssueIndex
-    from newsletter.posts.slug import MAX_SLUG_LENGTH, SLUG_PATTERN, slugify
-    from newsletter.project import list_issue_folders
-
-    if not slug:
-        return IssueIndex(project).find_free_folder(project, today, f"digest-{today}")
-    if not SLUG_PATTERN.fullmatch(slug) or len(slug) > MAX_SLUG_LENGTH:
-        raise UsageError(
-            f"--slug '{slug}' is not a valid slug",
-            remedy=f"Use lowercase letters, digits and hyphens, at most {MAX_SLUG_LENGTH}: "
-            f"--slug {slugify(slug) or 'digest-12'}",
-        )
-    for folder in list_issue_folders(project):
-        if folder.name[11:] == slug:
-            raise UsageError(f"{folder.name} has this slug", remedy="Choose another one.")
-    return project.issues_dir / f"{today}-{slug}"
 
 
 def _offer_issues(project: "Project", since: datetime.date | None) -> "OfferedPosts":
@@ -228,43 +196,32 @@ def _open_collection(project: "Project", source: str) -> "PostCollection":
     return collection
 
 
-def _make_nothing_error(
-    offered: "OfferedPosts",
-    selection: "DigestSelection",
-    earlier: "list[EarlierDigest]",
-    since: str,
-) -> NothingToDoError:
-    left_out = ", ".join(_iter_left_out(offered, selection))
-    after = f" since {earlier[-1].name}" if earlier and since == "last" else ""
+def _make_nothing_error(digest: "MadeDigest") -> NothingToDoError:
+    after = f" since {digest.last_digest}" if digest.last_digest else ""
+    left_out = f" (left out: {counts})" if (counts := _describe_left_out(digest)) else ""
     return NothingToDoError(
-        f"no post is new{after}; no digest was made"
-        + (f" (left out: {left_out})" if left_out else ""),
+        f"no post is new{after}; no digest was made{left_out}",
         remedy="Choose an earlier day with --since, or repeat posts with --again.",
     )
 
 
-def _iter_left_out(offered: "OfferedPosts", selection: "DigestSelection") -> Iterator[str]:
-    for noun, count in (offered.left_out + selection.left_out).items():
-        yield format_count(count, noun)
+def _describe_left_out(digest: "MadeDigest") -> str:
+    return ", ".join(format_count(count, noun) for noun, count in digest.left_out.items())
 
 
-def _print_digest(
-    path: "Path",
-    offered: "OfferedPosts",
-    selection: "DigestSelection",
-    since: datetime.date | None,
-) -> None:
+def _print_digest(digest: "MadeDigest", path: "Path") -> None:
     from newsletter.project import display_path
 
     echo(display_path(path), color="green")
-    count = f"{len(selection.cards):,} since {since}" if since else f"{len(selection.cards):,}"
-    rows = [("posts", "\n".join([count, *map(_format_card, selection.cards)]))]
-    if left_out := ", ".join(_iter_left_out(offered, selection)):
+    count = f"{len(digest.cards):,}"
+    first = f"{count} since {digest.since}" if digest.since else count
+    rows = [("posts", "\n".join([first, *map(_format_card, digest.cards)]))]
+    if left_out := _describe_left_out(digest):
         rows.append(("left out", left_out))
-    if selection.over_limit:
-        shown = [isolate_bidi(title) for title in selection.over_limit[:_MAX_SHOWN]]
-        more = len(selection.over_limit) - len(shown)
-        count = format_count(len(selection.over_limit), "post")
+    if digest.over_limit:
+        shown = [isolate_bidi(title) for title in digest.over_limit[:_MAX_SHOWN]]
+        more = len(digest.over_limit) - len(shown)
+        count = format_count(len(digest.over_limit), "post")
         lines = [f"{count} over --limit, which no later digest takes by itself:", *shown]
         rows.append(("not in it", "\n".join([*lines, *([f"and {more:,} more"] if more else [])])))
     echo(format_fields(rows))
@@ -282,14 +239,14 @@ def _show_braces(text: str) -> str:
     return text.replace('{{ "{{" }}', "{{")
 
 
-def _to_dict(
-    path: "Path | None", offered: "OfferedPosts", selection: "DigestSelection"
-) -> dict[str, Any]:
+def _to_dict(digest: "MadeDigest") -> dict[str, Any]:
     from newsletter.project import display_path
 
+    path = digest.path
     return {
         "issue": path.parent.name if path else None,
         "path": display_path(path) if path else None,
+        "since": digest.since.isoformat() if digest.since else None,
         "posts": [
             {
                 "title": _show_braces(card.title),
@@ -300,9 +257,9 @@ def _to_dict(
                 "picture": card.picture.src if card.picture else None,
                 "id": card.post_id,
             }
-            for card in selection.cards
+            for card in digest.cards
         ],
-        "left_out": dict(offered.left_out + selection.left_out),
-        "over_limit": selection.over_limit,
-        "unreadable": [str(problem) for problem in (*offered.unreadable, *selection.unreadable)],
+        "left_out": dict(digest.left_out),
+        "over_limit": digest.over_limit,
+        "unreadable": [str(problem) for problem in digest.problems],
     }

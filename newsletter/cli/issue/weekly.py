@@ -274,7 +274,7 @@ def _print_run(run: WeeklyRun) -> None:
             echo_err(f"Note: {remark}.")
         if check.posts.is_first:
             known = format_count(len(check.posts.known), "post")
-            echo(f"{check.after.url}: first check; {known} count as seen from now on.")
+            echo(f"{check.after.url}: first check; seen from now on: {known}.")
         else:
             echo(f"{check.after.url}: {format_count(len(check.posts.new), 'new post')}.")
     for row in run.rows:
