@@ -216,9 +216,13 @@ def _print_digest(digest: "MadeDigest", path: "Path") -> None:
     count = f"{len(digest.cards):,}"
     first = f"{count} since {digest.since}" if digest.since else count
     rows = [("posts", "\n".join([first, *map(_format_card, digest.cards)]))]
-    if left_out := _describe_left_out(digest):
+    left_out = _describe_left_out(digest)
+    if digest.over_limit and not digest.since:
+        older = format_count(len(digest.over_limit), "earlier post")
+        left_out = ", ".join(filter(None, (left_out, older)))
+    if left_out:
         rows.append(("left out", left_out))
-    if digest.over_limit:
+    if digest.over_limit and digest.since:
         shown = [isolate_bidi(title) for title in digest.over_limit[:_MAX_SHOWN]]
         more = len(digest.over_limit) - len(shown)
         count = format_count(len(digest.over_limit), "post")

@@ -40,7 +40,7 @@ def make_issue_card(issue: Issue, url: str, date: datetime.date, post_id: str = 
     summary = issue.preheader
     # A preheader that an import cut is shorter than it could be here.
     if not summary or summary.endswith(_CUT_SIGN):
-        summary = find_html_opening(issue.post.body, issue.post.title) or summary
+        summary = _find_opening_text(issue.post.body, issue.post.title) or summary
     folder = issue.source_path.parent
     files = {path: folder / image.name for path, image in issue.post.images.items()}
     hero = [(issue.hero.src, restore(issue.hero.alt))] if issue.hero else []
@@ -71,7 +71,7 @@ def make_post_card(
     """
     html = render_body(parsed.body, parsed.body_format)
     settings = parsed.front_matter
-    opening = escape_braces(find_html_opening(html, parsed.title))
+    opening = escape_braces(_find_opening_text(html, parsed.title))
     summary = escape_braces(post.summary) or opening or str(settings.get("preheader") or "")
     return DigestCard(
         title=str(settings.get("title") or escape_braces(parsed.title)),
@@ -87,8 +87,22 @@ def make_post_card(
     )
 
 
+def _find_opening_text(html: str, title: str) -> str:
+    """Return the first running text; after a short one ("Hello readers!"), the next paragraphs."""
+    text = opening = find_html_opening(html, title)
+    paragraphs = [block.text for block in outline_html(html).blocks if block.tag == "p"]
+    if opening in paragraphs:
+        for paragraph in paragraphs[paragraphs.index(opening) + 1 :]:
+            if len(text) >= _MIN_EXCERPT_LENGTH or text.endswith(":") or "{{" in paragraph:
+                break
+            text = f"{text} {paragraph}"
+    return text
+
+
 def _clip_excerpt(text: str) -> str:
-    return clip_to_sentence(text, _MIN_EXCERPT_LENGTH, MAX_EXCERPT_LENGTH)
+    clipped = clip_to_sentence(text, _MIN_EXCERPT_LENGTH, MAX_EXCERPT_LENGTH)
+    # A list follows, which isn't in the card.
+    return f"{clipped[:-1]}{_CUT_SIGN}" if clipped.endswith(":") else clipped
 
 
 def _get_hero(hero: Any) -> list[tuple[str, str]]:

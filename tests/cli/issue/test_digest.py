@@ -33,7 +33,11 @@ TIDES = ITEM.format(
     '<p><img src="https://quay-notes.org/tide.jpg" alt="A tide"></p><p>The end.</p>',
 )
 KNOTS = ITEM.format(
-    title="Knots &amp; bends", slug="knots", tag="Boats", day=22, text="<p>Three hold.</p>"
+    title="Knots &amp; bends",
+    slug="knots",
+    tag="Boats",
+    day=22,
+    text="<p>Hello!</p><p>Three hold:</p><ul><li>A</li></ul><p>No more.</p>",
 )
 NETS = ITEM.format(title="Nets", slug="nets", tag="Boats", day=25, text="<p>Two mend them.</p>")
 
@@ -77,7 +81,7 @@ def test_a_feed_becomes_a_draft_and_none_of_its_posts_is_repeated(cli: Cli, fold
     assert (knots.title, knots.url, knots.excerpt, knots.post_id) == (
         "Knots & bends",
         "https://quay-notes.org/knots/",
-        "Three hold.",
+        "Hello! Three hold…",
         "knots",
     )
     assert tides.title == "The {{ tide }} tables are wrong"
