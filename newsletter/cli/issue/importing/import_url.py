@@ -168,9 +168,8 @@ def import_new(project: "Project", downloader: "Downloader", request: ImportRequ
     )
     if check.posts.is_first and not request.as_json:
         echo(
-            f"{format_count(len(check.posts.known), 'post')} of the feed count as seen from now "
-            "on, since this is its first check. What is new after that is imported.\n"
-            "Import the newest of them with --latest."
+            f"This is the first check of the feed: {format_count(len(check.posts.known), 'post')} "
+            "in it will not be\nimported as new. Import the newest of them with --latest."
         )
         return NothingToDoError.exit_code if not counts["failed"] else 1
     return finish_import(request, chooser, counts)

@@ -1,0 +1,173 @@
+"""``newsletter import`` of a source with several posts: choose, import, tell."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from static_host import StaticHost
+
+Cli = Callable[..., tuple[int, str, str]]
+
+TEXT = (
+    "The boats had been tied up since Tuesday, and nobody on the quay could say when the wind "
+    "would stop. "
+) * 4
+ITEM = """<item><title>{title}</title><link>https://harbour.example/{name}</link>
+<category>{tag}</category><pubDate>{day} Nov 2026 09:00:00 GMT</pubDate>
+<content:encoded>&lt;p&gt;{title}. {text}&lt;/p&gt;{more}</content:encoded></item>"""
+FEED = """<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/">
+<channel><title>Harbour Notes</title>{items}</channel></rss>"""
+PAGE = """<!doctype html><html lang="en"><head><title>High tide</title>
+<link rel="alternate" type="application/rss+xml" href="feed.xml"></head>
+<body><nav><a href="/">Home</a></nav><article><h1>High tide</h1><p>{text}</p>
+<img src="boat.png" alt="A boat"></article></body></html>"""
+
+
+def make_item(name: str, day: int, tag: str = "sea", more: str = "") -> str:
+    title = name.replace("-", " ").title()
+    return ITEM.format(title=title, name=name, tag=tag, day=f"{day:02}", text=TEXT, more=more)
+
+
+def make_feed(*items: str) -> str:
+    return FEED.format(items="".join(items))
+
+
+POSTS = (make_item("low-tide", 20), make_item("the-fog", 13, "weather"), make_item("old", 2))
+
+
+@pytest.fixture
+def feed(project_folder: Path) -> Path:
+    path = project_folder / "feed.xml"
+    path.write_text(make_feed(*POSTS, "<item><title>Empty</title></item>"))
+    return path
+
+
+def make_png() -> bytes:
+    """Return a PNG that is wider than an email."""
+    file = io.BytesIO()
+    Image.new("RGB", (1_800, 20), "navy").save(file, "PNG")
+    return file.getvalue()
+
+
+def list_issues(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "issues").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "issues", "code"),
+    [
+        ((), [], 2),
+        (("--latest",), ["2026-11-20-low-tide"], 0),
+        (("--since", "2026-11-13"), ["2026-11-13-the-fog", "2026-11-20-low-tide"], 1),
+        (("--tag", "Weather"), ["2026-11-13-the-fog"], 1),
+        (("--post", "the fog"), ["2026-11-13-the-fog"], 0),
+        (("--post", "the fog", "--post", "sun"), ["2026-11-13-the-fog"], 1),
+        (("--kind", "page"), [], 1),
+        (("--all", "--slug", "low"), [], 2),
+        (("--all", "--keep", "3"), [], 2),
+        (("--since", "November"), [], 2),
+    ],
+)
+def test_posts_are_chosen_by_options(
+    cli: Cli,
+    project_folder: Path,
+    feed: Path,
+    options: tuple[str, ...],
+    issues: list[str],
+    code: int,
+) -> None:
+    result, out, err = cli("import", feed, *options)
+    assert (result, list_issues(project_folder)) == (code, issues), out + err
+
+
+def test_all_are_imported_once_and_each_is_told(cli: Cli, project_folder: Path, feed: Path) -> None:
+    code, out, err = cli("import", feed, "--all", "--json")
+    data = json.loads(out)
+    assert (code, data["counts"]) == (1, {"new": 3, "failed": 1})
+    assert [post["title"] for post in data["posts"]] == ["Low Tide", "The Fog", "Old", "Empty"]
+    assert [post["lost"] for post in data["posts"][:3]] == [[]] * 3
+    code, out, err = cli("import", feed, "--all")
+    assert (code, "3 imported before, 1 not imported." in out) == (1, True)
+    assert "Not imported: Empty: " in err
+    assert len(list_issues(project_folder)) == 3
+    out = cli("import", feed, "--list")[1]
+    assert "2026-11-20-low-tide" in out
+
+
+def test_changed_post_is_told_and_imported_with_update(
+    cli: Cli, project_folder: Path, feed: Path
+) -> None:
+    cli("import", feed, "--all")
+    feed.write_text(make_feed(make_item("low-tide", 20, more="&lt;p&gt;It did.&lt;/p&gt;")))
+    code, out, _ = cli("import", feed)
+    assert (code, "--update imports it again" in out) == (3, True)
+    assert cli("import", feed, "--update")[0] == 0
+    post = project_folder / "issues" / "2026-11-20-low-tide" / "post.html"
+    assert "It did." in post.read_text()
+
+
+def test_page_by_its_url_becomes_an_issue_with_its_images(
+    cli: Cli, project_folder: Path, static_host: StaticHost
+) -> None:
+    (static_host.folder / "tide.html").write_text(PAGE.format(text=TEXT))
+    (static_host.folder / "feed.xml").write_text(make_feed(*POSTS))
+    (static_host.folder / "boat.png").write_bytes(make_png())
+    url = f"{static_host.url}/tide.html"
+    code, out, err = cli("import", url, "--date", "2026-11-28")
+    assert code == 0, out + err
+    (folder,) = (project_folder / "issues").iterdir()
+    (image,) = folder.glob("*.png")
+    body = (folder / "post.html").read_text()
+    assert folder.name == "2026-11-28-tide"
+    assert f'<img src="{image.name}" alt="A boat">' in body
+    assert "Home" not in body
+    assert cli("import", url)[0] == 3
+    code, _, err = cli("import", url, "--latest")
+    assert (code, f"{static_host.url}/feed.xml" in err) == (1, True)
+    code, _, err = cli("import", url, "--new")
+    assert (code, f"{static_host.url}/feed.xml" in err) == (1, True)
+
+
+def test_whole_post_is_fetched_where_a_feed_has_its_beginning(
+    cli: Cli, project_folder: Path, static_host: StaticHost
+) -> None:
+    (static_host.folder / "tide.html").write_text(PAGE.format(text=f"{TEXT}The end."))
+    item = (
+        f"<item><title>High tide</title><link>{static_host.url}/tide.html</link>"
+        "<pubDate>20 Nov 2026 09:00:00 GMT</pubDate>"
+        "<description>The boats had been […]</description></item>"
+    )
+    (static_host.folder / "feed.xml").write_text(make_feed(item))
+    code, out, _ = cli("import", f"{static_host.url}/feed.xml")
+    assert (code, "--full" in out) == (0, True)
+    assert cli("import", f"{static_host.url}/feed.xml")[0] == 3
+    assert cli("import", f"{static_host.url}/feed.xml", "--full", "--update")[0] == 0
+    (post,) = project_folder.glob("issues/*/post.html")
+    assert "The end." in post.read_text()
+    for options in ((), ("--full",), ("--update",)):
+        assert cli("import", f"{static_host.url}/feed.xml", *options)[0] == 3
+
+
+def test_only_what_is_new_of_a_feed_is_imported(
+    cli: Cli, project_folder: Path, static_host: StaticHost
+) -> None:
+    file, url = static_host.folder / "feed.xml", f"{static_host.url}/feed.xml"
+    file.write_text(make_feed(*POSTS))
+    code, out, _ = cli("import", url, "--new")
+    assert (code, "3 posts" in out, list_issues(project_folder)) == (3, True, [])
+    (project_folder / "seen-posts.json").write_text("<<<<<<< ours\n")
+    code, _, err = cli("import", url, "--new")
+    assert (code, "seen-posts.json:1" in err) == (1, True)
+    assert list_issues(project_folder) == []
+
+
+def test_what_is_no_source_is_refused(cli: Cli, project_folder: Path, feed: Path) -> None:
+    (project_folder / "post.md").write_text(f"# Low tide\n\n{TEXT}\n")
+    assert cli("import", "post.md", "--all")[0] == 2
+    code, _, err = cli("import", "post.md", feed)
+    assert (code, "post.md" in err) == (2, True)
+    assert cli("import", "http://127.0.0.1:1/")[0] == 1
+    assert list_issues(project_folder) == []
