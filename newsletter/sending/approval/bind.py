@@ -102,6 +102,8 @@ def hold_to_approval(
 ) -> SendProposal:
     """Return the proposal with each difference from the approved plan as a problem.
 
+    Not if the issue was sent, or is being sent otherwise: no other plan would change that.
+
     Args:
         proposal: as it would be sent now.
         approved: the plan.
@@ -112,6 +114,8 @@ def hold_to_approval(
     Raises:
         PostError: an image can't be read.
     """
+    if proposal.earlier.blocking_problem:
+        return proposal
     current = make_approval_plan(proposal, today)
     differences = find_differences(approved, current, display_path(plan_path), accepted_count)
     return replace(proposal, problems=(*differences, *proposal.problems))

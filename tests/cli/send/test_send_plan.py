@@ -40,6 +40,9 @@ def test_approved_plan_is_sent_once(newsletter: Cli, fake_sendgrid: FakeSendGrid
     code, out, err = newsletter(*SEND)  # without a terminal, the plan is the approval
     assert (code, "Sent to 25 of 25 readers." in out) == (0, True), err
     assert newsletter(*SEND)[0] == newsletter(*PLAN)[0] == 3
+    edit(POST_PATH, "Tuesday", "Monday")
+    code, _, err = newsletter(*SEND)
+    assert (code, "write the plan again" in flatten(err)) == (1, False), err
     assert len(fake_sendgrid.accepted) == READERS
 
 
