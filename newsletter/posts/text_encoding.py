@@ -21,6 +21,9 @@ _DECLARED_ENCODING = re.compile(
 )
 _PRESCAN_BYTES = 4096
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufeff\ufffe\uffff]")
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+_LETTER = re.compile("[^\x00-\x7f\udc80-\udcff]")  # that is not ASCII
+_MIN_LETTERS_PER_ERROR = 10
 _REMEDY = "Save it as UTF-8 and try again."
 
 
@@ -52,7 +55,8 @@ def decode_text(data: bytes, path: str, *, charset: str = "") -> str:
             remedy=_REMEDY,
         )
     try:
-        text = data.decode(encoding.codec, "replace" if encoding.codec == "cp1252" else "strict")
+        is_tolerant = encoding.codec in {"cp1252", "utf-8"}
+        text = data.decode(encoding.codec, "replace" if is_tolerant else "strict")
     except UnicodeDecodeError as error:
         # Counted after the mark, which UTF-8's codec doesn't count.
         position = error.start - {"utf-16": 2, "utf-32": 4}.get(encoding.codec, 0)
@@ -90,9 +94,15 @@ def _find_declared(data: bytes, where: Location, charset: str) -> TextEncoding |
         for candidate in ("utf-8", codec) if codec == "cp1252" else (codec,):
             if _find_invalid_byte(data, candidate) is None:
                 return TextEncoding(candidate, candidate)
-        if codec == "cp1252":
+        if codec == "cp1252" or (codec == "utf-8" and _is_nearly_utf8(data)):
             return TextEncoding(codec, codec)
     return None
+
+
+def _is_nearly_utf8(data: bytes) -> bool:
+    """Return whether a few bytes at most are invalid, as where a program cut a text in a letter."""
+    text = data.decode("utf-8", "surrogateescape")
+    return len(_UNDECODABLE.findall(text)) * _MIN_LETTERS_PER_ERROR <= len(_LETTER.findall(text))
 
 
 def _find_invalid_byte(data: bytes, codec: str = "utf-8") -> int | None:

@@ -85,6 +85,13 @@ def test_charset_of_the_server_counts_if_it_can_be_right(
     assert decode_text(data, "p", charset=charset).endswith(text)
 
 
+def test_declared_utf_8_may_have_a_letter_that_was_cut() -> None:
+    cut = "<meta charset=utf-8>" + NORWEGIAN * 4
+    data = cut.encode() + "å".encode()[:1] + b"</p>"
+    assert decode_text(data, "p") == f"{cut}\ufffd</p>"
+    assert decode_text(cut.encode("cp1252"), "p") == cut
+
+
 def test_labels_are_those_of_browsers() -> None:
     assert find_codec("Latin1") == find_codec(" iso8859-1\n") == find_codec("ascii") == "cp1252"
     assert find_codec("GB2312") == "gb18030"
