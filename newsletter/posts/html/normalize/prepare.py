@@ -40,6 +40,8 @@ _WORDS_TO_PREPARE = (
     "hidden", "display", "visibility", "sr-only", "sr_only", "screen-reader", "visually",
     "show-for-sr", "element-invisible", "vh-text", "srcset", "data-", "bgcolor", "emoji", "smiley",
     "katex", "mathjax", "mwe-", "material-", "subscri", "post-ufi", "button-w", "captioned-b",
+    "sharedaddy", "sd-sharing", "jetpack", "jp-related", "shariff", "addtoany", "a2a_kit",
+    "heateor", "shareaholic", "ssba", "sociable", "yarpp", "rp4wp", "crp_related",
 )  # fmt: skip
 _RENAMED = {
     **dict.fromkeys(("form", "dialog", "template"), "div"),

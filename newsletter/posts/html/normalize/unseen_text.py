@@ -12,6 +12,8 @@ FORM_FIELD = "form field"
 FORMULA_COPY = "second copy of a formula"
 FORMULA_PREVIEW = "preview of a formula"
 PLATFORM_BUTTON = "button of the blog's platform"
+SHARE_BAR = "share bar"
+RELATED_POSTS = "related posts"
 SCRIPT = "script"
 STYLE = "style"
 SCRIPT_NOTICE = "notice about JavaScript"
@@ -53,12 +55,24 @@ _PLATFORM_CLASSES = """
     subscription-widget-wrap subscription-widget-wrap-editor subscription-widget subscribe-widget
     post-ufi post-ufi-button captioned-button-wrap button-wrapper
     """.split()
+# Of widespread plugins, in whatever language: a class of this name is not an author's own.
+_SHARE_CLASSES = """
+    sharedaddy sd-sharing jetpack-likes-widget-wrapper shariff addtoany_content
+    addtoany_share_save_container a2a_kit heateor_sss_sharing_container heateorSssClear
+    shareaholic-canvas ssba sociable
+    """.split()
+_RELATED_CLASSES = """
+    jp-relatedposts wp-block-jetpack-related-posts yarpp yarpp-related rp4wp-related-posts
+    crp_related
+    """.split()
 _FORMULAS: dict[str, str] = {
     **dict.fromkeys(_FORMULA_COPY_CLASSES, FORMULA_COPY),
     **dict.fromkeys(_FORMULA_PREVIEW_CLASSES, FORMULA_PREVIEW),
 }
 _OTHER_CLASSES: dict[str, str] = {
     **dict.fromkeys(_PLATFORM_CLASSES, PLATFORM_BUTTON),
+    **dict.fromkeys(_SHARE_CLASSES, SHARE_BAR),
+    **dict.fromkeys(_RELATED_CLASSES, RELATED_POSTS),
     **dict.fromkeys(_SCREEN_READER_CLASSES, SCREEN_READER_ONLY),
     **dict.fromkeys(_ICON_CLASSES, ICON_NAME),
 }

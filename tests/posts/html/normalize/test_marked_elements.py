@@ -31,6 +31,9 @@ from newsletter.posts.html.sanitize import sanitize_article
         ('<p><span class="sr-only">Tide</span><span aria-hidden="true"><b>T</b>ide</span></p>', "<p><span><b>T</b>ide</span></p>", "for screen readers only: Tide"),
         ('<p><i class="material-icons">home</i> a</p>', "<p> a</p>", "name of an icon: home"),
         ('<p hidden>x <a href="/y">z</a></p>', "", "hidden text: x z /y"),
+        ('<p>a</p><div class="sharedaddy sd-block"><h3>Teilen mit:</h3><a href="/?share=x">X</a></div>', "<p>a</p>", "share bar: Teilen mit: X /?share=x"),
+        ('<p>a</p><div id="jp" class="jp-relatedposts"><h3>Ähnliche Beiträge</h3></div>', "<p>a</p>", "related posts: Ähnliche Beiträge"),
+        ('<p class="share">a</p>', None, ""),
         ("<p>a</p>", None, ""),
     ],
 )  # fmt: skip
