@@ -52,6 +52,12 @@ _MAX_SHOWN = 12  # posts over the limit that are named
     metavar="N",
     help="At most so many posts, the newest.",
 )
+@click.option(
+    "--base-url",
+    metavar="URL",
+    default="",
+    help="With --from: the blog's URL, if an export or a folder doesn't have it.",
+)
 @click.option("--title", default="", help="The issue's title; newsletter and date if not given.")
 @click.option("--slug", default="", help="The issue's name; digest-<date> if not given.")
 @click.option("--again", is_flag=True, help="Take posts of earlier digests, too.")
@@ -91,7 +97,9 @@ def digest_command(*, as_json: bool, **options: Any) -> int:
     digest = make_digest(
         project,
         lambda since: (
-            _offer_sources(project, sources, today) if sources else _offer_issues(project, since)
+            _offer_sources(project, sources, today, options["base_url"])
+            if sources
+            else _offer_issues(project, since)
         ),
         request,
     )
@@ -145,7 +153,7 @@ def _offer_issues(project: "Project", since: datetime.date | None) -> "OfferedPo
 
 
 def _offer_sources(
-    project: "Project", sources: tuple[str, ...], today: datetime.date
+    project: "Project", sources: tuple[str, ...], today: datetime.date, base_url: str
 ) -> "OfferedPosts":
     from zoneinfo import ZoneInfo
 
@@ -156,7 +164,7 @@ def _offer_sources(
     timezone = ZoneInfo(project.config.timezone)
     everything = OfferedPosts()
     for source in sources:
-        collection = _open_collection(project, source)
+        collection = _open_collection(project, source, base_url)
         chooser = PostChooser(PostSelection(), timezone)
         offered = offer_posts(
             project,
@@ -169,7 +177,7 @@ def _offer_sources(
     return everything
 
 
-def _open_collection(project: "Project", source: str) -> "PostCollection":
+def _open_collection(project: "Project", source: str, base_url: str) -> "PostCollection":
     """Return the posts of a feed on the web, or of a file or folder.
 
     Raises:
@@ -180,7 +188,7 @@ def _open_collection(project: "Project", source: str) -> "PostCollection":
     from newsletter.posts.importing.open_source import open_source
     from newsletter.posts.importing.sources.feeds.parse_feed import parse_feed
 
-    settings = get_source_settings(project)
+    settings = get_source_settings(project, base_url)
     if is_url(source):
         max_bytes = project.config.limits.post_bytes
         download = make_downloader(project).download(source, max_bytes=max_bytes)
@@ -197,12 +205,17 @@ def _open_collection(project: "Project", source: str) -> "PostCollection":
 
 
 def _make_nothing_error(digest: "MadeDigest") -> NothingToDoError:
+    from newsletter.posts.digest.select_posts import UNPUBLISHED
+
     after = f" since {digest.last_digest}" if digest.last_digest else ""
     left_out = f" (left out: {counts})" if (counts := _describe_left_out(digest)) else ""
-    return NothingToDoError(
-        f"no post is new{after}; no digest was made{left_out}",
-        remedy="Choose an earlier day with --since, or repeat posts with --again.",
-    )
+    remedy = "Choose an earlier day with --since, or repeat posts with --again."
+    if digest.left_out[UNPUBLISHED]:
+        remedy = (
+            "Unpublished posts have no address on the web: issues need canonical_url, and "
+            "folders and exports --base-url, or blog.permalink in newsletter.yml."
+        )
+    return NothingToDoError(f"no post is new{after}; no digest was made{left_out}", remedy=remedy)
 
 
 def _describe_left_out(digest: "MadeDigest") -> str:

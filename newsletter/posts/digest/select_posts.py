@@ -15,6 +15,7 @@ from newsletter.posts.importing.post_identity import (
 
 # More cards than anybody reads; with long excerpts, they stay below Gmail's limit of 102 KB.
 DEFAULT_LIMIT = 12
+UNPUBLISHED = "unpublished post"  # it has no address on the web, so no card can lead to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,5 +169,5 @@ def _find_reason(offer: DigestOffer, section: str, criteria: DigestCriteria) -> 
     if criteria.tags and not section:
         return "untagged post"
     if not offer.url:
-        return "unpublished post"
+        return UNPUBLISHED
     return ""

@@ -134,6 +134,23 @@ def test_finished_issues_with_an_address_are_taken_with_their_pictures(
     assert cli("digest")[0] == 3
 
 
+def test_posts_without_an_address_need_the_blogs(cli: Cli, folder: Path) -> None:
+    blog = folder.parent / "blog"
+    (blog / "_posts").mkdir(parents=True)
+    (blog / "_config.yml").write_text("title: Quay\n")
+    (blog / "_posts" / "2026-11-20-tides.md").write_text(
+        "---\ntitle: Tides\n---\nThey are wrong.\n"
+    )
+    code, _, err = cli("digest", "--from", str(blog))
+    assert code == 3
+    assert "(left out: 1 unpublished post). Unpublished posts have no address on the web" in err
+    base = ("--base-url", "https://quay-notes.org")
+    code, out, _ = cli("digest", "--from", str(blog), *base, "--json")
+    assert code == 0
+    (post,) = json.loads(out)["posts"]
+    assert post["url"].startswith("https://quay-notes.org/")
+
+
 def test_a_digest_that_cannot_be_read_stops_the_next(cli: Cli, folder: Path) -> None:
     write_issue("2026-11-20-digest", "digest: [{title: A, url: https://a.example}", "Hello.\n")
     code, _, err = cli("digest", "--from", write_feed(TIDES))
