@@ -21,7 +21,9 @@ _FIRST_SIDEWAYS = 5  # these swap width and height
 _PROFILE_MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 _MAX_UNSEEN_DIFFERENCE = 2  # of 255: what rounding makes of a profile that is sRGB, too
 
-_JPEG_QUALITY = 82
+# Only a large and noisy photograph needs the lower ones.
+_JPEG_QUALITIES = (82, 72, 60)
+MAX_USUAL_BYTES = 500_000  # newsletter check warns of images of more than 600 KB
 # Diagrams and screenshots have few colors; a photograph has almost as many as pixels.
 _MAX_GRAPHIC_COLORS = 32_768
 _PIXELS_PER_GRAPHIC_COLOR = 8
@@ -183,9 +185,7 @@ def _encode(image: Image.Image, color_count: int) -> tuple[bytes, str]:
     """
     if image.mode == "RGBA":
         return _save_png(image), ".png"
-    output = io.BytesIO()
-    image.save(output, "JPEG", quality=_JPEG_QUALITY, progressive=True, optimize=True)
-    jpeg = output.getvalue()
+    jpeg = _save_jpeg(image)
     if color_count:
         if image.mode == "RGB" and color_count <= _PALETTE_COLORS:
             image = image.quantize(
@@ -195,6 +195,17 @@ def _encode(image: Image.Image, color_count: int) -> tuple[bytes, str]:
         if len(png) <= _MAX_PNG_PER_JPEG * len(jpeg):
             return png, ".png"
     return jpeg, ".jpg"
+
+
+def _save_jpeg(image: Image.Image) -> bytes:
+    data = b""
+    for quality in _JPEG_QUALITIES:
+        output = io.BytesIO()
+        image.save(output, "JPEG", quality=quality, progressive=True, optimize=True)
+        data = output.getvalue()
+        if len(data) <= MAX_USUAL_BYTES:
+            break
+    return data
 
 
 def _save_png(image: Image.Image) -> bytes:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # Pillow takes 50 ms to import
 MAX_PIXELS: Final = 40_000_000  # more than a phone's camera has; decoded, 160 MB
 MAX_ANIMATION_BYTES: Final = 1_000_000
 
-_MAX_KEPT_BYTES = 500_000  # a larger file is compressed anew, though it is fine otherwise
 _SUFFIXES: dict[ImageFormat, str] = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif"}
 _ANIMATED_FORMATS = {"GIF": "GIF", "PNG": "PNG", "WEBP": "WebP", "AVIF": "AVIF"}
 _HASH_LENGTH = 12
@@ -149,7 +148,7 @@ def _prepare(
         notes = (f"only the first frame of an animated {_ANIMATED_FORMATS[image_format]}",)
     elif convert_image.needs_conversion(image):
         kept_data = b""
-    elif kept_data and width <= max_width and len(kept_data) <= _MAX_KEPT_BYTES:
+    elif kept_data and width <= max_width and len(kept_data) <= convert_image.MAX_USUAL_BYTES:
         return PreparedImage(kept_data, suffix, width, height)
     converted = convert_image.convert_image(image, max_width, is_photo=image_format == "JPEG")
     # A diagram is mostly larger once it was scaled down.
