@@ -284,7 +284,7 @@ def test_emoji_wiki_links_and_containers(text: str, expected: str | None) -> Non
         ("<p>{{ a }}</p>", "<p>{{&quot;{{&quot;}} a }}</p>"),
         (
             "{% highlight js %}\na < b\n{% endhighlight %}",
-            '<pre><code class="language-js">\na &lt; b\n</code></pre>',
+            '\n<pre><code class="language-js">a &lt; b\n</code></pre>',
         ),
         ('<a href="{% post_url a %}">b</a>', "<a >b</a>"),
         (

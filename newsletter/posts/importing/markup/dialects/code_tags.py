@@ -57,8 +57,13 @@ def translate_code_tags(page: MarkupPage) -> Iterator[Edit]:
             yield Edit(*closing.span(), "`", why, group=group)
         else:
             code_class = f' class="language-{language}"' if language else ""
-            yield Edit(*opening.span(), f"<pre><code{code_class}>", why, group=group)
-            yield Edit(start, end, html.escape(code, quote=False), group=group)
+            # Its first line is not below the tag; line ends go before the block.
+            first = start + len(page.text[start:end]) - len(page.text[start:end].lstrip("\n"))
+            line_ends = "\n" * (first - start)
+            opened = f"{line_ends}<pre><code{code_class}>"
+            yield Edit(group, first, opened, why, opening[0], group)
+            escaped = html.escape(code.lstrip("\n"), quote=False)
+            yield Edit(first, end, escaped, group=group)
             yield Edit(*closing.span(), "</code></pre>", why, group=group)
 
 

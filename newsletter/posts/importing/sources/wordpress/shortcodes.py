@@ -82,10 +82,12 @@ def quote_code_elements(text: str) -> str:
         if "<" in code and "escaped=" not in start_tag[0]:
             code = html.escape(code, quote=False)
         language = start_tag["language"].lower()
-        block = f'<code class="language-{language}">{code}</code>'
+        lines = code.lstrip("\n")
+        block = f'<code class="language-{language}">{lines}</code>'
         if start_tag["name"].lower() == "pre" or "\n" in code:
             block = f"<pre>{block}</pre>"
-        parts += (text[position : start_tag.start()], block)
+        line_ends = "\n" * (len(code) - len(lines))
+        parts += (text[position : start_tag.start()], line_ends, block)
         position = end + len(end_tag)
     return "".join((*parts, text[position:]))
 
