@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from newsletter.errors import UsageError
+from newsletter.errors import Location, PostError, UsageError, display_path
 from newsletter.posts.importing.source_post import PostCollection, SourceSettings
 from newsletter.posts.importing.sources.content_folder.folder import (
     is_content_folder,
@@ -12,6 +12,8 @@ from newsletter.posts.importing.sources.content_folder.folder import (
 from newsletter.posts.importing.sources.feeds.parse_feed import is_feed, open_feed_file
 from newsletter.posts.importing.sources.ghost.open_export import open_ghost_export
 from newsletter.posts.importing.sources.ghost.read_tables import is_ghost_export
+from newsletter.posts.importing.sources.medium import is_medium_export, open_medium_export
+from newsletter.posts.importing.sources.substack import is_substack_export, open_substack_export
 from newsletter.posts.importing.sources.wordpress.export_text import is_wordpress_export
 from newsletter.posts.importing.sources.wordpress.open_export import (
     is_wordpress_zip,
@@ -38,11 +40,9 @@ def open_source(names: Sequence[str], settings: SourceSettings) -> PostCollectio
     if len(paths) > 1:
         return _open_parts(paths, settings)
     (path,) = paths
-    if is_content_folder(path):
-        return open_content_folder(path, settings)
-    if not path.is_file():
-        return None  # whoever reads it as a post says what is wrong
-    return _open_zip(path, settings) if is_zip_file(path) else _open_file(path, settings)
+    if path.is_dir() or (path.is_file() and is_zip_file(path)):
+        return _open_folder(path, settings)
+    return _open_file(path, settings) if path.is_file() else None
 
 
 def _open_file(path: Path, settings: SourceSettings) -> PostCollection | None:
@@ -67,13 +67,24 @@ def _open_parts(paths: Sequence[Path], settings: SourceSettings) -> PostCollecti
     return open_wordpress_export(paths, settings)
 
 
-def _open_zip(path: Path, settings: SourceSettings) -> PostCollection | None:
-    limits = {"max_total_bytes": _MAX_ZIP_BYTES, "max_entry_bytes": _MAX_ZIP_BYTES}
-    with open_zip(path, **limits) as folder:
+def _open_folder(path: Path, settings: SourceSettings) -> PostCollection | None:
+    """Open the ZIP of an export, the folder that it was unpacked to, or a content folder."""
+    if is_substack_export(path):
+        return open_substack_export(path, settings)
+    if is_medium_export(path):
+        return open_medium_export(path, settings)
+    if path.is_dir():
+        return open_content_folder(path, settings) if is_content_folder(path) else None
+    with open_zip(path, max_total_bytes=_MAX_ZIP_BYTES, max_entry_bytes=_MAX_ZIP_BYTES) as folder:
         is_wordpress = is_wordpress_zip(folder)
     if is_wordpress:
         return open_wordpress_export([path], settings)
-    return None
+    raise PostError(
+        "there is no export in the ZIP that is understood",
+        where=Location(display_path(path)),
+        remedy="Exports of WordPress, Substack, Medium and Buttondown are. Unpack another one, and "
+        "import its folder.",
+    )
 
 
 def _read_head(path: Path) -> bytes:
