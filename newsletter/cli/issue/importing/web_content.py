@@ -43,23 +43,25 @@ def make_image_copier(
         ImageLimits,
         fetch_images,
     )
+    from newsletter.posts.importing.images.silent_hosts import skip_silent_hosts
 
     limits = ImageLimits(
         _PIXEL_RATIO * project.config.theme.width, project.config.limits.image_bytes
     )
 
+    # Not the post's own URL: what a file says must not lead to this machine.
+    found_on = source_url or project.config.site_url
+
+    @skip_silent_hosts
+    def download(url: str) -> bytes:
+        return downloader.download(
+            url, max_bytes=limits.max_bytes, accept=IMAGE_ACCEPT, found_on=found_on
+        ).body
+
+    def fetch(candidates: "Mapping[str, Sequence[str]]") -> FetchedImages:
+        return fetch_images(candidates, download, limits)
+
     def copy(imported_post: "ImportedPost", post: "SourcePost") -> "CopiedImages":
-        # Not the post's own URL: what a file says must not lead to this machine.
-        found_on = source_url or project.config.site_url
-
-        def download(url: str) -> bytes:
-            return downloader.download(
-                url, max_bytes=limits.max_bytes, accept=IMAGE_ACCEPT, found_on=found_on
-            ).body
-
-        def fetch(candidates: "Mapping[str, Sequence[str]]") -> FetchedImages:
-            return fetch_images(candidates, download, limits)
-
         source_html = post.original or post.content
         return copy_remote_images(
             imported_post, fetch, source_html=source_html if post.content_format == "html" else ""

@@ -2,11 +2,13 @@
 
 import io
 import threading
+from contextlib import suppress
 
 import pytest
 from PIL import Image
 
 from newsletter.errors import NewsletterError
+from newsletter.fetch.download import DownloadError, DownloadErrorKind
 from newsletter.posts.importing.images.fetch_images import (
     FetchedImages,
     ImageLimits,
@@ -14,6 +16,7 @@ from newsletter.posts.importing.images.fetch_images import (
     list_candidates,
 )
 from newsletter.posts.importing.images.prepare_image import PreparedImage, prepare_image
+from newsletter.posts.importing.images.silent_hosts import skip_silent_hosts
 
 LIMITS = ImageLimits(max_width=100, max_bytes=10_000)
 BASE = "https://blog.example/"
@@ -154,3 +157,55 @@ def test_few_images_are_decoded_at_once(
     urls = {f"{BASE}a.png?{number}": [f"{BASE}a.png"] for number in range(60)}
     assert len(fetch_images(urls, download, LIMITS).images) == 60
     assert most <= 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "is_silent"),
+    [
+        ("failing", 0, True),
+        ("too slow", 0, True),
+        ("dead", 0, True),
+        ("certificate", 0, True),
+        ("failing", 500, False),
+        ("dead", 404, False),
+        ("too large", 0, False),
+        ("private", 0, False),
+    ],
+)
+def test_host_without_responses_is_not_asked_again(
+    kind: DownloadErrorKind, status: int, is_silent: bool
+) -> None:
+    asked: list[str] = []
+
+    def download_from_good(url: str) -> bytes:
+        asked.append(url)
+        if "//gone.example" in url:
+            raise DownloadError("could not fetch it", kind=kind, status=status)
+        return FILES["a.png"]
+
+    polite = skip_silent_hosts(download_from_good)
+    for number in range(6):
+        with pytest.raises(NewsletterError) as raised:
+            polite(f"https://gone.example/{number}.png")
+    assert polite(f"{BASE}a.png")
+    assert len(asked) == (3 if is_silent else 6) + 1
+    assert ("gone.example had not responded" in str(raised.value)) is is_silent
+
+
+def test_host_that_responds_again_is_asked() -> None:
+    results: list[Exception | bytes] = [
+        *[DownloadError("could not fetch it", kind="failing")] * 2, FILES["a.png"],
+        *[DownloadError("could not fetch it", kind="failing")] * 2, FILES["b.png"],
+    ]  # fmt: skip
+
+    def download_next(_: str) -> bytes:
+        result = results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    polite, found = skip_silent_hosts(download_next), []
+    for _ in range(6):
+        with suppress(DownloadError):
+            found.append(polite(BASE))
+    assert found == [FILES["a.png"], FILES["b.png"]]
