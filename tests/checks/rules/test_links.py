@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.checks.rules.links import empty_link, private_link
+from newsletter.checks.rules.links import empty_link, insecure_link, private_link
 
 CheckEdge = Callable[..., None]
 GetMessages = Callable[..., list[str]]
@@ -367,3 +367,15 @@ def test_url_of_a_template_that_cannot_be_read_is_not_called_private(make_contex
     context = make_context()
     html = context.email.html.replace("</body>", '<a href="http://[tides/a">Go</a></body>')
     assert private_link.find(replace(context, email=replace(context.email, html=html))) == []
+
+
+@pytest.mark.parametrize("key", ["digest", "further"])
+def test_a_link_of_a_card_has_the_line_of_the_card(make_context: Any, key: str) -> None:
+    cards = [
+        {"title": "Knots", "url": "https://a.example/knots"},
+        {"title": "Nets", "url": "http://kartverket.example/nets?a=1&b=2"},
+    ]
+    context = make_context(front={key: cards})
+    (found,) = {finding.where for finding in insecure_link.find(context)}
+    assert found
+    assert context.issue.source.splitlines()[(found.line or 0) - 1] == "- title: Nets"

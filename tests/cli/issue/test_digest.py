@@ -99,7 +99,9 @@ def test_a_feed_becomes_a_draft_and_none_of_its_posts_is_repeated(cli: Cli, fold
     write_feed(TIDES, KNOTS, NETS)
     code, out, _ = cli("digest", "--from", feed, "--json")
     assert code == 0
-    assert [post["id"] for post in json.loads(out)["posts"]] == ["nets"]
+    made = json.loads(out)
+    assert [post["id"] for post in made["posts"]] == ["nets"]
+    assert (made["since"], made["left_out"]) == ("2026-11-22", {"repeated post": 2})
     code, out, _ = cli("digest", "--from", feed, "--json", "--again", "--since", "2026-11-01")
     assert [post["id"] for post in json.loads(out)["posts"]] == ["nets", "knots", "tides"]
 

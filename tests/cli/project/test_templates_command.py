@@ -81,7 +81,9 @@ def test_other_names_are_refused(cli: Cli, folder: Path, command: str, message: 
 
 @pytest.mark.parametrize("original", ["issue", "magazine"])
 def test_a_new_design_is_a_copy_with_css_of_its_own(cli: Cli, folder: Path, original: str) -> None:
-    assert cli("templates", "new", "letter", "--from", original)[0] == 0
+    code, out, _ = cli("templates", "new", "letter", "--from", original)
+    assert code == 0
+    assert out.startswith("templates/letter.css\ntemplates/letter.mjml\nA copy of")
     templates = load_templates(folder / "templates")
     letter = list_design_files(templates, "letter")
     assert {*letter} - {"letter.mjml", "letter.css"} <= {
