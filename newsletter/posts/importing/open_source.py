@@ -1,10 +1,15 @@
 """Open a source that may hold several posts: export, feed, folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from newsletter.errors import Location, PostError, UsageError, display_path
 from newsletter.posts.importing.source_post import PostCollection, SourceSettings
+from newsletter.posts.importing.sources.beehiiv import is_beehiiv_export, open_beehiiv_export
+from newsletter.posts.importing.sources.buttondown import (
+    is_buttondown_export,
+    open_buttondown_export,
+)
 from newsletter.posts.importing.sources.content_folder.folder import (
     is_content_folder,
     open_content_folder,
@@ -22,6 +27,13 @@ from newsletter.posts.importing.sources.wordpress.open_export import (
 from newsletter.posts.importing.sources.zip_guard import open_zip
 from newsletter.zip_files import is_zip_file
 
+_FILE_EXPORTS: tuple[
+    tuple[Callable[[Path], bool], Callable[[Path, SourceSettings], PostCollection]], ...
+] = (
+    (is_ghost_export, open_ghost_export),
+    (is_beehiiv_export, open_beehiiv_export),
+    (is_buttondown_export, open_buttondown_export),
+)
 _HEAD_BYTES = 65_536
 _MAX_ZIP_BYTES = 4_000_000_000  # unpacked; entries are read one by one
 
@@ -51,8 +63,9 @@ def _open_file(path: Path, settings: SourceSettings) -> PostCollection | None:
         return open_wordpress_export([path], settings)
     if is_feed(head):
         return open_feed_file(path, settings)
-    if is_ghost_export(path):
-        return open_ghost_export(path, settings)
+    for is_export, open_export in _FILE_EXPORTS:
+        if is_export(path):
+            return open_export(path, settings)
     return None
 
 
@@ -73,6 +86,8 @@ def _open_folder(path: Path, settings: SourceSettings) -> PostCollection | None:
         return open_substack_export(path, settings)
     if is_medium_export(path):
         return open_medium_export(path, settings)
+    if is_buttondown_export(path):
+        return open_buttondown_export(path, settings)
     if path.is_dir():
         return open_content_folder(path, settings) if is_content_folder(path) else None
     with open_zip(path, max_total_bytes=_MAX_ZIP_BYTES, max_entry_bytes=_MAX_ZIP_BYTES) as folder:
