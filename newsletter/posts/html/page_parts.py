@@ -95,13 +95,16 @@ def _get_line(element: HtmlElement) -> int:
 def _list_part(
     element: HtmlElement | None, line: int, why: str, loose_text: str | None = ""
 ) -> RemovedLine | None:
-    """Return the text, the links and the images of a part; ``None`` if it has none of them."""
+    """Return the text, the links and the images of a part; ``None`` if it has none of them.
+
+    A URL is listed as often as the part has it: what is lost is found by counting.
+    """
     texts: list[str] = []
     urls: list[str] = []
     for text, found in () if element is None else _iter_content(element):
         texts.append(text)
-        urls += found
-    listed = " ".join(("".join(texts), loose_text or "", *dict.fromkeys(urls))).split()
+        urls += dict.fromkeys(found)
+    listed = " ".join(("".join(texts), loose_text or "", *urls)).split()
     return RemovedLine(line, " ".join(listed), why) if listed else None
 
 

@@ -92,8 +92,8 @@ def describe_content(fragment: str) -> str:
 
 
 def list_urls(fragment: str) -> list[str]:
-    """Return the URLs of the links, images and embeds in well-formed HTML, each once."""
-    return list(dict.fromkeys(html.unescape(url) for url in _URL.findall(fragment)))
+    """Return the URLs of the links, images and embeds in well-formed HTML, as often as they are."""
+    return [html.unescape(url) for url in _URL.findall(fragment)]
 
 
 def _get_alternative_text(image: re.Match[str]) -> str:
