@@ -22,6 +22,7 @@ from newsletter.posts.importing.find_image import (
 from newsletter.posts.importing.images.setting_references import iter_setting_references
 from newsletter.posts.importing.imported_post import ImportedPost
 
+_MAX_LINK_LENGTH = 2_000  # characters of a link's text
 _UNPARSED_IMAGE = re.compile(r"!\[[^\[\]]{0,500}\]\((file:[^)\s]+)\)")
 
 
@@ -156,9 +157,27 @@ def _rewrite_references(
 
 def _replace_in_text(text: str, old: str, new: str) -> str:
     for form in dict.fromkeys((old, unquote(old), html.escape(old))):
-        parts = re.split(rf"(?<![\w./%-]){re.escape(form)}(?![\w/%-])", text)
-        text = new.join(parts)
+        text = re.sub(
+            rf"(?<![\w./%-]){re.escape(form)}(?![\w/%-])",
+            lambda found: found[0] if _is_link_target(found.string, found.start()) else new,
+            text,
+        )
     return text
+
+
+def _is_link_target(text: str, start: int) -> bool:
+    """Return whether an address is that of a link, such as one around an image to a larger one."""
+    before = text[max(0, start - _MAX_LINK_LENGTH) : start].rstrip("<")
+    if before.lower().endswith(("href=", 'href="', "href='")):
+        return True
+    if not before.endswith("]("):
+        return False
+    depth = 0
+    for index in range(len(before) - 2, -1, -1):
+        depth += (before[index] == "]") - (before[index] == "[")
+        if not depth:
+            return not before[:index].endswith("!")
+    return False
 
 
 def _replace_in_settings(value: Any, old: str, new: str) -> Any:

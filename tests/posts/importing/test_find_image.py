@@ -208,6 +208,21 @@ def test_named_folders_are_searched_in_their_order(
     assert (folder / "gull.png").read_bytes() == png(8, 8)
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        "[![A]({})](/tern.png)",
+        "[A [tern]](/tern.png) ![A]({})",
+        '<a href="/tern.png"><img src="{}" alt="A"></a>',
+        "[![A][1]](</tern.png>)\n\n[1]: {}",
+    ],
+)
+def test_link_to_an_image_stays_a_link_to_the_blog(project: Project, link: str) -> None:
+    text = f"# Low tide\n\n{SENTENCE}\n\n{link.format('/tern.png')}\n"
+    result = import_text(project, text, project.root.parent / "inbox" / "assets")
+    assert result.post_path.read_text().endswith(f"\n\n{link.format('tern.png')}\n")
+
+
 def test_named_folder_may_be_a_link(project: Project, png: Callable[[int, int], bytes]) -> None:
     link = project.root.parent / "pictures"
     link.symlink_to(project.root.parent / "inbox" / "assets")

@@ -7,7 +7,7 @@ from pathlib import Path
 from newsletter.posts.importing.sources.content_folder.site import (
     BUILD_FOLDERS,
     NEVER_SEARCHED,
-    TEMPLATE_FOLDERS,
+    SITE_FOLDERS,
     ContentSite,
 )
 
@@ -64,8 +64,8 @@ class FileClassifier:
             return False
         if site.generator == "Jekyll" and name.startswith("_"):
             return not self._is_collection(folder)
-        is_template_folder = name in TEMPLATE_FOLDERS and site.generator != "Markdown"
-        return name in BUILD_FOLDERS or name in _PARTS_FOLDERS or is_template_folder
+        is_site_folder = name in SITE_FOLDERS and site.generator != "Markdown"
+        return name in BUILD_FOLDERS or name in _PARTS_FOLDERS or is_site_folder
 
     def find_reason(self, file: Path) -> str | None:  # noqa: PLR0911 - one return for each kind
         """Return what a file is if it is no post: ``"sections"``; empty if it doesn't count.

@@ -38,6 +38,7 @@ _HTML_TITLE = re.compile(
     r"<(?P<tag>h1|title)\b[^>]{0,400}>(?P<title>[^<]{1,400}(?:<(?!/(?P=tag))[^<]{0,400}){0,20})</(?P=tag)>",
     re.IGNORECASE,
 )
+_TEMPLATE_TAG = re.compile(r"\{%-?\s{0,9}(?:extends|block|include|macro|import|for|if)\b")
 _TAG = re.compile(r"<[^<>]*>")
 # Tags by which Eleventy makes its lists of pages.
 _COLLECTIONS = frozenset(
@@ -85,6 +86,9 @@ class PostFileReader:
             return front_matter
         if not front_matter.body.strip():
             return NotPost("pages without text")
+        is_page = self.site.generator == "Markdown" and file.suffix.lower() in {".html", ".htm"}
+        if is_page and _TEMPLATE_TAG.search(front_matter.body):
+            return NotPost("HTML templates")
         return self._build(file, front_matter, post_urls)
 
     def read_url(self, file: Path) -> str:

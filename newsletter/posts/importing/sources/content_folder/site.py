@@ -39,8 +39,10 @@ _ASTRO_COLLECTION_FILES = (
 _LOADER_BASE = re.compile(r"\bbase\s*:\s*[\"'`](?:\./)?([\w./-]+)[\"'`]")
 # Folders of programs, themes and built sites, in which no posts are.
 NEVER_SEARCHED = frozenset({"node_modules", "bower_components", "__pycache__", "venv"})
-BUILD_FOLDERS = frozenset("themes vendor public dist build target _site".split())
-TEMPLATE_FOLDERS = frozenset("layouts archetypes templates sass resources out".split())
+BUILD_FOLDERS = frozenset(
+    "themes vendor public dist build target _site layouts archetypes templates sass".split()
+)
+SITE_FOLDERS = frozenset({"resources", "out"})  # which may have notes, but not in a site
 
 
 class ContentRoot(NamedTuple):
@@ -128,7 +130,7 @@ def _keep_shown_images(site: ContentSite, folder: Path) -> ContentSite:
 
 
 def _iter_folders_below(folder: Path, depth: int) -> Iterator[Path]:
-    skipped = NEVER_SEARCHED | BUILD_FOLDERS | TEMPLATE_FOLDERS
+    skipped = NEVER_SEARCHED | BUILD_FOLDERS | SITE_FOLDERS
     try:
         children = sorted(
             child

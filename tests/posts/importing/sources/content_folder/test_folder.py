@@ -171,8 +171,9 @@ def test_posts_and_their_addresses(
           "src/c.md": post("eleventyExcludeFromCollections: true"), "src/feed.njk": "x"},
          {"pages without an address": 1, "pages that are in no collection": 1,
           "Nunjucks templates": 1, "folders left out, such as themes": 1}),
-        ({"a.md": "# A\n\nText\n", "b.md": "Text\n", ".obsidian/c.md": "# C\n", "LICENSE.md": ""},
-         {"files without a title": 1, "README and similar files": 1}),
+        ({"a.md": "# A\n\nText\n", "b.md": "Text\n", ".obsidian/c.md": "# C\n", "LICENSE.md": "",
+          "base.html": "<title>{% block title %}{% endblock %}</title>"},
+         {"files without a title": 1, "README and similar files": 1, "HTML templates": 1}),
         ({"_config.yml": "a: [", "_posts/2026-10-02-a.md": post()},
          {"settings files that can't be read": 1}),
     ],
@@ -275,6 +276,16 @@ def test_the_editors_pattern_is_used_where_the_site_says_nothing(tmp_path: Path)
         "https://a.example/2026/10/low-tide/",
         "",
     ]
+
+
+def test_the_editors_pattern_is_used_instead_of_a_generators_default(tmp_path: Path) -> None:
+    files = {
+        **HUGO,
+        "content/a.md": post("title: A\ndate: 2026-10-02"),
+        "content/b.md": post("title: A\ndate: 2026-10-02\nurl: /x/"),
+    }
+    posts, _, _, _ = read_folder(write_files(tmp_path, files), permalink="https://b.example/{slug}")
+    assert [item.url for item in posts] == ["https://b.example/a", "https://n.example/x/"]
 
 
 def test_images_are_looked_up_in_the_sites_own_folders(tmp_path: Path) -> None:
