@@ -17,16 +17,13 @@ from newsletter.posts.importing.sources.content_folder.classify_file import (
     FileClassifier,
 )
 from newsletter.posts.importing.sources.content_folder.find_post_url import PostUrlFinder
+from newsletter.posts.importing.sources.content_folder.find_site import find_site
 from newsletter.posts.importing.sources.content_folder.folder_defaults import DefaultsFinder
 from newsletter.posts.importing.sources.content_folder.read_post_file import (
     NotPost,
     PostFileReader,
 )
-from newsletter.posts.importing.sources.content_folder.site import (
-    NEVER_SEARCHED,
-    ContentSite,
-    find_site,
-)
+from newsletter.posts.importing.sources.content_folder.site import NEVER_SEARCHED, ContentSite
 from newsletter.posts.importing.sources.content_folder.walk import walk_files
 
 _MAX_FILES_LOOKED_AT = 2_000

@@ -120,7 +120,7 @@ class PostFileReader:
         is_section = stem == "_index" and site.generator in {"Hugo", "Zola"}
         is_bundle = is_section or (stem == "index" and len(relative.parts) > 1)
         name = relative.parent.name if is_bundle else stem
-        defaults = self.defaults.find(file, language or self._default_language)
+        defaults = self.defaults.find(file, language or site.default_language)
         own_keys = set(map(squash_key, front_matter.data))
         inherited = {
             key: value
@@ -170,7 +170,7 @@ class PostFileReader:
             slug=slug or without_date,
             date=self._add_zone(date),
             status=status,
-            kind=self._find_kind(post_file, fields.tags),
+            kind=self._find_kind(post_file, fields.tags, fields.language or language),
             author=fields.author.name if fields.author else "",
             tags=tags,
             language=fields.language or self._find_tag(language) or site.language,
@@ -179,10 +179,6 @@ class PostFileReader:
             post_urls=post_urls,
             notes=(*notes, *tag_notes),
         )
-
-    @property
-    def _default_language(self) -> str:
-        return str(self.site.config.get("defaultcontentlanguage") or "en").lower()
 
     def _find_tag(self, language: str) -> str:
         """Return the BCP 47 tag of a language by the site's name for it."""
@@ -258,13 +254,19 @@ class PostFileReader:
             date = datetime.datetime.combine(date, datetime.time())
         return date if date.tzinfo else date.replace(tzinfo=self.settings.timezone)
 
-    def _find_kind(self, post: PostFile, tags: tuple[str, ...]) -> str:
-        """Return ``"page"`` for what is no part of the blog, such as an imprint or a manual."""
+    def _find_kind(self, post: PostFile, tags: tuple[str, ...], language: str) -> str:
+        """Return ``"page"`` for what is no part of the blog, such as an imprint or a manual.
+
+        ``"translation"`` for a post in a language that the site has besides the newsletter's.
+        """
         folders = set(post.path.relative_to(self.site.root).parts[:-1])
         if self.site.generator == "Jekyll":
             return "page" if folders.isdisjoint({"_posts", "_drafts"}) else "post"
         is_post = post.date is not None or bool(tags) or not folders.isdisjoint(_POST_FOLDERS)
-        return "post" if is_post or self.site.generator == "Markdown" else "page"
+        if not is_post and self.site.generator != "Markdown":
+            return "page"
+        is_translation = self.site.is_translation(language, self.settings.language)
+        return "translation" if is_translation else "post"
 
     def _sort_out_collections(
         self, tags: tuple[str, ...]

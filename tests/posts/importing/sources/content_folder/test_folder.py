@@ -102,14 +102,14 @@ EXPIRED = "title: A\ndate: 2020-01-02\nexpiryDate: 2021-01-01"
         ({"config/_default/hugo.toml": 'baseURL = "https://a.example"\n',
           "config/_default/languages.toml": "[en]\nweight = 1\n[de]\nweight = 2\n",
           "content/posts/a.de.md": post("title: A\ndate: 2026-10-02")},
-         ["content/posts/a.de.md post published https://a.example/de/posts/a/ de"]),
+         ["content/posts/a.de.md translation published https://a.example/de/posts/a/ de"]),
         ({"config/_default/hugo.toml": 'baseURL = "https://a.example"\n',
           "config/_default/languages.en.toml": 'contentDir = "content/en"\n',
           "config/_default/languages.de.toml":
           'contentDir = "content/de"\nlanguageCode = "de-AT"\n',
           "content/en/a.md": post("title: A\ndate: 2026-10-02"),
           "content/de/a.md": post("title: A\ndate: 2026-10-02")},
-         ["content/de/a.md post published https://a.example/de/a/ de-AT",
+         ["content/de/a.md translation published https://a.example/de/a/ de-AT",
           "content/en/a.md post published https://a.example/a/ en"]),
         # Zola: dates in names, paths, taxonomies
         ({**ZOLA, "content/blog/2026-10-02-Low_tide.md": '+++\ntitle = "A"\n+++\nText\n'},
@@ -295,6 +295,25 @@ def test_images_are_looked_up_in_the_sites_own_folders(tmp_path: Path) -> None:
     (tmp_path / "assets").symlink_to(outside)
     (item,), _, _, _ = read_folder(tmp_path)
     assert item.image_folders == (tmp_path / "static", tmp_path / "content", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("", ["post", "post"]),
+        ("[languages.en]\n[languages.de]\n", ["translation", "post"]),
+        ('defaultContentLanguage = "nb"\n[languages.nb]\n[languages.de]\n',
+         ["translation", "post"]),
+        ("[languages.en-gb]\n[languages.de]\n", ["translation", "post"]),
+    ],
+)  # fmt: skip
+def test_a_post_in_another_of_the_sites_languages_is_a_translation(
+    tmp_path: Path, settings: str, expected: list[str]
+) -> None:
+    dated = post("title: A\ndate: 2026-10-02")
+    files = {"hugo.toml": settings, "content/a.de.md": dated, "content/b.md": dated}
+    posts, _, _, _ = read_folder(write_files(tmp_path, files))
+    assert [item.kind for item in posts] == expected
 
 
 def test_a_folder_of_a_checkout_shows_images_that_the_checkout_publishes(tmp_path: Path) -> None:
