@@ -132,7 +132,7 @@ def extract_mail_content(source: str) -> tuple[str, tuple[RemovedLine, ...]]:
     Raises:
         PostError: it can't be parsed, or nests too deeply.
     """
-    if "<table" not in source.lower():
+    if "<table" not in source.lower() and _CONTENT_ID not in source:
         return source, ()
     check_nesting_depth(source)
     parser = lxml.html.HTMLParser(no_network=True, huge_tree=False, remove_comments=True)

@@ -11,13 +11,17 @@ import pytest
 from newsletter.errors import PostError
 from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.importing.source_post import SourcePost, SourceSettings, UnreadablePost
-from newsletter.posts.importing.sources.blocks.replace_elements import ElementReplacer
+from newsletter.posts.importing.sources.blocks.replace_elements import (
+    REST_REASON,
+    ElementReplacer,
+)
 from newsletter.posts.importing.sources.substack import is_substack_export, open_substack_export
 from newsletter.posts.importing.sources.substack_widgets import (
     SUBSTACK_WIDGETS,
     rewrite_substack_widgets,
     unlink_pictures,
 )
+from newsletter.posts.removed_line import RemovedLine
 
 SETTINGS = SourceSettings(
     ZoneInfo("Europe/Oslo"), "en", 10_000, base_url="https://tides.substack.com"
@@ -295,7 +299,7 @@ def test_widget_becomes_a_block(source: str, expected: str) -> None:
     replacer = ElementReplacer(SUBSTACK_WIDGETS)
     rewritten = rewrite_substack_widgets(unlink_pictures(source), replacer)
     assert sanitize_html(rewritten) == sanitize_html(expected)
-    assert replacer.removed == []
+    assert {entry.why for entry in replacer.removed} <= {REST_REASON}
 
 
 @pytest.mark.parametrize(
@@ -336,6 +340,16 @@ def test_what_has_no_place_in_a_mail_is_listed(source: str, text: str, why: str)
     text_before = rewrite_substack_widgets(f"<p>Before.</p>\n{source}<p>After.</p>", replacer)
     assert text_before == "<p>Before.</p>\n<p>After.</p>"
     assert [(entry.text, entry.why) for entry in replacer.removed] == [(text, why)]
+
+
+def test_what_a_widget_shows_besides_is_listed() -> None:
+    inside = '<img src="https://a.example/me.jpg" alt="Avatar"><p>Ice! Gone.</p><p>50 Likes</p>'
+    replacer = ElementReplacer(SUBSTACK_WIDGETS)
+    source = f"<p>a</p>\n{widget('tweet', TWEET, f'<style>p {{}}</style>{inside}')}"
+    rewrite_substack_widgets(source, replacer)
+    assert replacer.removed == [
+        RemovedLine(2, "Avatar Ice! Gone. 50 Likes https://a.example/me.jpg", REST_REASON)
+    ]
 
 
 def test_footnotes_and_pull_quotes_stay() -> None:

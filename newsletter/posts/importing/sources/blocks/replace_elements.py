@@ -1,25 +1,28 @@
 """Replace elements of HTML by their classes; the rest stays as written."""
 
 import html
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import lxml.html
-from lxml.etree import LxmlError
+from lxml.etree import LxmlError, strip_elements
 from lxml.html import HtmlElement
 
 from newsletter.posts.html.normalize.marked_elements import describe_content
 from newsletter.posts.html.normalize.tags import Tag, iter_html_tags
 from newsletter.posts.removed_line import RemovedLine
 
+REST_REASON = "rest of a card or widget"
+_WORD = re.compile(r"\w+")
 _MAX_DEPTH = 10  # of replaced elements, one inside the other
 _MAX_PARSED_SHARE = 20  # how often the whole text may be parsed: real posts need it once or twice
 
 
 @dataclass(slots=True)
 class ElementReplacer:
-    """Replace the elements that have certain classes.
+    """Replace the elements that have certain classes; list what that leaves out.
 
     Attributes:
         handlers: a class -> the function that returns the HTML for an element that has it, or
@@ -50,10 +53,12 @@ class ElementReplacer:
             counted = tag.start
             self.line = line if self._depth == 0 else self.line
             self._depth += 1
+            count = len(self.removed)
             replacement = None if element is None else handler(self, element)
             self._depth -= 1
-            if replacement is None:
+            if element is None or replacement is None:
                 continue
+            self._list_rest(element, replacement, self.removed[count:])
             parts += (text[position : tag.start], replacement)
             position = end
         return "".join((*parts, text[position:]))
@@ -68,6 +73,17 @@ class ElementReplacer:
         if text.strip():
             self.removed.append(RemovedLine(self.line, " ".join(text.split()), why))
         return ""
+
+    def _list_rest(
+        self, element: HtmlElement, replacement: str, removed: Sequence[RemovedLine]
+    ) -> None:
+        """List an element, if it shows more than its replacement and what a handler has listed."""
+        kept = html.unescape(" ".join((replacement, *(entry.text for entry in removed))))
+        shown = describe_content(get_outer_html(element))
+        missing = Counter(_WORD.findall(shown))
+        missing.subtract(Counter(_WORD.findall(kept)))
+        if any(count > 0 for count in missing.values()):
+            self.list_removed(shown, REST_REASON)
 
     def _find_handler(self, tag: Tag) -> "ElementHandler | None":
         names = tag.attributes.get("class", "").split() if "class" in tag.attribute_text else ()
@@ -84,6 +100,7 @@ def parse_element(text: str) -> HtmlElement | None:
         element = lxml.html.fragment_fromstring(text, create_parent="div", parser=parser)
     except (LxmlError, ValueError):
         return None
+    strip_elements(element, "style", with_tail=False)
     children = list(element)
     return children[0] if len(children) == 1 else element
 

@@ -94,7 +94,6 @@ def _read_bookmark(_: ElementReplacer, element: HtmlElement) -> Payload:
         "description": get_words(find_by_class(element, "kg-bookmark-description")),
         "publisher": publisher,
         "author": author,
-        "icon": find_attribute(element, ".//img[@class='kg-bookmark-icon']", "src"),
         "thumbnail": find_attribute(thumbnail, ".//img", "src"),
         "caption": _get_caption(element),
     }
@@ -146,7 +145,6 @@ def _read_audio(_: ElementReplacer, element: HtmlElement) -> Payload:
     return {
         "src": find_attribute(element, ".//audio", "src"),
         "title": get_words(find_by_class(element, "kg-audio-title")),
-        "thumbnailSrc": find_attribute(element, ".//img", "src"),
     }
 
 
