@@ -142,14 +142,13 @@ def remove_markers(text: str, first_line: int) -> tuple[str, list[RemovedLine]]:
         text: a post's content.
         first_line: 1-based line of its file on which it begins.
     """
-    removed = [
-        RemovedLine(
-            first_line + text.count("\n", 0, found.start()),
-            found[2].strip() or found[0],
-            f"{_MARKER_NAMES[found[1].lower()]} of WordPress",
-        )
-        for found in _MARKER.finditer(text)
-    ]
+    removed: list[RemovedLine] = []
+    line, counted = first_line, 0
+    for found in _MARKER.finditer(text):
+        line += text.count("\n", counted, found.start())
+        counted = found.start()
+        why = f"{_MARKER_NAMES[found[1].lower()]} of WordPress"
+        removed.append(RemovedLine(line, found[2].strip() or found[0], why))
     return _MARKER.sub("", text), removed
 
 

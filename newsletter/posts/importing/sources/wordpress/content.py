@@ -52,7 +52,9 @@ def render_content(
     line = item.content_line
     # In HTML, CDATA is a comment, and its text is lost.
     text, markers = remove_markers(original.replace("<![CDATA[", "&lt;![CDATA["), line)
-    text, shortcodes = translate_shortcodes(text, line, item.get("wp:post_id"), index)
+    text, shortcodes = translate_shortcodes(
+        text, line, item.get("wp:post_id"), index, max_characters
+    )
     blocks: list[RemovedLine] = []
     if BLOCK_START in text:
         text, blocks = remove_block_comments(text, line)

@@ -21,6 +21,7 @@ _SCHEME = re.compile(r"(?:https?:)?//(?:www\.)?", re.IGNORECASE)
 # WordPress scales large images down, and keeps several sizes of each, named by width and height.
 _SIZE = re.compile(r"-\d{1,5}x\d{1,5}(?=\.\w{1,5}$)")
 _SUFFIX = re.compile(r"\.\w{1,5}$")
+_MAX_URL_LENGTH = 2_000  # characters
 _MAX_BLOCK_CHARACTERS = 20_000_000  # of all reusable blocks
 
 
@@ -100,7 +101,8 @@ class ExportIndex:
             item.get("wp:post_parent"),
             int(order) if order.isdecimal() else 0,
         )
-        if not attachment.number or attachment.number in self.attachments:
+        is_known = not attachment.number or attachment.number in self.attachments
+        if is_known or not 0 < len(attachment.url) <= _MAX_URL_LENGTH:
             return
         self.attachments[attachment.number] = attachment
         self._full_urls.setdefault(_fold(attachment.url), attachment.url)

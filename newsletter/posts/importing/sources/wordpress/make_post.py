@@ -63,7 +63,7 @@ _DESCRIPTIONS = (
     "_aioseop_description",
 )  # fmt: skip
 _FIRST_YEAR = 1990  # no blog is older; 1970 and -0001 mean that there is no date
-_TAG = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", re.DOTALL)
+_TAG = re.compile(r"<!--.{0,2000}?-->|</?[a-zA-Z][^<>]*>", re.DOTALL)
 _CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LANGUAGE = re.compile(LANGUAGE_TAG_PATTERN)
 _WEB_URL = re.compile(r"https?://[^\s<>\"]+")

@@ -30,6 +30,7 @@ _CODE_START = re.compile(
     r"<(?P<name>pre|code)\b(?=[^<>]{0,300}\slang=[\"'](?P<language>[\w+#-]{1,20}))[^<>]{0,300}>",
     re.IGNORECASE,
 )
+_TOO_LARGE = RenderedGallery("", "with which the post would be too large")
 _MEDIA_TAGS = {
     ".mp3": "audio", ".m4a": "audio", ".ogg": "audio", ".wav": "audio", ".flac": "audio",
     ".mp4": "video", ".m4v": "video", ".webm": "video", ".ogv": "video", ".mov": "video",
@@ -37,7 +38,7 @@ _MEDIA_TAGS = {
 
 
 def translate_shortcodes(
-    text: str, first_line: int, post_id: str, index: ExportIndex
+    text: str, first_line: int, post_id: str, index: ExportIndex, max_characters: int
 ) -> tuple[str, list[RemovedLine]]:
     """Return HTML without shortcodes, on the same lines; what became of them is listed.
 
@@ -46,15 +47,22 @@ def translate_shortcodes(
         first_line: 1-based line of its file on which it begins.
         post_id: the post's id, to find the files that were uploaded to it.
         index: what the export has.
+        max_characters: how long the text may become with the pictures of galleries.
     """
     removed: list[RemovedLine] = []
+    room = max_characters - len(text)
+
+    def render_gallery(tag: MarkupTag) -> RenderedGallery:
+        nonlocal room
+        gallery = _render_gallery(tag, post_id, index) if room > 0 else _TOO_LARGE
+        room -= len(gallery.html)
+        return gallery if room >= 0 else _TOO_LARGE
+
     if "[" in text:
         edits: Iterable[Edit] = translate_code_tags(_make_page(text, Ranges(())))
         text, listed = apply_edits(text, edits, first_line)
         removed += listed
-        edits = translate_wordpress(
-            _make_page(text), lambda tag: _render_gallery(tag, post_id, index)
-        )
+        edits = translate_wordpress(_make_page(text), render_gallery)
         text, listed = apply_edits(text, edits, first_line)
         removed += listed
     if "://" in text:
@@ -72,11 +80,15 @@ def quote_code_elements(text: str) -> str:
         text: a post's content.
     """
     parts: list[str] = []
+    never_found: set[str] = set()  # so that each end tag is looked for in vain only once
     position = 0
     for start_tag in _CODE_START.finditer(text):
         end_tag = f"</{start_tag['name']}>"
+        if end_tag in never_found or start_tag.start() < position:
+            continue
         end = text.find(end_tag, start_tag.end())
-        if end < 0 or start_tag.start() < position:
+        if end < 0:
+            never_found.add(end_tag)
             continue
         code = text[start_tag.end() : end]
         if "<" in code and "escaped=" not in start_tag[0]:

@@ -216,6 +216,17 @@ def test_uploaded_files(tmp_path: Path, content: str, expected: list[str]) -> No
     assert names == expected
 
 
+def test_galleries_make_no_post_too_large(tmp_path: Path) -> None:
+    parent = "<wp:post_parent>7</wp:post_parent>"
+    others = "".join(make_upload(number, f"{number}.jpg", parent) for number in range(20, 620))
+    post = read_content(tmp_path, "[gallery]\n\n" * 9, others)
+    assert len(post.content) <= SETTINGS.max_post_bytes
+    assert {entry.why for entry in post.removed} == {
+        "WordPress shortcode gallery, now 600 pictures",
+        "WordPress shortcode gallery, with which the post would be too large",
+    }
+
+
 def test_attachments_of_another_file_are_found(tmp_path: Path) -> None:
     thumbnail = (
         "<wp:postmeta><wp:meta_key>_thumbnail_id</wp:meta_key><wp:meta_value>5</wp:meta_value>"
