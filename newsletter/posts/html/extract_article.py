@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Collection
+from functools import partial
 from urllib.parse import urljoin
 
 import lxml.html
@@ -74,12 +75,13 @@ def extract_article(  # noqa: PLR0913 - where the article may be is told in two 
     found = find_article(root, selector=selector, search=search)
     article = found.element
     metadata = read_metadata(root, article)  # before its scripts are removed
-    _resolve_base(root, metadata.canonical_url)
-    surroundings = split_surroundings(root, article, keep)
+    resolve_urls = partial(_resolve_urls, _find_base(root, metadata.canonical_url))
+    surroundings = split_surroundings(root, article, keep, resolve_urls)
     unwanted: tuple[str, ...] = _NEVER_ARTICLE_TAGS
     if not found.is_marked:
         unwanted = _NON_ARTICLE_TAGS if article.tag in {"html", "body"} else _SURROUNDING_TAGS
     removed = (*surroundings.removed, *remove_page_parts(article, unwanted, keep))
+    resolve_urls(article)  # last, as what is removed is listed as the source has it
     inner_html = html.escape(article.text or "", quote=False) + "".join(
         lxml.html.tostring(child, encoding="unicode") for child in article
     )
@@ -101,15 +103,16 @@ def extract_article(  # noqa: PLR0913 - where the article may be is told in two 
     )
 
 
-def _resolve_base(root: HtmlElement, page_url: str) -> None:
-    """Resolve relative URLs as the page's ``<base>`` asks for; links to a place on it stay."""
+def _find_base(root: HtmlElement, page_url: str) -> str:
+    """Return the absolute URL that the page's ``<base>`` states; empty if there is none."""
     base = root.find(".//base[@href]")
-    if base is None:
-        return
-    base_url = _join_urls(page_url, (base.get("href") or "").strip())
-    if not base_url.lower().startswith(("https://", "http://")):
-        return
-    for element in root.iter(*_RELATIVE_URLS):
+    base_url = "" if base is None else _join_urls(page_url, (base.get("href") or "").strip())
+    return base_url if base_url.lower().startswith(("https://", "http://")) else ""
+
+
+def _resolve_urls(base_url: str, part: HtmlElement) -> None:
+    """Make the relative URLs of a part of the page absolute; links to a place on it stay."""
+    for element in part.iter(*_RELATIVE_URLS) if base_url else ():
         name = _RELATIVE_URLS[element.tag]
         url = (element.get(name) or "").strip()
         is_relative = url and not _ABSOLUTE_URL.match(url) and not MERGE_TOKEN_PATTERN.match(url)

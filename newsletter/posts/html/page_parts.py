@@ -1,7 +1,7 @@
 """Separate and list the parts of a web page around its article."""
 
 import html
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 import lxml.html
@@ -32,7 +32,10 @@ class Surroundings(NamedTuple):
 
 
 def split_surroundings(
-    root: HtmlElement, article: HtmlElement, keep: Collection[int]
+    root: HtmlElement,
+    article: HtmlElement,
+    keep: Collection[int],
+    resolve_urls: Callable[[HtmlElement], None],
 ) -> Surroundings:
     """Return the parts of the page beside its article, and beside the elements around it.
 
@@ -40,6 +43,7 @@ def split_surroundings(
         root: the page.
         article: the element with its article.
         keep: lines of the source on which a part begins that is kept.
+        resolve_urls: makes the URLs of a part that is kept absolute.
     """
     before, after = "", ""
     removed: list[RemovedLine] = []
@@ -55,6 +59,8 @@ def split_surroundings(
             is_whole = part is not ancestor and part is not inner
             entry = _list_part(part if is_whole else None, _get_line(part), OUTSIDE, loose_text)
             if entry and entry.line in keep:
+                if is_whole:
+                    resolve_urls(part)
                 html_by_side[is_before] += (
                     lxml.html.tostring(part, encoding="unicode")
                     if is_whole
@@ -114,7 +120,7 @@ def _iter_content(element: HtmlElement) -> Iterator[tuple[str, list[str]]]:
     for event, part in walker:
         if not isinstance(part.tag, str):
             continue
-        gap = "" if part.tag in INLINE_TAGS else " "
+        gap = "" if part.tag in INLINE_TAGS and part.tag != "br" else " "
         if event == "end":
             yield gap + ((part.tail or "") if part is not element else ""), []
         elif part.tag in _UNLISTED_TAGS:

@@ -197,13 +197,13 @@ def test_article_is_the_one_with_the_running_text(
 
 def test_what_is_outside_the_article_is_listed_with_its_links_and_pictures() -> None:
     body = (
-        "<div>Logo\n<img src='logo.png' alt='Harbour'>"
+        "<div>Logo\n<img src='logo.png' alt='Harbour'><a href='/'>1</a><br><a href='/'>2</a>"
         "<a href='/about?a=1&copy=2'>About</a> us</div>"
         "\n<article><p>Text</p></article>\n<p><img srcset='a.jpg 1x, b.jpg 2x'></p>loose"
     )
     page = extract_article(f"<body>{body}</body>", "p")
     assert page.removed == (
-        (1, "Logo Harbour About us logo.png /about?a=1&copy=2", "outside the article"),
+        (1, "Logo Harbour 1 2 About us logo.png / / /about?a=1&copy=2", "outside the article"),
         (4, "loose a.jpg b.jpg", "outside the article"),
     )
 
@@ -257,3 +257,6 @@ def test_relative_urls_are_resolved_as_the_page_asks_for(base: str, link: str, i
     body = f'<body><p>{others}<a href="d">x</a><img src="/e.png"></p></body>'
     page = extract_article(head + body, "p")
     assert page.html == f'<p>{others}<a href="{link}">x</a><img src="{image}"></p>'
+    around = f"{head}<body>\n<div><a href='d'>x</a></div><main>a</main></body>"
+    assert [entry.text for entry in extract_article(around, "p").removed] == ["x d"]
+    assert f'<a href="{link}">' in extract_article(around, "p", keep=[2]).html
