@@ -1,5 +1,6 @@
 """Import chosen posts of a feed, an export or a folder."""
 
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -32,8 +33,11 @@ def import_collection(
     if request.list_only:
         print_source_list(project, collection, chooser, as_json=request.as_json)
         return 0
-    counted = PostChooser(chooser.selection, timezone)
-    total = count_posts(counted.iter_chosen(collection.iter_posts()))
+    # Counting takes a pass of its own; it is for the progress bar, and to ask which of several.
+    total = 0
+    if sys.stderr.isatty() or not request.has_choice:
+        counted = PostChooser(chooser.selection, timezone)
+        total = count_posts(counted.iter_chosen(collection.iter_posts()))
     if not request.has_choice and total > 1:
         raise UsageError(
             f"{request.source_name} is a {collection.description} with "
