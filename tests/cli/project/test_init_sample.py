@@ -54,6 +54,7 @@ BLOCKS = {
 KEYS_WITHOUT_BLOCK = {
     *("description", "summary", "excerpt"),  # stand in for preheader
     *("canonical_url", "sender_name", "reply_to", "template", "topic", "archive", "extra"),
+    "digest",  # another kind of issue: the sample is one post
 }
 
 
