@@ -27,6 +27,7 @@ from newsletter.posts.importing.sources.blocks.replace_elements import (
     get_outer_html,
 )
 from newsletter.posts.importing.sources.csv_rows import iter_csv_rows, read_csv_header
+from newsletter.posts.importing.sources.export_folder import NO_TEXT
 from newsletter.posts.removed_line import RemovedLine
 from newsletter.zip_files import is_zip_file
 
@@ -83,7 +84,7 @@ class BeehiivExport:
             )
         content, removed = extract_mail_content(source)
         if is_empty_body(content):
-            raise PostError("the post has no text")
+            raise PostError(NO_TEXT)
         url = _get_cell(row, "url")
         url = url if url.startswith(("https://", "http://")) else ""
         thumbnail = _get_cell(row, "thumbnail_url")

@@ -11,6 +11,8 @@ from newsletter.errors import Location, PostError, display_path
 from newsletter.posts.importing.sources.zip_guard import open_zip
 from newsletter.zip_files import is_zip_file
 
+NO_TEXT = "the post has no text"
+EMPTY_DRAFTS = "drafts without text"  # of which nothing could be imported
 MAX_TOTAL_BYTES = 2_000_000_000
 _MAX_FILES = 50_000
 _OWN_FOLDERS = frozenset({"posts", "emails"})

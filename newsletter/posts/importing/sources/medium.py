@@ -25,6 +25,8 @@ from newsletter.posts.importing.sources.blocks.replace_elements import (
 )
 from newsletter.posts.importing.sources.csv_rows import decode_export
 from newsletter.posts.importing.sources.export_folder import (
+    EMPTY_DRAFTS,
+    NO_TEXT,
     ExportFolder,
     list_export_names,
     make_wrong_export_error,
@@ -37,7 +39,7 @@ from newsletter.posts.importing.sources.medium_blocks import (
     remove_opening,
 )
 
-_POST_FILE = re.compile(r"posts/(?P<draft>draft_)?[^/]*\.html", re.IGNORECASE)
+_POST_FILE = re.compile(r"posts/[^/]*\.html", re.IGNORECASE)
 _MEDIUM_ID = re.compile(r"-(?P<id>[0-9a-f]{8,16})$", re.IGNORECASE)
 # A comment has one or two paragraphs, and no title of its own.
 _MAX_COMMENT_PARAGRAPHS = 2
@@ -57,7 +59,7 @@ class MediumExport:
         return "Medium export"
 
     def iter_posts(self) -> Iterator[SourcePost | UnreadablePost]:
-        """Yield the posts in the order of their files' names; comments are only counted."""
+        """Yield the posts in the order of their files' names; others are only counted."""
         with open_export_folder(self.path, self.settings.max_post_bytes) as folder:
             names = strip_common_folder(folder.list_names())
             files = {name: full for name, full in names.items() if _POST_FILE.fullmatch(name)}
@@ -65,30 +67,35 @@ class MediumExport:
                 raise make_wrong_export_error(
                     self.path, list(names), "Medium", "posts/ with a page a post"
                 )
-            others = {"other files": len(names) - len(files)} if len(names) > len(files) else {}
-            comments = 0
+            others = len(names) - len(files)
+            self._others = {"other files": others} if others else {}
             for name, full_name in sorted(files.items()):
                 post = self._read_post(folder, name, full_name)
-                if post is None:
-                    comments += 1
+                if isinstance(post, str):
+                    self._others[post] = self._others.get(post, 0) + 1
                 else:
                     yield post
-            self._others = {**({"comments": comments} if comments else {}), **others}
 
     def list_other_items(self) -> Mapping[str, int]:
-        """Return how many comments there are, and files in folders that are not read."""
+        """Return how many comments and empty drafts there are, and files that are not read."""
         return self._others
 
     def _read_post(
         self, folder: ExportFolder, name: str, full_name: str
-    ) -> SourcePost | UnreadablePost | None:
+    ) -> SourcePost | UnreadablePost | str:
+        """Return the post of a page; what it is if it isn't one."""
         where = Location(f"{display_path(self.path)}/{name}")
         title = PurePosixPath(name).stem.replace("-", " ")
         try:
             page = _parse_page(decode_export(folder.read(full_name)), str(where))
-            return None if _is_comment(page) else _make_medium_post(page, name)
+            if _is_comment(page):
+                return "comments"
+            return _make_medium_post(page, name)
         except PostError as error:
-            return UnreadablePost(title, error.problems[0]._replace(where=where))
+            problem = error.problems[0]
+            if problem.message == NO_TEXT and _is_draft(name):
+                return EMPTY_DRAFTS
+            return UnreadablePost(title, problem._replace(where=where))
 
 
 class _Page(NamedTuple):
@@ -125,6 +132,10 @@ def _parse_page(text: str, path: str) -> _Page:
         return _Page(lxml.html.document_fromstring(text, parser=parser), body)
     except (LxmlError, ValueError) as error:
         raise PostError(f"could not parse the page: {error}") from error
+
+
+def _is_draft(name: str) -> bool:
+    return PurePosixPath(name).name.lower().startswith("draft_")
 
 
 def _find_body(text: str) -> str | None:
@@ -165,14 +176,13 @@ def _make_medium_post(page: _Page, name: str) -> SourcePost:
     original = join_code_blocks(page.body)
     content = replacer.replace(remove_opening(original, title, summary))
     if is_empty_body(content):
-        raise PostError("the post has no text")
+        raise PostError(NO_TEXT)
     found = _MEDIUM_ID.search(PurePosixPath(name).stem)
     url = _get_href(find_by_class(root, "p-canonical"))
     time = find_by_class(root, "dt-published")
     file_name = parse_file_name(PurePosixPath(name))
     slug = _MEDIUM_ID.sub("", url.rsplit("/", 1)[-1]) or file_name.slug
     tags = find_by_class(root, "p-tags")
-    is_draft = PurePosixPath(name).name.lower().startswith("draft_")
     date = (time.get("datetime") if time is not None else "") or str(file_name.date or "")
     return SourcePost(
         title=title,
@@ -182,7 +192,7 @@ def _make_medium_post(page: _Page, name: str) -> SourcePost:
         url=url,
         slug=slug,
         date=parse_zoned_date(date, datetime.UTC),
-        status="draft" if is_draft else "published",
+        status="draft" if _is_draft(name) else "published",
         author=get_words(find_by_class(root, "p-author")),
         tags=() if tags is None else tuple(filter(None, map(get_words, tags.iter("a")))),
         summary=summary,

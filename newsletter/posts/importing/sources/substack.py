@@ -17,6 +17,8 @@ from newsletter.posts.importing.sources.blocks.format_blocks import format_playe
 from newsletter.posts.importing.sources.blocks.replace_elements import ElementReplacer
 from newsletter.posts.importing.sources.csv_rows import decode_export, iter_csv_rows
 from newsletter.posts.importing.sources.export_folder import (
+    EMPTY_DRAFTS,
+    NO_TEXT,
     ExportFolder,
     list_export_names,
     make_wrong_export_error,
@@ -33,6 +35,7 @@ _TABLE = "posts.csv"
 _COLUMNS = frozenset({"post_id", "title"})
 _POST_FILE = re.compile(r"posts/(?P<id>\d+)(?:\.(?P<slug>[^/]*))?\.html", re.IGNORECASE)
 _KINDS = {"newsletter": "post", "": "post"}
+_NO_FILE = "the text of the post is not in the export"
 _TRUE = frozenset({"true", "1", "yes"})
 
 
@@ -61,7 +64,11 @@ class SubstackExport:
             where = Location(f"{display_path(self.path)}/{_TABLE}")
             for row in iter_csv_rows(table, where, _COLUMNS):
                 name = f"posts/{row['post_id'].strip()}.html"
-                yield self._read_post(folder, row, name, files.pop(name, ""))
+                post = self._read_post(folder, row, name, files.pop(name, ""))
+                if isinstance(post, UnreadablePost) and _is_empty_draft(row, post):
+                    self._others[EMPTY_DRAFTS] = self._others.get(EMPTY_DRAFTS, 0) + 1
+                else:
+                    yield post
             for name, full_name in files.items():
                 row = {"post_id": PurePosixPath(name).stem, "title": ""}
                 yield self._read_post(folder, row, name, full_name)
@@ -76,7 +83,7 @@ class SubstackExport:
         title = html.unescape(row["title"]).strip()
         where = Location(f"{display_path(self.path)}/{name}")
         if not full_name:
-            problem = Problem("the text of the post is not in the export", where)
+            problem = Problem(_NO_FILE, where)
             return UnreadablePost(title or row["post_id"] or "without a title", problem)
         try:
             return self._make_post(row, title, decode_export(folder.read(full_name)))
@@ -92,7 +99,7 @@ class SubstackExport:
         if podcast := row.get("podcast_url", "").strip():
             content = f"{format_player('audio', podcast, title)}\n{content}"
         if is_empty_body(content):
-            raise PostError("the post has no text")
+            raise PostError(NO_TEXT)
         return SourcePost(
             title=title,
             content=content,
@@ -122,6 +129,10 @@ def is_substack_export(path: Path) -> bool:
 def open_substack_export(path: Path, settings: SourceSettings) -> SubstackExport:
     """Open the ZIP that Substack exports, or the folder that it was unpacked to."""
     return SubstackExport(path, settings)
+
+
+def _is_empty_draft(row: Mapping[str, str], post: UnreadablePost) -> bool:
+    return not _is_published(row) and post.problem.message in {_NO_FILE, NO_TEXT}
 
 
 def _is_published(row: Mapping[str, str]) -> bool:

@@ -144,6 +144,16 @@ def test_unreadable_post_does_not_stop_the_others(
     assert isinstance(post, SourcePost)
 
 
+def test_draft_without_text_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "medium.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        title = page("<h3>Spring & tides</h3>", footer="")
+        archive.writestr("posts/draft_Spring-fbbf0ae0fc1b.html", title)
+    export = open_medium_export(path, SETTINGS)
+    assert list(export.iter_posts()) == []
+    assert export.list_other_items() == {"drafts without text": 1}
+
+
 def test_other_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "posts").mkdir()
     (tmp_path / "posts" / "index.html").write_text("x")

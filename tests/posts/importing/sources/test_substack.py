@@ -122,6 +122,13 @@ def test_posts_without_a_file_or_a_row_are_told(write_export: WriteExport) -> No
     assert (extra.post_id, extra.slug, extra.content) == ("103", "extra", "<p>b</p>")
 
 
+def test_drafts_without_text_are_counted(write_export: WriteExport) -> None:
+    rows = ("101.a,,false,,newsletter,everyone,A,,", "102,,false,,newsletter,everyone,,,")
+    export = open_substack_export(write_export(*rows, **{"101_a": "<p> </p>"}), SETTINGS)
+    assert list(export.iter_posts()) == []
+    assert export.list_other_items()["drafts without text"] == 2
+
+
 def test_other_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "photos.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -4,7 +4,7 @@ import datetime
 import html
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -21,6 +21,7 @@ from newsletter.posts.importing.source_post import (
     SourceSettings,
     UnreadablePost,
 )
+from newsletter.posts.importing.sources.export_folder import EMPTY_DRAFTS, NO_TEXT
 from newsletter.posts.importing.sources.ghost.cards import (
     CardRenderer,
     get_string,
@@ -51,13 +52,14 @@ _RELATIVE_URL = re.compile(
 _EMAIL_CARD = re.compile(r"""\\?"(?:type\\?"\s*:\s*\\?"|\s*)(?:email|email-cta)\\?\"""")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GhostExport:
     """The posts and pages of a Ghost export."""
 
     path: Path
     tables: GhostTables
     settings: SourceSettings
+    _others: dict[str, int] = field(default_factory=dict)
 
     @property
     def description(self) -> str:
@@ -66,8 +68,12 @@ class GhostExport:
         return f"Ghost export{newer}"
 
     def iter_posts(self) -> Iterator[SourcePost | UnreadablePost]:
-        """Yield its posts and pages, in its order."""
+        """Yield its posts and pages, in its order; drafts without text are only counted."""
+        empty = sum(map(_is_empty_draft, self.tables.posts))
+        self._others = {EMPTY_DRAFTS: empty} if empty else {}
         for number, row in enumerate(self.tables.posts, 1):
+            if _is_empty_draft(row):
+                continue
             try:
                 yield self._make_post(row)
             except PostError as error:
@@ -77,8 +83,8 @@ class GhostExport:
                 yield UnreadablePost(title, problem._replace(where=where))
 
     def list_other_items(self) -> Mapping[str, int]:
-        """Return nothing: whatever else is in the file is not read."""
-        return {}
+        """Return the count of drafts without text; whatever else is in the file is not read."""
+        return self._others
 
     def _make_post(self, row: Row) -> SourcePost:
         post_id = get_row_id(row)
@@ -92,7 +98,7 @@ class GhostExport:
                     remedy="If that is expected, raise limits.post_bytes in newsletter.yml.",
                 )
         if is_empty_body(content):
-            raise PostError("the post has no text")
+            raise PostError(NO_TEXT)
         hero = self._resolve_url(_get_line(row, "feature_image") or _get_line(row, "image"))
         caption = _get_line(meta, "feature_image_caption") if hero else ""
         cards.list_removed(describe_content(caption), "caption of the main image")
@@ -191,6 +197,11 @@ def open_ghost_export(path: Path, settings: SourceSettings) -> GhostExport:
             remedy="Add it: --base-url https://blog.example.com",
         )
     return GhostExport(path, tables, settings)
+
+
+def _is_empty_draft(row: Row) -> bool:
+    is_empty = not any(get_string(row, key).strip() for key in _CONTENT_KEYS)
+    return is_empty and row.get("status") == "draft"
 
 
 def _needs_base_url(row: Row) -> bool:

@@ -280,6 +280,12 @@ def test_unreadable_post_does_not_stop_the_others(
     assert isinstance(post, SourcePost)
 
 
+def test_draft_without_text_is_counted(write_export: WriteExport) -> None:
+    export = open_ghost_export(write_export({**POST, "html": "", "status": "draft"}), SETTINGS)
+    assert list(export.iter_posts()) == []
+    assert export.list_other_items() == {"drafts without text": 1}
+
+
 @pytest.mark.parametrize(
     ("version", "description"),
     [
