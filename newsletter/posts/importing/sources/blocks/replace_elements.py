@@ -10,7 +10,7 @@ import lxml.html
 from lxml.etree import LxmlError, strip_elements
 from lxml.html import HtmlElement
 
-from newsletter.posts.html.normalize.marked_elements import describe_content
+from newsletter.posts.html.normalize.marked_elements import describe_content, list_urls
 from newsletter.posts.html.normalize.tags import Tag, iter_html_tags
 from newsletter.posts.removed_line import RemovedLine
 
@@ -79,11 +79,13 @@ class ElementReplacer:
     ) -> None:
         """List an element, if it shows more than its replacement and what a handler has listed."""
         kept = html.unescape(" ".join((replacement, *(entry.text for entry in removed))))
-        shown = describe_content(get_outer_html(element))
+        source = get_outer_html(element)
+        alternatives = (image.get("alt") or "" for image in element.iter("img"))
+        shown = " ".join((*map(str, element.itertext()), *alternatives, *list_urls(source)))
         missing = Counter(_WORD.findall(shown))
         missing.subtract(Counter(_WORD.findall(kept)))
         if any(count > 0 for count in missing.values()):
-            self.list_removed(shown, REST_REASON)
+            self.list_removed(describe_content(source), REST_REASON)
 
     def _find_handler(self, tag: Tag) -> "ElementHandler | None":
         names = tag.attributes.get("class", "").split() if "class" in tag.attribute_text else ()
