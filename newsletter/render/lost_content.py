@@ -10,7 +10,6 @@ from newsletter.posts.content_loss.article_words import cut_before_article, cut_
 from newsletter.posts.content_loss.compare import ContentLoss, find_losses, find_lost_words
 from newsletter.posts.content_loss.inventory import (
     ContentInventory,
-    normalize_words,
     take_inventory,
 )
 from newsletter.posts.content_loss.source_lines import SourceLines, number_words
@@ -53,9 +52,10 @@ def find_lost_content(
         email: the email rendered from it, with its merge tokens; not compared if not given.
         removed: what an import left out on purpose, besides ``issue.post.removed``.
     """
+    heading = f"<h1>{html.escape(issue.post.title)}</h1>\n"
     shown = article.html
-    if _has_title(source, issue.post.title):
-        shown = f"<h1>{html.escape(issue.post.title)}</h1>\n{shown}"
+    if _has_block(source, take_inventory(heading, "email").words):
+        shown = heading + shown
     losses = [
         *find_losses(source, take_inventory(shown, "email"), (*removed, *issue.post.removed)),
         *(_find_lost_in_email(source, article, email) if email else ()),
@@ -64,9 +64,8 @@ def find_lost_content(
     return tuple(sorted(losses, key=lambda loss: loss.line))
 
 
-def _has_title(source: ContentInventory, title: str) -> bool:
-    """Return whether a block of the source is the title, as in a post without front matter."""
-    words = tuple(normalize_words(title))
+def _has_block(source: ContentInventory, words: tuple[str, ...]) -> bool:
+    """Return whether words are a block of the source, as its title without front matter is."""
     return any(
         source.words[block.first_word : block.word_range.stop] == words for block in source.blocks
     )

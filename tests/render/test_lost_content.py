@@ -1,5 +1,6 @@
 """Nothing of a post vanishes unlisted, whatever markup swallows it."""
 
+import html
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -141,6 +142,13 @@ def test_the_title_in_the_template_makes_up_for_no_lost_word(
     )
     losses = find_lost_content(take_inventory(text, "markdown"), issue, article, email=damaged)
     assert [(loss.text, loss.line) for loss in losses] == [("tide", 3)]
+
+
+@pytest.mark.parametrize("title", ["Call the_tide_now()", "A 5 & 6 <b> of tide", "Low-water: why?"])
+def test_a_heading_that_became_the_title_is_no_loss(make_issue: MakeIssue, title: str) -> None:
+    issue = make_issue("<p>Low water.</p>", post={"title": title})
+    source = take_inventory(f"<h1>{html.escape(title)}</h1><p>Low water.</p>", "html")
+    assert find_lost_content(source, issue, build_article(issue, CONFIG)) == ()
 
 
 def test_what_the_text_part_writes_otherwise_is_no_loss(make_issue: MakeIssue) -> None:
