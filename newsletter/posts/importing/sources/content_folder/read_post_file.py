@@ -105,10 +105,10 @@ class PostFileReader:
             source = read_post_source(name, self.settings.max_post_bytes)
             return split_foreign_front_matter(source.text, name).front_matter
         except PostError as error:
-            return UnreadablePost(name, error.problems[0])
+            return UnreadablePost(parse_file_name(file).title, error.problems[0])
         except OSError as error:
             message = f"the file can't be read: {(error.strerror or str(error)).lower()}"
-            return UnreadablePost(name, Problem(message, Location(name)))
+            return UnreadablePost(parse_file_name(file).title, Problem(message, Location(name)))
 
     def _build(
         self, file: Path, front_matter: FrontMatter, post_urls: Callable[[str], str]

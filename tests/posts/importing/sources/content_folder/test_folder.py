@@ -343,7 +343,7 @@ def test_bad_files_do_not_stop_the_rest(tmp_path: Path) -> None:
     (tmp_path / "content/binary.md").write_bytes(b"%PDF-1.4 \xff\xfe")
     posts, unreadable, _, _ = read_folder(tmp_path)
     assert [item.post_id for item in posts] == ["content/a.md", "content/z.md"]
-    assert [Path(item.title).name for item in unreadable] == ["binary.md", "broken.md", "large.md"]
+    assert [item.title for item in unreadable] == ["Binary", "Broken", "Large"]
     assert all(item.problem.where and item.problem.message for item in unreadable)
     assert unreadable[1].problem.where is not None
     assert unreadable[1].problem.where.line == 4
