@@ -147,11 +147,13 @@ def format_digest_html(sections: Sequence[DigestSectionView], minutes: str = "")
             parts += [
                 '<div class="digest-post">',
                 f'<p class="digest-picture">{link.format(picture)}</p>' if picture else "",
+                '<div class="digest-story">',
                 f"<h{level}>{link.format(escape(post.title))}</h{level}>",
                 f"<p>{escape(post.excerpt)}</p>" if post.excerpt else "",
                 f'<p class="digest-minutes">{escape(minutes.replace("{n}", str(post.minutes)))}</p>'
                 if minutes and post.minutes
                 else "",
+                "</div>",
                 "</div>",
             ]
     return "\n".join(filter(None, parts))
