@@ -133,3 +133,10 @@ class Issue:
     archive: ArchiveListing | None = None
     topic: str = ""
     digest: tuple[DigestPost, ...] = ()
+
+    @property
+    def digest_text(self) -> str:
+        """The titles and excerpts of a digest's posts, with text tokens."""
+        return "\n\n".join(
+            "\n".join(filter(None, (post.title, post.excerpt))) for post in self.digest
+        )

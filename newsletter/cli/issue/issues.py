@@ -78,7 +78,8 @@ class ListedIssue:
 
         if self.issue is None:
             return None
-        return count_words(get_visible_text(parse_fragment(self.issue.post.body)))
+        article = get_visible_text(parse_fragment(self.issue.post.body))
+        return count_words(article) + count_words(self.issue.digest_text)
 
 
 @click.command("issues", short_help="List the issues and their states.")

@@ -109,10 +109,7 @@ def build_article(issue: Issue, config: Config, words: Mapping[str, str] | None 
     mark_blocks(root, words, build_reply_url(issue, config))
     finish_structure(root)
     text = get_visible_text(root)
-    digest_text = "\n\n".join(
-        "\n".join(filter(None, (post.title, post.excerpt))) for post in issue.digest
-    )
-    word_count = count_words(text) + count_words(digest_text)
+    word_count = count_words(text) + count_words(issue.digest_text)
     hrefs = (link.get("href") or "" for link in root.iter("a"))
     return Article(
         html=serialize_fragment(root),
@@ -123,7 +120,7 @@ def build_article(issue: Issue, config: Config, words: Mapping[str, str] | None 
         notes=tuple(dict.fromkeys(notes)),
         footnotes=serialize_trailing_footnotes(root),
         text=text,
-        digest_text=digest_text,
+        digest_text=issue.digest_text,
     )
 
 

@@ -89,6 +89,7 @@ def test_a_feed_becomes_a_draft_and_none_of_its_posts_is_repeated(cli: Cli, fold
     assert tides.excerpt.endswith("in person.")
     assert tides.picture
     assert tides.picture.src == "https://quay-notes.org/tide.jpg"
+    assert json.loads(cli("issues", "--json")[1])["words"] > len(tides.excerpt.split())
     # The same feed again: nothing is written.
     before = {*Path("issues").iterdir()}
     code, _, err = cli("digest", "--from", feed)
