@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
@@ -26,6 +27,8 @@ _HEADING_TAGS = frozenset({"h1", "h2", "h3"})
 _MEDIA_TAGS = frozenset({"img", "iframe", "video", "audio", "picture"})
 _LITTLE_TEXT = 400  # characters: less than that beside a password field is no post
 _HARDLY_ANY_TEXT = 60  # characters: less than that, without a picture, is no post
+_MIN_LISTED_POSTS = 3
+_LIST_PATH = re.compile(r"/?|/(?:[\w-]+/)?(?:blog|posts|news|articles|archives?)/?", re.IGNORECASE)
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _CJK_WEIGHT = 3  # Latin letters that say as much
 _SAVE_IT = "Open it in a browser, save it as a complete page, and import the saved file."
@@ -114,7 +117,7 @@ def find_feeds(html: str, base_url: str) -> tuple[FeedLink, ...]:
 
 
 def _check_has_post(content: str, article: ExtractedArticle, where: Location) -> None:
-    tags = [tag for tag in iter_html_tags(content) if not tag.is_end]
+    tags = list(iter_html_tags(content))
     text = "".join(block.text for block in outline_html(article.html).blocks)
     length = len(text) + (_CJK_WEIGHT - 1) * len(_CJK.findall(text))
     if length < _LITTLE_TEXT and any(map(_is_password_field, tags)):
@@ -125,10 +128,17 @@ def _check_has_post(content: str, article: ExtractedArticle, where: Location) ->
             where=where,
             remedy=_LOG_IN,
         )
+    feeds = find_feeds(content, where.path)
+    if _is_list_of_posts(tags, where.path):
+        raise PostError(
+            "the page lists several posts",
+            where=where,
+            remedy="Use the URL of one of them"
+            + (f", or import its feed: {feeds[0].url}" if feeds else "."),
+        )
     has_media = any(tag.name in _MEDIA_TAGS for tag in iter_html_tags(article.html))
     if length < _HARDLY_ANY_TEXT and not has_media:
         made_by_scripts = any(tag.name == "script" for tag in tags)
-        feeds = find_feeds(content, where.path)
         raise PostError(
             "the page has no text until its scripts run"
             if made_by_scripts
@@ -139,6 +149,24 @@ def _check_has_post(content: str, article: ExtractedArticle, where: Location) ->
             if feeds
             else _SAVE_IT,
         )
+
+
+def _is_list_of_posts(tags: Sequence[Tag], page_url: str) -> bool:
+    """Return whether a page at a blog's address has articles whose headings link to other pages.
+
+    The address counts, since the page of one post may name others in the same way.
+    """
+    if not _LIST_PATH.fullmatch(urlsplit(page_url).path):
+        return False
+    linked, is_heading = list[bool](), False
+    for tag in tags:
+        if tag.name == "article" and not tag.is_end:
+            linked.append(False)
+        elif tag.name in _HEADING_TAGS:
+            is_heading = not tag.is_end
+        elif tag.name == "a" and is_heading and linked and not tag.is_end:
+            linked[-1] = True
+    return len(linked) >= _MIN_LISTED_POSTS and all(linked)
 
 
 def _is_password_field(tag: Tag) -> bool:

@@ -103,12 +103,37 @@ def test_encoding_of_the_server_is_used() -> None:
     assert post.title == "Прилив"
 
 
+FEED = '<link rel="alternate" type="application/rss+xml" href="/feed.xml">'
+LIST = f"<article><h2><a href='/a'>A</a></h2>{TEXT}</article>"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "is_list"),
+    [
+        ("/", LIST * 3, True),
+        ("", LIST * 3, True),
+        ("/en/blog", LIST * 3, True),
+        ("/", LIST * 2, False),
+        ("/", f"{LIST * 3}<article><h1>Tide</h1>{TEXT}</article>", False),
+        ("/tide/", f"<h1>Tide</h1><div>{TEXT}</div>{LIST * 3}", False),
+    ],
+)
+def test_page_that_lists_posts_is_refused(path: str, body: str, *, is_list: bool) -> None:
+    download = make_download(make_page(FEED, body), url=f"https://blog.example{path}")
+    if is_list:
+        with pytest.raises(
+            PostError, match=r"several posts\. Use .* https://blog\.example/feed\.xml"
+        ):
+            parse_page_download(download)
+    else:
+        assert parse_page_download(download).title
+
+
 LOGIN = "<form><input name=u><input type=password></form>"
 SHELL = '<div id="root"></div><noscript>Turn on JavaScript.</noscript><script src=a></script>'
 NOT_FREE = (
     '<script type="application/ld+json">{"@type": "Article", "isAccessibleForFree": %s}</script>'
 )
-FEED = '<link rel="alternate" type="application/rss+xml" href="/feed.xml">'
 
 
 @pytest.mark.parametrize(
