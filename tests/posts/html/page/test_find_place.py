@@ -7,6 +7,7 @@ from newsletter.posts.html.extract_article import extract_article
 
 LONG = "The tide turns at four, and the boats that went out in the fog come home one by one."
 MENU = "<ul>" + "".join(f'<li><a href="/{n}">Older post {n}</a></li>' for n in range(9)) + "</ul>"
+OTHER = "At the end of the quay an old man mends his nets, and says that it will rain soon." * 2
 CONTENT = (
     f"<p>{LONG}</p><ol><li>Cast off <kbd>c</kbd></li><li>Row<ul><li>hard</li></ul></li></ol>"
     f"<figure><img src='a.png' alt='Quay'><figcaption>The quay</figcaption></figure><p>{LONG}</p>"
@@ -79,6 +80,11 @@ def test_selector_that_finds_nothing_is_named(selector: str, words: str) -> None
         (
             f"{MENU}<div><h1>Tide</h1><div class=by>Ada</div><div>{CONTENT}</div></div>{MENU}",
             f"<h1>Tide</h1><div class=by>Ada</div><div>{CONTENT}</div>",
+        ),
+        # In several parts, with a menu between them.
+        (
+            f"{MENU}<div><div>{CONTENT}</div><p>{OTHER}</p>{MENU}</div><div>{MENU}</div>",
+            f"<div>{CONTENT}</div><p>{OTHER}</p>{MENU}",
         ),
         # One list is never a whole article, and in the body there is no place to choose.
         (f"{MENU}{CONTENT}", None),
