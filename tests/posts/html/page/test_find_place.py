@@ -7,7 +7,7 @@ from newsletter.posts.html.extract_article import extract_article
 
 LONG = "The tide turns at four, and the boats that went out in the fog come home one by one."
 MENU = "<ul>" + "".join(f'<li><a href="/{n}">Older post {n}</a></li>' for n in range(9)) + "</ul>"
-OTHER = "At the end of the quay an old man mends his nets, and says that it will rain soon." * 2
+OTHER = "At the end of the quay an old man mends his nets, and says that it will rain soon."
 CONTENT = (
     f"<p>{LONG}</p><ol><li>Cast off <kbd>c</kbd></li><li>Row<ul><li>hard</li></ul></li></ol>"
     f"<figure><img src='a.png' alt='Quay'><figcaption>The quay</figcaption></figure><p>{LONG}</p>"
