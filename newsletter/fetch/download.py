@@ -51,7 +51,7 @@ _REMEDIES: Mapping[DownloadErrorKind, str] = {
     "gone": "Its site has removed it for good; use another URL.",
     "rate limited": _TRY_LATER,
     "closed": f"It needs a login, or its site refuses programs. {_SAVE_IT}",
-    "failing": _TRY_LATER,
+    "failing": "Check that it works in a browser, and try again.",
     "certificate": "Check the URL; if it is right, its site has to renew its certificate.",
     "private": f"Only public sites are requested. {_SAVE_IT}",
     "too large": "Use the URL of a smaller page, feed or image.",
