@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, ip_address
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
+_MAX_SHOWN = 300  # characters
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 # ``127.1``, ``0x7f000001`` and ``2130706433`` are 127.0.0.1 to a browser (WHATWG URL 3.5).
 _IPV4_NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}")
@@ -73,9 +74,11 @@ def encode_location(location: str) -> str:
 
 def encode_for_message(url: str) -> str:
     """Return a URL, which may be invalid, as it can be shown: in ASCII, without a password."""
-    scheme, slashes, rest = url.strip().partition("://")
+    scheme, slashes, rest = url.strip().partition("://") if "://" in url else ("", "", url.strip())
     authority, slash, path = rest.partition("/")
-    return quote(f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}", safe=_ASCII)
+    shown = f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
+    clipped = shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}..."
+    return quote(clipped, safe=_ASCII)
 
 
 def is_allowed_port(url: str, typed_url: str) -> bool:

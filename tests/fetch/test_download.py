@@ -281,6 +281,8 @@ def test_deadline_counts_redirects_and_all_reads(site: BlogServer) -> None:
         ("", "it is not an http or https URL"),
         ("http:///a", "it is not an http or https URL"),
         ("https://editor:secret@blog.example/", "could not fetch https://blog.example/: it is a"),
+        ("https:editor:secret@blog.example", "could not fetch blog.example: it is not an http"),
+        ("data:" + "a" * 9_999, f"data:{'a' * 295}...: it is not an http or https URL"),
         ("https://blog.example\\@127.0.0.1/", "it is a URL with a user name"),
         ("http://[::1", "it is not a valid URL"),
         ("https://blog.example:99999/", "not a valid URL"),
