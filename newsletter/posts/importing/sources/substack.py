@@ -27,6 +27,7 @@ from newsletter.posts.importing.sources.export_folder import (
 )
 from newsletter.posts.importing.sources.substack_widgets import (
     SUBSTACK_WIDGETS,
+    remove_note_numbers,
     rewrite_substack_widgets,
     unlink_pictures,
 )
@@ -96,6 +97,7 @@ class SubstackExport:
         original = unlink_pictures(source)
         replacer = ElementReplacer(SUBSTACK_WIDGETS)
         content = rewrite_substack_widgets(original, replacer)
+        original = remove_note_numbers(original)
         if podcast := row.get("podcast_url", "").strip():
             content = f"{format_player('audio', podcast, title)}\n{content}"
         if is_empty_body(content):

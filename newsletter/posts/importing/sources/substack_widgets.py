@@ -32,6 +32,7 @@ from newsletter.posts.importing.sources.blocks.replace_elements import (
 
 _IMAGE_HOSTS = ("substackcdn.com", "substack-post-media.s3.amazonaws.com", "cdn.substack.com")
 _MEDIA_URL = "https://api.substack.com/api/v1/{kind}/upload/{id}/src"
+_NUMBER = re.compile(r"\s{0,20}\d{1,4}")
 _MEDIA_ID = re.compile(r"[\w-]{1,64}")
 _EMPTY_WIDGET = re.compile(
     r"""<(?P<tag>div|span)\s[^<>]*\bdata-component-name="(?P<name>\w+)"[^<>]*>\s*</(?P=tag)>"""
@@ -64,6 +65,21 @@ def unlink_pictures(text: str) -> str:
         if _is_own_image(tag.attributes.get("href", "")):
             parts += (text[position : tag.start], '<a class="image-link">')
             position = tag.end
+    return "".join((*parts, text[position:]))
+
+
+def remove_note_numbers(text: str) -> str:
+    """Remove the numbers before footnotes: a list has them, and nobody misses them as words."""
+    if "footnote-number" not in text:
+        return text
+    parts: list[str] = []
+    position = 0
+    for tag in iter_html_tags(text):
+        if tag.name == "a" and not tag.is_end and "footnote-number" in tag.attribute_text:
+            number = _NUMBER.match(text, tag.end)
+            if number is not None:
+                parts.append(text[position : tag.end])
+                position = number.end()
     return "".join((*parts, text[position:]))
 
 

@@ -18,6 +18,7 @@ from newsletter.posts.importing.sources.blocks.replace_elements import (
 from newsletter.posts.importing.sources.substack import is_substack_export, open_substack_export
 from newsletter.posts.importing.sources.substack_widgets import (
     SUBSTACK_WIDGETS,
+    remove_note_numbers,
     rewrite_substack_widgets,
     unlink_pictures,
 )
@@ -367,3 +368,4 @@ def test_footnotes_and_pull_quotes_stay() -> None:
         '<div class="footnote-content"><p>Note.</p></div></div>'
     )
     assert rewrite_substack_widgets(source, ElementReplacer(SUBSTACK_WIDGETS)) == source
+    assert remove_note_numbers(source) == source.replace(">1</a>", "></a>")
