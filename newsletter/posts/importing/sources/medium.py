@@ -35,6 +35,7 @@ from newsletter.posts.importing.sources.export_folder import (
 )
 from newsletter.posts.importing.sources.medium_blocks import (
     MEDIUM_BLOCKS,
+    fold_words,
     join_code_blocks,
     remove_opening,
 )
@@ -171,10 +172,12 @@ def _is_comment(page: _Page) -> bool:
 def _make_medium_post(page: _Page, name: str) -> SourcePost:
     root = page.root
     title = get_words(find_by_class(root, "p-name"))
-    summary = get_words(find_by_class(root, "p-summary"))
+    summary = _find_summary(page)
     replacer = ElementReplacer(MEDIUM_BLOCKS)
     original = join_code_blocks(page.body)
-    content = replacer.replace(remove_opening(original, title, summary))
+    body, subtitle = remove_opening(original, title, summary)
+    replacer.list_removed(subtitle, "subtitle, now the summary")
+    content = replacer.replace(body)
     if is_empty_body(content):
         raise PostError(NO_TEXT)
     found = _MEDIUM_ID.search(PurePosixPath(name).stem)
@@ -198,6 +201,14 @@ def _make_medium_post(page: _Page, name: str) -> SourcePost:
         summary=summary,
         removed=tuple(replacer.removed),
     )
+
+
+def _find_summary(page: _Page) -> str:
+    """Return the subtitle; not the first words of the text, which Medium puts in its place."""
+    summary = get_words(find_by_class(page.root, "p-summary"))
+    is_cut = summary.endswith("\u2026")
+    text = fold_words(get_words(find_by_class(page.root, "e-content"))) if is_cut else ""
+    return "" if is_cut and fold_words(summary) in text else summary
 
 
 def _get_href(link: HtmlElement | None) -> str:

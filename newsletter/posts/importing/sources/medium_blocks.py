@@ -43,18 +43,24 @@ _AFTER_CODE = "graf-after--pre"
 _STYLE_URL = re.compile(r"url\(\s*[\"']?(?P<url>[^\"')\s]+)")
 
 
-def remove_opening(body: str, title: str, summary: str) -> str:
-    """Remove the rule above a post, and its first headings if they repeat title and summary."""
+def remove_opening(body: str, title: str, summary: str) -> tuple[str, str]:
+    """Remove the rule above a post, and its first headings if they repeat title and summary.
+
+    Returns:
+        The body, and the heading that repeated the summary; empty if none did.
+    """
+    subtitle = ""
     body = _FIRST_RULE.sub(r"\g<start>", body, count=1)
     for expected in (title, summary):
         found = _HEADING.search(body)
         if found is None or _TAG.sub("", body[: found.start()]).strip():
             continue
         words = _TAG.sub("", found["inside"])
-        is_subtitle = expected is summary and "graf--subtitle" not in found["attributes"]
-        if not is_subtitle and expected and _fold(words) == _fold(expected):
+        is_other = expected is summary and "graf--subtitle" not in found["attributes"]
+        if not is_other and expected and fold_words(words) == fold_words(expected):
             body = body[: found.start()] + body[found.end() :]
-    return body
+            subtitle = html.unescape(words) if expected is summary else ""
+    return body, subtitle
 
 
 def join_code_blocks(body: str) -> str:
@@ -80,7 +86,8 @@ def join_code_blocks(body: str) -> str:
     return "".join((*parts, body[position:]))
 
 
-def _fold(text: str) -> str:
+def fold_words(text: str) -> str:
+    """Return the letters and digits of a text with entities, to compare it by."""
     return _NOT_WORD.sub("", html.unescape(text)).casefold()
 
 

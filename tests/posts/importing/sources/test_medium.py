@@ -16,6 +16,7 @@ from newsletter.posts.importing.sources.medium_blocks import (
     join_code_blocks,
     remove_opening,
 )
+from newsletter.posts.removed_line import RemovedLine
 
 SETTINGS = SourceSettings(ZoneInfo("Europe/Oslo"), "en", 10_000)
 NAME = "2026-03-01_Spring---tides-1eab9579f7db.html"
@@ -92,6 +93,7 @@ def test_everything_about_a_post_is_read(read_posts: ReadPosts) -> None:
         author="Ada Berg",
         tags=("Tides", "Boats"),
         summary="At last",
+        removed=(RemovedLine(0, "At last", "subtitle, now the summary"),),
     )
     assert body in post.original
 
@@ -175,7 +177,26 @@ def test_other_folder_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_headings_that_repeat_the_title_are_removed(body: str, expected: str) -> None:
-    assert remove_opening(body, "Spring", "At last") == expected
+    found, subtitle = remove_opening(body, "Spring", "At last")
+    assert found == expected
+    assert subtitle == ("At last." if "graf--subtitle" in body else "")
+
+
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [
+        ("The ice let go on\u2026", ""),
+        ("Ice and fog\u2026", "Ice and fog\u2026"),
+        ("The ice", "The ice"),
+    ],
+)
+def test_first_words_of_the_text_are_no_summary(
+    read_posts: ReadPosts, summary: str, expected: str
+) -> None:
+    subtitle = SUBTITLE.replace("At last", summary)
+    (post,) = read_posts({NAME: page("<p>The ice let go on Tuesday.</p>", subtitle=subtitle)})
+    assert isinstance(post, SourcePost)
+    assert post.summary == expected
 
 
 def pre(code: str, *, after: str = "p", more: str = "") -> str:
