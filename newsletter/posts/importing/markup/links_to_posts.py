@@ -64,7 +64,7 @@ def replace_post_link(element: MarkupElement, page: MarkupPage) -> list[Edit]:
     name = f"{page.dialect} {tag.name}".rstrip()
     if path and (url := page.post_urls(path)):
         shown = quote_target(url) if page.is_markdown else html.escape(url)
-        return [Edit(tag.start, tag.end, shown, f"{name}, now the post's address")]
+        return [Edit(tag.start, tag.end, shown, f"{name}, now its address")]
     why = f"{name}, a link to another post, now its text"
     if before := _match_link_start(text, tag.start):
         bracket = tag.start - len(before[0])

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from newsletter.posts.importing.sources.content_folder.classify_file import POST_SUFFIXES
 from newsletter.posts.importing.sources.content_folder.read_post_file import PostFileReader
@@ -54,7 +54,7 @@ class PostUrlFinder:
         if not path or len(path) > _MAX_LENGTH or "\n" in path or "{" in path or "//" in path:
             return ""
         file = self._find_file(from_file, path)
-        url = self._get_url(file) if file else ""
+        url = self._get_url(file) if file else self._find_static_file(path)
         return f"{url}{mark}{rest}" if url else ""
 
     def _find_file(self, from_file: Path, path: str) -> Path | None:
@@ -67,12 +67,28 @@ class PostUrlFinder:
             folders = [from_file.parent, content, self._site.root]
             if self._site.generator == "Jekyll":
                 folders += [content / "_posts", content / "_drafts"]
+        names = [f"{path.strip('/')}{ending}" for ending in _ENDINGS]
+        if self._site.generator == "Hugo":  # a link leads to the same language
+            language = from_file.stem.rpartition(".")[2]
+            if language in self._site.languages:
+                name = path.strip("/").removesuffix(".md")
+                names = [f"{name}.{language}.md", f"{name}/index.{language}.md", *names]
         for folder in folders:
-            for ending in _ENDINGS:
-                file = Path(f"{folder / path.strip('/')}{ending}")
+            for name in names:
+                file = folder / name
                 if file.suffix.lower() in POST_SUFFIXES and self._is_inside(file):
                     return file.resolve()
         return self._find_by_name(path) if not re.match(r"[./]", path) else None
+
+    def _find_static_file(self, path: str) -> str:
+        """Return the path from the site's root of an image that Jekyll's ``link`` names."""
+        site = self._site
+        if site.generator != "Jekyll" or "/" not in path or urlsplit(site.base_url).path:
+            return ""
+        folder = site.roots[0].path
+        file = folder / path.strip("/")
+        is_static = Path(path).suffix.lower() not in {"", *POST_SUFFIXES}
+        return f"/{quote(path.strip('/'))}" if is_static and self._is_inside(file) else ""
 
     def _is_inside(self, file: Path) -> bool:
         try:
