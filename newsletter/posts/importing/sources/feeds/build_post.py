@@ -29,7 +29,7 @@ from newsletter.posts.importing.sources.feeds.url_identity import (
     fold_image_url,
     fold_link,
     get_folded_host,
-    is_web_url,
+    has_web_scheme,
     join_url,
 )
 
@@ -128,7 +128,7 @@ def _find_url(item: FeedItem, info: FeedInfo) -> str:
     # feedparser takes the id for the address of an item without a link; it may be a mere number.
     if url and (url != item.item_id or url.startswith("/")):
         url = join_url(info.home_page or info.url, url)
-    return next((found for found in (url, item.item_id) if is_web_url(found)), "")
+    return next((found for found in (url, item.item_id) if has_web_scheme(found)), "")
 
 
 def _find_base(chosen: ChosenText, url: str, info: FeedInfo) -> str:
@@ -154,7 +154,7 @@ def _format_attachments(
     has_enclosure = any(file.is_enclosure for file in files)
     for file in files:
         url = join_url(base, file.url)
-        if fold_link(url) in present or not is_web_url(url):
+        if fold_link(url) in present or not has_web_scheme(url):
             continue
         present.add(fold_link(url))
         # Described are the same recording in other sizes, too.
@@ -187,7 +187,7 @@ def _choose_hero(
     candidates += _list_images(make_urls_absolute(chosen.summary_html, base))
     hero = None
     for image in candidates:
-        if not is_web_url(image.url):
+        if not has_web_scheme(image.url):
             continue
         if _AVATAR.search(image.url):
             _note(notes, "image", f"{image.url} (the author's picture) is not in the post")
@@ -225,7 +225,7 @@ def _note_links(
     present = {fold_link(found) for found in (*_find_urls(content), url)}
     for name, target in item.links:
         absolute = join_url(base, target)
-        if fold_link(absolute) not in present and is_web_url(absolute):
+        if fold_link(absolute) not in present and has_web_scheme(absolute):
             present.add(fold_link(absolute))
             _note(notes, "link", f"{absolute} ({name}) is not in the post")
 

@@ -1,4 +1,4 @@
-"""Check a feed for new posts, and record them once their issues are written."""
+"""Check a feed for new posts; record those whose issues are written."""
 
 import datetime
 import time
@@ -29,7 +29,6 @@ class FeedCheck:
         remarks: what the editor should know.
         before: what was known of the feed before the check.
         after: what is known once all new posts are recorded.
-        date: the date of the check.
     """
 
     feed: Feed | None
@@ -37,7 +36,6 @@ class FeedCheck:
     remarks: tuple[str, ...]
     before: SeenFeed
     after: SeenFeed
-    date: datetime.date
 
 
 def check_feed(
@@ -65,9 +63,9 @@ def check_feed(
     """
     clock = clock or FetchClock(datetime.datetime.now(datetime.UTC), time.sleep)
     response = fetch_feed(url, seen, downloader, clock)
-    before, date = seen.get_feed(url), clock.now.date()
+    before = seen.get_feed(url)
     if response.download is None:
-        return FeedCheck(None, NewPosts(), response.remarks, before, response.feed, date)
+        return FeedCheck(None, NewPosts(), response.remarks, before, response.feed)
     feed = parse_feed(
         response.download.body,
         url=response.download.url,
@@ -76,7 +74,7 @@ def check_feed(
     )
     posts = select_new(feed, seen, before, now=clock.now)
     remarks = (*response.remarks, *feed.remarks)
-    return FeedCheck(feed, posts, remarks, before, response.feed, date)
+    return FeedCheck(feed, posts, remarks, before, response.feed)
 
 
 def record_seen(seen: SeenPosts, check: FeedCheck, written: Collection[SourcePost]) -> None:
@@ -96,9 +94,7 @@ def record_seen(seen: SeenPosts, check: FeedCheck, written: Collection[SourcePos
     """
     feed = check.after
     if check.feed is not None:
-        present = [post for post in check.feed.posts if isinstance(post, SourcePost)]
-        posts = [*check.posts.known, *written]
-        seen.add_posts(feed, posts, check.date, present=present)
+        seen.add_posts(feed, (*check.posts.known, *written), check.posts.described)
         if len(written) < len(check.posts.new):
             feed = replace(feed, etag="", modified="", checked=check.before.checked)
     forgotten = seen.get_feed(check.before.url).forgotten

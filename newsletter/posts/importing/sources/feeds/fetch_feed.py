@@ -1,4 +1,4 @@
-"""Request a feed: validators, redirects, feeds that are gone, servers that want a pause."""
+"""Request a feed: validators, redirects, 410 Gone, Retry-After."""
 
 import datetime
 from collections.abc import Callable, Mapping

@@ -1,8 +1,8 @@
-"""Tell the new posts of a feed from those seen before; stop a flood of them. Pure."""
+"""Tell a feed's new posts from those seen before; stop a flood. Pure."""
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from newsletter.posts.importing.source_post import SourcePost, UnreadablePost
 from newsletter.posts.importing.sources.feeds.feed import Feed
@@ -47,6 +47,7 @@ class NewPosts:
         known: posts that were, and at the first check all posts.
         unreadable: posts that can't be read; they count as new again when they can.
         is_first: whether the feed is checked for the first time.
+        described: all posts that can be read, each with its record.
         flood: why the new ones may be old ones; ``None`` if nothing is unusual.
     """
 
@@ -54,6 +55,7 @@ class NewPosts:
     known: tuple[SourcePost, ...] = ()
     unreadable: tuple[UnreadablePost, ...] = ()
     is_first: bool = False
+    described: tuple[tuple[SourcePost, SeenPost], ...] = ()
     flood: FloodWarning | None = None
 
 
@@ -74,15 +76,17 @@ def select_new(
     """
     posts = [post for post in feed.posts if isinstance(post, SourcePost)]
     unreadable = tuple(post for post in feed.posts if isinstance(post, UnreadablePost))
+    described = tuple(zip(posts, describe_posts(known_feed.key, posts, now.date()), strict=True))
+    result = NewPosts(unreadable=unreadable, described=described)
     if not known_feed.checked:
-        return NewPosts(known=tuple(posts), unreadable=unreadable, is_first=True)
+        return replace(result, known=tuple(posts), is_first=True)
     history = seen.list_posts(known_feed)
     oldest = _find_oldest_new(history, known_feed)
     index, in_this_feed = seen.make_index(), SeenPostIndex()
     has_recorded = False
     new: list[SourcePost] = []
     known: list[SourcePost] = []
-    for post, record in zip(posts, describe_posts(known_feed.key, posts, now.date()), strict=True):
+    for post, record in described:
         is_recorded = index.find(record) is not None
         has_recorded = has_recorded or is_recorded
         if is_recorded or (record.published and record.day < oldest):
@@ -93,7 +97,7 @@ def select_new(
             in_this_feed.add(record)
     all_unknown = len(posts) if not has_recorded and len(posts) >= _MIN_ALL_NEW else 0
     flood = find_flood(new, history, known_feed, now, all_unknown=all_unknown)
-    return NewPosts(tuple(new), tuple(known), unreadable, flood=flood)
+    return replace(result, new=tuple(new), known=tuple(known), flood=flood)
 
 
 def find_flood(

@@ -1,4 +1,4 @@
-"""Choose the text of a feed's item, and tell a whole post from its beginning."""
+"""Choose the text of an item; tell a whole post from its beginning."""
 
 import html
 import re
@@ -68,8 +68,8 @@ def choose_text(
 ) -> ChosenText:
     """Choose the whole text of an item.
 
-    Content goes before summaries, except a much longer one; the newsletter's language first;
-    then HTML before plain text.
+    Content goes before summaries, except a much longer one; the newsletter's language before
+    others; then HTML before plain text.
 
     Args:
         texts: all texts of the item.

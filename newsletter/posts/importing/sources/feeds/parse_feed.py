@@ -13,7 +13,7 @@ from newsletter.posts.importing.sources.feeds.feed import Feed, NotAFeedError
 from newsletter.posts.importing.sources.feeds.feed_item import ParsedFeed
 from newsletter.posts.importing.sources.feeds.json_feed import parse_json_feed
 from newsletter.posts.importing.sources.feeds.url_identity import fold_link, join_url
-from newsletter.posts.importing.sources.feeds.xml_feed import find_root, parse_xml_feed
+from newsletter.posts.importing.sources.feeds.xml_feed import find_root_name, parse_xml_feed
 
 MAX_FEED_BYTES = 20_000_000
 MAX_FEED_POSTS = 2_000
@@ -72,7 +72,7 @@ def is_feed_text(text: str) -> bool:
         if _JSON_VERSION.search(text[:_HEAD_LENGTH]):
             return True
         return _is_json_feed(text)
-    root = find_root(text)
+    root = find_root_name(text)
     if root == "rdf":
         return bool(_RDF_FEED.search(text[:_HEAD_LENGTH]))
     return root in _XML_ROOTS and _WORDPRESS_EXPORT not in text[:_HEAD_LENGTH]

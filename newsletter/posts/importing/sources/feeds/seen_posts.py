@@ -7,7 +7,7 @@ a comma: so git merges what two branches have added, and of a conflict both side
 import datetime
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from newsletter.posts.importing.sources.feeds.seen_records import (
     SeenFeed,
     SeenPost,
     SeenPostIndex,
-    describe_posts,
     make_feed_key,
 )
 from newsletter.public_files import write_public_file
@@ -92,23 +91,19 @@ class SeenPosts:
     def add_posts(
         self,
         feed: SeenFeed,
-        posts: Sequence[SourcePost],
-        today: datetime.date,
-        *,
-        present: Sequence[SourcePost],
+        posts: Iterable[SourcePost],
+        described: Sequence[tuple[SourcePost, SeenPost]],
     ) -> None:
         """Record posts as seen; the record of a known one gets its present URL, id and text.
 
         Args:
             feed: the feed.
             posts: the posts to record.
-            today: the date of the check.
-            present: all posts of the feed, as an id or URL that several have says nothing.
+            described: all posts of the feed, with their records.
         """
-        described = describe_posts(feed.key, present, today)
         # Of a post whose page was fetched, the text is another one than in the feed.
-        names = {_name(post): record for post, record in zip(present, described, strict=True)}
-        objects = {id(post): record for post, record in zip(present, described, strict=True)}
+        names = {_name(post): record for post, record in described}
+        objects = {id(post): record for post, record in described}
         records = [objects.get(id(post)) or names[_name(post)] for post in posts]
         index = self.make_index()
         found = [(record, index.find(record)) for record in records]
@@ -127,7 +122,7 @@ class SeenPosts:
             else:
                 added.append(current)
         self._posts = [replaced.get(record, record) for record in self._posts] + added
-        self._drop_oldest(feed, described)
+        self._drop_oldest(feed, [record for _, record in described])
 
     def save(self) -> None:
         """Write the file, if anything has changed.

@@ -1,4 +1,4 @@
-"""Records of the posts and feeds that were seen, and how a post is found among them."""
+"""Records of seen posts and feeds, and how a post is found among them."""
 
 import datetime
 import hashlib

@@ -29,7 +29,7 @@ def join_url(base: str, url: str) -> str:
         return url.strip()
 
 
-def is_web_url(url: str) -> bool:
+def has_web_scheme(url: str) -> bool:
     """Return whether ``url`` is an absolute URL of the web."""
     try:
         parts = urlsplit(url)

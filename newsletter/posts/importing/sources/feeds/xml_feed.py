@@ -86,7 +86,7 @@ def parse_xml_feed(text: str, url: str, where: str) -> ParsedFeed:
     )
 
 
-def find_root(text: str) -> str:
+def find_root_name(text: str) -> str:
     """Return the name of the root element of XML or HTML, without its prefix, in lower case."""
     found = _ROOT.match(text)
     return found["name"].lower().rpartition(":")[2] if found else ""

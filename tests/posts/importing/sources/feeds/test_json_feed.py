@@ -62,10 +62,13 @@ def test_all_of_an_item_is_taken() -> None:
         ({"tags": "sea, sand"}, {"tags": ("sea", "sand")}),
         ({"title": None, "tags": None, "authors": None}, {"title": "", "tags": ()}),
         ({"content_html": "<p>\ud83d half</p>"}, {"content": "<p>? half</p>"}),
-        ({"content_html": "", "content_text": "a\n\nb < c\nd"}, {"content": "<p>a</p>\n<p>b &lt; c<br>\nd</p>"}),
+        (
+            {"content_html": "", "content_text": "a\n\nb < c\nd"},
+            {"content": "<p>a</p>\n<p>b &lt; c<br>\nd</p>"},
+        ),
         ({"url": "", "external_url": "https://b.example/1"}, {"url": "https://b.example/1"}),
     ],
-)  # fmt: skip
+)
 def test_item_may_differ_from_the_standard(item: dict[str, Any], expected: dict[str, Any]) -> None:
     (post,) = read({"id": "1", "url": "/1", "content_html": "<p>Text</p>", **item}).posts
     assert {key: getattr(post, key) for key in expected} == expected
