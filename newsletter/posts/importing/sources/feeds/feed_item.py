@@ -124,3 +124,9 @@ class ParsedFeed(NamedTuple):
     items: tuple[FeedItem | UnreadablePost, ...]
     next_url: str = ""
     remarks: tuple[str, ...] = ()
+
+
+def classify_media(media_type: str, medium: str = "") -> MediaKind:
+    """Return the kind of a file by its media type, or by what Media RSS says."""
+    kind = media_type.partition("/")[0].strip().lower() or medium.strip().lower()
+    return next((name for name in ("image", "audio", "video") if name == kind), "file")

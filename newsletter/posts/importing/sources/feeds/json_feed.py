@@ -13,8 +13,8 @@ from newsletter.posts.importing.sources.feeds.feed_item import (
     ItemDate,
     ItemMedia,
     ItemText,
-    MediaKind,
     ParsedFeed,
+    classify_media,
 )
 
 
@@ -185,12 +185,6 @@ def _parse_item(data: Any, number: int, where: str) -> FeedItem | UnreadablePost
         ),
         links=(("the page it is about", item.external_url),) if item.external_url else (),
     )
-
-
-def classify_media(media_type: str, medium: str = "") -> MediaKind:
-    """Return the kind of a file by its media type, or by what Media RSS says."""
-    kind = media_type.partition("/")[0].strip().lower() or medium.strip().lower()
-    return next((name for name in ("image", "audio", "video") if name == kind), "file")
 
 
 def _join_names(authors: list[JsonFeedAuthor]) -> str:

@@ -11,7 +11,6 @@ from newsletter.posts.importing.sources.feeds.build_post import build_post
 from newsletter.posts.importing.sources.feeds.decode_feed import decode_feed
 from newsletter.posts.importing.sources.feeds.feed import Feed, NotAFeedError
 from newsletter.posts.importing.sources.feeds.feed_item import ParsedFeed
-from newsletter.posts.importing.sources.feeds.json_feed import parse_json_feed
 from newsletter.posts.importing.sources.feeds.url_identity import fold_link, join_url
 from newsletter.posts.importing.sources.feeds.xml_feed import find_root_name, parse_xml_feed
 
@@ -49,8 +48,7 @@ def parse_feed(
     decoded = decode_feed(data, {key.lower(): value for key, value in headers.items()}, where)
     text = decoded.text.lstrip()
     if is_feed_text(text):
-        parse = parse_json_feed if text.startswith("{") else parse_xml_feed
-        parsed = parse(text, url, where)
+        parsed = _parse(text, url, where)
     else:
         raise _describe_other(text, where)
     return _build_feed(parsed, url, decoded.remarks, settings)
@@ -101,6 +99,15 @@ def open_feed_file(path: Path, settings: SourceSettings) -> Feed:
         )
     base_url = f"{settings.base_url}/" if settings.base_url else ""
     return parse_feed(data, url=base_url, headers={}, settings=settings, where=where)
+
+
+def _parse(text: str, url: str, where: str) -> ParsedFeed:
+    if not text.startswith("{"):
+        return parse_xml_feed(text, url, where)
+    # Its models take time to build, and few feeds need them.
+    from newsletter.posts.importing.sources.feeds.json_feed import parse_json_feed
+
+    return parse_json_feed(text, url, where)
 
 
 def _is_json_feed(text: str) -> bool:

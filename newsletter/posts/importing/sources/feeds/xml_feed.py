@@ -22,8 +22,8 @@ from newsletter.posts.importing.sources.feeds.feed_item import (
     ItemText,
     ParsedFeed,
     TextRole,
+    classify_media,
 )
-from newsletter.posts.importing.sources.feeds.json_feed import classify_media
 
 _ROOT = re.compile(
     r"\s*(?>(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE\b[^>\[]*(?:\[.*?\]\s*)?>)\s*)*<(?P<name>[\w.:-]+)",
