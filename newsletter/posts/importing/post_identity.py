@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from newsletter.posts.importing.source_post import SourcePost
 
-_TAG_OR_COMMENT = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
+_TAG_OR_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|<[^<>]*>", re.DOTALL)
 _IMAGE_URL = re.compile(r"<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
 _TRACKING_PARAMETER = re.compile(r"(?:utm_\w+|fbclid|gclid|mc_[ce]id|ref)\Z", re.IGNORECASE)
 _MIN_TEXT_LENGTH = 20  # letters and digits: a shorter text is compared with its images

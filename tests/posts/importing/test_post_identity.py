@@ -61,3 +61,8 @@ def test_short_texts_differ_by_their_images() -> None:
     one, two = (hash_post_text("Photo", f'<img alt="" src="{name}.jpg">') for name in "ab")
     assert one != two
     assert hash_post_text("Photo", "<!-- nothing -->") == ""
+
+
+def test_a_comment_without_an_end_hides_the_rest() -> None:
+    whole = hash_post_text("Tide", "<p>The tide comes in twice a day.</p>")
+    assert hash_post_text("Tide", "<p>The tide comes in twice a day.</p><!-- more") == whole
