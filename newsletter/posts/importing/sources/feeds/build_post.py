@@ -37,6 +37,7 @@ _MAILBOX = re.compile(r"\S+@\S+\.\S+")
 _NAME_IN_BRACKETS = re.compile(
     r"\S+@\S+\s*\((?P<name>[^()]+)\)|(?P<first>[^<>@]+?)\s*<[^<>\s]+@[^<>\s]+>"
 )
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _AVATAR = re.compile(r"//(?:[\w-]+\.)?gravatar\.com/", re.IGNORECASE)
 _URL = re.compile(r"""\b(?:href|src|poster)\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
 _PIXEL = re.compile(r"""\b(?:width|height)\s*=\s*["']?[01]["'\s>]""", re.IGNORECASE)
@@ -119,7 +120,7 @@ def make_title(title: str, *, is_html: bool) -> str:
     What looks like a tag in a title that isn't HTML is text: ``The <main> element``.
     """
     if is_html:
-        return get_text(re.sub(r"<!--.*?-->", "", title, flags=re.DOTALL))
+        return get_text(_COMMENT.sub("", title))
     return " ".join(str(decode_entities(title)).split())
 
 

@@ -16,7 +16,7 @@ _VOID_END_TAG = re.compile(
     r"</(?:area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr)\s*>",
     re.IGNORECASE,
 )
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _ELLIPSIS = re.compile(
     r"(?:\u2026|\.\.\.|[\[(]\s*(?:\u2026|\.\.\.)\s*[\])]|&hellip;)[\s\u201d\"'\u00bb]*$"
 )

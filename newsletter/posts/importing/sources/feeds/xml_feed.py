@@ -29,8 +29,14 @@ _ROOT = re.compile(
     r"\s*(?>(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE\b[^>\[]*(?:\[.*?\]\s*)?>)\s*)*<(?P<name>[\w.:-]+)",
     re.DOTALL | re.IGNORECASE,
 )
-_INTERNAL_SUBSET = re.compile(r"<!DOCTYPE\b[^>\[]*\[", re.IGNORECASE)
+_INTERNAL_SUBSET = re.compile(r"<!DOCTYPE\b[^<>\[]*\[", re.IGNORECASE)
 _ENTITY = re.compile(r"<!ENTITY\b", re.IGNORECASE)
+# feedparser looks for a mailbox in each name, in a time that grows with the square of the length.
+_LONG_NAME = re.compile(
+    r"(?P<start><(?:[\w-]+:)?(?:author|creator|managingeditor|webmaster|publisher|owner)\b[^<>]*>"
+    r"(?:\s*<!\[CDATA\[)?[^<]{300})[^<]{700,}",
+    re.IGNORECASE,
+)
 _ITEM_START = re.compile(r"<(?P<name>(?:[\w-]+:)?(?:item|entry))(?=[\s>/])", re.IGNORECASE)
 _TITLE = re.compile(r"<title\b[^>]*>\s*(?:<!\[CDATA\[)?(?P<text>[^<\]]{1,200})", re.IGNORECASE)
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -56,7 +62,7 @@ def parse_xml_feed(text: str, url: str, where: str) -> ParsedFeed:
     text, cut_off = _complete(text, where)
     try:
         parsed = feedparser.parse(
-            io.BytesIO(text.encode("utf-8", "replace")),
+            io.BytesIO(_LONG_NAME.sub(_clip_name, text).encode("utf-8", "replace")),
             response_headers={"content-type": "application/xml; charset=utf-8"},
             sanitize_html=False,
             resolve_relative_uris=False,
@@ -99,6 +105,10 @@ def _refuse_entities(text: str, where: str) -> None:
             "the feed declares entities (<!ENTITY); such files can do harm and aren't read",
             where=Location(where, text.count("\n", 0, entity.start()) + 1),
         )
+
+
+def _clip_name(found: re.Match[str]) -> str:
+    return found["start"].partition("]]>")[0] + ("]]>" if "<![CDATA[" in found["start"] else "")
 
 
 def _complete(text: str, where: str) -> tuple[str, tuple[UnreadablePost, ...]]:

@@ -369,6 +369,15 @@ def test_author_is_a_name(markup: str, author: str, notes: int) -> None:
     assert (post.author, len(post.notes)) == (author, notes)
 
 
+@pytest.mark.parametrize("start", ["", "<![CDATA["])
+def test_endless_name_is_clipped_before_it_is_searched(start: str) -> None:
+    name = "Ann." * 5_000
+    markup = f"<dc:creator>{start}{name}{']]>' if start else ''}</dc:creator>"
+    post = read_post(rss(f"<title>A</title><link>/a</link>{markup}<category>Sea</category>"))
+    assert post.author == name[:300]
+    assert post.tags == ("Sea",)
+
+
 def test_entries_of_atom_have_the_author_of_their_feed() -> None:
     head = "<author><name>Zoë</name></author>"
     assert read_post(atom("<title>A</title><link href='/a'/>", head=head)).author == "Zoë"
