@@ -56,7 +56,8 @@ def test_posts_of_a_digest_are_below_the_introduction(tmp_path: Path) -> None:
         "</div>\n</div>\n<h2>Boats</h2>\n"
         '<div class="digest-post">\n<p class="digest-picture">'
         '<a href="https://harbournotes.example/knots?a=1&amp;b=2">'
-        '<img src="https://cdn.example/k.jpg" alt="Knots" loading="lazy"></a></p>\n<div class="digest-story">\n'
+        '<img src="https://cdn.example/k.jpg" alt="Knots" loading="lazy"></a></p>\n'
+        '<div class="digest-story">\n'
         '<h3><a href="https://harbournotes.example/knots?a=1&amp;b=2">Knots &amp; bends</a></h3>\n'
         '<p>For friend</p>\n<p class="digest-minutes">3 min read</p>\n</div>\n</div>'
     )
