@@ -183,7 +183,9 @@ class FeedMachine(RuleBasedStateMachine):
     def publish_with_the_id_of_another(self) -> None:
         old = self.site.articles[0]
         if "id" not in old.changed and not self.is_disguised:
-            self.add_article(self.now, old.names["id"])
+            # At the same minute, it would be the old one, edited.
+            minutes = 30 + self.count
+            self.add_article(self.now + datetime.timedelta(minutes=minutes), old.names["id"])
             self.site.articles.remove(old)
 
     @rule(days=st.integers(0, 12))
