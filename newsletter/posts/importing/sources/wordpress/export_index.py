@@ -1,4 +1,4 @@
-"""What the posts of an export refer to: images, reusable blocks, authors."""
+"""What posts of an export refer to: images, reusable blocks, authors."""
 
 import re
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from newsletter.posts.importing.sources.wordpress.export_text import (
 from newsletter.posts.importing.sources.wordpress.export_xml import (
     ExportHeader,
     ExportItem,
-    parse_header,
-    parse_item,
+    parse_export_header,
+    parse_export_item,
 )
 
 _REFERRED_TYPE = re.compile(r"post_type>\s*(?:<!\[CDATA\[)?\s*(?:attachment|wp_block)\b")
@@ -25,7 +25,7 @@ _MAX_URL_LENGTH = 2_000  # characters
 _MAX_BLOCK_CHARACTERS = 20_000_000  # of all reusable blocks
 
 
-class Attachment(NamedTuple):
+class UploadedFile(NamedTuple):
     """An image or another uploaded file.
 
     Attributes:
@@ -58,8 +58,8 @@ class ExportIndex:
         author_names: display names by login.
     """
 
-    attachments: dict[str, Attachment] = field(default_factory=dict)
-    attachments_by_parent: dict[str, list[Attachment]] = field(default_factory=dict)
+    attachments: dict[str, UploadedFile] = field(default_factory=dict)
+    attachments_by_parent: dict[str, list[UploadedFile]] = field(default_factory=dict)
     blocks: dict[str, str] = field(default_factory=dict)
     author_names: dict[str, str] = field(default_factory=dict)
     _full_urls: dict[str, str] = field(default_factory=dict)  # by the URL without its scheme
@@ -84,7 +84,7 @@ class ExportIndex:
             (found for name in candidates if (found := self._full_urls.get(_fold(name)))), ""
         )
 
-    def list_attachments(self, post_id: str) -> Sequence[Attachment]:
+    def list_attachments(self, post_id: str) -> Sequence[UploadedFile]:
         """Return the files that were uploaded to a post, in their order."""
         found = self.attachments_by_parent.get(post_id, ())
         return sorted(found, key=lambda attachment: attachment.order)
@@ -92,7 +92,7 @@ class ExportIndex:
     def add_attachment(self, item: ExportItem) -> None:
         """Add an uploaded file."""
         order = item.get("wp:menu_order")
-        attachment = Attachment(
+        attachment = UploadedFile(
             item.get("wp:post_id"),
             item.get("wp:attachment_url") or item.get("guid"),
             item.get("title"),
@@ -127,13 +127,13 @@ def build_index(files: Sequence[ExportFile], max_item_characters: int) -> Export
         header = ExportHeader("<rss>", {}, {})
         for part in iter_export_parts(file, max_item_characters):
             if part.kind == "header":
-                header = parse_header(part)
+                header = parse_export_header(part)
                 index.author_names |= {
                     login: name for login, name in header.author_names.items() if name
                 }
             if part.kind != "item" or not _REFERRED_TYPE.search(part.text):
                 continue
-            item = parse_item(part, header)
+            item = parse_export_item(part, header)
             if item and item.get("wp:post_type") == "attachment":
                 index.add_attachment(item)
             elif item and item.get("wp:post_type") == "wp_block":

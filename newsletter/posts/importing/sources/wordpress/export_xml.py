@@ -83,7 +83,7 @@ class ExportHeader:
     author_names: Mapping[str, str]
 
 
-def parse_header(part: ExportPart) -> ExportHeader:
+def parse_export_header(part: ExportPart) -> ExportHeader:
     """Parse the header; what is damaged in it is left out."""
     root_tag = _make_root_tag(part.text)
     body = _ROOT_TAG.sub("", part.text, count=1)
@@ -101,7 +101,7 @@ def parse_header(part: ExportPart) -> ExportHeader:
     return ExportHeader(root_tag, fields, names)
 
 
-def parse_item(part: ExportPart, header: ExportHeader) -> ExportItem | None:
+def parse_export_item(part: ExportPart, header: ExportHeader) -> ExportItem | None:
     """Parse an item; if its XML is damaged, as far as that goes.
 
     Returns:

@@ -23,8 +23,8 @@ from newsletter.posts.importing.sources.wordpress.export_xml import (
     ExportHeader,
     ExportItem,
     find_item_title,
-    parse_header,
-    parse_item,
+    parse_export_header,
+    parse_export_item,
 )
 from newsletter.posts.importing.sources.wordpress.make_post import find_other_kind, make_post
 from newsletter.posts.importing.sources.zip_guard import ZipFolder, open_zip
@@ -86,7 +86,7 @@ class WordPressExport:
     @cached_property
     def _versions(self) -> set[str]:
         parts = (next(iter_export_parts(file, self._max_item_characters)) for file in self._files)
-        return {parse_header(part).fields.get("wp:wxr_version", "") for part in parts}
+        return {parse_export_header(part).fields.get("wp:wxr_version", "") for part in parts}
 
     @property
     def description(self) -> str:
@@ -110,12 +110,12 @@ class WordPressExport:
             title = ""  # of the last post
             for part in iter_export_parts(file, self._max_item_characters):
                 if part.kind == "header":
-                    header = parse_header(part)
+                    header = parse_export_header(part)
                     continue
                 if part.kind != "item":
                     yield self._make_unreadable(file, part, title)
                     continue
-                item = parse_item(part, header)
+                item = parse_export_item(part, header)
                 title = item.get("title") if item else find_item_title(part)
                 if item is None or self._is_too_large(item):
                     yield self._make_unreadable(file, part, title)

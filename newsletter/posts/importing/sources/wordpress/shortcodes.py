@@ -1,4 +1,4 @@
-"""Translate shortcodes and bare URLs in the content of a WordPress export."""
+"""Translate shortcodes and bare URLs of a WordPress export."""
 
 import html
 import re
@@ -14,7 +14,7 @@ from newsletter.posts.importing.markup.edits import Edit, Ranges, apply_edits
 from newsletter.posts.importing.markup.media import format_video_frame
 from newsletter.posts.importing.markup.page import MarkupPage
 from newsletter.posts.importing.markup.tags import MarkupTag
-from newsletter.posts.importing.sources.wordpress.export_index import Attachment, ExportIndex
+from newsletter.posts.importing.sources.wordpress.export_index import ExportIndex, UploadedFile
 from newsletter.posts.removed_line import RemovedLine
 from newsletter.wording import format_count
 
@@ -145,7 +145,7 @@ def _render_gallery(tag: MarkupTag, post_id: str, index: ExportIndex) -> Rendere
     )
 
 
-def _list_uploads(tag: MarkupTag, post_id: str, index: ExportIndex) -> list[Attachment]:
+def _list_uploads(tag: MarkupTag, post_id: str, index: ExportIndex) -> list[UploadedFile]:
     """Return what a gallery without ids shows: the files of its kind that the post has."""
     excluded = set(_NUMBER.findall(tag.get("exclude")))
     parent = _NUMBER.search(tag.get("id"))
@@ -157,7 +157,7 @@ def _list_uploads(tag: MarkupTag, post_id: str, index: ExportIndex) -> list[Atta
     ]
 
 
-def _get_media_tag(attachment: Attachment) -> str:
+def _get_media_tag(attachment: UploadedFile) -> str:
     path = attachment.url.partition("?")[0].lower()
     suffix = path[path.rfind(".") :]
     if suffix in {".pdf", ".doc", ".docx", ".zip", ".txt", ".xls", ".xlsx", ".ppt", ".pptx"}:
@@ -165,7 +165,7 @@ def _get_media_tag(attachment: Attachment) -> str:
     return _MEDIA_TAGS.get(suffix, "img")
 
 
-def render_picture(attachment: Attachment) -> str:
+def render_picture(attachment: UploadedFile) -> str:
     """Return an uploaded image with its caption as HTML on one line."""
     image = f'<img src="{html.escape(attachment.url)}" alt="{html.escape(attachment.alt)}">'
     caption = " ".join(attachment.caption.split())
@@ -173,7 +173,7 @@ def render_picture(attachment: Attachment) -> str:
     return f"<figure>{image}{figcaption}</figure>"
 
 
-def _render_recording(attachment: Attachment) -> str:
+def _render_recording(attachment: UploadedFile) -> str:
     name = _get_media_tag(attachment)
     name = name if name in {"audio", "video"} else "audio"
     title = html.escape(html.unescape(attachment.title))

@@ -199,6 +199,7 @@ def test_content(tmp_path: Path, content: str, expected: str) -> None:
         ("<img src='https://a.example/a-30x20.jpg'>", ["a.jpg"]),
         ("<img src='http://www.a.example/a-30x20.jpg?w=3'>", ["a.jpg"]),
         ("<img src='https://cdn.example/b-30x20.jpg' class='wp-image-2 x'>", ["b-scaled.jpg"]),
+        ("<img src='https://cdn.example/b.jpg' class='wp-image-2'>", ["b.jpg"]),
         ("<img src='https://a.example/a-30x20.jpg' class='wp-image-2'>", ["a.jpg"]),
         ("<img src='https://a.example/d-30x20.jpg'>", ["d-30x20.jpg"]),
     ],
