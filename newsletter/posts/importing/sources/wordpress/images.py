@@ -7,9 +7,11 @@ from newsletter.posts.importing.sources.wordpress.export_index import ExportInde
 _IMAGE = re.compile(r"<img\b[^<>]{0,4000}>", re.IGNORECASE)
 _SOURCE = re.compile(r"""(?<=\ssrc=)(["'])([^"'<>]+)\1""", re.IGNORECASE)
 _NUMBER = re.compile(r"\bwp-image-(\d{1,12})\b")
+# A path on the blog; "../wp-content/" is what an old editor made of one, whatever the post's URL.
 _ROOT_PATH = re.compile(
-    r"""(<(?:a|img|source|video|audio|iframe)\b(?:[^<>]{0,1000}\s)?(?:href|src|poster)=["'])(?=/(?!/))""",
-    re.IGNORECASE,
+    r"""(<(?:a|img|source|video|audio|iframe)\b(?:[^<>]{0,1000}\s)?(?:href|src|poster)=["'])
+    (?:/(?!/)|(?:\.\./){1,9}(?=wp-(?:content|includes)/))""",
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -42,4 +44,4 @@ def complete_urls(text: str, base_url: str) -> str:
     """
     if not base_url.startswith("http"):
         return text
-    return _ROOT_PATH.sub(lambda found: found[1] + base_url, text)
+    return _ROOT_PATH.sub(lambda found: f"{found[1]}{base_url}/", text)

@@ -181,6 +181,9 @@ def test_everything_is_shown_or_listed() -> None:
          '<p><audio src="https://b.example/a.mp3" controls></audio></p>'),
         ('<a href="/b">a</a> <code>&lt;a href="/b"&gt;</code>',
          '<p><a href="https://a.example/b">a</a> <code>&lt;a href="/b"&gt;</code></p>'),
+        ('<img src="../wp-content/a.jpg"> <a href="../b">c</a> <a href="//b.example">d</a>',
+         '<p><img src="https://a.example/wp-content/a.jpg"> <a href="../b">c</a> '
+         '<a href="//b.example">d</a></p>'),
         ("a <![CDATA[b", "<p>a &lt;![CDATA[b</p>"),
     ],
 )  # fmt: skip
