@@ -1,4 +1,4 @@
-"""Read the posts of a beehiiv export: a CSV file with a whole email in a cell."""
+"""Read the posts of a beehiiv export: CSV with an email in a cell."""
 
 import datetime
 import html

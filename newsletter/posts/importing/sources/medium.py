@@ -1,4 +1,4 @@
-"""Read the posts of a Medium export: a page a post, drafts and comments among them."""
+"""Read the posts of a Medium export: a page a post; drafts, comments."""
 
 import datetime
 import re
