@@ -36,6 +36,7 @@ _ASTRO_COLLECTION_FILES = (
     "src/content/config.ts",
     "src/content.config.mjs",
 )
+_MAX_PATH_LENGTH = 200  # characters; no file system has names of more than 255 bytes
 _LOADER_BASE = re.compile(r"\bbase\s*:\s*[\"'`](?:\./)?([\w./-]+)[\"'`]")
 
 
@@ -78,11 +79,11 @@ def _load_hugo(root: Path) -> ContentSite:
                 config.setdefault(table, settings)
     languages = config.get("languages")
     languages = languages if isinstance(languages, Mapping) else {}
-    content = root / str(config.get("contentdir") or "content")
+    content = _join(root, config.get("contentdir") or "content")
     roots = [ContentRoot(content)]
     for name, settings in languages.items():
         if isinstance(settings, Mapping) and (inner := settings.get("contentdir")):
-            roots.append(ContentRoot(root / str(inner), name))
+            roots.append(ContentRoot(_join(root, inner), name))
     if len(roots) > 1:  # each language has its own folder, the default one too
         roots = [
             inner for inner in roots if inner.language or inner.path not in _list_parents(roots)
@@ -110,10 +111,10 @@ def _load_hugo(root: Path) -> ContentSite:
         tuple(languages),
         default,
         (
-            *(root / str(name) for name in static_folders),
-            root / str(config.get("assetdir") or "assets"),
+            *(_join(root, name) for name in static_folders),
+            _join(root, config.get("assetdir") or "assets"),
             *(content_root.path for content_root in roots),
-            *(root / "themes" / str(name) / "static" for name in themes),
+            *(_join(root / "themes", name) / "static" for name in themes),
         ),
     )
 
@@ -141,7 +142,7 @@ def _load_zola(root: Path) -> ContentSite:
 def _load_jekyll(root: Path) -> ContentSite:
     config = read_first(root, JEKYLL_FILES)
     is_hexo = (root / "source" / "_posts").is_dir()  # whose settings are in such a file, too
-    source = root / str(config.get("source") or ("source" if is_hexo else ".")).strip("/")
+    source = _join(root, config.get("source") or ("source" if is_hexo else "."))
     host = clean_base_url(config.get("url")) or read_domain(root)
     base_path = str(config.get("baseurl") or "").strip("/")
     return ContentSite(
@@ -157,8 +158,8 @@ def _load_jekyll(root: Path) -> ContentSite:
 
 def _load_eleventy(root: Path) -> ContentSite:
     script = "\n".join(read_small_file(root / name) for name in ELEVENTY_FILES)
-    source = root / (find_in_script(script, "input") or ".")
-    data_folder = source / (find_in_script(script, "data") or "_data")
+    source = _join(root, find_in_script(script, "input") or ".")
+    data_folder = _join(source, find_in_script(script, "data") or "_data")
     base_url = language = ""
     for name in ("metadata", "site", "meta"):
         for suffix in (".json", ".yaml", ".yml"):
@@ -180,7 +181,7 @@ def _load_eleventy(root: Path) -> ContentSite:
 def _load_astro(root: Path) -> ContentSite:
     script = "\n".join(read_small_file(root / name) for name in ASTRO_FILES)
     collections = "\n".join(read_small_file(root / name) for name in _ASTRO_COLLECTION_FILES)
-    bases = [root / base for base in _LOADER_BASE.findall(collections)]
+    bases = [_join(root, base) for base in _LOADER_BASE.findall(collections)]
     roots = [ContentRoot(root / "src" / "content"), *map(ContentRoot, bases)]
     roots.append(ContentRoot(root / "src" / "pages"))
     base_path = find_in_script(script, "base").strip("/")
@@ -195,6 +196,13 @@ def _load_astro(root: Path) -> ContentSite:
         language=_find_language(find_in_script(script, "defaultLocale")),
         image_folders=(root / "public", root / "src"),
     )
+
+
+def _join(folder: Path, name: object) -> Path:
+    """Return the path of a folder that settings name; for one outside, a path without a folder."""
+    text = str(name).strip("/")
+    is_unusable = "\0" in text or len(text) > _MAX_PATH_LENGTH or ".." in Path(text).parts
+    return folder / ("-" if is_unusable else text)
 
 
 def _keep_below(root: Path, roots: list[ContentRoot]) -> tuple[ContentRoot, ...]:

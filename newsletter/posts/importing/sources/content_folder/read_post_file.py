@@ -145,6 +145,8 @@ class PostFileReader:
         # With its time of day and zone, which an issue's date doesn't have.
         written_date = parse_foreign_date(translated.front_matter.data.get("date"))
         date = written_date or fields.date or file_name.date
+        moment = self._add_zone(date)
+        date = date if moment else None
         without_date = _DATE_START.sub("", name)
         post_file = PostFile(
             file,
@@ -168,7 +170,7 @@ class PostFileReader:
             if status in {"published", "scheduled"}
             else "",
             slug=slug or without_date,
-            date=self._add_zone(date),
+            date=moment,
             status=status,
             kind=self._find_kind(post_file, fields.tags, fields.language or language),
             author=fields.author.name if fields.author else "",
@@ -248,7 +250,8 @@ class PostFileReader:
         return self._add_zone(parse_foreign_date(value))
 
     def _add_zone(self, date: datetime.date | None) -> datetime.datetime | None:
-        if date is None:
+        """Return a date with a zone; ``None`` if it is out of all calendars' ranges elsewhere."""
+        if date is None or not datetime.MINYEAR < date.year < datetime.MAXYEAR:
             return None
         if not isinstance(date, datetime.datetime):
             date = datetime.datetime.combine(date, datetime.time())

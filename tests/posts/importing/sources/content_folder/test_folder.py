@@ -349,6 +349,40 @@ def test_bad_files_do_not_stop_the_rest(tmp_path: Path) -> None:
     assert unreadable[1].problem.where.line == 4
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("hugo.toml", 'contentDir = "a\\u0000b"\nbaseURL = 3\n'),
+        ("hugo.toml", f'contentDir = "{"x" * 5000}"\nassetDir = "{"y" * 5000}"\n'),
+        ("hugo.yaml", "languages: [1]\npermalinks: {page: 3, posts: [1]}\ncascade: [{target: 2}]"),
+        ("hugo.yaml", "languages: {de: null, fr: 3}\ntheme: {a: 1}\nstaticDir: [1, null]"),
+        ("hugo.yaml", "languages: 3\nbaseURL: https://n.example\npermalinks: {posts: ':x'}"),
+        ("hugo.json", "[" * 5000),
+        ("zola.toml", "base_url = 3\nlanguages = 3\nslugify = 3\n"),
+        ("_config.yml", "url: [1]\npermalink: {a: 1}\ntimezone: Nowhere/At\ndefaults: {a: 1}"),
+        ("_config.yml", "url: https://n.example\ntimezone: ../../etc/passwd\ncollections: 3"),
+        ("astro.config.mjs", "site: 'https://n.example',\nbase: `/\0`,"),
+        ("eleventy.config.js", "input: '../../..', data: '/etc'"),
+        ("package.json", "{"),
+    ],
+)  # fmt: skip
+def test_strange_settings_stop_nothing(tmp_path: Path, name: str, settings: str) -> None:
+    dates = ("0001-01-01", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "x")
+    files = {
+        f"{folder}/2026-10-02-{number}.md": post(
+            f"title: A\ndate: {date}\npermalink: [1]\nslug: {{a: 1}}\ntags: {{a: [b]}}\ncascade: 3"
+        )
+        for folder in ("content/posts", "_posts", "src/content/blog")
+        for number, date in enumerate(dates)
+    }
+    posts, unreadable, _, _ = read_folder(write_files(tmp_path, {**files, name: settings}))
+    assert len(posts) in {4, 8, 12}
+    assert not unreadable
+    for item in posts:
+        assert item.date is None or item.date.astimezone(datetime.UTC) == item.date
+        assert item.post_urls("a\0b/c") == ""
+
+
 def test_links_out_of_the_folder_and_in_circles_are_not_followed(tmp_path: Path) -> None:
     site = write_files(tmp_path / "site", {**HUGO, "content/a.md": post()})
     (tmp_path / "secret.md").write_text(post())
@@ -387,6 +421,10 @@ def test_settings_behind_a_link_out_of_the_folder_are_not_read(tmp_path: Path) -
     (site / "src/posts/posts.json").symlink_to(outside / "posts.json")
     posts, _, _, _ = read_folder(site)
     assert [item.author for item in posts] == [""]
+    (tmp_path / "_data").mkdir()
+    (tmp_path / "_data" / "site.json").write_text('{"lang": "de"}')
+    script = {"eleventy.config.js": "input: '..'", "a.md": post()}
+    assert [item.language for item in read_folder(write_files(tmp_path / "up", script))[0]] == [""]
     hugo = write_files(tmp_path / "hugo", {"hugo.toml": 'contentDir = "../outside/content"\n'})
     assert read_folder(hugo)[0] == []
     zola = write_files(tmp_path / "zola", ZOLA)
