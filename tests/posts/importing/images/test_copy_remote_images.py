@@ -169,7 +169,7 @@ def test_images_of_settings_are_copied(web: FakeWeb) -> None:
 hero: {src: 'https://b.example/a.png', alt: A}  # the red one
 further: [{title: A, url: 'https://b.example/a.png', picture: {src: 'https://b.example/b.png'}}]
 canonical_url: https://b.example/a.png
-extra: {hero: 'https://b.example/a.png'}
+extra: {hero: 'https://b.example/c.png'}
 """
     post = copy_remote_images(parse("![A](https://b.example/a.png)", settings), web.fetch)
     front_matter = post.imported_post.front_matter
@@ -178,7 +178,7 @@ extra: {hero: 'https://b.example/a.png'}
         {"title": "A", "url": "https://b.example/a.png", "picture": {"src": B}}
     ]
     assert front_matter["canonical_url"] == "https://b.example/a.png"
-    assert front_matter["extra"] == {"hero": "https://b.example/a.png"}
+    assert front_matter["extra"] == {"hero": "https://b.example/c.png"}
     assert [*post.files] == [A, B]
 
 

@@ -136,10 +136,13 @@ def test_programming_error_in_a_thread_is_raised() -> None:
         fetch_images({f"{BASE}a.png": ()}, fail, LIMITS)
 
 
-def test_few_images_are_decoded_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_few_images_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lock, decoding, most = threading.Lock(), 0, 0
+    all_threads = threading.Barrier(8, timeout=60)
+
+    def download_together(_: str) -> bytes:
+        all_threads.wait()
+        return noise
 
     def count(data: bytes, *, max_width: int, max_bytes: int) -> PreparedImage:
         nonlocal decoding, most
@@ -152,11 +155,15 @@ def test_few_images_are_decoded_at_once(
             with lock:
                 decoding -= 1
 
+    output = io.BytesIO()
+    Image.effect_noise((300, 300), 90).save(output, "JPEG")
+    noise = output.getvalue()
     monkeypatch.setattr(f"{fetch_images.__module__}.prepare_image", count)
     monkeypatch.setattr("os.cpu_count", lambda: 64)
-    urls = {f"{BASE}a.png?{number}": [f"{BASE}a.png"] for number in range(60)}
-    assert len(fetch_images(urls, download, LIMITS).images) == 60
-    assert most <= 4
+    limits = ImageLimits(max_width=100, max_bytes=1_000_000)
+    urls: dict[str, list[str]] = {f"{BASE}{number}.jpg": [] for number in range(24)}
+    assert len(fetch_images(urls, download_together, limits).images) == 24
+    assert 1 < most <= 4
 
 
 @pytest.mark.parametrize(

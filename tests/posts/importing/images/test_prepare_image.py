@@ -349,7 +349,7 @@ def test_file_is_limited_before_and_after() -> None:
 
 
 def test_heavy_image_is_compressed_until_no_check_warns_of_it() -> None:
-    noise = Image.merge("RGB", [Image.effect_noise((1_000, 800), 80) for _ in range(3)])
+    noise = Image.merge("RGB", [Image.effect_noise((1_000, 1_000), 80) for _ in range(3)])
     source = save(noise, "JPEG", quality=82)
     assert len(source) > 500_000
     assert len(prepare(source, 1_000).data) < 500_000
