@@ -163,7 +163,7 @@ def test_few_images_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     limits = ImageLimits(max_width=100, max_bytes=1_000_000)
     urls: dict[str, list[str]] = {f"{BASE}{number}.jpg": [] for number in range(24)}
     assert len(fetch_images(urls, download_together, limits).images) == 24
-    assert 1 < most <= 4
+    assert most <= 4
 
 
 @pytest.mark.parametrize(
