@@ -72,7 +72,8 @@ def list_designs_command(*, as_json: bool) -> None:
 
 @click.command("use", short_help="Use a design for all issues.")
 @click.argument("name")
-def use_design_command(name: str) -> None:
+@json_option
+def use_design_command(name: str, *, as_json: bool) -> None:
     """Use a design for all issues: write theme.template in newsletter.yml.
 
     Issues with template: in their front matter keep theirs. Exits with 3 if the design is used
@@ -102,6 +103,9 @@ def use_design_command(name: str) -> None:
     changes: dict[SettingPath, YamlScalar | None] = {("theme", "template"): name}
     text, _ = edit_settings(decode_config(data, shown_path), changes, shown_path, command)
     save_settings(path, data, text, command)
+    if as_json:
+        print_json({"used": name, "before": project.config.theme.template})
+        return
     echo(f"Saved {shown_path}: theme.template is {name}.", color="green")
     echo("Next: newsletter preview")
 
@@ -111,7 +115,8 @@ def use_design_command(name: str) -> None:
 @click.option(
     "--from", "original", metavar="DESIGN", help="Which one to copy; the one in use if not given."
 )
-def new_design_command(name: str, original: str | None) -> None:
+@json_option
+def new_design_command(name: str, original: str | None, *, as_json: bool) -> None:
     """Make a design of your own: copy the template and the CSS of another one.
 
     The parts that it includes (templates/partials/, digest.mjml) stay shared: a change to one
@@ -147,9 +152,14 @@ def new_design_command(name: str, original: str | None) -> None:
                 f"{display_path(project.templates_dir / file)} is taken; nothing was written",
                 remedy=f"Choose another name: newsletter templates new my-{name} --from {original}",
             )
-    for file, text in files.items():
-        path = project.templates_dir / file
+    paths = {project.templates_dir / file: text for file, text in files.items()}
+    for path, text in paths.items():
         write_public_file(path, text.encode(), make_folders=True)
+    if as_json:
+        shown = [display_path(path) for path in paths]
+        print_json({"name": name, "from": source.name, "files": shown})
+        return
+    for path in paths:
         echo(display_path(path), color="green")
     echo(f"A copy of {source.name}; the parts that it includes are shared with other designs.")
     echo(f"Next: newsletter preview (choose {name} under This mail), then")

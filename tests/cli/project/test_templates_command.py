@@ -110,4 +110,8 @@ def test_a_design_that_is_missing_is_put_back_with_its_parts(cli: Cli, folder: P
     assert "newsletter templates new plain --from plain" in err
     assert cli("templates", "new", "plain", "--from", "plain")[0] == 0
     assert {name: (templates / name).read_text() for name in before} == before
-    assert cli("templates", "use", "plain")[0] == 0
+    code, out, _ = cli("templates", "use", "plain", "--json")
+    assert (code, json.loads(out)) == (0, {"used": "plain", "before": "issue"})
+    code, out, _ = cli("templates", "new", "mine", "--json")
+    files = ["templates/mine.css", "templates/mine.mjml"]
+    assert (code, json.loads(out)) == (0, {"name": "mine", "from": "plain", "files": files})
