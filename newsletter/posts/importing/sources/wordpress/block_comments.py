@@ -20,8 +20,13 @@ _COMMENT = re.compile(
 )
 _MARKER = re.compile(r"<!--\s{0,9}(more|nextpage|noteaser)\b([^<>]{0,500}?)-->", re.IGNORECASE)
 _MARKER_NAMES = {"more": "read-more marker", "nextpage": "page break", "noteaser": "marker"}
-# Blocks without HTML of their own that show nothing, or are found by their marker.
-_SILENT_BLOCKS = frozenset({"more", "nextpage", "spacer", "separator", "missing"})
+# Blocks whose HTML is in the post: without any, they are empty, or are found by their marker.
+_SILENT_BLOCKS = frozenset(
+    """
+    more nextpage spacer separator missing paragraph heading image list quote code html shortcode
+    freeform group columns column buttons button
+    """.split()
+)
 _MAX_DEPTH = 20  # of reusable blocks in reusable blocks
 _MAX_LISTED = 300  # characters
 _URL = re.compile(r"(?:https?://|mailto:)\S+")

@@ -20,6 +20,7 @@ from newsletter.posts.importing.sources.wordpress.open_export import (
     open_wordpress_export,
 )
 from newsletter.posts.importing.sources.zip_guard import open_zip
+from newsletter.posts.removed_line import RemovedLine
 
 SETTINGS = SourceSettings(ZoneInfo("Europe/Berlin"), "en", 100_000)
 HARBOUR_NOTES = Path(__file__).parent / "harbour-notes.xml"
@@ -181,9 +182,9 @@ def test_everything_is_shown_or_listed() -> None:
          '<p><audio src="https://b.example/a.mp3" controls></audio></p>'),
         ('<a href="/b">a</a> <code>&lt;a href="/b"&gt;</code>',
          '<p><a href="https://a.example/b">a</a> <code>&lt;a href="/b"&gt;</code></p>'),
-        ('<img src="../wp-content/a.jpg"> <a href="../b">c</a> <a href="//b.example">d</a>',
-         '<p><img src="https://a.example/wp-content/a.jpg"> <a href="../b">c</a> '
-         '<a href="//b.example">d</a></p>'),
+        ('<img src="../wp-content/a.jpg"> <a href="../b">c</a>',
+         '<p><img src="https://a.example/wp-content/a.jpg"> <a href="../b">c</a></p>'),
+        ('<a href="//b.example/c">d</a>', '<p><a href="//b.example/c">d</a></p>'),
         ("a <![CDATA[b", "<p>a &lt;![CDATA[b</p>"),
     ],
 )  # fmt: skip
@@ -218,6 +219,18 @@ def test_uploaded_files(tmp_path: Path, content: str, expected: list[str]) -> No
     references = take_inventory(html, "email").references
     names = [entry.urls[0].rpartition("/")[2] for entry in references]
     assert names == expected
+
+
+def test_only_blocks_that_the_blog_fills_in_are_listed(tmp_path: Path) -> None:
+    post = read_content(
+        tmp_path,
+        '<!-- wp:paragraph /-->a\n<!-- wp:acme/rating {"label":"Very good","stars":5} /-->',
+    )
+    assert post.removed == (
+        RemovedLine(
+            7, "acme/rating Very good", "WordPress block acme/rating, which the blog fills in"
+        ),
+    )
 
 
 def test_galleries_make_no_post_too_large(tmp_path: Path) -> None:
