@@ -139,7 +139,7 @@ def _render_gallery(tag: MarkupTag, post_id: str, index: ExportIndex) -> Rendere
         explanation += f"; {format_count(missing, noun)} of it {verb} in the export"
     if tag.name == "playlist":
         return RenderedGallery("".join(map(_render_recording, found)), explanation)
-    pictures = "".join(map(render_picture, found))
+    pictures = "".join(map(_render_picture, found))
     return RenderedGallery(
         f'<div class="gallery">{pictures}</div>' if len(found) > 1 else pictures, explanation
     )
@@ -165,7 +165,7 @@ def _get_media_tag(attachment: UploadedFile) -> str:
     return _MEDIA_TAGS.get(suffix, "img")
 
 
-def render_picture(attachment: UploadedFile) -> str:
+def _render_picture(attachment: UploadedFile) -> str:
     """Return an uploaded image with its caption as HTML on one line."""
     image = f'<img src="{html.escape(attachment.url)}" alt="{html.escape(attachment.alt)}">'
     caption = " ".join(attachment.caption.split())
