@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -42,7 +43,7 @@ class DiskFolder:
     def __init__(self, path: Path, max_entry_bytes: int) -> None:
         self._path = path
         self._max_entry_bytes = max_entry_bytes
-        self._names = sorted(_iter_file_names(path))[:_MAX_FILES]
+        self._names = dict.fromkeys(sorted(islice(_iter_file_names(path), _MAX_FILES)))
 
     def list_names(self) -> list[str]:
         """Return the names of the files with their folders, sorted."""

@@ -101,7 +101,8 @@ def test_other_values(
 
 
 def test_large_cell_is_read_and_the_limit_of_others_stays(write_export: WriteExport) -> None:
-    limit = csv.field_size_limit()
+    limit = 131_072  # Python's own
+    csv.field_size_limit(limit)
     large = f"<p>{'x' * 250_000}</p>"
     empty, too_large, post = read_posts(
         write_export(

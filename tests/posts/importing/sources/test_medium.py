@@ -221,6 +221,10 @@ def pre(code: str, *, after: str = "p", more: str = "") -> str:
             pre("a") + "<p>x</p>" + pre("b", after="p"),
             "<pre><code>a</code></pre><p>x</p><pre><code>b</code></pre>",
         ),
+        (
+            pre("a") + pre("b", after="pre") + "<p>x</p>" + pre("c"),
+            "<pre><code>a\n\nb</code></pre><p>x</p><pre><code>c</code></pre>",
+        ),
         ("<pre>own</pre>", "<pre>own</pre>"),
     ],
 )
