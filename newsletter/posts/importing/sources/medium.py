@@ -42,7 +42,7 @@ from newsletter.posts.importing.sources.medium_blocks import (
 
 _POST_FILE = re.compile(r"posts/[^/]*\.html", re.IGNORECASE)
 _MEDIUM_ID = re.compile(r"-(?P<id>[0-9a-f]{8,16})$", re.IGNORECASE)
-# A comment has one or two paragraphs, and no title of its own.
+# Of a comment that begins with a sentence in a paragraph of its own.
 _MAX_COMMENT_PARAGRAPHS = 2
 
 
@@ -156,17 +156,22 @@ def _find_body(text: str) -> str | None:
 
 
 def _is_comment(page: _Page) -> bool:
-    """Return whether a page is a comment: short, published, its title its first words."""
+    """Return whether a page is a comment: published, its title the first words of its text.
+
+    A post without a heading for its title has the title in a paragraph of its own.
+    """
     body = find_by_class(page.root, "e-content")
     if body is None or find_by_class(page.root, "dt-published") is None:
         return False
-    has_own_title = find_by_class(page.root, "p-summary", "graf--title", "p-tags") is not None
-    has_block = next(body.iter("h1", "h2", "h3", "h4", "img", "pre", "iframe", "ul", "ol"), None)
-    paragraphs = [paragraph for paragraph in body.iter("p") if get_words(paragraph)]
-    if has_own_title or has_block is not None or len(paragraphs) > _MAX_COMMENT_PARAGRAPHS:
+    if find_by_class(page.root, "graf--title", "p-tags") is not None:
         return False
-    title = get_words(find_by_class(page.root, "p-name")).rstrip("\u2026.").strip()
-    return not title or get_words(body).startswith(title)
+    if next(body.iter("h1", "h2", "h3", "h4", "img", "pre", "iframe"), None) is not None:
+        return False
+    title = fold_words(get_words(find_by_class(page.root, "p-name")))
+    paragraphs = [words for p in body.iter("p") if (words := fold_words(get_words(p)))]
+    first = paragraphs[0] if paragraphs else fold_words(get_words(body))
+    has_own_line = first == title and len(paragraphs) > _MAX_COMMENT_PARAGRAPHS
+    return bool(first) and first.startswith(title) and not has_own_line
 
 
 def _make_medium_post(page: _Page, name: str) -> SourcePost:
@@ -175,8 +180,7 @@ def _make_medium_post(page: _Page, name: str) -> SourcePost:
     summary = _find_summary(page)
     replacer = ElementReplacer(MEDIUM_BLOCKS)
     original = join_code_blocks(page.body)
-    body, subtitle = remove_opening(original, title, summary)
-    replacer.list_removed(subtitle, "subtitle, now the summary")
+    body, removed = remove_opening(original, title, summary)
     content = replacer.replace(body)
     if is_empty_body(content):
         raise PostError(NO_TEXT)
@@ -199,7 +203,7 @@ def _make_medium_post(page: _Page, name: str) -> SourcePost:
         author=get_words(find_by_class(root, "p-author")),
         tags=() if tags is None else tuple(filter(None, map(get_words, tags.iter("a")))),
         summary=summary,
-        removed=tuple(replacer.removed),
+        removed=(*removed, *replacer.removed),
     )
 
 

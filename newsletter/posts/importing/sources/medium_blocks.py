@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from lxml.html import HtmlElement
 
+from newsletter.posts.html.normalize.marked_elements import list_urls
+from newsletter.posts.html.normalize.unseen_text import TITLE_LINK
 from newsletter.posts.importing.sources.blocks.format_blocks import (
     format_code,
     format_figure,
@@ -22,6 +24,7 @@ from newsletter.posts.importing.sources.blocks.replace_elements import (
     get_inner_html,
     get_words,
 )
+from newsletter.posts.removed_line import RemovedLine
 
 _HEADING = re.compile(
     r"<(?P<tag>h[1-6])\b(?P<attributes>[^<>]*)>(?P<inside>(?:(?!</?h[1-6]\b).)*)</(?P=tag)>\s*",
@@ -43,13 +46,13 @@ _AFTER_CODE = "graf-after--pre"
 _STYLE_URL = re.compile(r"url\(\s*[\"']?(?P<url>[^\"')\s]+)")
 
 
-def remove_opening(body: str, title: str, summary: str) -> tuple[str, str]:
+def remove_opening(body: str, title: str, summary: str) -> tuple[str, tuple[RemovedLine, ...]]:
     """Remove the rule above a post, and its first headings if they repeat title and summary.
 
     Returns:
-        The body, and the heading that repeated the summary; empty if none did.
+        The body, and what isn't in it any more: the subtitle, links in the title.
     """
-    subtitle = ""
+    removed: list[RemovedLine] = []
     body = _FIRST_RULE.sub(r"\g<start>", body, count=1)
     for expected in (title, summary):
         found = _HEADING.search(body)
@@ -58,9 +61,13 @@ def remove_opening(body: str, title: str, summary: str) -> tuple[str, str]:
         words = _TAG.sub("", found["inside"])
         is_other = expected is summary and "graf--subtitle" not in found["attributes"]
         if not is_other and expected and fold_words(words) == fold_words(expected):
+            urls = list_urls(found[0])
+            if expected is summary or urls:
+                text = " ".join((*html.unescape(words).split(), *urls))
+                why = "subtitle, now the summary" if expected is summary else TITLE_LINK
+                removed.append(RemovedLine(body.count("\n", 0, found.start()) + 1, text, why))
             body = body[: found.start()] + body[found.end() :]
-            subtitle = html.unescape(words) if expected is summary else ""
-    return body, subtitle
+    return body, tuple(removed)
 
 
 def join_code_blocks(body: str) -> str:

@@ -93,7 +93,7 @@ def test_everything_about_a_post_is_read(read_posts: ReadPosts) -> None:
         author="Ada Berg",
         tags=("Tides", "Boats"),
         summary="At last",
-        removed=(RemovedLine(0, "At last", "subtitle, now the summary"),),
+        removed=(RemovedLine(1, "At last", "subtitle, now the summary"),),
     )
     assert body in post.original
 
@@ -115,6 +115,8 @@ def test_drafts_and_dates_from_names(read_posts: ReadPosts) -> None:
         ("<p>Great, thanks!</p>", "My own title", False),
         ("<p>A</p><p>b</p><p>c</p>", "A", False),
         ("<h3>A</h3><p>A</p>", "A", False),
+        ("<p>Great. I had one.</p><p>b</p><ul><li>c</li></ul><p>d</p>", "Great.", True),
+        ("", "A", False),
         ('<p>A</p><figure><img src="a.png"></figure>', "A", False),
     ],
 )
@@ -122,7 +124,7 @@ def test_comments_are_told_from_posts(
     read_posts: ReadPosts, body: str, title: str, *, is_comment: bool
 ) -> None:
     footer = FOOTER.partition("</p>")[2]  # without tags
-    posts = read_posts({NAME: page(body, title=title, subtitle="", footer=footer)})
+    posts = read_posts({NAME: page(body, title=title, footer=footer)})
     assert (posts == []) is is_comment
 
 
@@ -177,9 +179,15 @@ def test_other_folder_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_headings_that_repeat_the_title_are_removed(body: str, expected: str) -> None:
-    found, subtitle = remove_opening(body, "Spring", "At last")
+    found, removed = remove_opening(body, "Spring", "At last")
     assert found == expected
-    assert subtitle == ("At last." if "graf--subtitle" in body else "")
+    assert [entry.text for entry in removed] == (["At last."] if "graf--subtitle" in body else [])
+
+
+def test_link_in_the_title_is_listed() -> None:
+    title = '<h3><a href="https://a.example/">Spring</a></h3>'
+    body, (removed,) = remove_opening(f"{title}<p>a</p>", "Spring", "")
+    assert (body, removed.text) == ("<p>a</p>", "Spring https://a.example/")
 
 
 @pytest.mark.parametrize(
