@@ -187,6 +187,11 @@ DATA = "<table><tr><td>High</td><td>3.8 m</td></tr><tr><td>Low</td><td>0.6 m</td
             "<div>a</div>",
             [],
         ),
+        (
+            "<div id='web-header'><h1>Spring</h1></div><div id='content-blocks'><p>a</p></div>",
+            "<p>a</p>",
+            [("Spring", "header of the email")],
+        ),
         ("<p>a</p>", "<p>a</p>", []),
     ],
 )
