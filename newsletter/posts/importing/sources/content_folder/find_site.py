@@ -63,7 +63,10 @@ def find_site(folder: Path) -> ContentSite:
 
 def _iter_folders_above(folder: Path) -> Iterator[Path]:
     """Yield a folder and those above it; not the user's own, which is no site's."""
-    home = Path.home().resolve()
+    try:
+        home = Path.home().resolve()
+    except RuntimeError:  # of a user in a container that has no such user
+        home = Path("/")
     for candidate in (folder, *folder.parents)[:_MAX_FOLDERS_ABOVE]:
         if candidate != folder and home.is_relative_to(candidate):
             return

@@ -331,6 +331,17 @@ def test_the_users_own_folder_is_no_site(tmp_path: Path, monkeypatch: pytest.Mon
     assert item.image_folders == (tmp_path / "downloads" / "notes",)
 
 
+def test_a_user_without_a_folder_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", fail)
+    write_files(tmp_path, {**HUGO, "content/posts/a.md": post()})
+    assert read_folder(tmp_path / "content")[3] == "Hugo site"
+
+
 def test_bad_files_do_not_stop_the_rest(tmp_path: Path) -> None:
     files = {
         **HUGO,
