@@ -161,6 +161,7 @@ def _describe_failure(outcome: "FailedImport") -> ImportedRow:
 
 def _describe_import(outcome: "ComparedImport") -> ImportedRow:
     from newsletter.posts.content_loss.describe import summarize_losses
+    from newsletter.posts.importing.images.copy_remote_images import IMAGE_NOTE
 
     done, comparison = outcome.source_import, outcome.comparison
     post, result = done.post, done.result
@@ -196,6 +197,7 @@ def _describe_import(outcome: "ComparedImport") -> ImportedRow:
         *(("lost", phrase) for phrase in summarize_losses(comparison.losses)),
         *(("problem", str(problem)) for problem in comparison.problems),
         *(("not copied", str(problem)) for problem in result.not_copied),
+        *((note.key, note.text) for note in imported.setting_notes if note.key == IMAGE_NOTE),
         *(
             ("set aside", f"{isolate_bidi(text[:60])} ({why}); it is in set-aside.txt")
             for _line, text, why in imported.set_aside

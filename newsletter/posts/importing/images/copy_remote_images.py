@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from newsletter.errors import Problem
 from newsletter.posts.importing.images.body_references import (
@@ -20,6 +21,9 @@ from newsletter.posts.importing.images.setting_references import (
 from newsletter.posts.importing.imported_post import ImportedPost
 from newsletter.posts.importing.parse_body import render_body
 from newsletter.posts.importing.settings.notes import SettingNote
+
+IMAGE_NOTE: Final = "image"
+"""Key of the notes about what was done to an image."""
 
 # Of services that count openings; those of one pixel, with their size, are left out anyway.
 _TRACKER = re.compile(
@@ -90,7 +94,7 @@ def copy_remote_images(
         if url not in remaining or url in in_settings
     }
     notes = (
-        SettingNote("image", f"{name}: {note}")
+        SettingNote(IMAGE_NOTE, f"{name}: {note}")
         for name, image in used.items()
         for note in image.notes
     )

@@ -112,9 +112,11 @@ def test_changed_post_is_told_and_imported_with_update(
 def test_page_by_its_url_becomes_an_issue_with_its_images(
     cli: Cli, project_folder: Path, static_host: StaticHost
 ) -> None:
-    (static_host.folder / "tide.html").write_text(PAGE.format(text=TEXT))
+    map_image = '<img src="map.svg" alt="A map">'
+    (static_host.folder / "tide.html").write_text(PAGE.format(text=TEXT + map_image))
     (static_host.folder / "feed.xml").write_text(make_feed(*POSTS))
     (static_host.folder / "boat.png").write_bytes(make_png())
+    (static_host.folder / "map.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     url = f"{static_host.url}/tide.html"
     code, out, err = cli("import", url, "--date", "2026-11-28")
     assert code == 0, out + err
@@ -123,6 +125,7 @@ def test_page_by_its_url_becomes_an_issue_with_its_images(
     body = (folder / "post.html").read_text()
     assert folder.name == "2026-11-28-tide"
     assert f'<img src="{image.name}" alt="A boat">' in body
+    assert ".svg: an SVG, which Gmail doesn't show" in " ".join(out.split())
     assert "Home" not in body
     assert cli("import", url)[0] == 3
     code, _, err = cli("import", url, "--latest")
