@@ -1,4 +1,4 @@
-"""The designs of a project: those that come with the program, and the editor's own."""
+"""The designs of a project: built in, changed, or the editor's own."""
 
 import re
 from collections.abc import Mapping
