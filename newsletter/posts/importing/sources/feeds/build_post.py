@@ -83,7 +83,7 @@ def build_post(
     base = _find_base(chosen, url, info)
     content = make_urls_absolute(chosen.html, base)
     notes: list[SettingNote] = []
-    attached, is_audio = _format_attachments(item, content, base, notes)
+    attached = _format_attachments(item, content, base, notes)
     hero = _choose_hero(item, chosen, content, base, notes)
     date = _read_date(item, settings, notes)
     author = _read_authors(item.authors, notes) or _read_authors((info.author,), notes)
@@ -99,7 +99,6 @@ def build_post(
         url=url,
         slug=slug.value if slug and not slug.value.isdecimal() else "",
         date=date,
-        kind="podcast" if is_audio else "post",
         author=author,
         tags=_read_tags(item.tags),
         language=next(
@@ -146,12 +145,11 @@ def _find_base(chosen: ChosenText, url: str, info: FeedInfo) -> str:
 
 def _format_attachments(
     item: FeedItem, content: str, base: str, notes: list[SettingNote]
-) -> tuple[list[str], bool]:
-    """Return the HTML of files that the text doesn't have, and whether one of them is audio."""
+) -> list[str]:
+    """Return the HTML of files that the text doesn't have."""
     attached: list[str] = []
     files = [file for file in item.media if file.kind != "image"]
     present = {fold_link(url) for url in _find_urls(content)} if files else set()
-    is_audio = any(file.kind == "audio" and file.is_enclosure for file in files)
     has_enclosure = any(file.is_enclosure for file in files)
     for file in files:
         url = join_url(base, file.url)
@@ -169,7 +167,7 @@ def _format_attachments(
                 f'<{file.kind} src="{html.escape(url)}" title="{html.escape(file.title)}">'
                 f"</{file.kind}>"
             )
-    return attached, is_audio
+    return attached
 
 
 def _choose_hero(

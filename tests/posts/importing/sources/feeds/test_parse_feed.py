@@ -437,7 +437,7 @@ def test_media_of_an_item_are_in_the_post_or_listed(
     post = read_post(
         rss(f"<title>A</title><link>/a</link><description>{text}</description>{media}")
     )
-    assert post.hero == hero
+    assert (post.hero, post.kind) == (hero, "post")
     assert in_content in post.content
     assert len(post.notes) == notes
 
