@@ -239,10 +239,10 @@ def _read_feed(entry: Any) -> SeenFeed:
     return SeenFeed(key=found.pop("feed"), **found)
 
 
-def _merge_feeds(one: SeenFeed, other: SeenFeed) -> SeenFeed:
+def _merge_feeds(feed: SeenFeed, other: SeenFeed) -> SeenFeed:
     """Return what two branches know of a feed: the feed is requested anew."""
-    newest = max(one, other, key=lambda feed: feed.checked)
-    return replace(newest, etag="", modified="", forgotten=max(one.forgotten, other.forgotten))
+    newest = max(feed, other, key=lambda known: known.checked)
+    return replace(newest, etag="", modified="", forgotten=max(feed.forgotten, other.forgotten))
 
 
 def _merge_posts(posts: Sequence[SeenPost]) -> list[SeenPost]:
