@@ -16,6 +16,7 @@ from newsletter.posts.importing.sources.feeds.feed_item import (
     ParsedFeed,
     classify_media,
 )
+from newsletter.posts.importing.sources.feeds.url_identity import has_web_scheme
 
 
 def _coerce_text(value: Any) -> Any:
@@ -164,7 +165,8 @@ def _parse_item(data: Any, number: int, where: str) -> FeedItem | UnreadablePost
     return FeedItem(
         title=item.title,
         item_id=item.id,
-        url=item.url or item.external_url,
+        # An item about another page has a page of its own, too, if only as its id.
+        url=item.url or (item.id if has_web_scheme(item.id) else item.external_url),
         texts=tuple(text for text in texts if text.value),
         published=ItemDate(item.date_published) if item.date_published else None,
         updated=ItemDate(item.date_modified) if item.date_modified else None,

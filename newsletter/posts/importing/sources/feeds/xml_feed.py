@@ -152,7 +152,10 @@ def _convert_entry(entry: Any, *, is_atom: bool) -> FeedItem:
         title=_get_text(entry, "title"),
         is_html_title=_is_html(title_detail),
         item_id=_get_text(entry, "id"),
-        url=_find_link(entry, "alternate") or _get_text(entry, "link"),
+        # FeedBurner's own links only count clicks.
+        url=_get_text(entry, "feedburner_origlink")
+        or _find_link(entry, "alternate")
+        or _get_text(entry, "link"),
         texts=tuple(_list_texts(entry, is_atom=is_atom)),
         published=_get_date(entry, "published") or _get_date(entry, "created"),
         updated=_get_date(entry, "updated"),

@@ -67,6 +67,10 @@ def test_all_of_an_item_is_taken() -> None:
             {"content": "<p>a</p>\n<p>b &lt; c<br>\nd</p>"},
         ),
         ({"url": "", "external_url": "https://b.example/1"}, {"url": "https://b.example/1"}),
+        (
+            {"url": "", "id": "https://a.example/1", "external_url": "https://b.example/1"},
+            {"url": "https://a.example/1"},
+        ),
     ],
 )
 def test_item_may_differ_from_the_standard(item: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -391,6 +391,14 @@ def test_entries_of_atom_have_the_author_of_their_feed() -> None:
         ("<guid>/2026/tide</guid>", "https://harbour.example/2026/tide", "/2026/tide"),
         ('<guid isPermaLink="false">tag:x</guid><link>/a</link>', f"{HOME}/a", "tag:x"),
         ("<link>/a</link>", f"{HOME}/a", ""),
+        (
+            (
+                '<link>https://feeds.example/~r/1</link><f:origLink xmlns:f="http://rssnamespace.org'
+                '/feedburner/ext/1.0">https://a.example/1</f:origLink>'
+            ),
+            "https://a.example/1",
+            "",
+        ),
     ],
 )
 def test_id_stays_as_it_is_and_is_a_url_only_if_it_looks_like_one(
