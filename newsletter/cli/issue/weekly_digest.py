@@ -60,7 +60,7 @@ def make_weekly_digest(
         return _describe(digest.path.parent, "new", digest)
     identities = [identify_post(post) for post in posts]
     for earlier in reversed(load_earlier_digests(project)):
-        if any(one.is_same_post(other) for one in earlier.posts for other in identities):
+        if any(known.is_same_post(new) for known in earlier.posts for new in identities):
             return _describe(project.issues_dir / earlier.name, "unchanged", digest)
     return _describe(None, "failed", digest)
 

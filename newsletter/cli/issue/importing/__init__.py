@@ -1,1 +1,1 @@
-"""The walk of ``newsletter import``: URL, file or folder; choose, import, print."""
+"""The steps of ``newsletter import``: open, choose, import, print."""
