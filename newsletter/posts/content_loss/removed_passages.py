@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from newsletter.posts.content_loss.inventory import ContentInventory, take_inventory
 from newsletter.posts.content_loss.masked_text import GLUE
@@ -12,6 +12,8 @@ from newsletter.posts.removed_line import RemovedLine
 _TAG = re.compile(r"\[/?[a-zA-Z][^\[\]]{0,1000}\]")
 _END_TAG = re.compile(r"\[/[\w-]{1,40}\]\Z")
 _MAX_STARTS = 100  # places tried for a passage that isn't in the source word for word
+_MAX_GAP = 50  # words of the source between two runs of a listed text
+_MIN_RUN = 3  # words in a row that are no coincidence
 _MAX_PLACES = 1_000  # places looked at of a passage's rarest word
 
 
@@ -50,8 +52,9 @@ def find_removed_words(source: ContentInventory, removed: Iterable[RemovedLine])
             starts = range(on_line, max(on_line + 1, source.find_first_word(entry.line + 1)))
         if not found:
             starts = [index for index in starts if index not in indices]
-            found = _find_part(source, words, starts)
+            found, position = _find_part(source, words, starts)
             indices.update(_find_end_tag(source, entry.text, found))
+            indices.update(_find_other_parts(source, words[position:], found))
         indices.update(found)
     return indices
 
@@ -84,15 +87,18 @@ def _find_passage(
     return range(0)
 
 
-def _find_part(source: ContentInventory, words: Sequence[str], starts: Sequence[int]) -> range:
+def _find_part(
+    source: ContentInventory, words: Sequence[str], starts: Sequence[int]
+) -> tuple[range, int]:
     """Return the longest run of words from one of these on that a listed text has in this order.
 
-    The text has words beside them that are none in the source: URLs, attributes of a tag.
+    The text has words beside them that are none in the source: URLs, attributes of a tag. The
+    second value is the number of its words up to the end of the run.
     """
     positions: dict[str, list[int]] = defaultdict(list)
     for position, word in enumerate(words):
         positions[word].append(position)
-    best = range(0)
+    best, end = range(0), 0
     for start in starts[:_MAX_STARTS]:
         position, index = 0, start
         while index < len(source.words) and (found := positions.get(source.words[index])):
@@ -102,8 +108,24 @@ def _find_part(source: ContentInventory, words: Sequence[str], starts: Sequence[
             position = found[next_] + 1
             index += 1
         if index - start > len(best):
-            best = range(start, index)
-    return best
+            best, end = range(start, index), position
+    return best, end
+
+
+def _find_other_parts(
+    source: ContentInventory, words: Sequence[str], first: range
+) -> Iterator[int]:
+    """Yield the words of a listed text after its first run, where the source has others between.
+
+    A part of a web page is listed as a whole, and what a program would show in it is not.
+    """
+    run = first
+    while run and words:
+        run, position = _find_part(source, words, range(run.stop, run.stop + _MAX_GAP))
+        words = words[position:]
+        if len(run) < _MIN_RUN:
+            return
+        yield from run
 
 
 def _find_tag(source: ContentInventory, text: str, start: int) -> range | None:
