@@ -36,7 +36,7 @@ _MAX_CONNECTIONS_PER_HOST = 2
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 10.0
 _DNS_REMEDY = "Check the spelling of the host, and that this machine is online."
-_UNQUOTED = "!$%&'()*+,/:;=?@[]^|~"  # in a URL's path and query; browsers leave these as they are
+_UNQUOTED = "!$%&'()*,+/:;=?@[]^|~"  # in a URL's path and query; browsers leave these as they are
 
 
 class RequestError(Exception):

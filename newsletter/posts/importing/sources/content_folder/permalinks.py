@@ -20,7 +20,7 @@ _JEKYLL_STYLES = {
 _TOKEN = re.compile(r":(?:\w+)(?:\[[^\]]*\])?")
 _DATE_START = re.compile(r"\d{4}-\d{1,2}-\d{1,2}[-_]")
 _ELEVENTY_SLUG = re.compile(r"\{\{-?\s*page\.fileSlug\s*-?\}\}")
-_SAFE_CHARACTERS = "/~!$&'()*+,;=:@"
+_SAFE_CHARACTERS = "/~!$&'()*,+;=:@"
 _UNFOUND = re.compile(r"[:{}<>*\[\]]")
 _ROUTE_NAMES = ("slug", "id", "post", "entry", "page")
 
