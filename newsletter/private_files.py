@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from newsletter.special_files import is_special_file
+
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
@@ -49,8 +51,12 @@ def replace_privately(target: Path) -> Iterator[BinaryIO]:
     """Open a private file that takes the place of ``target`` once it is complete.
 
     A file that is there may be open to others; the new one is not. A symbolic link is replaced, not
-    followed. If anything fails, what was there stays.
+    followed; a device or a pipe is written to. If anything fails, what was there stays.
     """
+    if is_special_file(target):
+        with target.open("wb") as file:
+            yield file
+        return
     descriptor, temporary = create_temporary_beside(target)
     try:
         with os.fdopen(descriptor, "wb") as file:

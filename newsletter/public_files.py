@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from newsletter.errors import FileWriteError
+from newsletter.special_files import is_special_file
 
 
 def write_public_file(
@@ -16,7 +17,7 @@ def write_public_file(
     """Replace a file at once: until the new one is complete, and if it fails, the old one stays.
 
     A new file gets the mode that the umask allows; an existing one keeps its mode. A symbolic link
-    is replaced, not followed.
+    is replaced, not followed; a device or a pipe is written to.
 
     Args:
         target: the file.
@@ -32,6 +33,10 @@ def write_public_file(
     try:
         if make_folders:
             target.parent.mkdir(parents=True, exist_ok=True)
+        if is_special_file(target):
+            with target.open("wb") as file:
+                file.write(data)
+            return
         try:
             with temporary.open("xb") as file:
                 file.write(data)
