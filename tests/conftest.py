@@ -28,6 +28,7 @@ pytest_plugins = [
     "notify_recorder",
     "postgres_server",
     "preview_server",
+    "quick_databases",
     "ready_to_send",
     "sending_fixtures",
     "send_scenario",

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -100,9 +100,11 @@ def test_head_revision_is_the_last_migration() -> None:
 
 def test_sqlite_is_configured_for_durability(tmp_path: Path) -> None:
     engine = open_database(SQLITE, tmp_path)
-    with read_transaction(engine) as connection:
+    engine.dispose()
+    # A new connection as it is in commands; of others, these tests have changed the settings.
+    with closing(engine.raw_connection()) as connection:
         settings = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            name: connection.cursor().execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
     engine.dispose()

@@ -98,10 +98,6 @@ def settings() -> dict[str, Any]:
     return {}
 
 
-def _disable_sync(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA synchronous = OFF")
-
-
 @pytest.fixture
 def site(site: Site, clock: ManualClock, settings: dict[str, Any]) -> Site:
     """The site with the test's clock and settings."""
@@ -114,10 +110,6 @@ def site(site: Site, clock: ManualClock, settings: dict[str, Any]) -> Site:
             },
         }
     )
-    if site.engine.dialect.name == "sqlite":
-        # For speed, with thousands of commits; durability is tested elsewhere.
-        site.engine.dispose()
-        sa.event.listen(site.engine, "connect", _disable_sync)
     return replace(site, clock=clock, project=replace(site.project, config=config))
 
 
