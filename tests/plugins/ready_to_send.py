@@ -16,6 +16,7 @@ from newsletter.sending.rehearsal import FakeSendGrid
 
 Cli = Callable[..., tuple[int, str, str]]
 PrepareProject = Callable[[str, str, str, str], Cli]
+PrepareOnce = Callable[[str, Callable[[], object]], None]
 
 ISSUE = "2026-12-01-the-ice"
 BASIC_SETTINGS = """\
@@ -84,9 +85,28 @@ def fake_sendgrid() -> Iterator[FakeSendGrid]:
 
 
 @pytest.fixture(scope="session")
-def first_ready_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The path of the project that is copied; missing until the first test has created it."""
-    return tmp_path_factory.mktemp("ready") / "harbour-notes"
+def prepared_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the projects that are copied, each from the first test that needs it."""
+    return tmp_path_factory.mktemp("prepared")
+
+
+@pytest.fixture
+def prepare_once(project_folder: Path, prepared_folders: Path) -> PrepareOnce:
+    """Return a function that prepares the project folder: only once, then by copying it.
+
+    It takes the name of what is prepared, and the function that does it. A copy of a database from
+    which an issue was sent is known to be one: nothing more is sent from it.
+    """
+
+    def prepare(name: str, change: Callable[[], object]) -> None:
+        folder = prepared_folders / name
+        if folder.exists():
+            shutil.copytree(folder, project_folder, dirs_exist_ok=True)
+        else:
+            change()
+            shutil.copytree(project_folder, folder)
+
+    return prepare
 
 
 @pytest.fixture
@@ -112,16 +132,11 @@ def prepare_project(
 
 
 @pytest.fixture
-def newsletter(
-    project_folder: Path, cli: Cli, prepare_project: PrepareProject, first_ready_folder: Path
-) -> Cli:
+def newsletter(cli: Cli, prepare_project: PrepareProject, prepare_once: PrepareOnce) -> Cli:
     """The command line in a project that is ready to send to 25 subscribers."""
-    if first_ready_folder.exists():
-        shutil.copytree(first_ready_folder, project_folder, dirs_exist_ok=True)
-    else:
-        rows = (f"reader{number}@example.com,Reader {number}" for number in range(1, READERS + 1))
-        prepare_project(SETTINGS, ISSUE, POST, "\n".join(("email,name", *rows)) + "\n")
-        shutil.copytree(project_folder, first_ready_folder)
+    rows = (f"reader{number}@example.com,Reader {number}" for number in range(1, READERS + 1))
+    table = "\n".join(("email,name", *rows)) + "\n"
+    prepare_once("ready", lambda: prepare_project(SETTINGS, ISSUE, POST, table))
     return cli
 
 

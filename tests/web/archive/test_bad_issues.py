@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 from lxml import etree
+from ready_to_send import Cli, PrepareOnce
 
 from newsletter.db import database_engine
 from newsletter.project import open_project
 from newsletter.web.site_context import Site, open_site
-
-Cli = Callable[..., tuple[int, str, str]]
 
 POST = "---\ntitle: {title}\ndate: 2026-12-02\n---\nThe ice let go.\n\n![A boat](boat.png)\n"
 PIXEL = bytes.fromhex(
@@ -29,15 +28,19 @@ GOOD_SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect w
 
 
 @pytest.fixture
-def sent(newsletter: Cli, project_folder: Path) -> Cli:
+def sent(newsletter: Cli, project_folder: Path, prepare_once: PrepareOnce) -> Cli:
     """Two issues have been sent: a good one, and one that is to go bad."""
-    for slug in ("bad", "good"):
-        folder = project_folder / "issues" / f"2026-12-02-{slug}"
-        folder.mkdir()
-        (folder / "post.md").write_text(POST.format(title=f"Of {slug}"))
-        (folder / "boat.png").write_bytes(PIXEL)
-        code, _, err = newsletter("send", slug, "--yes", "--no-image-check", "--repeat-article")
-        assert code == 0, err
+
+    def send() -> None:
+        for slug in ("bad", "good"):
+            folder = project_folder / "issues" / f"2026-12-02-{slug}"
+            folder.mkdir()
+            (folder / "post.md").write_text(POST.format(title=f"Of {slug}"))
+            (folder / "boat.png").write_bytes(PIXEL)
+            code, _, err = newsletter("send", slug, "--yes", "--no-image-check", "--repeat-article")
+            assert code == 0, err
+
+    prepare_once("archive-with-a-bad-issue", send)
     return newsletter
 
 

@@ -2,18 +2,17 @@
 
 import datetime
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from ready_to_send import Cli, PrepareOnce
 
 from newsletter.db import database_engine
 from newsletter.project import open_project
 from newsletter.web.site_context import Site, open_site
-
-Cli = Callable[..., tuple[int, str, str]]
 
 POST = """\
 ---
@@ -36,24 +35,35 @@ PIXEL = bytes.fromhex(
 
 
 @pytest.fixture
-def sent(newsletter: Cli, project_folder: Path) -> Cli:
+def sent(newsletter: Cli, project_folder: Path, prepare_once: PrepareOnce) -> Cli:
     """A listed, an unlisted and a private issue have been sent, and a fourth has not."""
-    for slug, front in {
-        "boats": "",
-        "quiet": "archive: unlisted",
-        "secret": "archive: private",
-        "later": "",
-    }.items():
-        folder = project_folder / "issues" / f"2026-12-02-{slug}"
-        folder.mkdir()
-        (folder / "post.md").write_text(POST.format(title=f"Of {slug}", front=front))
-        (folder / "boat.png").write_bytes(PIXEL)
-        for name in ("tide.png", "sail.png"):
-            Image.new("RGB", (160, 90)).save(folder / name)
-    for slug in ("boats", "quiet", "secret"):
-        code, _, err = newsletter("send", slug, "--yes", "--no-image-check")
-        assert code == 0, err
+
+    def send() -> None:
+        for slug, front in {
+            "boats": "",
+            "quiet": "archive: unlisted",
+            "secret": "archive: private",
+            "later": "",
+        }.items():
+            folder = project_folder / "issues" / f"2026-12-02-{slug}"
+            folder.mkdir()
+            (folder / "post.md").write_text(POST.format(title=f"Of {slug}", front=front))
+            (folder / "boat.png").write_bytes(PIXEL)
+            for name in ("tide.png", "sail.png"):
+                Image.new("RGB", (160, 90)).save(folder / name)
+        for slug in ("boats", "quiet", "secret"):
+            code, _, err = newsletter("send", slug, "--yes", "--no-image-check")
+            assert code == 0, err
+
+    prepare_once("archive", send)
     return newsletter
+
+
+@pytest.fixture
+def sending(sent: Cli) -> Cli:
+    """The same, where the fourth can be sent too."""
+    assert sent("db", "adopt", "--yes")[0] == 0
+    return sent
 
 
 class Clock:
@@ -168,21 +178,21 @@ def test_edits_are_served_after_a_second(server: Any, clock: Clock, project_fold
     assert "boats" not in server.get("/").data.decode()
 
 
-def test_new_send_is_served_at_once(server: Any, sent: Cli) -> None:
+def test_new_send_is_served_at_once(server: Any, sending: Cli) -> None:
     assert server.get("/issues/later").status == 404
     assert server.get("/issues/later/boat.png").status == 404
-    assert sent("send", "later", "--yes", "--no-image-check")[0] == 0
+    assert sending("send", "later", "--yes", "--no-image-check")[0] == 0
     assert server.get("/issues/later/boat.png").data == PIXEL
     assert "Of later" in server.get("/issues/later").data.decode()
 
 
 def test_images_are_served_once_a_send_checks_them(
-    server: Any, sent: Cli, project_folder: Path
+    server: Any, sending: Cli, project_folder: Path
 ) -> None:
     settings = project_folder / "newsletter.yml"
     settings.write_text(settings.read_text().replace("https://news.harbour-notes.org", server.url))
     assert server.get("/issues/later/boat.png").status == 404
-    code, _, err = sent("send", "later", "--yes")
+    code, _, err = sending("send", "later", "--yes")
     assert code == 0, err
     assert server.get("/issues/later/boat.png").status == 200
 
@@ -198,8 +208,8 @@ def test_still_is_served_with_its_play_sign(server: Any) -> None:
         assert server.get(f"/issues/boats/{name}").status == 404
 
 
-def test_no_sign_is_drawn_on_a_picture_that_is_no_still(server: Any, sent: Cli) -> None:
-    assert sent("plan", "later")[0] == 0
+def test_no_sign_is_drawn_on_a_picture_that_is_no_still(server: Any, sending: Cli) -> None:
+    assert sending("plan", "later")[0] == 0
     for slug in ("boats", "quiet", "secret", "later"):  # also those that have no page
         assert server.get(f"/issues/{slug}/tide.png.play.png").status == 200, slug
         assert server.get(f"/issues/{slug}/sail.png").status == 200
