@@ -1,8 +1,8 @@
 """Fixture: in this process, engines share their SQL, and SQLite doesn't wait for the disk.
 
 To make SQL was a third of the work of a test that calls commands: each of them opens the database
-anew, and SQLAlchemy keeps the SQL of statements for each engine. And no test cuts the machine's power: that
-SQLite is told to wait for the disk is tested, and in processes of their own it does.
+anew, and SQLAlchemy keeps the SQL of statements for each engine. And no test cuts the machine's
+power: that SQLite is told to wait for the disk is tested, and in processes of their own it does.
 """
 
 import sqlite3
