@@ -68,6 +68,7 @@ check ice
 issues
 import boat.md --date 2026-12-02 --slug boat
 digest --since 2020-01-01
+weekly
 test ice --to editor@harbour-notes.org
 archive --issue ice
 rehearse ice --faults lost-answer
@@ -208,6 +209,8 @@ def scan(
     for file in project_folder.glob("newsletter.db*"):
         file.unlink()
     write_inputs(project_folder)
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write("blog: {feeds: ['http://127.0.0.1:9/feed.xml']}\n")  # refused, as private
     assert newsletter("subscribers", "import", "readers.csv")[0] == 0
     for name in ("tmp", "out"):
         (tmp_path / name).mkdir()
