@@ -106,6 +106,7 @@ def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
         os.close(descriptor)
 
 
+@pytest.mark.parametrize("umask", [0o077], indirect=True)  # whatever it is
 def test_no_other_module_sets_a_mode() -> None:
     found = {
         str(path.relative_to(PACKAGE))

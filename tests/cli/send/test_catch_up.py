@@ -19,6 +19,8 @@ from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 CATCH_UP = ("send", "ice", "--catch-up", "--yes")
 CHILD = "the-ice~catch-up-1"
+# Where a test asks for nothing that others don't ask of both databases.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite:///newsletter.db"])
 
 
 @pytest.fixture
@@ -115,6 +117,7 @@ def test_readers_who_joined_since_get_what_was_sent_and_nobody_else(
     assert "ada@example.com" in sent("who", CHILD)[1]
 
 
+@on_sqlite
 def test_json_tells_of_catch_ups(sent: Cli) -> None:
     join(sent, "ada")
     dry_run = json.loads(sent("send", "ice", "--catch-up", "--dry-run", "--json")[1])
@@ -234,6 +237,7 @@ def test_stopped_catch_up_is_resumed_by_the_same_command(
     assert len(fake_sendgrid.accepted) == READERS + 13
 
 
+@on_sqlite
 def test_batches_of_a_stopped_catch_up_stay_as_planned(
     sent: Cli, fake_sendgrid: FakeSendGrid
 ) -> None:
@@ -271,6 +275,7 @@ def test_plan_that_was_never_begun_is_replaced(sent: Cli, fake_sendgrid: FakeSen
     assert len(fake_sendgrid.accepted) == READERS + 4
 
 
+@on_sqlite
 def test_catch_up_waits_here_until_its_time(sent: Cli, fake_sendgrid: FakeSendGrid) -> None:
     join(sent, "ada")
     assert sent(*CATCH_UP, "--at", "2099-01-01 09:00", "--local")[0] == 0
@@ -347,6 +352,7 @@ def test_all_recalled_catch_ups_are_made_again_at_once(
     assert [addresses(fake_sendgrid)[name] for name in ("ada", "bo", "cy", "di")] == [2, 2, 1, 1]
 
 
+@on_sqlite
 def test_recalled_catch_up_is_rescheduled(sent: Cli, fake_sendgrid: FakeSendGrid) -> None:
     join(sent, "ada")
     assert sent(*CATCH_UP, "--undo-window", "5h")[0] == 0
@@ -393,6 +399,7 @@ def test_unfinished_send_is_finished_first(ready: Cli, fake_sendgrid: FakeSendGr
     assert set(addresses(fake_sendgrid).values()) == {1}
 
 
+@on_sqlite
 def test_held_and_recalled_sends_are_not_caught_up_on(ready: Cli) -> None:
     assert ready("send", "ice", "--yes", "--undo-window", "5h")[0] == 0
     join(ready, "ada")
@@ -403,6 +410,7 @@ def test_held_and_recalled_sends_are_not_caught_up_on(ready: Cli) -> None:
     assert (code, "nobody has it" in flatten(err)) == (1, True)
 
 
+@on_sqlite
 def test_scheduled_and_recalled_catch_ups_are_not_told_of_as_sent(sent: Cli) -> None:
     def tell() -> str:
         return sent("status", "ice")[1] + sent("report", "ice")[1]
@@ -422,6 +430,7 @@ def test_scheduled_and_recalled_catch_ups_are_not_told_of_as_sent(sent: Cli) -> 
     assert json.loads(sent("report", "ice", "--json")[1])["catch_ups"] == {}
 
 
+@on_sqlite
 def test_readers_of_a_cancelled_catch_up_are_mentioned(
     sent: Cli, fake_sendgrid: FakeSendGrid
 ) -> None:
@@ -436,6 +445,7 @@ def test_readers_of_a_cancelled_catch_up_are_mentioned(
     assert (code, "newsletter send the-ice --catch-up --at TIME" in flatten(err)) == (1, True)
 
 
+@on_sqlite
 def test_day_of_a_send_that_was_planned_before_is_named(ready: Cli) -> None:
     assert ready("send", "ice", "--yes", "--at", "2099-01-01 09:00", "--local")[0] == 0
     execute(
@@ -456,6 +466,7 @@ def test_day_of_a_send_that_was_planned_before_is_named(ready: Cli) -> None:
     assert "settings have changed since; what was planned on 1 Nov 2026 is sent" in flatten(out)
 
 
+@on_sqlite
 @pytest.mark.parametrize("mark", ["~catch-up-1", "~recalled-2"])
 def test_issue_with_the_name_of_a_catch_up_is_refused(
     sent: Cli, project_folder: Path, mark: str
@@ -488,6 +499,7 @@ def test_options_that_make_no_sense_are_refused(newsletter: Cli, option: tuple[s
     assert (code, option[0] in err) == (2, True)
 
 
+@on_sqlite
 def test_missing_key_blocks_it(sent: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     join(sent, "ada")
     monkeypatch.delenv("SENDGRID_API_KEY")

@@ -302,41 +302,37 @@ def on_postgresql(postgres_server: Any) -> Iterator[sa.Engine]:
 
 def insert_list(connection: sa.Connection, people: list[Person], sent: int) -> list[str]:
     """Insert people and three sends, of which ``sent`` have started; return those, newest first."""
+    rows: dict[sa.Table, list[dict[str, Any]]] = {
+        table: [] for table in (subscriber, subscriber_tag, send, batch, send_recipient, event)
+    }
     for person in people:
-        row = {
+        rows[subscriber].append({
             "id": person.id, "address": person.address, "address_key": person.key,
             "name": person.name, "status": person.status, "source": person.source,
             "attributes": person.attributes, "token": f"token-{person.id}",
             "joined_at": person.joined, "confirmed_at": person.confirmed, "updated_at": NOW,
-        }  # fmt: skip
-        connection.execute(sa.insert(subscriber).values(row))
-        for tag in person.tags:
-            row = {"subscriber_id": person.id, "tag": tag}
-            connection.execute(sa.insert(subscriber_tag).values(row))
+        })  # fmt: skip
+        rows[subscriber_tag] += [{"subscriber_id": person.id, "tag": tag} for tag in person.tags]
     number = itertools.count()
     for index, issue in enumerate(ISSUES):
-        row = {
+        rows[send].append({
             "id": index + 1, "issue": issue, "state": "running", "content_sha": "", "subject": "",
             "frozen_at": NOW - datetime.timedelta(days=index), "total": 0, "excluded": {},
-        }  # fmt: skip
-        connection.execute(sa.insert(send).values(row))
+            "recalled_at": None, "scheduled_at": None,
+        })  # fmt: skip
         state = "accepted" if index < sent else "ready"
-        row = {"id": index + 1, "send_id": index + 1, "number": 1, "size": 0, "state": state}
-        connection.execute(sa.insert(batch).values(row))
+        rows[batch].append(
+            {"id": index + 1, "send_id": index + 1, "number": 1, "size": 0, "state": state}
+        )
         for person in people:
             if issue in person.copies:
-                row = {
-                    "send_id": index + 1,
-                    "subscriber_id": person.id,
-                    "address_key": person.key,
-                    "batch_id": index + 1,
-                    "state": person.copies[issue],
-                    "root_id": index + 1,
-                }
-                connection.execute(sa.insert(send_recipient).values(row))
+                rows[send_recipient].append({
+                    "send_id": index + 1, "subscriber_id": person.id, "address_key": person.key,
+                    "batch_id": index + 1, "state": person.copies[issue], "root_id": index + 1,
+                })  # fmt: skip
             types = sorted(type_ for event_issue, type_ in person.events if event_issue == issue)
-            for type_ in types:
-                row = {
+            rows[event] += [
+                {
                     "sg_event_id": str(next(number)),
                     "type": type_.replace("bot", "open"),
                     "at": NOW,
@@ -345,16 +341,18 @@ def insert_list(connection: sa.Connection, people: list[Person], sent: int) -> l
                     "send_id": index + 1,
                     "is_bot": type_ == "bot",
                 }
-                connection.execute(sa.insert(event).values(row))
+                for type_ in types
+            ]
     # The newest send was cancelled at SendGrid in time: last-N must not count it.
-    row = {
+    rows[send].append({
         "id": 9, "issue": "cancelled", "state": "cancelled", "content_sha": "", "subject": "",
         "frozen_at": NOW + datetime.timedelta(days=1), "total": 0, "excluded": {},
         "recalled_at": NOW, "scheduled_at": NOW + datetime.timedelta(minutes=10),
-    }  # fmt: skip
-    connection.execute(sa.insert(send).values(row))
-    row = {"id": 9, "send_id": 9, "number": 1, "size": 0, "state": "accepted"}
-    connection.execute(sa.insert(batch).values(row))
+    })  # fmt: skip
+    rows[batch].append({"id": 9, "send_id": 9, "number": 1, "size": 0, "state": "accepted"})
+    for table, inserted in rows.items():
+        if inserted:
+            connection.execute(sa.insert(table), inserted)
     return list(ISSUES[:sent])
 
 
