@@ -4,7 +4,6 @@ import base64
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import venv
 import zipfile
@@ -65,11 +64,11 @@ def index(tmp_path: Path) -> Index:
 
 @pytest.fixture
 def python(tmp_path: Path) -> Path:
-    """The Python of an environment that has only pip: a copy, since ensurepip takes seconds."""
+    """The Python of an environment that has only pip: a link, since ensurepip takes seconds."""
     venv.create(tmp_path / "env", with_pip=False)
     [packages] = (tmp_path / "env" / "lib").glob("*/site-packages")
     [pip_folder] = pip.__path__
-    shutil.copytree(pip_folder, packages / "pip")
+    (packages / "pip").symlink_to(pip_folder)
     return tmp_path / "env" / "bin" / "python"
 
 
