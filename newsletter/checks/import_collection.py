@@ -1,5 +1,6 @@
 """Import many posts, each compared with its issue."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -56,6 +57,19 @@ def import_posts(
         options: options of the import.
     """
     index = IssueIndex(project)
+    try:
+        yield from _import_each(project, posts, index, options)
+    finally:
+        if not options.is_durable:
+            os.sync()  # of a thousand files, each on its own takes as long as all of the import
+
+
+def _import_each(
+    project: Project,
+    posts: Iterable[SourcePost | UnreadablePost],
+    index: IssueIndex,
+    options: SourceImportOptions,
+) -> Iterator[ComparedImport | FailedImport]:
     for post in posts:
         if isinstance(post, UnreadablePost):
             yield FailedImport(post.title, (post.problem,))

@@ -58,6 +58,8 @@ class SourceImportOptions:
         timezone: the newsletter's.
         update: whether posts that have changed since their import are imported again.
         images: folders in which a path that begins with ``/`` is looked up.
+        is_durable: whether each issue must survive a power cut before the next one is written;
+            otherwise all do at the end, which is several times as fast.
         as_draft: whether the issues are drafts, which can't be sent.
         copy_images: copies a post's images from the web; ``None`` leaves them there.
         fetch_full: returns a post with all of its text, of which the source has the beginning;
@@ -69,6 +71,7 @@ class SourceImportOptions:
     timezone: ZoneInfo
     update: bool = False
     images: tuple[Path, ...] = ()
+    is_durable: bool = True
     as_draft: bool = False
     copy_images: CopyImages | None = None
     fetch_full: Callable[[SourcePost], SourcePost] | None = None
@@ -154,6 +157,7 @@ def import_source_post(
         ),
         folder,
         update=True,
+        is_durable=options.is_durable,
     )
     index.add(folder)
     return SourceImport(post, "new" if result.state == "new" else "updated", folder, result)

@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -49,7 +50,8 @@ def import_collection(
     if request.latest:
         latest = find_latest(posts)
         posts, total = iter([latest] if latest else []), 1
-    rows = import_chosen(project, posts, make_import_options(project, request), total)
+    options = replace(make_import_options(project, request), is_durable=False)
+    rows = import_chosen(project, posts, options, total)
     counts = print_imports(
         rows, lambda: summarize_source(request, collection, chooser), as_json=request.as_json
     )

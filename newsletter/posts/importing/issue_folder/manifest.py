@@ -54,7 +54,12 @@ def _read_identity(data: object) -> PostIdentity | None:
 
 
 def write_manifest(
-    folder: Path, source_hash: str, source_name: str, identity: PostIdentity | None = None
+    folder: Path,
+    source_hash: str,
+    source_name: str,
+    identity: PostIdentity | None = None,
+    *,
+    durable: bool = True,
 ) -> None:
     """Write a manifest of all files now in ``folder``."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -67,7 +72,7 @@ def write_manifest(
         }
     content["files"] = {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
     data = (json.dumps(content, indent=2) + "\n").encode()
-    write_public_file(folder / MANIFEST_FILE_NAME, data, durable=True)
+    write_public_file(folder / MANIFEST_FILE_NAME, data, durable=durable)
 
 
 def hash_file(path: Path) -> str:

@@ -93,6 +93,7 @@ def write_issue_folder(  # noqa: PLR0913 - the files, and what may be done with 
     free_slug: str = "",
     update: bool = False,
     has_kept_lines: bool = False,
+    is_durable: bool = True,
 ) -> ImportResult:
     """Write an issue's folder at once, or update it.
 
@@ -103,11 +104,15 @@ def write_issue_folder(  # noqa: PLR0913 - the files, and what may be done with 
         free_slug: another slug, for the remedy if the folder is another post's.
         update: whether an existing issue may be overwritten.
         has_kept_lines: whether lines are kept that an earlier import removed.
+        is_durable: whether a new issue must survive a power cut when this returns; otherwise
+            ``sync_folder`` sees to that.
 
     Raises:
         NewsletterError: it would overwrite an issue; nothing is written.
     """
-    with _stage_issue(project, files) as staging_folder:
+    is_new = not folder.exists()
+    durable = is_durable or not is_new
+    with _stage_issue(project, files, durable=durable) as staging_folder:
         result = ImportResult(
             post_path=folder / f"post.{files.imported_post.body_format}",
             state="new",
@@ -117,7 +122,7 @@ def write_issue_folder(  # noqa: PLR0913 - the files, and what may be done with 
             not_copied=files.not_copied,
             source_format=files.source_format,
         )
-        if not folder.exists():
+        if is_new:
             staging_folder.rename(folder)
             return result
         return _update_issue(
@@ -126,7 +131,7 @@ def write_issue_folder(  # noqa: PLR0913 - the files, and what may be done with 
 
 
 @contextmanager
-def _stage_issue(project: Project, files: IssueFiles) -> Iterator[Path]:
+def _stage_issue(project: Project, files: IssueFiles, *, durable: bool) -> Iterator[Path]:
     """Yield a temporary folder with all files of the issue; it is deleted unless renamed."""
     imported_post = files.imported_post
     folder = project.issues_dir / f".importing-{uuid4().hex}"
@@ -140,14 +145,16 @@ def _stage_issue(project: Project, files: IssueFiles) -> Iterator[Path]:
                 for entry in imported_post.set_aside
             )
         for name, text in texts.items():
-            write_public_file(folder / name, text.encode(), durable=True)
+            write_public_file(folder / name, text.encode(), durable=durable)
         for name, image in files.images.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             if isinstance(image, bytes):
                 write_public_file(folder / name, image)
             else:
                 shutil.copyfile(image, folder / name)
-        write_manifest(folder, files.source_hash, files.source_name, files.identity)
+        write_manifest(
+            folder, files.source_hash, files.source_name, files.identity, durable=durable
+        )
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
