@@ -104,8 +104,8 @@ def write_issue_folder(  # noqa: PLR0913 - the files, and what may be done with 
         free_slug: another slug, for the remedy if the folder is another post's.
         update: whether an existing issue may be overwritten.
         has_kept_lines: whether lines are kept that an earlier import removed.
-        is_durable: whether a new issue must survive a power cut when this returns; otherwise
-            ``sync_folder`` sees to that.
+        is_durable: whether a new issue must survive a power cut when this returns; otherwise the
+            caller sees to that.
 
     Raises:
         NewsletterError: it would overwrite an issue; nothing is written.
