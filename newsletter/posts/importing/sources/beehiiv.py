@@ -10,7 +10,7 @@ import lxml.html
 from lxml.etree import LxmlError, strip_elements
 from lxml.html import HtmlElement
 
-from newsletter.errors import Location, PostError, display_path
+from newsletter.errors import Location, PostError, Problem, display_path
 from newsletter.posts.html.nesting_limit import check_nesting_depth
 from newsletter.posts.html.normalize.marked_elements import describe_content
 from newsletter.posts.html.title import is_empty_body
@@ -63,19 +63,21 @@ class BeehiivExport:
         """Yield its posts, in its order; the file is read row by row."""
         where = Location(display_path(self.path))
         with self.path.open("rb") as file:
-            for row in iter_csv_rows(file, where, _COLUMNS):
-                title = _get_cell(row, "web_title")
+            for row, damage in iter_csv_rows(file, where, _COLUMNS):
+                title = _get_cell(row, "web_title") or _get_cell(row, "id") or "untitled"
+                if damage:
+                    yield UnreadablePost(title, Problem(damage, where, "Export the posts again."))
+                    continue
                 try:
-                    yield self._make_post(row, title)
+                    yield self._make_post(row)
                 except PostError as error:
-                    problem = error.problems[0]._replace(where=where)
-                    yield UnreadablePost(title or _get_cell(row, "id") or "untitled", problem)
+                    yield UnreadablePost(title, error.problems[0]._replace(where=where))
 
     def list_other_items(self) -> Mapping[str, int]:
         """Return nothing: all rows are posts."""
         return self._others
 
-    def _make_post(self, row: Mapping[str, str], title: str) -> SourcePost:
+    def _make_post(self, row: Mapping[str, str]) -> SourcePost:
         source = row["content_html"].strip()
         if len(source.encode(errors="replace")) > self.settings.max_post_bytes:
             raise PostError(
@@ -90,7 +92,7 @@ class BeehiivExport:
         thumbnail = _get_cell(row, "thumbnail_url")
         date = _get_cell(row, "publish_date") or _get_cell(row, "created_at")
         return SourcePost(
-            title=title,
+            title=_get_cell(row, "web_title"),
             content=content,
             original=source if content != source else "",
             post_id=_get_cell(row, "id"),

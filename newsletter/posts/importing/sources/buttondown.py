@@ -21,7 +21,11 @@ from newsletter.posts.importing.source_post import (
     SourceSettings,
     UnreadablePost,
 )
-from newsletter.posts.importing.sources.csv_rows import decode_export, iter_csv_rows
+from newsletter.posts.importing.sources.csv_rows import (
+    CsvRow,
+    decode_export,
+    iter_csv_rows,
+)
 from newsletter.posts.importing.sources.export_folder import (
     ExportFolder,
     list_export_names,
@@ -67,8 +71,13 @@ class ButtondownExport:
             others = len(names) - len(files) - sum(name in names for name in _TABLES)
             self._others = {"other files": others} if others else {}
             where = Location(f"{display_path(self.path)}/{table}")
-            for row in _iter_rows(folder.read(names[table]), where, is_csv=table == _TABLES[0]):
+            rows = _iter_rows(folder.read(names[table]), where, is_csv=table == _TABLES[0])
+            for row, damage in rows:
                 name = files.pop(row["slug"].strip(), "")
+                if damage:
+                    problem = Problem(damage, where, "Export the emails again.")
+                    yield UnreadablePost(_find_title(row), problem)
+                    continue
                 yield self._read_email(folder, row, name, names.get(name, ""))
             for slug, name in files.items():
                 yield self._read_email(folder, {"slug": slug}, name, names[name])
@@ -81,7 +90,7 @@ class ButtondownExport:
         self, folder: ExportFolder, row: Mapping[str, str], name: str, full_name: str
     ) -> SourcePost | UnreadablePost:
         slug = row.get("slug", "").strip()
-        title = row.get("subject", "").strip() or slug or "without a subject"
+        title = _find_title(row)
         where = Location(f"{display_path(self.path)}/{name or f'emails/{slug}.md'}")
         if not full_name:
             problem = Problem("the text of the email is not in the export", where)
@@ -138,7 +147,7 @@ def open_buttondown_export(path: Path, settings: SourceSettings) -> ButtondownEx
     return ButtondownExport(path, settings)
 
 
-def _iter_rows(content: bytes, where: Location, *, is_csv: bool) -> Iterator[Mapping[str, str]]:
+def _iter_rows(content: bytes, where: Location, *, is_csv: bool) -> Iterator[CsvRow]:
     if is_csv:
         yield from iter_csv_rows(io.BytesIO(content), where, _COLUMNS)
         return
@@ -148,7 +157,12 @@ def _iter_rows(content: bytes, where: Location, *, is_csv: bool) -> Iterator[Map
         raise PostError("the table of emails is damaged", where=where) from None
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, dict):
-            yield {"slug": "", **{key: _get_cell(value) for key, value in row.items()}}
+            yield CsvRow({"slug": "", **{key: _get_cell(value) for key, value in row.items()}})
+
+
+def _find_title(row: Mapping[str, str]) -> str:
+    """Return what to call an email that can't be read."""
+    return row.get("subject", "").strip() or row.get("slug", "").strip() or "without a subject"
 
 
 def _get_cell(value: Any) -> str:

@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import BinaryIO, NamedTuple
 
 from newsletter.encoding_detection import detect_encoding, find_utf_16, guess_for_names
 from newsletter.errors import Location, PostError
@@ -11,12 +12,24 @@ from newsletter.errors import Location, PostError
 _MAX_CELL_LENGTH = 100_000_000  # characters; the posts' own limit is checked later
 _HEAD_BYTES = 4_000
 _DELIMITERS = ",;\t"
+_END = "\0the end of the file"  # added as its last line; part of a cell that doesn't end
 
 
-def iter_csv_rows(
-    file: BinaryIO, where: Location, required: frozenset[str]
-) -> Iterator[Mapping[str, str]]:
-    """Yield the rows of a CSV file, by the names of its columns in lower case.
+class CsvRow(NamedTuple):
+    """A row of a CSV file.
+
+    Attributes:
+        cells: its texts by the names of their columns in lower case; where several columns have one
+            name, the first text that isn't empty.
+        damage: why it may be incomplete; empty if it isn't.
+    """
+
+    cells: Mapping[str, str]
+    damage: str = ""
+
+
+def iter_csv_rows(file: BinaryIO, where: Location, required: frozenset[str]) -> Iterator[CsvRow]:
+    """Yield the rows of a CSV file, whatever its encoding.
 
     Args:
         file: the file, at its beginning.
@@ -31,7 +44,7 @@ def iter_csv_rows(
     file.seek(0)
     text = io.TextIOWrapper(file, encoding=codec, errors="replace", newline="")
     try:
-        reader = csv.reader(text, delimiter=max(_DELIMITERS, key=head.count))
+        reader = csv.reader(chain(text, (_END,)), delimiter=max(_DELIMITERS, key=head.count))
         header = [name.strip().lower() for name in _read_csv_row(reader, where) or ()]
         if missing := sorted(required.difference(header)):
             raise PostError(
@@ -40,8 +53,8 @@ def iter_csv_rows(
                 remedy="Export the posts again, and don't change the file.",
             )
         while (row := _read_csv_row(reader, where)) is not None:
-            if any(cell.strip() for cell in row):
-                yield {**dict.fromkeys(header, ""), **dict(zip(header, row, strict=False))}
+            if row != [_END] and any(cell.strip() for cell in row):
+                yield _make_row(header, row)
     finally:
         text.detach()
 
@@ -60,6 +73,17 @@ def decode_export(content: bytes) -> str:
     """Return the text of an export's file, with plain line ends."""
     text = content.decode(_detect_codec(io.BytesIO(content)), "replace")
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _make_row(header: Sequence[str], row: Sequence[str]) -> CsvRow:
+    cells = dict.fromkeys(header, "")
+    for name, cell in zip(header, row, strict=False):
+        cells[name] = cells[name] or cell.removesuffix(_END)
+    if row[-1].endswith(_END):
+        return CsvRow(cells, "the file breaks off in this row, or a quotation mark is missing")
+    if any(cell.strip() for cell in row[len(header) :]):
+        return CsvRow(cells, "the row has more cells than the first line")
+    return CsvRow(cells)
 
 
 def _detect_codec(file: BinaryIO) -> str:

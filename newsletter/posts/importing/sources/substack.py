@@ -63,9 +63,14 @@ class SubstackExport:
             files = {name: full for name, full in names.items() if _POST_FILE.fullmatch(name)}
             table = io.BytesIO(folder.read(names[_TABLE]))
             where = Location(f"{display_path(self.path)}/{_TABLE}")
-            for row in iter_csv_rows(table, where, _COLUMNS):
+            for row, damage in iter_csv_rows(table, where, _COLUMNS):
                 name = f"posts/{row['post_id'].strip()}.html"
-                post = self._read_post(folder, row, name, files.pop(name, ""))
+                full_name = files.pop(name, "")
+                if damage:
+                    problem = Problem(damage, where, "Export the posts again.")
+                    yield UnreadablePost(_find_title(row), problem)
+                    continue
+                post = self._read_post(folder, row, name, full_name)
                 if isinstance(post, UnreadablePost) and _is_empty_draft(row, post):
                     self._others[EMPTY_DRAFTS] = self._others.get(EMPTY_DRAFTS, 0) + 1
                 else:
@@ -84,8 +89,7 @@ class SubstackExport:
         title = html.unescape(row["title"]).strip()
         where = Location(f"{display_path(self.path)}/{name}")
         if not full_name:
-            problem = Problem(_NO_FILE, where)
-            return UnreadablePost(title or row["post_id"] or "without a title", problem)
+            return UnreadablePost(_find_title(row), Problem(_NO_FILE, where))
         try:
             return self._make_post(row, title, decode_export(folder.read(full_name)))
         except PostError as error:
@@ -131,6 +135,11 @@ def is_substack_export(path: Path) -> bool:
 def open_substack_export(path: Path, settings: SourceSettings) -> SubstackExport:
     """Open the ZIP that Substack exports, or the folder that it was unpacked to."""
     return SubstackExport(path, settings)
+
+
+def _find_title(row: Mapping[str, str]) -> str:
+    """Return what to call a post that can't be read."""
+    return html.unescape(row["title"]).strip() or row["post_id"].strip() or "without a title"
 
 
 def _is_empty_draft(row: Mapping[str, str], post: UnreadablePost) -> bool:

@@ -121,6 +121,20 @@ def test_large_cell_is_read_and_the_limit_of_others_stays(write_export: WriteExp
     assert [note.key for note in post.notes] == ["audience"]
 
 
+def test_file_that_breaks_off_is_told_with_the_post_in_which_it_does(
+    write_export: WriteExport,
+) -> None:
+    path = write_export(ROW, {**ROW, "id": "abc-2", "web_title": "Summer"})
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("<p>The ice let go.</p>", '"<p>The ice, it let go.</p>"')
+    path.write_text(text[: text.rindex("let go")], encoding="utf-8")
+    whole, cut = read_posts(path)
+    assert isinstance(whole, SourcePost)
+    assert whole.content == "<p>The ice, it let go.</p>"
+    assert isinstance(cut, UnreadablePost)
+    assert (cut.title, "breaks off" in cut.problem.message) == ("Summer", True)
+
+
 def test_other_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "posts.csv"
     path.write_text("email,name\nada@example.com,Ada\n")

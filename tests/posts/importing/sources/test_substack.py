@@ -123,6 +123,15 @@ def test_posts_without_a_file_or_a_row_are_told(write_export: WriteExport) -> No
     assert (extra.post_id, extra.slug, extra.content) == ("103", "extra", "<p>b</p>")
 
 
+def test_damaged_row_is_told_with_its_title(write_export: WriteExport) -> None:
+    rows = (SPRING, "102.b,,true,,newsletter,everyone,Fog, rain,, and wind", '103.c,,true,,,,"Wind')
+    posts = read_posts(write_export(*rows, **{"101_spring": "<p>a</p>", "102_b": "<p>b</p>"}))
+    assert [(post.title, isinstance(post, UnreadablePost)) for post in posts[1:]] == [
+        ("Fog", True),
+        ("Wind", True),
+    ]
+
+
 def test_drafts_without_text_are_counted(write_export: WriteExport) -> None:
     rows = ("101.a,,false,,newsletter,everyone,A,,", "102,,false,,newsletter,everyone,,,")
     export = open_substack_export(write_export(*rows, **{"101_a": "<p> </p>"}), SETTINGS)
