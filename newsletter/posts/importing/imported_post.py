@@ -29,7 +29,12 @@ from newsletter.posts.importing.settings.split_foreign import (
     split_foreign_front_matter,
 )
 from newsletter.posts.importing.settings.translate import translate_front_matter
-from newsletter.posts.importing.source_kind import SourceKind, detect_source_kind, is_export
+from newsletter.posts.importing.source_kind import (
+    SourceKind,
+    detect_source_kind,
+    is_export,
+    is_table,
+)
 from newsletter.posts.importing.sources.draft import ParsedSource
 from newsletter.posts.markup_limits import check_markup_limits
 from newsletter.posts.removed_line import RemovedLine
@@ -136,6 +141,12 @@ def parse_imported_post(
             where=where,
             remedy="Import one post at a time: save its web page, or its text as Markdown or "
             "HTML, as a file.",
+        )
+    if kind == "text" and is_table(text, path):
+        raise PostError(
+            "this is a table, not a post; nothing was imported",
+            where=where,
+            remedy="To add a list of readers: newsletter subscribers import FILE",
         )
     foreign = (
         ForeignPost(FrontMatter(body=text), "")

@@ -1,4 +1,4 @@
-"""Detect what a source is: Markdown, HTML, plain text, or an export."""
+"""Detect what a source is: Markdown, HTML, text, an export, a table."""
 
 import re
 from collections.abc import Mapping
@@ -31,6 +31,9 @@ _EXPORT = re.compile(
     r"|\s*\[\s*\{\s*\"|\s*\{\s*\"(?:db|posts)\"\s*:\s*\[\s*\{",
     re.IGNORECASE | re.DOTALL,
 )
+_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
+_ADDRESS_CELL = re.compile(r"""(?:^|[,;\t])[ "]*[^\s@,;"<>]+@[^\s@,;"<>]+\.\w+[ "]*(?:$|[,;\t])""")
+_CHECKED_LINES = 50
 _FRONT_MATTER_START = re.compile(
     r"---[ \t]*(?:json|toml|ya?ml|js|javascript)[ \t]*\n"
     r"|---[ \t]*\n(?:[ \t]*(?:#.*)?\n)*[\w-]+:|\+\+\+[ \t]*\n\s*[\w-]+ *=|\{\s*\""
@@ -54,6 +57,15 @@ def detect_source_kind(text: str, path: str) -> SourceKind:
     if _FRAGMENT_START.match(text):
         return "html"
     return "markdown" if _MARKDOWN_SYNTAX.search(text) else "text"
+
+
+def is_table(text: str, path: str) -> bool:
+    """Return whether a source is a table, such as a list of readers with an address in each row."""
+    if PurePath(path).suffix.lower() in _TABLE_SUFFIXES:
+        return True
+    first, *others = [line for line in text[:100_000].split("\n") if line.strip()] or [""]
+    lines = others[:_CHECKED_LINES] or [first]
+    return all(map(_ADDRESS_CELL.search, lines))
 
 
 def is_export(text: str) -> bool:

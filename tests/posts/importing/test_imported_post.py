@@ -256,6 +256,7 @@ def test_keep_of_a_line_that_was_not_removed_lists_removed_lines() -> None:
         ('[ {"title": "x"}]', "x.json", "x.json: this is an export or a feed"),
         ('<?xml version="1.0"?>\n<!-- a\nb -->\n<rss version="2.0">', "-", "-: this is an export"),
         ('<feed xmlns="x">', "x.xml", "x.xml: this is an export or a feed"),
+        ("email,name\nada@example.com,Ada", "x.csv", "x.csv: this is a table, not a post"),
         (SENTENCE, "-", "-: the post has no title. Add a heading as its first line"),
         (f"{SENTENCE}\n\n## Later", "-", "-: the post has no title. Add a heading as its first"),
         (SENTENCE, "?.txt", "?.txt: the post has no title"),

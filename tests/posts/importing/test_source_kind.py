@@ -2,7 +2,11 @@
 
 import pytest
 
-from newsletter.posts.importing.source_kind import detect_source_kind, is_export
+from newsletter.posts.importing.source_kind import (
+    detect_source_kind,
+    is_export,
+    is_table,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +51,20 @@ def test_source_kind_is_detected_by_name_then_content(path: str, text: str, kind
 )
 def test_exports_and_feeds_are_recognized(text: str, *, expected: bool) -> None:
     assert is_export(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        ("readers.CSV", "anything", True),
+        ("readers", "id,correo,nombre\n1,ada@example.com,Ada\n\n2,bo@example.com,Bo\n", True),
+        ("-", '"ada@example.com";"Ada"\n"bo@example.com";"Bo"', True),
+        ("a.txt", "ada@example.com\nbo@example.com", True),
+        ("a.txt", "ada@example.com", True),
+        ("a.txt", "", False),
+        ("a.txt", "Write to us\nada@example.com, any time\nThanks!", False),
+        ("a.txt", "Fog\n\nWrite to ada@example.com.", False),
+    ],
+)
+def test_tables_of_readers_are_recognized(path: str, text: str, *, expected: bool) -> None:
+    assert is_table(text, path) == expected
