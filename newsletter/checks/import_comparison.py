@@ -58,7 +58,9 @@ def compare_import(result: ImportResult, source_name: str, config: Config) -> Im
         removed = tuple(entry._replace(line=0) for entry in removed)
     article = build_article(issue, config)
     return ImportComparison(
-        losses=find_lost_content(inventory, issue, article, removed=removed),
+        losses=find_lost_content(
+            inventory, issue, article, removed=removed, copied_urls=post.copied_urls
+        ),
         removed=tuple(
             entry._replace(line=find_passage_line(inventory, entry.text))
             for entry in issue.post.removed

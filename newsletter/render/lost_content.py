@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from newsletter.errors import display_path
@@ -34,14 +34,17 @@ _SPAN_TAG = re.compile(r"</?span\b[^>]*>")
 _LISTED_LINK = re.compile(r"\[\w+\] \S+")
 _ADDRESS_START = re.compile(r"://|\bwww\.", re.IGNORECASE)
 
+_NO_COPIES: Mapping[str, Collection[str]] = {}
 
-def find_lost_content(
+
+def find_lost_content(  # noqa: PLR0913 - each is one part of the comparison
     source: ContentInventory,
     issue: Issue,
     article: Article,
     *,
     email: Email | None = None,
     removed: tuple[RemovedLine, ...] = (),
+    copied_urls: Mapping[str, Collection[str]] = _NO_COPIES,
 ) -> tuple[ContentLoss, ...]:
     """Return what the source holds and the article or the email doesn't, in order of lines.
 
@@ -51,13 +54,18 @@ def find_lost_content(
         article: the article built of it.
         email: the email rendered from it, with its merge tokens; not compared if not given.
         removed: what an import left out on purpose, besides ``issue.post.removed``.
+        copied_urls: file name of an image of the issue -> its URLs in the source.
     """
     heading = f"<h1>{html.escape(issue.post.title)}</h1>\n"
     shown = article.html
     if _has_block(source, take_inventory(heading, "email").words):
         shown = heading + shown
     losses = [
-        *find_losses(source, take_inventory(shown, "email"), (*removed, *issue.post.removed)),
+        *find_losses(
+            source,
+            _add_urls(take_inventory(shown, "email"), copied_urls),
+            (*removed, *issue.post.removed),
+        ),
         *(_find_lost_in_email(source, article, email) if email else ()),
         *(_find_lost_posts(issue, email) if email and issue.digest else ()),
     ]
@@ -69,6 +77,19 @@ def _has_block(source: ContentInventory, words: tuple[str, ...]) -> bool:
     return any(
         source.words[block.first_word : block.word_range.stop] == words for block in source.blocks
     )
+
+
+def _add_urls(
+    inventory: ContentInventory, copied_urls: Mapping[str, Collection[str]]
+) -> ContentInventory:
+    """Return an inventory in which images have the URLs that they were copied from, too."""
+    references = (
+        replace(entry, urls=(*entry.urls, *urls))
+        if (urls := copied_urls.get(entry.urls[0].rpartition("/")[2]))
+        else entry
+        for entry in inventory.references
+    )
+    return replace(inventory, references=tuple(references))
 
 
 def _find_lost_in_email(

@@ -151,6 +151,25 @@ def test_a_heading_that_became_the_title_is_no_loss(make_issue: MakeIssue, title
     assert find_lost_content(source, issue, build_article(issue, CONFIG)) == ()
 
 
+@pytest.mark.parametrize(
+    ("source", "copied_urls", "lost"),
+    [
+        ("https://b.example/a.png", {"82cd.png": ["https://b.example/a.png"]}, False),
+        ("/a.png", {"82cd.png": ["https://b.example/b.png", "https://b.example/a.png"]}, False),
+        ("https://b.example/a.png", {"82cd.png": ["https://b.example/b.png"]}, True),
+        ("https://b.example/a.png", {}, True),
+    ],
+)
+def test_image_with_the_name_of_its_copy_is_no_loss(
+    make_issue: MakeIssue, source: str, copied_urls: dict[str, list[str]], *, lost: bool
+) -> None:
+    issue = make_issue('<p>Low water.</p><p><img src="82cd.png" alt=""></p>')
+    inventory = take_inventory(f'<p>Low water.</p><img src="{source}">', "html")
+    article = build_article(issue, CONFIG)
+    losses = find_lost_content(inventory, issue, article, copied_urls=copied_urls)
+    assert bool(losses) == lost
+
+
 def test_what_the_text_part_writes_otherwise_is_no_loss(make_issue: MakeIssue) -> None:
     text = "- [x] Nets mended\n- [ ] Sails sewn\n\nAll was well.[^a]\n\n[^a]: Nearly.\n"
     issue = make_issue(sanitize_html(render_markdown(text)))

@@ -61,6 +61,7 @@ class ImportedPost:
         set_aside: passages for the editor to check.
         setting_notes: what was taken from other tools' settings, and what was not.
         prose_outside: words of running text on a web page that are not in its article.
+        copied_urls: file name of each image that was copied from the web -> its URLs.
     """
 
     title: str
@@ -75,6 +76,7 @@ class ImportedPost:
     set_aside: tuple[SetAsideLine, ...] = ()
     setting_notes: tuple[SettingNote, ...] = ()
     prose_outside: int = 0
+    copied_urls: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def with_body(self, body: str) -> "ImportedPost":
         """Return the post with another body in the same syntax."""

@@ -98,8 +98,11 @@ def copy_remote_images(
         for name, image in used.items()
         for note in image.notes
     )
+    copied_urls = {
+        used_name: [url for url, name in names.items() if name == used_name] for used_name in used
+    }
     return CopiedImages(
-        replace(copied, setting_notes=(*copied.setting_notes, *notes)),
+        replace(copied, setting_notes=(*copied.setting_notes, *notes), copied_urls=copied_urls),
         {name: image.data for name, image in used.items()},
         (
             *fetched.problems.values(),

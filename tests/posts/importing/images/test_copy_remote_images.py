@@ -113,6 +113,7 @@ def test_image_becomes_the_copy(web: FakeWeb, body: str, copied: str) -> None:
     result = copy(web, body)
     assert result.imported_post.body.replace(SENTENCE, "").strip() == copied
     assert len(result.files) == 1
+    assert result.imported_post.copied_urls.keys() == result.files.keys()
     assert not result.not_copied
     sanitized = sanitize_html(result.imported_post.body)
     assert "srcset" not in sanitized
