@@ -16,6 +16,7 @@ from newsletter.sending.approval.approval_plan import ApprovalPlan, compute_appr
 
 MAX_BYTES = 1_000_000
 
+_MAX_DIGITS = 20
 _FORMAT_KEY = "newsletter_plan"
 _CHECKSUM_KEY = "checksum"
 _REMEDY = "Write it again with: newsletter plan ISSUE --out {path}"
@@ -69,9 +70,13 @@ def read_approval_plan(path: Path) -> ApprovalPlan:
     remedy = _REMEDY.format(path=shown)
     text = _read_text(path, shown, remedy)
     try:
-        data = json.loads(text, object_pairs_hook=_reject_repeated_keys)
+        data = json.loads(
+            text, object_pairs_hook=_reject_repeated_keys, parse_int=_parse_whole_number
+        )
+        _reject_half_characters(data)
     except json.JSONDecodeError as error:
-        message = f"the plan is not valid JSON: {error.msg[0].lower()}{error.msg[1:]}"
+        reason = error.msg.removesuffix(" at")
+        message = f"the plan is not valid JSON: {reason[0].lower()}{reason[1:]}"
         line = error.lineno
         if conflict := _CONFLICT.search(text):
             message = "the plan has a merge conflict"
@@ -167,6 +172,21 @@ def _reject_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         repeated = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key '{repeated}' occurs twice")
     return data
+
+
+def _parse_whole_number(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits):,} digits")
+    return int(digits)
+
+
+def _reject_half_characters(data: Any) -> None:
+    """Reject half of a surrogate pair, which JSON can escape and no text has."""
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])[1:-1]
+        raise ValueError(f"{half} is half of a character") from None
 
 
 def _is_same(old: bytes, data: dict[str, Any]) -> bool:

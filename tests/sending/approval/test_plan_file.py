@@ -103,6 +103,18 @@ BROKEN: dict[str, tuple[Edit, str]] = {
     ),
     "too large": (lambda _: " " * (MAX_BYTES + 1), "larger than 1,000,000 bytes"),
     "nested": (lambda _: "[" * 200_000, "nested too deeply"),
+    "control character": (
+        lambda text: text.replace("ice", "i\x1bce"),
+        "plan.json:4: the plan is not valid JSON: invalid control character",
+    ),
+    "half of a character": (
+        lambda text: text.replace("ice", "\\ud800"),
+        r"the plan is not valid: \ud800 is half of a character",
+    ),
+    "long number": (
+        lambda text: text.replace('"count": 100', f'"count": {"9" * 5000}'),
+        "the plan is not valid: a number has 5,000 digits",
+    ),
     "a list": (lambda _: "[1]", "this is not a plan that newsletter plan --out has written"),
     "another file": (lambda _: '{"name": "x"}', "this is not a plan"),
     "newer": (
