@@ -13,6 +13,7 @@ from newsletter.config.yaml_document import parse_yaml_document
 from newsletter.errors import FileWriteError, Location, Problem, SendRefusedError, display_path
 from newsletter.public_files import write_public_file
 from newsletter.sending.approval.approval_plan import ApprovalPlan, compute_approval_checksum
+from newsletter.special_files import is_special_file
 
 MAX_BYTES = 1_000_000
 
@@ -42,7 +43,8 @@ def write_approval_plan(path: Path, plan: ApprovalPlan) -> bool:
         )
     data = plan.as_data()
     try:
-        old = path.read_bytes()[:MAX_BYTES]
+        # Reading a pipe would wait forever.
+        old = b"" if is_special_file(path) else path.read_bytes()[:MAX_BYTES]
     except FileNotFoundError:
         old = b""
     except OSError as error:
