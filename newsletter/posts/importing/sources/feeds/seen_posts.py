@@ -194,7 +194,7 @@ def _parse_entries(text: str, path: Path) -> tuple[dict[str, SeenFeed], list[See
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise _make_error(path, "the file is damaged", error.lineno) from None
-    except RecursionError:
+    except (RecursionError, ValueError):  # deeper, or with a longer number, than Python reads
         raise _make_error(path, "the file is damaged") from None
     version = data.get("version") if isinstance(data, dict) else None
     entries = data.get("entries") if isinstance(data, dict) else None

@@ -166,6 +166,7 @@ LINES = '{"version": 1, "entries": [\n{"feed": "a", "url": "https://a.example/f"
         (f"{LINES}=======\nnull]}}", 3, "a conflict of a merge"),
         (LINES, 3, "git checkout -- seen-posts.json"),
         ("", 1, "the file is damaged"),
+        ('{"version": ' + "1" * 5000, None, "the file is damaged"),
         ("[]", None, "not a list of seen posts"),
         ('{"version": 2, "entries": []}', None, "newer version"),
         (f'{LINES}{{"feed": "a", "post": 1, "seen": "2026-11-30"}},\nnull]}}', 3, "can't be read"),
