@@ -1,14 +1,14 @@
 """``newsletter weekly``: an issue of the blog's new posts."""
 
 import datetime
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
 
-from newsletter.cli.issue.check import CheckedIssue, check_issue
-from newsletter.cli.issue.importing.import_many import ImportedRow, import_chosen
+from newsletter.cli.issue.check import check_issue
+from newsletter.cli.issue.importing.import_many import import_chosen
 from newsletter.cli.issue.importing.import_request import (
     ImportRequest,
     get_source_settings,
@@ -17,6 +17,7 @@ from newsletter.cli.issue.importing.import_request import (
 from newsletter.cli.issue.importing.import_url import make_flood_error
 from newsletter.cli.issue.importing.web_content import make_downloader
 from newsletter.cli.issue.schedule_issue import ScheduleRequest, schedule_issue
+from newsletter.cli.issue.weekly_run import WeeklyRun, print_run
 from newsletter.cli.options import (
     hold_option,
     json_option,
@@ -25,9 +26,6 @@ from newsletter.cli.options import (
     segment_option,
 )
 from newsletter.cli.output import (
-    echo,
-    echo_err,
-    format_fields,
     isolate_bidi,
     make_output_private,
     print_json,
@@ -42,64 +40,11 @@ from newsletter.errors import (
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from newsletter.posts.importing.source_post import SourcePost, UnreadablePost
     from newsletter.posts.importing.sources.feeds.check_feed import FeedCheck
     from newsletter.posts.importing.sources.feeds.seen_posts import SeenPosts
     from newsletter.project import Project
 
 _MAX_TITLES = 5
-
-
-@dataclass(slots=True)
-class WeeklyRun:
-    """What a run has done so far.
-
-    Attributes:
-        project: the editor's folder.
-        as_json: whether one JSON object is printed at the end.
-        checks: what the feeds have new.
-        rows: the posts that were imported.
-        checked: the issues that were checked.
-        problems: what has failed.
-        is_digest: whether one issue was made of all posts.
-    """
-
-    project: "Project"
-    as_json: bool
-    checks: "list[FeedCheck]" = field(default_factory=list)
-    rows: list[ImportedRow] = field(default_factory=list)
-    checked: list[CheckedIssue] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    is_digest: bool = False
-
-    @property
-    def has_errors(self) -> bool:
-        """Whether something has failed, or a check has found an error."""
-        found = (finding for result in self.checked for finding in result.findings)
-        return bool(self.problems) or any(finding.severity == "error" for finding in found)
-
-    def as_data(self) -> dict[str, Any]:
-        """Return the summary for JSON."""
-        from newsletter.checks.output import count_by_severity
-
-        findings = {result.issue: count_by_severity(result.findings) for result in self.checked}
-        return {
-            "feeds": [
-                {
-                    "url": check.after.url,
-                    "new": len(check.posts.new),
-                    "unreadable": len(check.posts.unreadable),
-                    "is_first_check": check.posts.is_first,
-                    "remarks": check.remarks,
-                }
-                for check in self.checks
-            ],
-            "issues": [
-                {**row.data, "findings": findings.get(str(row.data.get("issue")))}
-                for row in self.rows
-            ],
-            "problems": [str(problem) for problem in self.problems],
-        }
 
 
 @click.command("weekly", short_help="Make this week's issue of what the blog has new.")
@@ -151,10 +96,10 @@ def weekly_command(  # noqa: PLR0913 - one parameter per option
     from newsletter.posts.importing.sources.feeds.seen_posts import SeenPosts
     from newsletter.project import open_project
 
-    if draft and send_at:
-        raise UsageError("--draft and --send-at exclude each other", remedy="Leave one out.")
     make_output_private()  # SendGrid may name readers in its reasons
     project = open_project()
+    request = ScheduleRequest(send_at or "", segment, hold_at_sendgrid, local, no_image_check)
+    _refuse_invalid_options(project, request, draft=draft)
     run = WeeklyRun(project, as_json)
     seen = SeenPosts.load(project.root)
     run.checks = check_feeds(project, seen, accept_flood=accept_flood)
@@ -166,14 +111,13 @@ def weekly_command(  # noqa: PLR0913 - one parameter per option
         _import_new(run, is_draft=not send_at, full=full)
     _check_issues(run)
     if not as_json:
-        _print_run(run)
+        print_run(run)
     if not (send_at and run.checked) or run.has_errors:
         if as_json:
             print_json(run.as_data())
         if not send_at or not run.has_errors:
             _record(run, seen)
-        return 1 if run.has_errors else 0 if run.rows else NothingToDoError.exit_code
-    request = ScheduleRequest(send_at, segment, hold_at_sendgrid, local, no_image_check)
+        return run.exit_code
     more = {"weekly": run.as_data()}
     try:
         exit_code = schedule_issue(
@@ -184,7 +128,30 @@ def weekly_command(  # noqa: PLR0913 - one parameter per option
         raise
     if exit_code == 0:
         _record(run, seen)
-    return exit_code
+    return exit_code or int(run.has_missed_posts)
+
+
+def _refuse_invalid_options(project: "Project", request: ScheduleRequest, *, draft: bool) -> None:
+    """Refuse options that no schedule can have, before anything is imported.
+
+    Raises:
+        UsageError: they are not valid.
+    """
+    from newsletter.sending.planning.schedule import choose_waiting_place, parse_schedule_options
+
+    if not request.at:
+        return
+    if draft:
+        raise UsageError("--draft and --send-at exclude each other", remedy="Leave one out.")
+    parse_schedule_options(
+        request.at,
+        None,
+        datetime.datetime.now(datetime.UTC),
+        ZoneInfo(project.config.timezone),
+        place=choose_waiting_place(local=request.local, at_provider=request.hold_at_sendgrid),
+        is_starter_seen=True,  # whether one was is asked when there is something to send
+        rate_limited=False,
+    )
 
 
 def check_feeds(project: "Project", seen: "SeenPosts", *, accept_flood: bool) -> "list[FeedCheck]":
@@ -219,7 +186,7 @@ def check_feeds(project: "Project", seen: "SeenPosts", *, accept_flood: bool) ->
 
 
 def _refuse_several(run: WeeklyRun) -> None:
-    titles = [post.title or post.url for check in run.checks for post in check.posts.new]
+    titles = [isolate_bidi(post.title or post.url) for post in run.list_new()]
     if len(titles) > 1:
         shown = ", ".join(titles[:_MAX_TITLES]) + (", \u2026" if len(titles) > _MAX_TITLES else "")
         raise SendRefusedError(
@@ -232,14 +199,14 @@ def _refuse_several(run: WeeklyRun) -> None:
 
 def _make_digest(run: WeeklyRun, *, is_draft: bool) -> None:
     """Make one issue of the new posts of all feeds."""
-    from newsletter.cli.issue.weekly_digest import make_weekly_digest
+    from newsletter.cli.issue.weekly_digest import make_weekly_digest, split_for_digest
 
-    posts = [post for check in run.checks for post in check.posts.new]
-    unreadable = [post for check in run.checks for post in check.posts.unreadable]
-    if row := make_weekly_digest(run.project, posts, is_draft=is_draft):
+    posts = split_for_digest(run.list_new())
+    run.later = posts.later
+    run.without_card = posts.without_page
+    if row := make_weekly_digest(run.project, posts.taken, is_draft=is_draft):
         run.rows.append(row)
         run.problems += row.problems
-    run.problems += [post.problem for post in unreadable]
     run.is_digest = True
 
 
@@ -247,7 +214,7 @@ def _import_new(run: WeeklyRun, *, is_draft: bool, full: bool) -> None:
     """Import the new posts; as drafts, unless they are to be scheduled."""
     today = datetime.datetime.now(ZoneInfo(run.project.config.timezone)).date()
     for check in run.checks:
-        posts: list[SourcePost | UnreadablePost] = [*check.posts.new, *check.posts.unreadable]
+        posts = check.posts.new
         request = ImportRequest(sources=(check.after.url,), today=today, full=full)
         options = replace(make_import_options(run.project, request), as_draft=is_draft)
         run.rows += import_chosen(run.project, posts, options, len(posts))
@@ -257,49 +224,19 @@ def _import_new(run: WeeklyRun, *, is_draft: bool, full: bool) -> None:
 def _check_issues(run: WeeklyRun) -> None:
     """Check the issues of this week's posts, also of those that an interrupted run has imported."""
     for row in run.rows:
-        if row.state == "failed":
+        issue = str(row.data.get("issue"))
+        if row.state == "failed" or any(issue == result.issue for result in run.checked):
             continue
         try:
-            folder = run.project.issues_dir / str(row.data["issue"])
+            folder = run.project.issues_dir / issue
             run.checked.append(check_issue(run.project, folder, online=False))
         except NewsletterError as error:
             run.problems += error.problems
-
-
-def _print_run(run: WeeklyRun) -> None:
-    from newsletter.cli.issue.findings_text import print_findings
-
-    for check in run.checks:
-        for remark in check.remarks:
-            echo_err(f"Note: {remark}.")
-        if check.posts.is_first:
-            known = format_count(len(check.posts.known), "post")
-            echo(f"{check.after.url}: first check; seen from now on: {known}.")
-        else:
-            echo(f"{check.after.url}: {format_count(len(check.posts.new), 'new post')}.")
-    for row in run.rows:
-        if row.path:
-            echo(row.path, color="green" if row.state == "new" else None)
-        if row.rows:
-            echo(format_fields(row.rows))
-        for problem in row.problems:
-            echo_err(f"Not imported: {isolate_bidi(row.title)}: {problem}")
-    for result in run.checked:
-        print_findings(result.findings, result.source)
 
 
 def _record(run: WeeklyRun, seen: "SeenPosts") -> None:
     """Record this week's posts as seen, now that nothing is left to do with them."""
     from newsletter.posts.importing.sources.feeds.check_feed import record_seen
 
-    rows = iter(run.rows)
-    for check in run.checks:
-        if run.is_digest:
-            # Posts without a card are new again: those with one are not repeated.
-            written = [] if run.problems else list(check.posts.new)
-        else:
-            outcomes = [(post, next(rows)) for post in check.posts.new]
-            written = [post for post, row in outcomes if row.state != "failed"]
-            for _ in check.posts.unreadable:
-                next(rows)
+    for check, written in zip(run.checks, run.list_written(), strict=True):
         record_seen(seen, check, written)

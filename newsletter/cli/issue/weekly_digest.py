@@ -2,21 +2,53 @@
 
 import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from newsletter.cli.issue.digest import make_digest_title
 from newsletter.cli.issue.importing.import_many import ImportedRow
-from newsletter.errors import display_path
+from newsletter.errors import Problem, display_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from newsletter.posts.digest.make_digest import MadeDigest
-    from newsletter.posts.importing.source_post import SourcePost
+    from newsletter.posts.importing.source_post import SourcePost, UnreadablePost
     from newsletter.project import Project
 
 _MAX_POSTS = 100
+
+
+class DigestPosts(NamedTuple):
+    """The new posts of the feeds, and what becomes of them in a digest.
+
+    Attributes:
+        taken: posts that get a card.
+        later: older ones that are too many; the next digest takes them.
+        without_page: posts that have no page to which a card could link.
+    """
+
+    taken: "list[SourcePost]"
+    later: "list[SourcePost]"
+    without_page: "list[UnreadablePost]"
+
+
+def split_for_digest(posts: "Sequence[SourcePost]") -> DigestPosts:
+    """Return which posts a digest takes: the newest that have a page on the web."""
+    from newsletter.posts.importing.source_post import UnreadablePost
+
+    linked = [post for post in posts if post.url]
+    linked.sort(key=lambda post: post.date.timestamp() if post.date else 0.0, reverse=True)
+    problem = Problem(
+        "it has no page on the web that a digest could link to",
+        remedy="Import it as an issue: newsletter import FEED --post TITLE",
+    )
+    without_page = [
+        UnreadablePost(post.title or post.post_id or "(a post without a title)", problem)
+        for post in posts
+        if not post.url
+    ]
+    return DigestPosts(linked[:_MAX_POSTS], linked[_MAX_POSTS:], without_page)
 
 
 def make_weekly_digest(

@@ -172,7 +172,7 @@ def parse_schedule_time(text: str, now: datetime.datetime, zone: ZoneInfo) -> da
     if moment <= now:
         raise UsageError(
             f"{format_schedule_time(moment, zone)} is in the past",
-            remedy="Leave --at out to send now.",
+            remedy="Use a later time.",
         )
     return moment.astimezone(datetime.UTC)
 

@@ -17,6 +17,7 @@ ITEM = """<item><title>{title}</title><link>https://harbour.example/{number}</li
 &lt;p&gt;{title}: the boats lay on the sand, and nobody could say for how long.&lt;/p&gt;
 &lt;p&gt;So they waited.&lt;/p&gt;</description></item>"""
 OLD = ITEM.format(title="Old tide", number=1, date="Fri, 20 Nov 2026")
+UNREADABLE = "<item><title>Empty</title></item>"
 
 Publish = Callable[..., None]
 
@@ -112,6 +113,90 @@ def test_several_new_posts_are_one_digest(
     assert newsletter(*options, "--digest")[0] == 3
     assert list_issues(project_folder) == [digest, "the-ice"]
     assert len(fake_sendgrid.accepted) == 25
+
+
+def test_post_that_cannot_be_read_is_told_and_holds_up_no_other(
+    newsletter: Cli, project_folder: Path, publish: Publish, fake_sendgrid: FakeSendGrid
+) -> None:
+    high_tide = ITEM.format(title="High tide", number=2, date="Mon, 30 Nov 2026")
+    publish(items=f"{high_tide}{UNREADABLE}{OLD}")
+    options = ("weekly", "--send-at", time_ahead(days=2), "--hold-at-sendgrid")
+    code, _, err = newsletter(*options)
+    assert (code, "Not imported: Empty: " in err) == (1, True)
+    assert newsletter(*options)[0] == 3
+    assert list_issues(project_folder) == ["high-tide", "the-ice"]
+    assert len(fake_sendgrid.accepted) == 25
+    publish(items=f"{high_tide}{OLD}{UNREADABLE}")
+    code, out, err = newsletter("weekly", "--digest")
+    assert (code, "0 new posts" in out, "Not imported: Empty: " in err) == (1, True, True)
+    (project_folder / "seen-posts.json").unlink()
+    code, out, err = newsletter(*options)  # as a feed is that was never checked
+    assert (code, "seen from now on: 2 posts" in out, "Empty" in err) == (3, True, True)
+
+
+def test_post_of_two_feeds_is_one_post(
+    newsletter: Cli, project_folder: Path, publish: Publish, static_host: StaticHost
+) -> None:
+    tides = static_host.folder / "tides.xml"
+    tides.write_text(FEED.format(items=OLD))
+    os.utime(tides, (1_750_000_000, 1_750_000_000))
+    settings = project_folder / "newsletter.yml"
+    feeds = f"[{static_host.url}/feed.xml, {static_host.url}/tides.xml]"
+    settings.write_text(settings.read_text().replace(f"{static_host.url}/feed.xml", feeds))
+    assert newsletter("weekly")[0] == 3
+    publish("High tide")
+    text = (static_host.folder / "feed.xml").read_text()
+    tides.write_text(text.replace("So they waited.", ""))
+    code, out, _ = newsletter(
+        "weekly", "--send-at", time_ahead(days=2), "--hold-at-sendgrid", "--json"
+    )
+    data = json.loads(out)["weekly"]
+    assert (code, [feed["new"] for feed in data["feeds"]]) == (0, [1, 1])
+    assert list_issues(project_folder) == ["high-tide", "the-ice"]
+    assert newsletter("weekly")[0] == 3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--send-at", "2020-01-01 09:00"),
+        ("--send-at", "soon"),
+        ("--send-at", "Tue 09:00", "--local", "--hold-at-sendgrid"),
+        ("--send-at", "Tue 09:00", "--draft"),
+    ],
+)
+def test_options_are_refused_before_anything_is_imported(
+    newsletter: Cli, project_folder: Path, publish: Publish, options: tuple[str, ...]
+) -> None:
+    publish("High tide")
+    assert newsletter("weekly", *options)[0] == 2
+    assert list_issues(project_folder) == ["the-ice"]
+
+
+def test_digest_leaves_posts_that_are_too_many_for_the_next(
+    newsletter: Cli,
+    project_folder: Path,
+    publish: Publish,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("newsletter.cli.issue.weekly_digest._MAX_POSTS", 2)
+    note = "<item><title>Note</title><description>Low water at six, they say.</description></item>"
+    titles = ("High tide", "Low tide", "Spring tide")
+    new = "".join(
+        ITEM.format(title=title, number=number, date="Mon, 30 Nov 2026")
+        for number, title in enumerate(titles, 2)
+    )
+    publish(items=f"{new}{note}{OLD}")
+    code, out, err = newsletter("weekly", "--digest")
+    assert (code, "Left for the next run: 1 post;" in out) == (1, True)
+    assert "Not imported: Note: it has no page" in err
+    assert newsletter("weekly", "--digest")[0] == 0
+    assert newsletter("weekly", "--digest")[0] == 3
+    digests = sorted(
+        project_folder.glob("issues/*digest*/post.md"), key=lambda path: len(str(path))
+    )
+    found = [[title in path.read_text() for title in titles] for path in digests]
+    assert found == [[True, True, False], [False, False, True]]
 
 
 def test_flood_makes_nothing(newsletter: Cli, project_folder: Path, publish: Publish) -> None:
