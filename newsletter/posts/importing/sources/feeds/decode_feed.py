@@ -65,6 +65,11 @@ def decode_feed(data: bytes, headers: Mapping[str, str], where: str) -> DecodedF
     return DecodedFeed(cleaned, tuple(remarks))
 
 
+def remove_control_characters(text: str) -> str:
+    """Return a text without the characters that XML does not allow; JSON can escape any."""
+    return _CONTROL_CHARACTERS.sub("", text)
+
+
 def _check_reference(found: re.Match[str]) -> str:
     """Return a reference to a character, unless XML doesn't allow it; feedparser fails at some."""
     digits = (found["hex"] or found["decimal"]).lstrip("0")[:_MAX_DIGITS] or "0"

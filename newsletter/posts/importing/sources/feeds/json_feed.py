@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from newsletter.errors import Location, PostError, Problem
 from newsletter.posts.importing.source_post import UnreadablePost
+from newsletter.posts.importing.sources.feeds.decode_feed import remove_control_characters
 from newsletter.posts.importing.sources.feeds.feed_item import (
     FeedInfo,
     FeedItem,
@@ -20,13 +21,13 @@ from newsletter.posts.importing.sources.feeds.url_identity import has_web_scheme
 
 
 def _coerce_text(value: Any) -> Any:
-    """Return numbers as text, nothing as an empty text, and no half of a character."""
+    """Return numbers as text, nothing as an empty text, and only whole, visible characters."""
     if value is None:
         return ""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return remove_control_characters(value.encode("utf-8", "replace").decode())
     return value
 
 

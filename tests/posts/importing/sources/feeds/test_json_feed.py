@@ -57,6 +57,7 @@ def test_all_of_an_item_is_taken() -> None:
     ("item", "expected"),
     [
         ({"id": 7}, {"post_id": "7"}),
+        ({"title": "Low\0 \x1b[1mtide\ud800"}, {"title": "Low [1mtide?"}),
         ({"author": {"name": "Ann"}}, {"author": "Ann"}),  # 1.0
         ({"author": "Ann"}, {"author": "Ann"}),
         ({"tags": "sea, sand"}, {"tags": ("sea", "sand")}),
