@@ -73,6 +73,24 @@ class ImportRequest:
                     remedy=f"Leave {option} out.",
                 )
 
+    def refuse_choices_beside_new(self) -> None:
+        """Refuse options that choose other posts than ``--new``.
+
+        Raises:
+            UsageError: one of them was given.
+        """
+        given = {
+            "--list": self.list_only, "--all": self.every, "--latest": self.latest,
+            "--since": self.since, "--post": self.names, "--tag": self.tags,
+            "--status": self.statuses, "--kind": self.kinds,
+        }  # fmt: skip
+        for option, value in given.items():
+            if value:
+                raise UsageError(
+                    f"--new imports every new post, and can't be combined with {option}",
+                    remedy=f"Leave --new or {option} out.",
+                )
+
     def refuse_single_options(self, description: str) -> None:
         """Refuse options for one post, for a source of several.
 

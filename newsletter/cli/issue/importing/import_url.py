@@ -129,6 +129,7 @@ def import_new(project: "Project", downloader: "Downloader", request: ImportRequ
     """Import the posts of a feed that were not seen before, and return the exit code.
 
     Raises:
+        UsageError: an option chooses other posts.
         NewsletterError: the feed can't be read, or has far more new posts than ever before.
     """
     from newsletter.posts.importing.choose_posts import PostChooser
@@ -136,6 +137,8 @@ def import_new(project: "Project", downloader: "Downloader", request: ImportRequ
     from newsletter.posts.importing.sources.feeds.feed import NotAFeedError
     from newsletter.posts.importing.sources.feeds.seen_posts import SeenPosts
 
+    request.refuse_choices_beside_new()
+    request.refuse_single_options("feed")
     seen = SeenPosts.load(project.root)
     settings = get_source_settings(project, request.base_url)
     try:

@@ -167,6 +167,28 @@ def test_only_what_is_new_of_a_feed_is_imported(
     assert list_issues(project_folder) == []
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--list",),
+        ("--all",),
+        ("--latest",),
+        ("--since", "2026-01-01"),
+        ("--post", "Low tide"),
+        ("--tag", "sea"),
+        ("--status", "draft"),
+        ("--kind", "page"),
+        ("--slug", "tide"),
+    ],
+)
+def test_new_is_combined_with_no_other_choice(
+    cli: Cli, project_folder: Path, options: tuple[str, ...]
+) -> None:
+    code, _, err = cli("import", "http://127.0.0.1:1/feed.xml", "--new", *options)
+    assert (code, options[0] in err) == (2, True)
+    assert list_issues(project_folder) == []
+
+
 def test_what_is_no_source_is_refused(cli: Cli, project_folder: Path, feed: Path) -> None:
     (project_folder / "post.md").write_text(f"# Low tide\n\n{TEXT}\n")
     assert cli("import", "post.md", "--all")[0] == 2
