@@ -14,7 +14,7 @@ from newsletter.cli.issue.importing.import_request import (
     get_source_settings,
     make_import_options,
 )
-from newsletter.cli.issue.importing.import_url import make_flood_error
+from newsletter.cli.issue.importing.import_url import make_flood_error, make_page_error
 from newsletter.cli.issue.importing.web_content import make_downloader
 from newsletter.cli.issue.schedule_issue import ScheduleRequest, schedule_issue
 from newsletter.cli.issue.weekly_run import WeeklyRun, print_run
@@ -162,6 +162,7 @@ def check_feeds(project: "Project", seen: "SeenPosts", *, accept_flood: bool) ->
         NewsletterError: a feed can't be read, or has far more new posts than ever before.
     """
     from newsletter.posts.importing.sources.feeds.check_feed import check_feed
+    from newsletter.posts.importing.sources.feeds.feed import NotAFeedError
 
     if not project.config.blog.feeds:
         raise UsageError(
@@ -171,9 +172,12 @@ def check_feeds(project: "Project", seen: "SeenPosts", *, accept_flood: bool) ->
     downloader, settings = make_downloader(project), get_source_settings(project)
     checks: list[FeedCheck] = []
     problems: list[Problem] = []
-    for url in project.config.blog.feeds:
+    for url in dict.fromkeys(project.config.blog.feeds):
         try:
             check = check_feed(url, seen, downloader, settings)
+        except NotAFeedError as error:
+            problems += (make_page_error(url, error.page, url) if error.page else error).problems
+            continue
         except NewsletterError as error:
             problems += error.problems
             continue

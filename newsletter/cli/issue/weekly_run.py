@@ -136,9 +136,14 @@ def print_run(run: WeeklyRun) -> None:
         if check.posts.is_first:
             known = format_count(len(check.posts.known), "post")
             echo(f"{check.after.url}: first check; seen from now on: {known}.")
+            if check.posts.known:
+                echo("To import the newest: newsletter import URL --latest")
         else:
             echo(f"{check.after.url}: {format_count(len(check.posts.new), 'new post')}.")
     _print_rows(run.rows)
+    for problem in run.problems:
+        if not any(problem in row.problems for row in run.rows):
+            echo_err(f"Not checked: {problem}")
     for post in run.list_missed():
         echo_err(f"Not imported: {isolate_bidi(post.title)}: {post.problem}")
     for result in run.checked:

@@ -134,6 +134,30 @@ def test_post_that_cannot_be_read_is_told_and_holds_up_no_other(
     assert (code, "seen from now on: 2 posts" in out, "Empty" in err) == (3, True, True)
 
 
+def test_issue_that_cannot_be_checked_is_told(
+    newsletter: Cli, project_folder: Path, publish: Publish
+) -> None:
+    publish("High tide")
+    seen = (project_folder / "seen-posts.json").read_bytes()
+    assert newsletter("weekly")[0] == 0
+    (project_folder / "seen-posts.json").write_bytes(seen)
+    (post,) = project_folder.glob("issues/*-high-tide/post.html")
+    post.write_text("---\ntitle: [\n---\n")
+    code, _, err = newsletter("weekly")
+    assert (code, "Not checked: " in err, "post.html:" in err) == (1, True, True)
+
+
+def test_page_names_its_feeds(
+    newsletter: Cli, project_folder: Path, static_host: StaticHost
+) -> None:
+    page = '<html><link rel="alternate" type="application/rss+xml" href="/rss.xml">'
+    (static_host.folder / "blog.html").write_text(page)
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write(f"blog: {{feeds: {static_host.url}/blog.html}}\n")
+    code, _, err = newsletter("weekly")
+    assert (code, f"It links to: {static_host.url}/rss.xml" in err) == (1, True)
+
+
 def test_post_of_two_feeds_is_one_post(
     newsletter: Cli, project_folder: Path, publish: Publish, static_host: StaticHost
 ) -> None:

@@ -82,7 +82,7 @@ def _import_page(
 
     timezone = ZoneInfo(project.config.timezone)
     if request.has_choice or request.list_only:
-        raise _make_page_error(request.source_name, error.page, download.url) from error
+        raise make_page_error(request.source_name, error.page, download.url) from error
     if request.keep:
         raise UsageError(
             "--keep needs a file, whose lines stay as they are",
@@ -112,7 +112,7 @@ def _get_noon(request: ImportRequest) -> datetime.datetime | None:
     return datetime.datetime.combine(request.date, datetime.time(12), datetime.UTC)
 
 
-def _make_page_error(source: str, page: str, url: str) -> PostError:
+def make_page_error(source: str, page: str, url: str) -> PostError:
     """Return the error for a page where a feed was expected; it names the page's feeds."""
     from newsletter.posts.importing.sources.web_page import find_feeds
 
@@ -146,7 +146,7 @@ def import_new(project: "Project", downloader: "Downloader", request: ImportRequ
     except NotAFeedError as error:
         if not error.page:
             raise
-        raise _make_page_error(request.source_name, error.page, request.source_name) from error
+        raise make_page_error(request.source_name, error.page, request.source_name) from error
     for remark in check.remarks:
         echo_err(f"Note: {remark}.")
     if check.posts.flood and not request.accept_flood:
