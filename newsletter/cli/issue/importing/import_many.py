@@ -80,7 +80,11 @@ def import_chosen(
 
 
 def print_imports(
-    rows: Iterable[ImportedRow], summarize: Callable[[], dict[str, Any]], *, as_json: bool
+    rows: Iterable[ImportedRow],
+    summarize: Callable[[], dict[str, Any]],
+    *,
+    as_json: bool,
+    if_none: str = "No post was chosen",
 ) -> Counter[str]:
     """Print what was imported, and return how many posts are in which state.
 
@@ -90,6 +94,7 @@ def print_imports(
         rows: the posts.
         summarize: returns the source, and what of it was not chosen.
         as_json: whether one JSON object is printed.
+        if_none: what is printed if there was no post.
     """
     done: list[ImportedRow] = []
     try:
@@ -102,7 +107,7 @@ def print_imports(
             print_json({**summary, "counts": counts, "posts": [row.data for row in done]})
         else:
             _print_rows(done)
-            _print_counts(counts, summary)
+            _print_counts(counts, summary, if_none)
     return counts
 
 
@@ -123,12 +128,12 @@ def _print_rows(rows: list[ImportedRow]) -> None:
             echo_err(f"Not imported: {isolate_bidi(row.title)}: {problem}")
 
 
-def _print_counts(counts: Counter[str], summary: dict[str, Any]) -> None:
+def _print_counts(counts: Counter[str], summary: dict[str, Any], if_none: str) -> None:
     parts = [f"{counts[state]} {word}" for state, word in _STATE_WORDS.items() if counts[state]]
     if counts["failed"]:
         parts.append(f"{counts['failed']} not imported")
     color = "yellow" if counts["failed"] or counts["changed"] else "green"
-    echo(f"{', '.join(parts) or summary.get('nothing', 'No post was chosen')}.", color=color)
+    echo(f"{', '.join(parts) or if_none}.", color=color)
     if left := describe_left_out(summary["not_chosen"], summary["other_items"]):
         echo(textwrap.fill(f"Not chosen: {left}.", WIDTH))
 

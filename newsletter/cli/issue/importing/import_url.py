@@ -168,6 +168,7 @@ def import_new(project: "Project", downloader: "Downloader", request: ImportRequ
             }
         ),
         as_json=request.as_json,
+        if_none="No new post",
     )
     if check.posts.is_first and not request.as_json:
         echo(
@@ -193,8 +194,9 @@ def make_flood_error(source: str, flood: "FloodWarning") -> NewsletterError:
         [
             Problem(
                 f"{source}: {flood.reason}; nothing was imported:\n{lines}",
-                remedy="Perhaps the blog has changed its addresses. If they really are new, import "
-                "them with --accept-flood.",
+                remedy="If they really are new, import them with --accept-flood. If the blog has "
+                "only changed their addresses, delete seen-posts.json: then all posts that are in "
+                "the feeds count as seen.",
             )
         ]
     )

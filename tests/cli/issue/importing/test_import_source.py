@@ -161,6 +161,7 @@ def test_only_what_is_new_of_a_feed_is_imported(
     file.write_text(make_feed(*POSTS))
     code, out, _ = cli("import", url, "--new")
     assert (code, "3 posts" in out, list_issues(project_folder)) == (3, True, [])
+    assert cli("import", url, "--new")[:2] == (3, "No new post.\n")
     (project_folder / "seen-posts.json").write_text("<<<<<<< ours\n")
     code, _, err = cli("import", url, "--new")
     assert (code, "seen-posts.json:1" in err) == (1, True)
