@@ -79,11 +79,11 @@ class PostChooser:
         if selection.since and not (
             post.date and post.date.astimezone(self.timezone).date() >= selection.since
         ):
-            return "earlier post" if post.date else "post without date"
+            return "earlier post" if post.date else "undated post"
         if selection.tags and not {tag.casefold() for tag in post.tags} & {
             tag.casefold() for tag in selection.tags
         }:
-            return "post without tag"
+            return "untagged post"
         return ""
 
     def _has_name(self, *texts: str) -> bool:

@@ -29,9 +29,9 @@ POSTS = (
         (
             {"since": datetime.date(2026, 11, 21)},  # a quarter past midnight in Oslo
             "1!",
-            {"draft": 1, "page": 1, "earlier post": 1, "post without date": 1},
+            {"draft": 1, "page": 1, "earlier post": 1, "undated post": 1},
         ),
-        ({"tags": ("sea",)}, "1!", {"draft": 1, "page": 1, "post without tag": 2}),
+        ({"tags": ("sea",)}, "1!", {"draft": 1, "page": 1, "untagged post": 2}),
         ({"names": ("unfinished", "4")}, "34", {"other post": 3}),
         ({"names": ("https://a.example/undated", "broken")}, "5!", {"other post": 4}),
         ({"names": ("two-boats",)}, "2", {"other post": 4}),

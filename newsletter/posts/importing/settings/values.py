@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import pydantic
 
@@ -117,7 +118,7 @@ def read_permalink_slug(value: Any) -> Reading | None:
         return None
     path = re.sub(r"^https?://[^/]*", "", value.strip()).partition("?")[0].partition("#")[0]
     parts = [part for part in path.split("/") if part and not part.startswith("index.")]
-    name = re.sub(r"\.\w{2,5}$", "", parts[-1]) if parts else ""
+    name = re.sub(r"\.\w{2,5}$", "", unquote(parts[-1])) if parts else ""
     return Reading(name, is_complete=False) if name else None
 
 

@@ -211,6 +211,10 @@ def translate(block: str, fence: str = "---", **options: Any) -> TranslatedFront
         ),
         ("path: /index.html", {"extra": {"path": "/index.html"}}),
         (
+            "permalink: /2026/%C3%A9t%C3%A9.html",
+            {"slug": "été", "extra": {"permalink": "/2026/%C3%A9t%C3%A9.html"}},
+        ),
+        (
             "permalink: /2026/low-tide.html",
             {"slug": "low-tide", "extra": {"permalink": "/2026/low-tide.html"}},
         ),
