@@ -81,9 +81,9 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
             return file.read(max_bytes + 1)
     except IsADirectoryError:
         raise PostError(
-            "this is a folder, not a post",
+            "this is a folder in which no posts are found",
             where=Location(name),
-            remedy="Give the path of the post's file.",
+            remedy="Give the path of a post's file, or of a blog's folder.",
         ) from None
     except FileNotFoundError:
         raise PostError(

@@ -520,7 +520,10 @@ def test_standard_input_is_read_only_up_to_the_size_limit(
     ("args", "code", "message"),
     [
         (["gone.md"], 1, "gone.md: there is no such file. Check the path"),
-        (["issues"], 1, "issues: this is a folder, not a post"),
+        (["gone.xml", "--all"], 1, "gone.xml: there is no such file. Check the path"),
+        (["issues"], 1, "issues: this is a folder in which no posts are found"),
+        (["issues", "--list"], 1, "issues: this is a folder in which no posts are found"),
+        (["a.md", "--list"], 2, "--list chooses among several posts; a.md is one post"),
         (["a.md", "--slug", "../../x"], 2, "--slug '../../x' is not a valid slug. Use lowercase"),
         (["a.md", "--slug", "Low Tide"], 2, "at most 60: --slug low-tide"),
         (["a.md", "--date", "2026-02-30"], 2, "--date '2026-02-30' is not a valid date"),

@@ -141,7 +141,7 @@ def _print_counts(counts: Counter[str], summary: dict[str, Any], if_none: str) -
 def describe_left_out(not_chosen: Mapping[str, int], other_items: Mapping[str, int]) -> str:
     """Return in words which posts were not chosen, and what else is in a source."""
     posts = [format_count(count, noun) for noun, count in not_chosen.items()]
-    others = [f"{count:,} {nouns}" for nouns, count in other_items.items()]
+    others = [f"{nouns} ({count:,})" for nouns, count in other_items.items()]
     return "; ".join(filter(None, (", ".join(posts), ", ".join(others))))
 
 

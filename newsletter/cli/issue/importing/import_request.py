@@ -57,9 +57,13 @@ class ImportRequest:
     def refuse_choices(self) -> None:
         """Refuse options that choose among several posts, for a source that is one post.
 
+        A path that leads to no file is left to the reader of posts, who says so.
+
         Raises:
             UsageError: one of them was given.
         """
+        if self.source_name != "-" and not Path(self.source_name).is_file():
+            return
         given = {
             "--list": self.list_only, "--all": self.every, "--new": self.new_only,
             "--latest": self.latest, "--since": self.since, "--post": self.names,
