@@ -87,18 +87,27 @@ def parse_foreign_date(value: object) -> datetime.date | datetime.datetime | Non
 
 
 def parse_zoned_date(value: object, zone: datetime.tzinfo) -> datetime.datetime | None:
-    """Return the date of any tool, with a time and a time zone.
+    """Return the date of any tool, with a time and a time zone, if it has one in every zone.
 
     Args:
         value: as for ``parse_foreign_date``.
         zone: that of dates that don't state theirs.
     """
     date = parse_foreign_date(value)
-    if date is None:
+    if date is None or not is_in_every_zone(date):
         return None
     if not isinstance(date, datetime.datetime):
         date = datetime.datetime.combine(date, datetime.time())
     return date if date.tzinfo else date.replace(tzinfo=zone)
+
+
+def is_in_every_zone(date: datetime.date) -> bool:
+    """Return whether a date can be converted to any time zone.
+
+    The year 1 is the empty date of Go, and so of Hugo; the year 9999 means that something never
+    ends.
+    """
+    return datetime.MINYEAR < date.year < datetime.MAXYEAR
 
 
 def _parse_number(value: float) -> datetime.date | datetime.datetime | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.posts.importing.settings.dates import parse_foreign_date
+from newsletter.posts.importing.settings.dates import parse_foreign_date, parse_zoned_date
 
 DAY = datetime.date(2026, 10, 2)
 
@@ -137,3 +137,8 @@ def test_any_text_is_read_or_not(text: str) -> None:
 def test_every_iso_time_is_read(moment: datetime.datetime) -> None:
     parsed = parse_foreign_date(moment.isoformat())
     assert parsed == moment.replace(microsecond=0)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "9999-12-31 23:59:59", "9999-12-31", ""])
+def test_date_that_not_every_zone_has_is_none(text: str) -> None:
+    assert parse_zoned_date(text, datetime.UTC) is None

@@ -14,7 +14,7 @@ from newsletter.posts.front_matter.schema import FrontMatterFields
 from newsletter.posts.importing.markup.page import find_no_post
 from newsletter.posts.importing.plain_settings import make_plain_text
 from newsletter.posts.importing.read_file import read_post_source
-from newsletter.posts.importing.settings.dates import parse_foreign_date
+from newsletter.posts.importing.settings.dates import parse_foreign_date, parse_zoned_date
 from newsletter.posts.importing.settings.file_name import parse_file_name
 from newsletter.posts.importing.settings.notes import SettingNote
 from newsletter.posts.importing.settings.split_foreign import split_foreign_front_matter
@@ -145,7 +145,7 @@ class PostFileReader:
         # With its time of day and zone, which an issue's date doesn't have.
         written_date = parse_foreign_date(translated.front_matter.data.get("date"))
         date = written_date or fields.date or file_name.date
-        moment = self._add_zone(date)
+        moment = parse_zoned_date(date, self.settings.timezone)
         date = date if moment else None
         without_date = _DATE_START.sub("", name)
         post_file = PostFile(
@@ -241,21 +241,13 @@ class PostFileReader:
             note = SettingNote("expiryDate", f"the site shows it until {expiry:%Y-%m-%d} only")
             return "private", (note,)
         start = self._read_moment(settings.get("publishdate")) if generator == "Hugo" else None
-        start = start or self._add_zone(date)
+        start = start or parse_zoned_date(date, self.settings.timezone)
         builds_future = self.site.config.get("future" if generator == "Jekyll" else "buildfuture")
         is_future = start is not None and start > self.now
         return ("scheduled" if is_future and builds_future is not True else "published"), ()
 
     def _read_moment(self, value: object) -> datetime.datetime | None:
-        return self._add_zone(parse_foreign_date(value))
-
-    def _add_zone(self, date: datetime.date | None) -> datetime.datetime | None:
-        """Return a date with a zone; ``None`` if it is out of all calendars' ranges elsewhere."""
-        if date is None or not datetime.MINYEAR < date.year < datetime.MAXYEAR:
-            return None
-        if not isinstance(date, datetime.datetime):
-            date = datetime.datetime.combine(date, datetime.time())
-        return date if date.tzinfo else date.replace(tzinfo=self.settings.timezone)
+        return parse_zoned_date(value, self.settings.timezone)
 
     def _find_kind(self, post: PostFile, tags: tuple[str, ...], language: str) -> str:
         """Return ``"page"`` for what is no part of the blog, such as an imprint or a manual.

@@ -10,7 +10,7 @@ from newsletter.errors import Location, Problem
 from newsletter.posts.html.normalize.absolute_urls import make_urls_absolute
 from newsletter.posts.html.normalize.marked_elements import get_text
 from newsletter.posts.html.normalize.tags import iter_html_tags
-from newsletter.posts.importing.settings.dates import parse_foreign_date
+from newsletter.posts.importing.settings.dates import parse_foreign_date, parse_zoned_date
 from newsletter.posts.importing.settings.notes import SettingNote, clip_value
 from newsletter.posts.importing.settings.values import (
     decode_entities,
@@ -255,16 +255,7 @@ def _read_date(
 def _parse_date(date: ItemDate, settings: SourceSettings) -> datetime.datetime | None:
     """Return a date with its time zone; without one it is in the newsletter's."""
     parsed = parse_foreign_date(date.text[:_MAX_NAME_LENGTH]) or date.value
-    if parsed is None:
-        return None
-    if not isinstance(parsed, datetime.datetime):
-        parsed = datetime.datetime.combine(parsed, datetime.time())
-    value = parsed if parsed.tzinfo else parsed.replace(tzinfo=settings.timezone)
-    try:
-        value.astimezone(datetime.UTC)
-    except OverflowError:  # at the end of the year 9999
-        return None
-    return value
+    return parse_zoned_date(parsed, settings.timezone)
 
 
 def _read_authors(authors: tuple[str, ...], notes: list[SettingNote]) -> str:

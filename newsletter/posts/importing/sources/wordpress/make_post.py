@@ -5,8 +5,10 @@ import html
 import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from urllib.parse import unquote
 
 from newsletter.posts.front_matter.field_types import LANGUAGE_TAG_PATTERN
+from newsletter.posts.importing.settings.dates import is_in_every_zone
 from newsletter.posts.importing.settings.notes import SettingNote, clip_value
 from newsletter.posts.importing.source_post import PostStatus, SourcePost, SourceSettings
 from newsletter.posts.importing.sources.wordpress.content import render_content
@@ -111,7 +113,7 @@ def make_post(
         original=content.original,
         post_id=item.get("guid") or (f"{base_url}/?p={number}" if number else ""),
         url=link if status == "published" and _WEB_URL.fullmatch(link) else "",
-        slug=item.get("wp:post_name"),
+        slug=unquote(item.get("wp:post_name")),  # WordPress encodes all but ASCII
         date=_find_date(item, settings, is_draft=status == "draft"),
         status="private" if is_protected else status,
         kind=item.get("wp:post_type") or "post",
@@ -184,7 +186,7 @@ def _find_date(
         return None
     if "-0001" in stated:  # read as 2000
         return None
-    is_real = published.tzinfo is not None and published.year >= _FIRST_YEAR
+    is_real = published.tzinfo is not None and _is_real(published)
     return published.astimezone(settings.timezone) if is_real else None
 
 
@@ -193,7 +195,11 @@ def _parse_date(text: str) -> datetime.datetime | None:
         date = datetime.datetime.strptime(text[:19], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - its zone is the caller's
     except ValueError:  # "0000-00-00 00:00:00" if it was never published
         return None
-    return date if date.year >= _FIRST_YEAR else None
+    return date if _is_real(date) else None
+
+
+def _is_real(date: datetime.datetime) -> bool:
+    return date.year >= _FIRST_YEAR and is_in_every_zone(date)
 
 
 def _make_plain(text: str) -> str:

@@ -319,6 +319,7 @@ def test_status(tmp_path: Path, fields: str, expected: str) -> None:
         (f"<wp:status>draft</wp:status>{LOCAL_DATE}{LOCAL_CHANGE}", "2026-07-02 12:00:00+02:00"),
         (f"{LOCAL_DATE}{LOCAL_CHANGE}", "2026-07-01 12:00:00+02:00"),
         ("<wp:post_date>1970-01-01 00:00:00</wp:post_date>", "None"),
+        ("<wp:post_date_gmt>9999-12-31 23:59:59</wp:post_date_gmt>", "None"),
         ("<pubDate>Wed, 30 Nov -0001 00:00:00 +0000</pubDate>", "None"),
         ("<pubDate>Wed, 01 Jul 2026 12:00:00 +0000</pubDate>", "2026-07-01 14:00:00+02:00"),
         ("<pubDate>Thu, 01 Jan 1970 00:00:00 +0000</pubDate>", "None"),
@@ -327,6 +328,12 @@ def test_status(tmp_path: Path, fields: str, expected: str) -> None:
 def test_date(tmp_path: Path, fields: str, expected: str) -> None:
     (post,) = read_posts(tmp_path, make_item(fields=fields))
     assert str(post.date) == expected
+
+
+def test_slug_is_decoded(tmp_path: Path) -> None:
+    fields = "<wp:post_name>%e6%bd%ae-low%2Ftide</wp:post_name>"
+    (post,) = read_posts(tmp_path, make_item(fields=fields))
+    assert post.slug == "\u6f6e-low/tide"
 
 
 @pytest.mark.parametrize(
