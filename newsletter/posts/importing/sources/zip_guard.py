@@ -2,13 +2,20 @@
 
 import io
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from newsletter.errors import NewsletterError, PostError
-from newsletter.zip_files import ARCHIVE_SUFFIXES, UNPACK_REMEDY, SafeZip, ZipMember
+from newsletter.zip_files import (
+    ARCHIVE_SUFFIXES,
+    METADATA_REASON,
+    UNPACK_REMEDY,
+    SafeZip,
+    ZipMember,
+)
 
 _MAX_FILES = 50_000  # a blog of 20 years has its images in it, too
 # Text is packed to a tenth, rarely to a hundredth; a bomb to a thousandth.
@@ -47,6 +54,10 @@ class ZipFolder:
     def list_names(self) -> list[str]:
         """Return the names of the files with their folders, in the ZIP's order."""
         return list(self._members)
+
+    def count_ignored(self) -> int:
+        """Return how many files are ignored that a person may miss: links, other archives."""
+        return len(self.ignored) - Counter(self.ignored.values())[METADATA_REASON]
 
     def read(self, name: str) -> bytes:
         """Return the content of a file.

@@ -56,13 +56,15 @@ def open_wordpress_export(paths: Sequence[Path], settings: SourceSettings) -> "W
         OSError: a file can't be read.
     """
     files: list[ExportFile] = []
+    other_count = 0
     for path in paths:
-        files += (
-            _list_zip(path)
-            if is_zip_file(path)
-            else [ExportFile(str(path), partial(_open_file, path))]
-        )
-    return WordPressExport(files, settings)
+        if is_zip_file(path):
+            in_zip, others = _list_zip(path)
+            files += in_zip
+            other_count += others
+        else:
+            files.append(ExportFile(str(path), partial(_open_file, path)))
+    return WordPressExport(files, settings, other_count)
 
 
 class WordPressExport:
@@ -71,10 +73,14 @@ class WordPressExport:
     Args:
         files: its files.
         settings: the newsletter's settings.
+        other_count: how many other files are in a ZIP with them.
     """
 
-    def __init__(self, files: Sequence[ExportFile], settings: SourceSettings) -> None:
+    def __init__(
+        self, files: Sequence[ExportFile], settings: SourceSettings, other_count: int = 0
+    ) -> None:
         self._files = files
+        self._other_count = other_count
         self._settings = settings
         self._max_item_characters = _ITEM_SIZE_FACTOR * max(settings.max_post_bytes, 1_000_000)
         self._other_items: Counter[str] = Counter()
@@ -103,7 +109,7 @@ class WordPressExport:
             PostError: a file is no export.
             OSError: a file can't be read.
         """
-        other_items: Counter[str] = Counter()
+        other_items = Counter({"other files": self._other_count})
         index = self._index
         for file in self._files:
             header = ExportHeader("<rss>", {}, {})
@@ -117,7 +123,7 @@ class WordPressExport:
                     continue
                 item = parse_export_item(part, header)
                 title = item.get("title") if item else find_item_title(part)
-                if item is None or self._is_too_large(item):
+                if item is None or self._is_too_large(item) or _lacks_fields(item):
                     yield self._make_unreadable(file, part, title)
                     continue
                 other_items["comments"] += item.comment_count
@@ -173,20 +179,28 @@ class WordPressExport:
         )
 
 
+def _lacks_fields(item: ExportItem) -> bool:
+    """Return whether damage in an item's XML hides what every item has, and so perhaps its text."""
+    return bool(item.xml_errors) and not item.get("wp:post_type") and not item.get("wp:status")
+
+
 def _open_file(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _list_zip(path: Path) -> list[ExportFile]:
+def _list_zip(path: Path) -> tuple[list[ExportFile], int]:
+    """Return the files of an export in a ZIP, and how many others are in it."""
     with open_zip(path, max_total_bytes=_MAX_ZIP_BYTES, max_entry_bytes=_MAX_ZIP_BYTES) as folder:
         names = sorted(_iter_zip_names(folder))
+        other_count = len(folder.list_names()) - len(names) + folder.count_ignored()
     if not names:
         raise PostError(
             "there is no export of WordPress in the ZIP",
             where=Location(str(path)),
             remedy="Use the .xml files of Tools > Export in WordPress.",
         )
-    return [ExportFile(f"{path}:{name}", partial(_open_in_zip, path, name)) for name in names]
+    files = [ExportFile(f"{path}:{name}", partial(_open_in_zip, path, name)) for name in names]
+    return files, other_count
 
 
 def _iter_zip_names(folder: ZipFolder) -> Iterator[str]:

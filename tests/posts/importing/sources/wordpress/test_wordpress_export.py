@@ -419,8 +419,10 @@ def test_encodings(tmp_path: Path, encode: object, declared: str) -> None:
         (make_item("x" * 100_001, "B") + END, "B", "the post has more than 100,000 bytes"),
         (make_item("x" * 2_100_000, "B") + END, "B", "the post has more than 100,000 bytes"),
         (make_item("x" * 2_100_000, "B")[:-9], "B", "the post has more than 100,000 bytes"),
+        (make_item(title="B").replace("<![CDATA[B]]>", "B <b>", 1) + END, "B <b>",
+         "the XML of this post can't be read"),
     ],
-)
+)  # fmt: skip
 def test_unreadable_posts_stop_no_other(
     tmp_path: Path, tail: str, title: str, message: str
 ) -> None:
@@ -479,11 +481,13 @@ def test_an_unknown_version_is_named(tmp_path: Path) -> None:
 def test_zip_of_several_files(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("readme.xml", "<a/>")
+        for name in ("readme.xml", "older.zip", "__MACOSX/a.xml"):
+            archive.writestr(name, "<a/>")
         for name in ("b.xml", "a.xml"):
             archive.writestr(name, HEAD + make_item(title=name) + END)
     export = open_wordpress_export([path], SETTINGS)
     assert [post.title for post in export.iter_posts()] == ["a.xml", "b.xml"]
+    assert export.list_other_items() == {"other files": 2}
     with open_zip(path, max_total_bytes=9_999, max_entry_bytes=9_999) as folder:
         assert is_wordpress_zip(folder)
 
