@@ -7,7 +7,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, format_fields, isolate_bidi, print_json
-from newsletter.errors import NothingToDoError, PostError, UsageError
+from newsletter.errors import Location, NothingToDoError, PostError, UsageError
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -85,9 +85,11 @@ def digest_command(*, as_json: bool, **options: Any) -> int:
     project = open_project()
     today = _get_today(project)
     sources: tuple[str, ...] = options["sources"]
+    if "" in sources:  # a variable that a script hasn't set
+        raise UsageError("--from is empty", remedy="Name a feed, an export or a folder.")
     request = DigestRequest(
         today,
-        options["title"] or make_digest_title(project, today),
+        " ".join(options["title"].split()) or make_digest_title(project, today),
         options["slug"],
         _parse_since(options["since"]),
         options["tags"],
@@ -183,6 +185,8 @@ def _open_collection(project: "Project", source: str, base_url: str) -> "PostCol
     Raises:
         NewsletterError: it can't be read, or is one post.
     """
+    from pathlib import Path
+
     from newsletter.cli.issue.importing.import_request import get_source_settings, is_url
     from newsletter.cli.issue.importing.web_content import make_downloader
     from newsletter.posts.importing.open_source import open_source
@@ -197,6 +201,10 @@ def _open_collection(project: "Project", source: str, base_url: str) -> "PostCol
         )
     collection = open_source([source], settings)
     if collection is None:
+        if not Path(source).exists():
+            raise PostError(
+                "there is no such file or folder", where=Location(source), remedy="Check the path."
+            )
         raise PostError(
             f"{source} is not a feed, export or content folder",
             remedy="Import one post with: newsletter import POST",
@@ -207,7 +215,8 @@ def _open_collection(project: "Project", source: str, base_url: str) -> "PostCol
 def _make_nothing_error(digest: "MadeDigest") -> NothingToDoError:
     from newsletter.posts.digest.select_posts import UNPUBLISHED
 
-    after = f" since {digest.last_digest}" if digest.last_digest else ""
+    start = digest.last_digest or digest.since
+    after = f" since {start}" if start else ""
     left_out = f" (left out: {counts})" if (counts := _describe_left_out(digest)) else ""
     remedy = "Choose an earlier day with --since, or repeat posts with --again."
     if digest.left_out[UNPUBLISHED]:

@@ -56,7 +56,7 @@ class MadeDigest:
         path: its file; ``None`` if no post is new, and nothing was written.
         cards: its posts.
         since: the earliest date that was asked for, or that of the last digest.
-        last_digest: the name of the last digest, or empty.
+        last_digest: the name of the digest that ``since`` is from, or empty.
         left_out: a noun for what was left out -> how many: ``{"repeated post": 2}``.
         over_limit: the titles of posts that are new but over the limit.
         problems: why posts can't be read.
@@ -107,7 +107,7 @@ def make_digest(
         path,
         selection.cards,
         since,
-        last.name if last else "",
+        last.name if last and request.since == "last" else "",
         offered.left_out + selection.left_out,
         selection.over_limit,
         (*offered.unreadable, *selection.unreadable),

@@ -121,7 +121,7 @@ def test_finished_issues_with_an_address_are_taken_with_their_pictures(
     write_issue("2026-11-22-draft", f"title: Draft\ndraft: true\n{address}/draft")
     write_issue("2026-11-23-nowhere", "title: Nowhere")
     write_issue("2026-11-24-broken", "titel: Broken")
-    code, out, err = cli("digest", "--slug", "issues", "--title", "Of this week")
+    code, out, err = cli("digest", "--slug", "issues", "--title", " Of\nthis week ")
     assert code == 0
     assert "left out  1 draft, 1 unpublished post" in out
     assert "Left out: issues/2026-11-24-broken/post.md:2: unknown key 'titel'" in err
@@ -169,8 +169,10 @@ def test_a_digest_that_cannot_be_read_stops_the_next(cli: Cli, folder: Path) -> 
         (["--slug", "Über"], 2, "--slug 'Über' is not a valid slug"),
         (["--limit", "0"], 2, "--limit"),
         (["--from", "newsletter.yml"], 1, "newsletter.yml is not a feed, export or content folder"),
-        (["--from", "missing.xml"], 1, "missing.xml"),
+        (["--from", "missing.xml"], 1, "missing.xml: there is no such file or folder"),
+        (["--from", ""], 2, "--from is empty"),
         ([], 3, "no post is new; no digest was made."),
+        (["--since", "2027-01-01"], 3, "no post is new since 2027-01-01; no digest was made."),
     ],
 )
 @pytest.mark.usefixtures("folder")
