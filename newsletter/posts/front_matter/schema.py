@@ -335,6 +335,10 @@ def _explain_field_error(details: ErrorDetails, where: Location) -> Problem:
         return Problem(f"'{name}' is missing", where, remedy)
     if kind == "value_error":
         return Problem(f"{name} {details['ctx']['error']}", where, remedy)
+    if kind == "too_short":
+        return Problem(f"{name} is empty", where, remedy)
+    if kind == "string_pattern_mismatch":
+        return Problem(f"{name} is not in the expected format", where, remedy)
     expected = _EXPECTED_TYPES.get(kind)
     message = f"must be {expected}" if expected else details["msg"].replace("Input should", "must")
     return Problem(f"{name} {message}", where, remedy)
