@@ -149,10 +149,11 @@ def make_archived_issue(
     )
     root = parse_fragment("\n".join(filter(None, (article.html, digest))))
     _clean_for_web(root)
-    view: IssueView = _map_texts(
-        make_issue_view(issue, article, web_config),
-        lambda text: _fill_with_defaults(text, tags, "text"),
-    )
+
+    def fill(text: str) -> str:
+        return _fill_with_defaults(text, tags, "text")
+
+    view: IssueView = _map_texts(make_issue_view(issue, article, web_config), fill)
     post = issue.post
     day = post.date or at.astimezone(ZoneInfo(config.timezone)).date()
     address = build_issue_url(config, issue.slug)
@@ -166,8 +167,8 @@ def make_archived_issue(
         dir=get_text_direction(lang, config),
         url=post.canonical_url or address,
         address=address,
-        summary=view.preheader or _fill_with_defaults(_make_summary(root), tags, "text"),
-        picture=view.hero or _find_first_picture(root),
+        summary=view.preheader or fill(_make_summary(root)),
+        picture=view.hero or _map_texts(_find_first_picture(root), fill),
         view=view,
         html=_fill_with_defaults(
             add_dark_images(serialize_fragment(root), build_dark_urls(issue, web_config)),

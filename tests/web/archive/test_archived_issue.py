@@ -148,6 +148,20 @@ def test_picture_for_previews_is_the_hero_or_the_first_own_one(
     )
 
 
+@pytest.mark.parametrize(
+    "post",
+    [
+        "---\n![Boat of {{ subscriber.name }}](x.svg)\n",
+        "digest:\n- title: 'Boat of {{ subscriber.name }}'\n  url: https://a.example\n  picture: x.svg\n---\nHi.\n",
+    ],
+)
+def test_alternative_text_of_that_picture_has_defaults(tmp_path: Path, post: str) -> None:
+    _add_svg(tmp_path)
+    picture = make_page(tmp_path, f"---\ntitle: Ice\n{post}").picture
+    assert picture
+    assert picture.alt == "Boat of friend"
+
+
 def test_colors_of_code_are_classes(tmp_path: Path) -> None:
     page = make_page(tmp_path, "---\ntitle: ice\n---\n```python\n# why\nreturn 12\n```\n")
     root = lxml.html.fromstring(f"<div>{page.html}</div>")
