@@ -151,15 +151,15 @@ def test_picture_for_previews_is_the_hero_or_the_first_own_one(
 @pytest.mark.parametrize(
     "post",
     [
-        "---\n![A {{ subscriber.name }}](x.svg)\n",
-        "digest: [{title: 'A {{ subscriber.name }}', url: https://a.io, picture: x.svg}]\n---\nHi.\n",
+        "---\n![{{ subscriber.name }}](x.svg)\n",
+        "digest: [{title: '{{ subscriber.name }}', url: https://a.io, picture: x.svg}]\n---\nHi.\n",
     ],
 )
 def test_alternative_text_of_that_picture_has_defaults(tmp_path: Path, post: str) -> None:
     _add_svg(tmp_path)
     picture = make_page(tmp_path, f"---\ntitle: Ice\n{post}").picture
     assert picture
-    assert picture.alt == "A friend"
+    assert picture.alt == "friend"
 
 
 def test_colors_of_code_are_classes(tmp_path: Path) -> None:
