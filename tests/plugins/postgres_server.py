@@ -37,6 +37,7 @@ class Server:
     folder: Path
     account: str | None
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _engines: dict[str, sa.Engine] = field(default_factory=dict)
 
     def url(self, name: str) -> str:
         return f"postgresql://postgres@/{name}?host={self.folder}"
@@ -71,12 +72,14 @@ class Server:
     @contextmanager
     def connected(self, name: str) -> Iterator[sa.Connection]:
         """A connection to one of its databases, in autocommit mode."""
-        engine = sa.create_engine(
-            sa.make_url(self.url(name)).set(drivername="postgresql+psycopg"),
-            isolation_level="AUTOCOMMIT",
-            poolclass=sa.NullPool,
-        )
-        with engine.connect() as connection:
+        # A new engine would ask each time what server it is.
+        if name not in self._engines:
+            self._engines[name] = sa.create_engine(
+                sa.make_url(self.url(name)).set(drivername="postgresql+psycopg"),
+                isolation_level="AUTOCOMMIT",
+                poolclass=sa.NullPool,
+            )
+        with self._engines[name].connect() as connection:
             yield connection
 
     def _run(self, program: str, *arguments: str) -> None:
@@ -173,6 +176,17 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 TRUNCATE_ALL = f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"
+# Takes a thirtieth of the time, since no file is made anew. What is deleted stays in the file, so
+# tables of more than a page are truncated: there, rows would no longer lie in the order of inserts.
+DELETE_ALL = ";".join(str(sa.delete(table)) for table in metadata.tables.values())
+RESTART_IDENTITY = """
+SELECT setval(oid::regclass, 1, false)
+FROM pg_class WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace
+"""
+HAS_LARGE_TABLE = """
+SELECT count(*) > 0 FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 8192
+"""
 
 
 class ReusedDatabase:
@@ -203,7 +217,10 @@ class ReusedDatabase:
                 schema_hash = None
             if schema_hash == self._schema_hash:
                 # The triggers that keep the journal append-only are disabled in this session.
-                connection.exec_driver_sql(TRUNCATE_ALL)
+                is_large = connection.exec_driver_sql(HAS_LARGE_TABLE).scalar_one()
+                statements = [TRUNCATE_ALL] if is_large else [DELETE_ALL, RESTART_IDENTITY]
+                for statement in statements:
+                    connection.exec_driver_sql(statement)
                 return True
         self._server.drop(self._name)
         return False
