@@ -26,17 +26,17 @@ def bomb(harness: Any, server: Any, addresses: list[str]) -> Counter[int]:
 
 
 @pytest.mark.parametrize("settings", [{"signup": WIDE}])
-def test_one_address_a_thousand_times_gets_one_email(harness: Any, server: Any) -> None:
-    assert bomb(harness, server, ["ada@example.org", "Ada@EXAMPLE.org"] * 500) == {200: 1000}
+def test_one_address_hundreds_of_times_gets_one_email(harness: Any, server: Any) -> None:
+    assert bomb(harness, server, ["ada@example.org", "Ada@EXAMPLE.org"] * 150) == {200: 300}
     assert len(harness.send_emails()) == 1
 
 
-@pytest.mark.parametrize("settings", [{"signup": {**WIDE, "per_hour": 300}}])
-def test_site_limit_applies_to_a_thousand_addresses(harness: Any, server: Any) -> None:
-    addresses = [f"reader{number}@example.org" for number in range(1000)]
-    assert bomb(harness, server, addresses) == {200: 300, 429: 700}
+@pytest.mark.parametrize("settings", [{"signup": {**WIDE, "per_hour": 100}}])
+def test_site_limit_applies_to_hundreds_of_addresses(harness: Any, server: Any) -> None:
+    addresses = [f"reader{number}@example.org" for number in range(300)]
+    assert bomb(harness, server, addresses) == {200: 100, 429: 200}
     with harness.site.engine.begin() as connection:
-        assert connection.scalar(sa.select(sa.func.count()).select_from(transactional_email)) == 300
+        assert connection.scalar(sa.select(sa.func.count()).select_from(transactional_email)) == 100
     harness.clock.advance(hours=1)
     assert server.post("/subscribe", fields=harness.make_fields("late@example.org")).status == 200
 
