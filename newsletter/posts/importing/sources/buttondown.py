@@ -69,6 +69,7 @@ class ButtondownExport:
                 found["slug"]: name for name in names if (found := _EMAIL_FILE.fullmatch(name))
             }
             others = len(names) - len(files) - sum(name in names for name in _TABLES)
+            others += folder.count_ignored()
             self._others = {"other files": others} if others else {}
             where = Location(f"{display_path(self.path)}/{table}")
             rows = _iter_rows(folder.read(names[table]), where, is_csv=table == _TABLES[0])

@@ -27,6 +27,10 @@ class ExportFolder(Protocol):
         """Return the names of the files with their folders."""
         ...
 
+    def count_ignored(self) -> int:
+        """Return how many files are ignored that a person may miss: links, other archives."""
+        ...
+
     def read(self, name: str) -> bytes:
         """Return the content of a file.
 
@@ -48,6 +52,10 @@ class DiskFolder:
     def list_names(self) -> list[str]:
         """Return the names of the files with their folders, sorted."""
         return list(self._names)
+
+    def count_ignored(self) -> int:
+        """Return 0: other archives are among the names, and no service exports links."""
+        return 0
 
     def read(self, name: str) -> bytes:
         """Return the content of a file.

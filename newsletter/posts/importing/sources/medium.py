@@ -68,7 +68,7 @@ class MediumExport:
                 raise make_wrong_export_error(
                     self.path, list(names), "Medium", "posts/ with a page a post"
                 )
-            others = len(names) - len(files)
+            others = len(names) - len(files) + folder.count_ignored()
             self._others = {"other files": others} if others else {}
             for name, full_name in sorted(files.items()):
                 post = self._read_post(folder, name, full_name)

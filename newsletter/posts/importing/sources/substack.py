@@ -59,7 +59,7 @@ class SubstackExport:
             names = strip_common_folder(folder.list_names())
             if _TABLE not in names:
                 raise make_wrong_export_error(self.path, list(names), "Substack", _TABLE)
-            self._others = _count_other_files(names)
+            self._others = _count_other_files(names, folder.count_ignored())
             files = {name: full for name, full in names.items() if _POST_FILE.fullmatch(name)}
             table = io.BytesIO(folder.read(names[_TABLE]))
             where = Location(f"{display_path(self.path)}/{_TABLE}")
@@ -158,8 +158,8 @@ def _list_substack_notes(row: Mapping[str, str], source: str) -> Iterator[Settin
         yield SettingNote("paywall", "what is below the paywall is in the issue, too")
 
 
-def _count_other_files(names: Mapping[str, str]) -> dict[str, int]:
+def _count_other_files(names: Mapping[str, str], ignored: int) -> dict[str, int]:
     others = [name for name in names if name != _TABLE and not _POST_FILE.fullmatch(name)]
     lists = sum(name.lower().endswith(".csv") for name in others)
-    counts = {"lists of subscribers": lists, "other files": len(others) - lists}
+    counts = {"lists of subscribers": lists, "other files": len(others) - lists + ignored}
     return {kind: count for kind, count in counts.items() if count}

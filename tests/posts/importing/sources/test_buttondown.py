@@ -34,7 +34,7 @@ def write_export(request: pytest.FixtureRequest, tmp_path: Path) -> WriteExport:
 
     def write(*rows: Mapping[str, str], **texts: str) -> Path:
         files = {f"emails/{name}.md": text for name, text in texts.items()}
-        files["subscribers.csv"] = "email\nada@example.com\n"
+        files |= {"subscribers.csv": "email\nada@example.com\n", "images.zip": ""}
         columns = list(dict.fromkeys(key for row in (ROW, *rows) for key in row))
         lines = [columns, *([f'"{row.get(key, "")}"' for key in columns] for row in rows)]
         is_zip = request.param == "csv in a zip"
@@ -61,7 +61,7 @@ def read_posts(path: Path) -> list[SourcePost | UnreadablePost]:
     export = open_buttondown_export(path, SETTINGS)
     posts = list(export.iter_posts())
     assert posts == list(export.iter_posts())
-    assert export.list_other_items() == {"other files": 1}
+    assert export.list_other_items() == {"other files": 2}
     return posts
 
 

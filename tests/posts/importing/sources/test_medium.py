@@ -55,7 +55,7 @@ def read_posts(request: pytest.FixtureRequest, tmp_path: Path) -> ReadPosts:
 
     def read(pages: Mapping[str, str]) -> list[SourcePost | UnreadablePost]:
         files = {f"posts/{name}": text for name, text in pages.items()}
-        files["profile/profile.html"] = "ada@example.com"
+        files |= {"profile/profile.html": "ada@example.com", "images.zip": ""}
         path = tmp_path / "medium.zip" if request.param == "zip" else tmp_path / "medium"
         if request.param == "zip":
             with zipfile.ZipFile(path, "w") as archive:
@@ -68,7 +68,7 @@ def read_posts(request: pytest.FixtureRequest, tmp_path: Path) -> ReadPosts:
         export = open_medium_export(path, SETTINGS)
         posts = list(export.iter_posts())
         assert posts == list(export.iter_posts())
-        assert export.list_other_items()["other files"] == 1
+        assert export.list_other_items()["other files"] == 2
         assert export.list_other_items().get("comments", 0) == len(pages) - len(posts)
         return posts
 

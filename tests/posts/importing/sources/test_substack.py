@@ -45,6 +45,7 @@ def write_export(request: pytest.FixtureRequest, tmp_path: Path) -> WriteExport:
             "posts.csv": "\r\n".join((HEADER, *rows)),
             "email_list.tides.csv": "email\nada@example.com",
             "posts/101.opens.csv": "email\nada@example.com",
+            "images.zip": "",
         }
         if request.param == "zip":
             path = tmp_path / "export.zip"
@@ -65,7 +66,7 @@ def read_posts(path: Path) -> list[SourcePost | UnreadablePost]:
     export = open_substack_export(path, SETTINGS)
     posts = list(export.iter_posts())
     assert posts == list(export.iter_posts())
-    assert export.list_other_items() == {"lists of subscribers": 2}
+    assert export.list_other_items() == {"lists of subscribers": 2, "other files": 1}
     assert "ada@example.com" not in repr(posts)
     return posts
 
