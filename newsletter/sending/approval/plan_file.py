@@ -21,7 +21,8 @@ _MAX_DIGITS = 20
 _FORMAT_KEY = "newsletter_plan"
 _CHECKSUM_KEY = "checksum"
 _REMEDY = "Write it again with: newsletter plan ISSUE --out {path}"
-_ADDRESS = re.compile(r"""[^\s'"@]+@[^\s'"@]+\.[^\s'"@]+""")
+# Or its part before the sign, which names a reader as well.
+_ADDRESS = re.compile(r"""[^\s'"@]+@[^\s'"@]+\.[^\s'"@]+|[^\s'"@~=<>!:(]@""")
 # Of the Git that could not merge two plans.
 _CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)
 # What a plan that is written again may differ in, and is still the same.

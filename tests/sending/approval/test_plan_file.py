@@ -54,6 +54,9 @@ def test_no_other_file_is_replaced(path: Path, text: str) -> None:
     [
         ("tag:vip", True),
         ("email ~ '@example.com'", True),
+        ("email ~ @intranet", True),
+        ("email ~ 'ada@'", False),
+        ("email = ada@intranet", False),
         ("name = 'Ada' and email = 'ada@example.com'", False),
         ('email:"Ada.L+x@mail.example.com"', False),
     ],
