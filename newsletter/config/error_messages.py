@@ -111,8 +111,8 @@ def _describe_error(details: ErrorDetails, source: str) -> str:  # noqa: PLR0911
         return f"this must be {EXPECTED_TYPES[kind]}"
     # pydantic's messages for numbers and lengths are clear: "Input should be less than or equal
     # to 800"
-    return (
-        details["msg"].replace("Input should", "this must").replace("Tuple should", "the list must")
+    return re.sub("^(Input|String) should", "this must", details["msg"]).replace(
+        "Tuple should", "the list must"
     )
 
 

@@ -142,6 +142,7 @@ name: again
         ("sendgrid: {region: us}\n", "this must be 'global' or 'eu', not 'us'"),
         ("sendgrid: {categories: one}\n", "this must be a list"),
         ("sendgrid: {categories: [one, 2]}\n", "sendgrid.categories[2]"),
+        ("sendgrid: {categories: ['']}\n", "[1]: this must have at least 1 character"),
         ("footer_links: [about]\n", "footer_links[1]: this must be a section"),
         (
             'theme: {dark: {text: "#fff"}}\n',
