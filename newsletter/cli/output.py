@@ -130,6 +130,20 @@ def wrap_problem(
     return wrap_message(text, width, first_indent=first_indent, indent=indent, kept=kept)
 
 
+def print_problem(label: str, problem: Problem) -> None:
+    """Print a problem that stops nothing else to standard error, wrapped on a terminal.
+
+    Args:
+        label: what it stands for: ``"Not imported: Low tide: "``.
+        problem: the problem.
+    """
+    from newsletter.cli.wrap_message import get_stream_width, wrap_message
+
+    kept = [escape_controls(str(problem.where))] if problem.where else []
+    text = escape_controls(f"{label}{problem}")
+    echo_err(wrap_message(text, get_stream_width(sys.stderr), kept=kept))
+
+
 def format_fields(rows: Iterable[tuple[str, str]]) -> str:
     """Format labels and values in two aligned columns of at most 80 characters.
 

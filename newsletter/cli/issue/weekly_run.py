@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.issue.check import CheckedIssue
 from newsletter.cli.issue.importing.import_many import ImportedRow
-from newsletter.cli.output import echo, echo_err, format_fields, isolate_bidi
+from newsletter.cli.output import echo, echo_err, format_fields, isolate_bidi, print_problem
 from newsletter.errors import NothingToDoError, Problem
 from newsletter.posts.importing.post_identity import PostIdentity, identify_post
 from newsletter.wording import format_count
@@ -143,9 +143,9 @@ def print_run(run: WeeklyRun) -> None:
     _print_rows(run.rows)
     for problem in run.problems:
         if not any(problem in row.problems for row in run.rows):
-            echo_err(f"Not checked: {problem}")
+            print_problem("Not checked: ", problem)
     for post in run.list_missed():
-        echo_err(f"Not imported: {isolate_bidi(post.title)}: {post.problem}")
+        print_problem(f"Not imported: {isolate_bidi(post.title)}: ", post.problem)
     for result in run.checked:
         print_findings(result.findings, result.source)
     if run.later:
@@ -163,4 +163,4 @@ def _print_rows(rows: list[ImportedRow]) -> None:
         if row.rows:
             echo(format_fields(row.rows))
         for problem in row.problems:
-            echo_err(f"Not imported: {isolate_bidi(row.title)}: {problem}")
+            print_problem(f"Not imported: {isolate_bidi(row.title)}: ", problem)

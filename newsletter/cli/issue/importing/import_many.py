@@ -8,7 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.issue.removed_lines import summarize_removed
-from newsletter.cli.output import WIDTH, echo, echo_err, format_fields, isolate_bidi, print_json
+from newsletter.cli.output import (
+    WIDTH,
+    echo,
+    format_fields,
+    isolate_bidi,
+    print_json,
+    print_problem,
+)
 from newsletter.cli.progress import progress_bar
 from newsletter.errors import NewsletterError, Problem, display_path
 from newsletter.wording import format_count
@@ -125,7 +132,7 @@ def _print_rows(rows: list[ImportedRow]) -> None:
         echo(format_fields(summarize_removed(removed)))
     for row in rows:
         for problem in row.problems:
-            echo_err(f"Not imported: {isolate_bidi(row.title)}: {problem}")
+            print_problem(f"Not imported: {isolate_bidi(row.title)}: ", problem)
 
 
 def _print_counts(counts: Counter[str], summary: dict[str, Any], if_none: str) -> None:

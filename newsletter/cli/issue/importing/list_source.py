@@ -5,7 +5,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.issue.importing.import_many import describe_left_out
-from newsletter.cli.output import WIDTH, echo, echo_err, isolate_bidi, print_json
+from newsletter.cli.output import WIDTH, echo, isolate_bidi, print_json, print_problem
 from newsletter.cli.table import align_rows
 from newsletter.cli.wrap_message import get_stream_width
 from newsletter.wording import format_count
@@ -62,7 +62,7 @@ def print_source_list(
         return
     _print_table(listed)
     for post in unreadable:
-        echo_err(f"Can't be read: {isolate_bidi(post.title)}: {post.problem}")
+        print_problem(f"Can't be read: {isolate_bidi(post.title)}: ", post.problem)
     imported = sum(1 for row in listed if row["issue"])
     more = f", {imported} of them imported before" if imported else ""
     echo(f"{collection.description}: {format_count(len(listed), 'post')}{more}.")
