@@ -3,9 +3,12 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TextIO, cast
 
 import click
+
+_is_shown: ContextVar[bool] = ContextVar("progress_bar_is_shown", default=False)
 
 
 class BestEffortStderr:
@@ -29,7 +32,7 @@ class BestEffortStderr:
 
 @contextmanager
 def progress_bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on standard error if that is a terminal.
+    """Show a progress bar on standard error if that is a terminal, and shows no other one.
 
     Args:
         total: the number of steps.
@@ -38,10 +41,14 @@ def progress_bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
     Yields:
         A function to call with the number of steps just completed.
     """
-    if not sys.stderr.isatty():
+    if _is_shown.get() or not sys.stderr.isatty():
         yield lambda steps: None  # noqa: ARG005
         return
-    with click.progressbar(
-        length=total, label=label, file=cast("TextIO", BestEffortStderr())
-    ) as bar:
-        yield bar.update
+    token = _is_shown.set(True)
+    try:
+        with click.progressbar(
+            length=total, label=label, file=cast("TextIO", BestEffortStderr())
+        ) as bar:
+            yield bar.update
+    finally:
+        _is_shown.reset(token)

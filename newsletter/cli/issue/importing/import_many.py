@@ -1,9 +1,9 @@
 """Import posts of a feed, an export or a folder, and print what was done."""
 
-import contextlib
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,8 @@ def import_chosen(
 ) -> Iterator[ImportedRow]:
     """Import posts with a progress bar; yield what is told about each.
 
+    A single post has none: that of its pictures is shown.
+
     Args:
         project: the editor's folder.
         posts: the chosen posts.
@@ -76,7 +78,8 @@ def import_chosen(
     """
     from newsletter.checks.import_collection import FailedImport, import_posts
 
-    with progress_bar(total, "Importing") as step:
+    bar = progress_bar(total, "Importing") if total > 1 else nullcontext(lambda _: None)
+    with bar as step:
         for outcome in import_posts(project, posts, options):
             step(1)
             yield (
@@ -227,6 +230,6 @@ def format_outside(word_count: int) -> str:
 
 def count_posts(posts: "Iterable[SourcePost | UnreadablePost]") -> int:
     """Return the number of posts; 0 if the source can't be read to its end."""
-    with contextlib.suppress(NewsletterError):
+    with suppress(NewsletterError):
         return sum(1 for _ in posts)
     return 0

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from newsletter import __version__
+from newsletter.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +60,8 @@ def make_image_copier(
         ).body
 
     def fetch(candidates: "Mapping[str, Sequence[str]]") -> FetchedImages:
-        return fetch_images(candidates, download, limits)
+        with progress_bar(len(candidates), "Fetching pictures") as step:
+            return fetch_images(candidates, download, limits, on_progress=step)
 
     def copy(imported_post: "ImportedPost", post: "SourcePost") -> "CopiedImages":
         source_html = post.original or post.content
