@@ -11,6 +11,7 @@ from newsletter.preview.app import PreviewApp
 from newsletter.preview.rendered_issues import PreviewWorkspace
 
 DEFAULT_PORT = 4321
+_STEPS_TO_CONNECT = 10  # of the event loop; asyncio takes about four for a connection
 
 
 def open_preview_socket(port: int | None) -> socket.socket:
@@ -66,6 +67,15 @@ class PreviewServer(uvicorn.Server):
         asyncio.run(self.serve([self._sock]))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the page's event streams, which would never end otherwise, then shut down."""
+        """Close the page's event streams, which would never end otherwise, then shut down.
+
+        A connection that has just been accepted is not known yet. So that it doesn't stay open, and
+        uvicorn doesn't wait for it until its timeout, no more are accepted first.
+        """
         await self._preview.close()
+        loop = asyncio.get_running_loop()
+        for listening in (sock for server in self.servers for sock in server.sockets):
+            loop.remove_reader(listening.fileno())
+        for _ in range(_STEPS_TO_CONNECT):
+            await asyncio.sleep(0)
         await super().shutdown(sockets)
