@@ -36,10 +36,12 @@ class ComparedImport:
     """A post that was imported, or was imported before.
 
     Attributes:
+        post: the post as its source has it.
         source_import: what was done.
         comparison: what the post holds and its issue won't show.
     """
 
+    post: SourcePost
     source_import: SourceImport
     comparison: ImportComparison
 
@@ -50,6 +52,8 @@ def import_posts(
     options: SourceImportOptions,
 ) -> Iterator[ComparedImport | FailedImport]:
     """Import posts one by one; one that can't be imported doesn't stop the others.
+
+    Their order is that of the posts, except that some wait until the others are imported.
 
     Args:
         project: the editor's folder.
@@ -70,19 +74,38 @@ def _import_each(
     index: IssueIndex,
     options: SourceImportOptions,
 ) -> Iterator[ComparedImport | FailedImport]:
-    for post in posts:
-        if isinstance(post, UnreadablePost):
-            yield FailedImport(post.title, (post.problem,))
-            continue
-        try:
-            done = import_source_post(project, post, index, options)
-        except NewsletterError as error:
-            name = post.title or post.post_id or post.url
-            yield FailedImport(name, error.problems, post)
-            continue
-        comparison = (
-            compare_import(done.result, str(post.file or ""), project.config)
-            if done.result
-            else ImportComparison()
+    """Import posts; last those of which the others tell whether they were imported before."""
+    waiting: list[SourcePost | UnreadablePost] = []
+    for posts_now, waits in ((posts, True), (waiting, False)):
+        for post in posts_now:
+            if outcome := _import_one(project, post, index, options, waits_if_doubtful=waits):
+                yield outcome
+            else:
+                waiting.append(post)
+
+
+def _import_one(
+    project: Project,
+    post: SourcePost | UnreadablePost,
+    index: IssueIndex,
+    options: SourceImportOptions,
+    *,
+    waits_if_doubtful: bool,
+) -> ComparedImport | FailedImport | None:
+    if isinstance(post, UnreadablePost):
+        return FailedImport(post.title, (post.problem,))
+    try:
+        done = import_source_post(
+            project, post, index, options, waits_if_doubtful=waits_if_doubtful
         )
-        yield ComparedImport(done, comparison)
+    except NewsletterError as error:
+        name = post.title or post.post_id or post.url
+        return FailedImport(name, error.problems, post)
+    if done is None:
+        return None
+    comparison = (
+        compare_import(done.result, str(post.file or ""), project.config)
+        if done.result
+        else ImportComparison()
+    )
+    return ComparedImport(post, done, comparison)

@@ -125,6 +125,45 @@ def test_posts_of_one_source_with_one_url_are_several(project: Project) -> None:
     assert run(project, posts) == ["2026-11-21-one unchanged", "2026-11-21-two unchanged"]
 
 
+def make_note(title: str, text: str = "", **fields: str) -> SourcePost:
+    """Make a post that shares its page and, unless it has another one, its id with others."""
+    content = f"<p>{text or title} {TEXT}</p>"
+    post = replace(POST, title=title, slug="", content=content, post_id="")
+    return replace(post, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shared", [{}, {"post_id": "7"}, {"post_id": "7", "url": ""}])
+def test_different_posts_with_one_id_or_page_are_several(
+    project: Project, shared: dict[str, str]
+) -> None:
+    one, two, three = (make_note(title, **shared) for title in ("One", "Two", "Three"))
+    edited = make_note("One", "It did.", **shared)
+    folders = [f"2026-11-21-{name}" for name in ("one", "two", "three")]
+    assert run(project, [one, two]) == [f"{folders[0]} new", f"{folders[1]} new"]
+    # A new one stands first, and another one was edited: each is still recognized.
+    later = [three, edited, two]
+    changed, unchanged, new = f"{folders[0]} changed", f"{folders[1]} unchanged", "three new"
+    assert run(project, later) == [changed, unchanged, f"2026-11-21-{new}"]
+    update = replace(OPTIONS, update=True)
+    assert run(project, later, update) == [
+        f"{folders[2]} unchanged",
+        f"{folders[0]} updated",
+        f"{folders[1]} unchanged",
+    ]
+    assert run(project, later, update) == [f"{folders[index]} unchanged" for index in (2, 0, 1)]
+
+
+def test_new_title_and_text_of_one_post_make_no_second_issue(project: Project) -> None:
+    run(project, [make_note("One"), make_note("Other", url="https://a.example/other")])
+    renamed = make_note("A new title", "A new text.")
+    assert run(project, [renamed]) == ["2026-11-21-one changed"]
+    # The same post twice in one export, once with a correction.
+    assert run(project, [make_note("One"), make_note("One", "Corrected.")]) == [
+        "2026-11-21-one unchanged",
+        "2026-11-21-one changed",
+    ]
+
+
 def test_bad_post_stops_no_other(project: Project) -> None:
     posts: list[SourcePost | UnreadablePost] = [
         UnreadablePost("Broken", Problem("it can't be read")),

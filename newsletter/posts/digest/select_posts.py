@@ -10,6 +10,7 @@ from newsletter.errors import NewsletterError, Problem
 from newsletter.posts.importing.post_identity import (
     PostIdentity,
     hash_post_text,
+    hash_title,
     normalize_post_url,
 )
 
@@ -134,7 +135,9 @@ def select_posts(offers: Iterable[DigestOffer], criteria: DigestCriteria) -> Dig
         identity = identify_card(card.post_id, card.url, card.title, card.excerpt)
         if any(identity.is_same_post(other) for other in criteria.listed):
             left_out["repeated post"] += 1
-        elif any(identity.is_same_post(other) for other in taken):
+        elif any(
+            identity.is_same_post(other) and not identity.is_another_post(other) for other in taken
+        ):
             left_out["duplicate"] += 1
         else:
             taken.append(identity)
@@ -146,7 +149,9 @@ def select_posts(offers: Iterable[DigestOffer], criteria: DigestCriteria) -> Dig
 
 def identify_card(post_id: str, url: str, title: str, excerpt: str) -> PostIdentity:
     """Return by what a digest's post is recognized in later ones."""
-    return PostIdentity(post_id, normalize_post_url(url), hash_post_text(title, excerpt))
+    return PostIdentity(
+        post_id, normalize_post_url(url), hash_post_text(title, excerpt), hash_title(title)
+    )
 
 
 def _get_date(offer: DigestOffer) -> datetime.date:

@@ -96,8 +96,13 @@ class SourceImport:
 
 
 def import_source_post(
-    project: Project, post: SourcePost, index: IssueIndex, options: SourceImportOptions
-) -> SourceImport:
+    project: Project,
+    post: SourcePost,
+    index: IssueIndex,
+    options: SourceImportOptions,
+    *,
+    waits_if_doubtful: bool = False,
+) -> SourceImport | None:
     """Import a post, unless it was imported before.
 
     Args:
@@ -105,6 +110,8 @@ def import_source_post(
         post: the post.
         index: the issues of the project; the new one is added.
         options: options of the import.
+        waits_if_doubtful: whether ``None`` is returned and nothing done if only the other posts of
+            the source can tell whether an issue is this one's.
 
     Raises:
         NewsletterError: the post can't be read; nothing is written.
@@ -120,6 +127,9 @@ def import_source_post(
     gets_full = post.is_teaser and bool(post.url) and options.fetch_full is not None
     existing = index.find(identity)
     if existing is not None:
+        if waits_if_doubtful and index.is_doubtful(existing, identity):
+            return None
+        index.claim(existing, identity)
         manifest = index.get_manifest(existing)
         known_hash, _, known_full = manifest.source_hash.partition("+") if manifest else ("",) * 3
         is_same = known_hash == source_hash and (bool(known_full) or not gets_full)
@@ -160,6 +170,7 @@ def import_source_post(
         is_durable=options.is_durable,
     )
     index.add(folder)
+    index.claim(folder, identity)
     return SourceImport(post, "new" if result.state == "new" else "updated", folder, result)
 
 

@@ -27,11 +27,13 @@ class PostIdentity:
         post_id: how its source identifies it.
         url: its URL, normalized.
         text_hash: hash of its title and text, without markup, case and punctuation.
+        title_hash: hash of its title alone.
     """
 
     post_id: str = ""
     url: str = ""
     text_hash: str = ""
+    title_hash: str = ""
 
     def is_same_post(self, other: "PostIdentity") -> bool:
         """Return whether two identities are of one post.
@@ -47,6 +49,22 @@ class PostIdentity:
             return False
         return not (self.url and other.url and self.text_hash and other.text_hash)
 
+    def has_title_of(self, other: "PostIdentity") -> bool:
+        """Return whether two posts have the same title; a post without one has that of no other."""
+        return bool(self.title_hash) and self.title_hash == other.title_hash
+
+    def is_another_post(self, other: "PostIdentity") -> bool:
+        """Return whether two identities, met in one reading of one source, are of two posts.
+
+        A source has each post once. So two items with other texts are two posts if they have other
+        titles or other ids, though their URL or their id is the same: notes of several weeks on
+        one page, a feed that gives each post the same id.
+        """
+        if not self.text_hash or not other.text_hash or self.text_hash == other.text_hash:
+            return False
+        has_other_id = bool(self.post_id and other.post_id) and self.post_id != other.post_id
+        return has_other_id or not self.has_title_of(other)
+
 
 def identify_post(post: SourcePost) -> PostIdentity:
     """Return the identity of a post of a feed, an export or a folder."""
@@ -54,6 +72,7 @@ def identify_post(post: SourcePost) -> PostIdentity:
         post.post_id,
         normalize_post_url(post.url),
         hash_post_text(post.title, post.original or post.content),
+        hash_title(post.title),
     )
 
 
@@ -96,6 +115,12 @@ def hash_post_text(title: str, content: str) -> str:
     if not text:
         return ""
     return hashlib.sha256(f"{_fold(title)}\n{text}".encode()).hexdigest()[:24]
+
+
+def hash_title(title: str) -> str:
+    """Return a hash of a title, without case and punctuation; empty if nothing is left."""
+    folded = _fold(title)
+    return hashlib.sha256(folded.encode()).hexdigest()[:24] if folded else ""
 
 
 def _fold(text: str) -> str:

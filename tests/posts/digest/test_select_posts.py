@@ -98,10 +98,12 @@ def test_one_bad_post_stops_no_other_and_none_is_there_twice() -> None:
     posts = [
         broken("fog", 23),
         *POSTS,
-        offer("tides again", 19, url=f"{BASE}/tides?utm_source=feed"),
+        offer("tides", 19, url=f"{BASE}/tides?utm_source=feed"),
+        offer("another post of the same page", 18, url=f"{BASE}/tides"),
         offer("nowhere", 24, url=""),
     ]
     selection = select_posts(posts, DigestCriteria())
-    assert [card.title for card in selection.cards] == ["tides", "nets", "knots"]
+    titles = [card.title for card in selection.cards]
+    assert titles == ["tides", "nets", "knots", "another post of the same page"]
     assert [problem.message for problem in selection.unreadable] == ["fog is broken"]
     assert selection.left_out == {"unpublished post": 1, "duplicate": 1}

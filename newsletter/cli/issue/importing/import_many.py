@@ -49,6 +49,7 @@ class ImportedRow:
         problems: why it was not imported.
         removed: what was left out on purpose.
         data: all of it, for JSON.
+        post: the post as its source has it; ``None`` if it can't be read.
     """
 
     title: str
@@ -58,6 +59,7 @@ class ImportedRow:
     problems: tuple[Problem, ...]
     removed: "tuple[RemovedLine, ...]"
     data: dict[str, Any]
+    post: "SourcePost | None" = None
 
 
 def import_chosen(
@@ -171,6 +173,7 @@ def _describe_failure(outcome: "FailedImport") -> ImportedRow:
             "url": post.url if post else "",
             "problems": [str(problem) for problem in outcome.problems],
         },
+        post,
     )
 
 
@@ -191,7 +194,7 @@ def _describe_import(outcome: "ComparedImport") -> ImportedRow:
         "path": path,
     }
     if result is None:
-        return ImportedRow(post.title, done.state, path, (), (), (), data)
+        return ImportedRow(post.title, done.state, path, (), (), (), data, outcome.post)
     imported = result.imported_post
     removed = (*imported.removed, *comparison.removed)
     data |= {
@@ -219,7 +222,7 @@ def _describe_import(outcome: "ComparedImport") -> ImportedRow:
         ),
         *(("kept", f"your version as {name}") for name in result.backup_files),
     )
-    return ImportedRow(post.title, done.state, path, rows, (), removed, data)
+    return ImportedRow(post.title, done.state, path, rows, (), removed, data, outcome.post)
 
 
 def format_outside(word_count: int) -> str:

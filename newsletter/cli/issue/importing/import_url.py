@@ -209,11 +209,9 @@ def _record_each(
     from newsletter.posts.importing.sources.feeds.check_feed import record_seen
 
     written = []
-    new = iter(check.posts.new)
     for row in rows:
-        post = next(new, None)
-        if post is not None and row.state != "failed":
-            written.append(post)
+        if row.post is not None and row.state != "failed":
+            written.append(row.post)
             record_seen(seen, check, written)
         yield row
     record_seen(seen, check, written)

@@ -21,17 +21,17 @@ def print_source_list(
 ) -> None:
     """Print the posts that an import would choose, and the issues of those imported before."""
     from newsletter.posts.importing.issue_folder.issue_index import IssueIndex
-    from newsletter.posts.importing.post_identity import identify_post
+    from newsletter.posts.importing.post_identity import PostIdentity, identify_post
     from newsletter.posts.importing.source_post import UnreadablePost
 
-    index = IssueIndex(project)
+    identities: list[PostIdentity] = []
     listed: list[dict[str, Any]] = []
     unreadable: list[UnreadablePost] = []
     for post in chooser.iter_chosen(collection.iter_posts()):
         if isinstance(post, UnreadablePost):
             unreadable.append(post)
             continue
-        folder = index.find(identify_post(post))
+        identities.append(identify_post(post))
         listed.append(
             {
                 "title": post.title,
@@ -43,9 +43,10 @@ def print_source_list(
                 "url": post.url,
                 "tags": post.tags,
                 "is_teaser": post.is_teaser,
-                "issue": folder.name if folder else None,
             }
         )
+    for row, folder in zip(listed, IssueIndex(project).find_all(identities), strict=True):
+        row["issue"] = folder.name if folder else None
     other_items = dict(collection.list_other_items())
     if as_json:
         print_json(

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -25,51 +26,80 @@ class IssueIndex:
 
     def __init__(self, project: Project) -> None:
         self._manifests: dict[Path, ImportManifest | None] = {}
+        self._identities: dict[Path, PostIdentity] = {}
         self._by_id: dict[str, list[Path]] = {}
-        self._by_url: dict[str, Path] = {}
-        self._by_text: dict[str, Path] = {}
-        self._is_read = False
-        self._added: set[Path] = set()
+        self._by_url: dict[str, list[Path]] = {}
+        self._by_text: dict[str, list[Path]] = {}
+        self._claims: dict[Path, PostIdentity] = {}
         for folder in list_issue_folders(project):
             self.add(folder)
-        self._is_read = True
 
     def add(self, folder: Path) -> None:
         """Add an issue, or what has changed of it."""
-        if self._is_read:
-            self._added.add(folder)
         manifest = read_manifest(folder)
         self._manifests[folder] = manifest
         identity = manifest.identity if manifest else None
         if identity is None:
             identity = PostIdentity(url=_read_canonical_url(folder))
-        if identity.post_id:
-            self._by_id.setdefault(identity.post_id, []).append(folder)
-        if identity.url:
-            self._by_url[identity.url] = folder
-        if identity.text_hash:
-            self._by_text[identity.text_hash] = folder
+        self._identities[folder] = identity
+        for issues, key in (
+            (self._by_id, identity.post_id),
+            (self._by_url, identity.url),
+            (self._by_text, identity.text_hash),
+        ):
+            if key:
+                issues.setdefault(key, []).append(folder)
 
     def find(self, identity: PostIdentity) -> Path | None:
         """Return the folder of a post's issue; ``None`` if it was not imported.
 
-        Posts of one source that have the same URL, but other ids and texts, are several.
+        An issue that was claimed for another post of the same source is not this one's.
         """
-        if folder := self._by_text.get(identity.text_hash):
-            return folder
-        if (folder := self._by_url.get(identity.url)) and not self._shares_url(folder, identity):
-            return folder
-        for folder in reversed(self._by_id.get(identity.post_id, ())):
-            manifest = self._manifests[folder]
-            if manifest and manifest.identity and manifest.identity.is_same_post(identity):
-                return folder
-        return None
+        return next(self._iter_found(identity), None)
 
-    def _shares_url(self, folder: Path, identity: PostIdentity) -> bool:
-        manifest = self._manifests[folder]
-        if folder not in self._added or not manifest or not manifest.identity:
-            return False
-        return bool(identity.post_id) and identity.post_id != manifest.identity.post_id
+    def find_all(self, identities: Sequence[PostIdentity]) -> list[Path | None]:
+        """Return for all posts of one source what ``find`` returns, and claim the issues."""
+        found: dict[int, Path | None] = {}
+        for waits_if_doubtful in (True, False):
+            for number, identity in enumerate(identities):
+                if number in found:
+                    continue
+                folder = self.find(identity)
+                if folder and waits_if_doubtful and self.is_doubtful(folder, identity):
+                    continue
+                found[number] = folder
+                if folder:
+                    self.claim(folder, identity)
+        return [found[number] for number in range(len(identities))]
+
+    def _iter_found(self, identity: PostIdentity) -> Iterator[Path]:
+        """Yield the issues that may be a post's, the most certain first."""
+        same_id = (
+            folder
+            for folder in reversed(self._by_id.get(identity.post_id, ()))
+            if self._identities[folder].is_same_post(identity)
+        )
+        found = [*reversed(self._by_url.get(identity.url, ())), *same_id]
+        found.sort(key=lambda folder: not self._identities[folder].has_title_of(identity))
+        for folder in (*reversed(self._by_text.get(identity.text_hash, ())), *found):
+            claim = self._claims.get(folder)
+            if claim is None or not claim.is_another_post(identity):
+                yield folder
+
+    def is_doubtful(self, folder: Path, identity: PostIdentity) -> bool:
+        """Return whether a post that was found by its id or URL alone may be another one.
+
+        It is, if the source turns out to have a post whose text or title is that of the issue.
+        """
+        known = self._identities[folder]
+        return folder not in self._claims and not (
+            known.has_title_of(identity)
+            or (known.text_hash and known.text_hash == identity.text_hash)
+        )
+
+    def claim(self, folder: Path, identity: PostIdentity) -> None:
+        """Record whose issue a folder is, for the other posts of the same source."""
+        self._claims.setdefault(folder, identity)
 
     def get_manifest(self, folder: Path) -> ImportManifest | None:
         """Return an issue's manifest; ``None`` if it was not imported."""

@@ -50,7 +50,7 @@ def read_manifest(folder: Path) -> ImportManifest | None:
 def _read_identity(data: object) -> PostIdentity | None:
     if not isinstance(data, dict):
         return None
-    return PostIdentity(*(str(data.get(key, "")) for key in ("id", "url", "text")))
+    return PostIdentity(*(str(data.get(key, "")) for key in ("id", "url", "text", "title")))
 
 
 def write_manifest(
@@ -69,6 +69,7 @@ def write_manifest(
             "id": identity.post_id,
             "url": identity.url,
             "text": identity.text_hash,
+            "title": identity.title_hash,
         }
     content["files"] = {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
     data = (json.dumps(content, indent=2) + "\n").encode()

@@ -97,6 +97,17 @@ def test_all_are_imported_once_and_each_is_told(cli: Cli, project_folder: Path, 
     assert "2026-11-20-low-tide" in out
 
 
+def test_posts_of_one_page_are_listed_one_by_one(cli: Cli, project_folder: Path) -> None:
+    feed = project_folder / "notes.xml"
+    first, second = (make_item(name, 20).replace(f"e/{name}", "e/now") for name in ("one", "two"))
+    feed.write_text(make_feed(first))
+    cli("import", feed, "--all")
+    feed.write_text(make_feed(second, first))
+    listed = json.loads(cli("import", feed, "--list", "--json")[1])["posts"]
+    assert [post["issue"] for post in listed] == [None, "2026-11-20-now"]
+    assert '"new": 1' in cli("import", feed, "--all", "--json")[1]
+
+
 def test_changed_post_is_told_and_imported_with_update(
     cli: Cli, project_folder: Path, feed: Path
 ) -> None:
