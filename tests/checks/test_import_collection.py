@@ -27,6 +27,7 @@ POST = SourcePost(
     summary="Nobody can say when.",
     hero="https://a.example/boat.jpg",
     hero_alt="A red boat",
+    hero_caption="The {{boat}} at six",
 )
 
 
@@ -71,6 +72,7 @@ def test_settings_of_the_source_become_front_matter(project: Project) -> None:
         f"language: {project.config.language}\n"
         "tags:\n- Sea\n- Boats\n"
         "hero:\n  src: https://a.example/boat.jpg\n  alt: A red boat\n"
+        '  caption: The {{ "{{" }}boat}} at six\n'
     )
     assert body.endswith(f"---\n\n{TEXT}\n")
 

@@ -33,6 +33,7 @@ from newsletter.posts.importing.read_file import PostSource, read_post_source
 from newsletter.posts.importing.settings.notes import SettingNote
 from newsletter.posts.importing.settings.split_foreign import ForeignPost
 from newsletter.posts.importing.source_post import SourcePost
+from newsletter.posts.merge_tags.compiler import escape_braces
 from newsletter.posts.slug import SHORT_SLUG_LENGTH, slugify
 from newsletter.project import Project
 
@@ -265,7 +266,9 @@ def _iter_settings(post: SourcePost, options: SourceImportOptions) -> Iterator[t
     yield "language", post.language
     yield "tags", list(post.tags)
     if post.hero:
-        yield "hero", {"src": post.hero, "alt": post.hero_alt} if post.hero_alt else post.hero
+        about = {"alt": escape_braces(post.hero_alt), "caption": escape_braces(post.hero_caption)}
+        about = {key: value for key, value in about.items() if value}
+        yield "hero", {"src": post.hero, **about} if about else post.hero
     yield "draft", options.as_draft or post.status != "published"
 
 

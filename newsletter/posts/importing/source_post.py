@@ -41,6 +41,7 @@ class SourcePost:
         preheader: the preheader of its email, if the source has one; or empty.
         hero: absolute URL of its main image, or empty.
         hero_alt: the image's alternative text.
+        hero_caption: the line below it, plain text; or empty.
         is_teaser: whether ``content`` is only the beginning of the post.
         is_page: whether ``content`` is a whole web page, with more on it than the post.
         image_folders: for ``file``, the folders below which its images may be, besides its own.
@@ -69,6 +70,7 @@ class SourcePost:
     preheader: str = ""
     hero: str = ""
     hero_alt: str = ""
+    hero_caption: str = ""
     is_teaser: bool = False
     is_page: bool = False
     image_folders: tuple[Path, ...] = ()
@@ -126,6 +128,8 @@ class SourceSettings:
         base_url: the blog's URL without a slash at its end, for links that need one; or empty.
         permalink: pattern of a post's URL with ``{year}``, ``{month}``, ``{day}``, ``{slug}``; or
             empty.
+        lists_only: whether the posts are listed and not imported, so that what only an import
+            needs may be missing.
     """
 
     timezone: ZoneInfo
@@ -133,3 +137,4 @@ class SourceSettings:
     max_post_bytes: int
     base_url: str = ""
     permalink: str = ""
+    lists_only: bool = False

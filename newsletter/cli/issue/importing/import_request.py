@@ -122,7 +122,9 @@ def is_url(source: str) -> bool:
     return _URL.match(source) is not None
 
 
-def get_source_settings(project: "Project", base_url: str = "") -> "SourceSettings":
+def get_source_settings(
+    project: "Project", base_url: str = "", *, lists_only: bool = False
+) -> "SourceSettings":
     """Return the settings that readers of sources need."""
     from newsletter.posts.importing.source_post import SourceSettings
 
@@ -133,6 +135,7 @@ def get_source_settings(project: "Project", base_url: str = "") -> "SourceSettin
         max_post_bytes=config.limits.post_bytes,
         base_url=base_url.rstrip("/"),
         permalink=config.blog.permalink or "",
+        lists_only=lists_only,
     )
 
 

@@ -27,7 +27,8 @@ def import_source(project: "Project", request: ImportRequest) -> int | None:
 
     if is_url(request.sources[0]):
         return import_url(project, request)
-    collection = open_source(request.sources, get_source_settings(project, request.base_url))
+    settings = get_source_settings(project, request.base_url, lists_only=request.list_only)
+    collection = open_source(request.sources, settings)
     if collection is None:
         return None
     request.refuse_single_options(collection.description)

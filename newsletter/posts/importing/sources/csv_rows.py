@@ -61,7 +61,9 @@ def iter_csv_rows(file: BinaryIO, where: Location, required: frozenset[str]) -> 
 
 def read_csv_header(file: BinaryIO) -> frozenset[str]:
     """Return the names of the columns in lower case, if a file is CSV; else anything."""
-    head = file.read(_HEAD_BYTES).decode("utf-8-sig", "replace").split("\n", 1)[0]
+    codec = _detect_codec(io.BytesIO(file.read(_HEAD_BYTES)))
+    file.seek(0)
+    head = file.read(_HEAD_BYTES).decode(codec, "replace").split("\n", 1)[0]
     try:
         row = next(csv.reader([head], delimiter=max(_DELIMITERS, key=head.count)), [])
     except csv.Error:

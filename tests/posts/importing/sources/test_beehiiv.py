@@ -58,14 +58,22 @@ def read_posts(path: Path) -> list[SourcePost | UnreadablePost]:
 
 @pytest.mark.parametrize(
     ("encoding", "delimiter"),
-    [("utf-8", ","), ("utf-8-sig", ";"), ("utf-16", ","), ("cp1252", ",")],
+    [
+        ("utf-8", ","),
+        ("utf-8-sig", ";"),
+        ("utf-16", ","),
+        ("utf-16-le", "\t"),
+        ("utf-16-be", ","),
+        ("utf-32", ";"),
+        ("cp1252", ","),
+    ],  # fmt: skip
 )
 def test_everything_about_a_post_is_read(
     write_export: WriteExport, encoding: str, delimiter: str
 ) -> None:
     row = {**ROW, "web_subtitle": "M\xf6wen"}
     path = write_export(row, encoding=encoding, delimiter=delimiter)
-    assert is_beehiiv_export(path) is (encoding != "utf-16")
+    assert is_beehiiv_export(path)
     assert read_posts(path) == [
         SourcePost(
             title="Spring & tides",

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import orjson
 
 from newsletter.errors import Location, PostError, display_path
-from newsletter.posts.html.normalize.marked_elements import describe_content
+from newsletter.posts.html.normalize.marked_elements import get_text, list_urls
 from newsletter.posts.html.title import is_empty_body
 from newsletter.posts.importing.settings.dates import parse_zoned_date
 from newsletter.posts.importing.settings.notes import SettingNote
@@ -54,18 +54,27 @@ _EMAIL_CARD = re.compile(r"""\\?"(?:type\\?"\s*:\s*\\?"|\s*)(?:email|email-cta)\
 
 @dataclass(slots=True)
 class GhostExport:
-    """The posts and pages of a Ghost export."""
+    """The posts and pages of a Ghost export.
+
+    Attributes:
+        path: the JSON file.
+        tables: what was read of it.
+        settings: the newsletter's settings.
+        lacks_base_url: whether its posts can be listed only, as their images have no host.
+    """
 
     path: Path
     tables: GhostTables
     settings: SourceSettings
+    lacks_base_url: bool = False
     _others: dict[str, int] = field(default_factory=dict)
 
     @property
     def description(self) -> str:
         """What it is."""
         newer = f" of a newer version ({self.tables.version})" if self.tables.is_newer else ""
-        return f"Ghost export{newer}"
+        needed = ", to be imported with --base-url URL" if self.lacks_base_url else ""
+        return f"Ghost export{newer}{needed}"
 
     def iter_posts(self) -> Iterator[SourcePost | UnreadablePost]:
         """Yield its posts and pages, in its order; drafts without text are only counted."""
@@ -101,7 +110,7 @@ class GhostExport:
             raise PostError(NO_TEXT)
         hero = self._resolve_url(_get_line(row, "feature_image") or _get_line(row, "image"))
         caption = _get_line(meta, "feature_image_caption") if hero else ""
-        cards.list_removed(describe_content(caption), "caption of the main image")
+        cards.list_removed(" ".join(list_urls(caption)), "link in the caption of the main image")
         slug = _get_line(row, "slug")
         return SourcePost(
             title=_get_line(row, "title"),
@@ -124,6 +133,7 @@ class GhostExport:
             subject=_get_line(meta, "email_subject"),
             hero=hero,
             hero_alt=_get_line(meta, "feature_image_alt"),
+            hero_caption=get_text(caption),
             removed=tuple(cards.removed),
             notes=(*cards.notes, *_list_notes(row)),
         )
@@ -184,19 +194,20 @@ def open_ghost_export(path: Path, settings: SourceSettings) -> GhostExport:
     """Open the JSON file that Ghost exports.
 
     Raises:
-        PostError: it is too large, damaged, not an export of Ghost; or it needs the site's URL,
-            which is not in it.
+        PostError: it is too large, damaged, not an export of Ghost; or to import it needs the
+            site's URL, which is not in it.
         OSError: it can't be read.
     """
     tables = read_ghost_tables(path)
-    if not settings.base_url and (count := sum(map(_needs_base_url, tables.posts))):
+    count = 0 if settings.base_url else sum(map(_needs_base_url, tables.posts))
+    if count and not settings.lists_only:
         raise PostError(
             f"images and links of {count:,} of its {len(tables.posts):,} posts have no host: a "
             "Ghost export doesn't hold the site's URL",
             where=Location(display_path(path)),
             remedy="Add it: --base-url https://blog.example.com",
         )
-    return GhostExport(path, tables, settings)
+    return GhostExport(path, tables, settings, lacks_base_url=count > 0)
 
 
 def _is_empty_draft(row: Row) -> bool:

@@ -1,6 +1,7 @@
 import datetime
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -135,10 +136,11 @@ def test_everything_about_a_post_is_read(write_export: WriteExport, is_flat: boo
         subject="The boats are back",
         hero=f"{BLOG}/content/images/a.jpg",
         hero_alt="A boat",
+        hero_caption="By Ada",
         removed=post.removed,
     )
     assert [(entry.text, entry.why) for entry in post.removed] == [
-        ("By Ada https://ada.example", "caption of the main image")
+        ("https://ada.example", "link in the caption of the main image")
     ]
 
 
@@ -255,6 +257,9 @@ def test_url_of_the_site_is_asked_for(write_export: WriteExport, row: Row) -> No
     path = write_export(POST, {**POST, **row})
     with pytest.raises(PostError, match=r"1 of its 2 posts have no host.*--base-url"):
         open_ghost_export(path, without_url)
+    listed = open_ghost_export(path, replace(without_url, lists_only=True))
+    assert listed.description == "Ghost export, to be imported with --base-url URL"
+    assert len(list(listed.iter_posts())) == 2
     assert read_post(write_export(POST), without_url).url == ""
 
 
