@@ -66,7 +66,7 @@ def read_posts(path: Path) -> list[SourcePost | UnreadablePost]:
         ("utf-16-be", ","),
         ("utf-32", ";"),
         ("cp1252", ","),
-    ],  # fmt: skip
+    ],
 )
 def test_everything_about_a_post_is_read(
     write_export: WriteExport, encoding: str, delimiter: str

@@ -2,6 +2,7 @@
 
 import datetime
 import html
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -102,20 +103,23 @@ class PostFileReader:
     def _split(self, file: Path) -> FrontMatter | UnreadablePost:
         name = display_path(file)
         try:
-            source = read_post_source(name, self.settings.max_post_bytes)
+            source = read_post_source(str(file), self.settings.max_post_bytes)
             return split_foreign_front_matter(source.text, name).front_matter
         except PostError as error:
-            return UnreadablePost(parse_file_name(file).title, error.problems[0])
+            problem = error.problems[0]
+            line = problem.where.line if problem.where else None
+            problem = problem._replace(where=Location(name, line))
         except OSError as error:
             message = f"the file can't be read: {(error.strerror or str(error)).lower()}"
-            return UnreadablePost(parse_file_name(file).title, Problem(message, Location(name)))
+            problem = Problem(message, Location(name))
+        return UnreadablePost(parse_file_name(Path(_decode_name(file))).title, problem)
 
     def _build(
         self, file: Path, front_matter: FrontMatter, post_urls: Callable[[str], str]
     ) -> SourcePost | NotPost:
         site = self.site
         root = site.get_root(file)
-        relative = PurePosixPath(file.relative_to(root.path).as_posix())
+        relative = PurePosixPath(_decode_name(file.relative_to(root.path)))
         language, stem = self._split_language(relative, root.language)
         is_section = stem == "_index" and site.generator in {"Hugo", "Zola"}
         is_bundle = is_section or (stem == "index" and len(relative.parts) > 1)
@@ -165,7 +169,7 @@ class PostFileReader:
         return SourcePost(
             title=title,
             file=file,
-            post_id=file.relative_to(site.root).as_posix(),
+            post_id=_decode_name(file.relative_to(site.root)),
             url=build_post_url(site, post_file, self.settings.permalink)
             if status in {"published", "scheduled"}
             else "",
@@ -273,6 +277,15 @@ class PostFileReader:
             return tags, ()
         note = SettingNote("tags", f"{', '.join(collections)} (a list of the site, not a tag)")
         return tuple(tag for tag in tags if tag not in collections), (note,)
+
+
+def _decode_name(path: Path) -> str:
+    """Return a path as text; a name that isn't UTF-8 is read as Windows-1252."""
+    name = os.fsencode(path.as_posix())
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return name.decode("cp1252", "replace")
 
 
 def _find_heading(body: str, suffix: str) -> str:

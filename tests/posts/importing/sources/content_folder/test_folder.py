@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import sys
 import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
@@ -512,3 +513,18 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.md").chmod(0)
     _, (item,), _, _ = read_folder(tmp_path)
     assert "permission denied" in item.problem.message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no such names")
+def test_a_file_whose_name_is_not_utf_8_is_a_post(tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.md": post(), "_posts/b.txt": "", **JEKYLL})
+    for name, text in ((b"caf\xe9.md", TEXT), (b"th\xe9.md", "x" * 100_001)):
+        Path(os.fsdecode(os.fsencode(tmp_path / "_posts") + b"/2026-11-02-" + name)).write_text(
+            text
+        )
+    (item,), (damaged,), _, _ = read_folder(tmp_path / "_posts")
+    assert (item.title, item.post_id) == ("Caf\xe9", "_posts/2026-11-02-caf\xe9.md")
+    assert item.file is not None
+    assert item.file.read_text() == TEXT
+    assert damaged.title == "Th\xe9"
+    assert "2026-11-02-th\\xe9.md: the post has" in str(damaged.problem)
