@@ -166,6 +166,29 @@ def test_new_title_and_text_of_one_post_make_no_second_issue(project: Project) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("title", "post_id", "name"),
+    [
+        ("\u2026", "17", "post-17"),
+        ("\U0001f389", "https://a.example/?p=18", "post"),
+        ("?!", "", "post"),
+        ("***", "a-b", "post-a-b"),
+    ],
+)
+def test_a_title_without_a_word_is_one(
+    project: Project, title: str, post_id: str, name: str
+) -> None:
+    post = replace(POST, title=title, slug="", post_id=post_id)
+    file = project.root / "blog" / "\u2026.md"
+    file.parent.mkdir()
+    file.write_text(f"---\ntitle: '{title}'\n---\nAnother text, of other boats.\n")
+    in_file = SourcePost(title, file=file, date=POST.date)
+    assert run(project, [post, in_file])[0] == f"2026-11-21-{name} new"
+    texts = [path.read_text() for path in project.issues_dir.glob("*/post.*")]
+    assert len(texts) == 2
+    assert all(title in text.partition("subject:")[0] for text in texts)
+
+
 def test_bad_post_stops_no_other(project: Project) -> None:
     posts: list[SourcePost | UnreadablePost] = [
         UnreadablePost("Broken", Problem("it can't be read")),

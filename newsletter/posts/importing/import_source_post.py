@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from newsletter.errors import PostError, Problem
+from newsletter.errors import Problem
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.importing.copy_images import collect_images
 from newsletter.posts.importing.find_image import ImageFinder
@@ -38,6 +38,7 @@ from newsletter.posts.slug import SHORT_SLUG_LENGTH, slugify
 from newsletter.project import Project
 
 _MAX_TITLE_LENGTH = 60  # characters of a title made from a text
+_SHORT_ID = re.compile(r"[A-Za-z0-9-]{1,12}")
 _TAG_OR_COMMENT = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 
 # Fields of a post that may differ though the post is the same.
@@ -216,6 +217,7 @@ def parse_source_post(
                 is_file=False,
                 is_scraped=post.is_page,
                 post_urls=post.post_urls,
+                is_titled=True,
                 selector=(project.config.blog.article or "") if post.is_page else "",
             ),
         )
@@ -244,6 +246,7 @@ def parse_source_post(
             finder.can_show,
             defaults=settings,
             post_urls=post.post_urls,
+            is_titled=True,
         ),
     )
     images = collect_images(parsed, finder, is_one_of_many=True)
@@ -288,13 +291,11 @@ def _note_made_title(post: SourcePost, settings: Mapping[str, Any]) -> tuple[Set
 
 
 def _make_slug(post: SourcePost, parsed: ImportedPost) -> str:
-    slug = slugify(post.slug, SHORT_SLUG_LENGTH) or parsed.slug
-    if not slug:
-        raise PostError(
-            f"could not make a folder name from the title '{parsed.title}'",
-            remedy="Save it as a file and import that with --slug, such as: --slug low-tide",
-        )
-    return slug
+    """Return a slug; without a word in the title, it is made from a short id: ``post-17``."""
+    if slug := slugify(post.slug, SHORT_SLUG_LENGTH) or parsed.slug:
+        return slug
+    post_id = post.post_id if _SHORT_ID.fullmatch(post.post_id) else ""
+    return slugify(f"post {post_id}")
 
 
 def _get_date(post: SourcePost, timezone: ZoneInfo) -> datetime.date | None:

@@ -97,6 +97,7 @@ class ImportContext:
         defaults: settings that the post has if it doesn't set them itself.
         post_urls: returns the URL of another post by what a link calls it, or an empty text.
         selector: CSS selector of the article of a whole page, or empty.
+        is_titled: whether its source tells what is a title, even if that has no word.
     """
 
     folder: PurePath | None = None
@@ -107,6 +108,7 @@ class ImportContext:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     post_urls: Callable[[str], str] = find_no_post
     selector: str = ""
+    is_titled: bool = False
 
 
 _NO_CONTEXT = ImportContext()
@@ -214,7 +216,9 @@ def parse_split_post(  # noqa: PLR0913 - what a post is, and what is around it
             where=Location(path),
             remedy="Keep removed lines with --keep LINE." if removed_lines else "",
         )
-    title = _resolve_title(make_plain_text(fields.title) or parsed.title or name.title, path)
+    title = make_plain_text(fields.title)
+    if not (title and context.is_titled):
+        title = _resolve_title(title or parsed.title or name.title, path)
     if not choose_summary(title, parsed.opening):
         parsed = replace(parsed, opening=find_html_opening(html, title))
     date = fields.date or parsed.date or name.date

@@ -518,12 +518,12 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="others have no such names")
 def test_a_file_whose_name_is_not_utf_8_is_a_post(tmp_path: Path) -> None:
     write_files(tmp_path, {"a.md": post(), "_posts/b.txt": "", **JEKYLL})
-    for name, text in ((b"caf\xe9.md", TEXT), (b"th\xe9.md", "x" * 100_001)):
+    for name, text in ((b"no\xebl.md", TEXT), (b"th\xe9.md", "x" * 100_001)):
         Path(os.fsdecode(os.fsencode(tmp_path / "_posts") + b"/2026-11-02-" + name)).write_text(
             text
         )
     (item,), (damaged,), _, _ = read_folder(tmp_path / "_posts")
-    assert (item.title, item.post_id) == ("Caf\xe9", "_posts/2026-11-02-caf\xe9.md")
+    assert (item.title, item.post_id) == ("No\xebl", "_posts/2026-11-02-no\xebl.md")
     assert item.file is not None
     assert item.file.read_text() == TEXT
     assert damaged.title == "Th\xe9"
