@@ -262,7 +262,9 @@ def _format_card(card: "DigestCard") -> str:
 
 def _show_braces(text: str) -> str:
     """Return a text of the front matter as readers see it."""
-    return text.replace('{{ "{{" }}', "{{")
+    from newsletter.posts.merge_tags.compiler import write_literals_as
+
+    return write_literals_as(text)
 
 
 def _to_dict(digest: "MadeDigest") -> dict[str, Any]:

@@ -13,7 +13,7 @@ from newsletter.posts.importing.opening import clip_to_sentence, find_html_openi
 from newsletter.posts.importing.parse_body import render_body
 from newsletter.posts.importing.source_post import SourcePost
 from newsletter.posts.issue import Issue
-from newsletter.posts.merge_tags.compiler import escape_braces
+from newsletter.posts.merge_tags.compiler import escape_braces, write_literals_as
 from newsletter.posts.merge_tags.tags import restore_merge_tags
 
 MAX_EXCERPT_LENGTH = 280  # characters
@@ -21,6 +21,7 @@ _MIN_EXCERPT_LENGTH = 90  # characters: after a shorter sentence, the next one f
 # What all mail clients show.
 _PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif"})
 _CUT_SIGN = "\u2026"
+_BRACES = "\ue000"  # stands for two braces that are no merge tag, while a text is chosen and cut
 
 
 def make_issue_card(issue: Issue, url: str, date: datetime.date, post_id: str = "") -> DigestCard:
@@ -34,20 +35,21 @@ def make_issue_card(issue: Issue, url: str, date: datetime.date, post_id: str = 
     """
 
     def restore(text: str) -> str:
-        return restore_merge_tags(text, issue.merge_tags)
+        return restore_merge_tags(escape_braces(text), issue.merge_tags)
 
     outline = outline_html(issue.post.body)
     summary = issue.preheader
     # A preheader that an import cut is shorter than it could be here.
     if not summary or summary.endswith(_CUT_SIGN):
-        summary = _find_opening_text(issue.post.body, issue.post.title) or summary
+        opening = _find_opening_text(_hide_braces(issue.post.body), issue.post.title)
+        summary = _show_braces(opening) or summary
     folder = issue.source_path.parent
     files = {path: folder / image.name for path, image in issue.post.images.items()}
     hero = [(issue.hero.src, restore(issue.hero.alt))] if issue.hero else []
     return DigestCard(
         title=restore(issue.post.title),
         url=url,
-        excerpt=_clip_excerpt(restore(summary)),
+        excerpt=restore(_clip_excerpt(summary)),
         picture=_choose_picture([*hero, *((src, "") for src in outline.image_urls)], files),
         minutes=outline.reading_minutes,
         date=date,
@@ -69,14 +71,14 @@ def make_post_card(
         files: path as the parsed post has it -> an image of it on disk.
         date: when it was published, if known.
     """
-    html = render_body(parsed.body, parsed.body_format)
+    html = _hide_braces(render_body(parsed.body, parsed.body_format))
     settings = parsed.front_matter
-    opening = escape_braces(_find_opening_text(html, parsed.title))
-    summary = escape_braces(post.summary) or opening or str(settings.get("preheader") or "")
+    summary = post.summary or _find_opening_text(html, parsed.title)
+    summary = _hide_braces(summary or str(settings.get("preheader") or ""))
     return DigestCard(
         title=str(settings.get("title") or escape_braces(parsed.title)),
         url=post.url or str(settings.get("canonical_url") or ""),
-        excerpt=_clip_excerpt(summary),
+        excerpt=escape_braces(_show_braces(_clip_excerpt(summary))),
         picture=_choose_picture(
             [*_get_hero(settings.get("hero")), *((src, "") for src in parsed.outline.image_urls)],
             files,
@@ -85,6 +87,15 @@ def make_post_card(
         date=date,
         post_id=" ".join(post.post_id.split()),
     )
+
+
+def _hide_braces(text: str) -> str:
+    """Return text or HTML in which ``{{`` is left only where it begins a merge tag."""
+    return write_literals_as(escape_braces(text), _BRACES)
+
+
+def _show_braces(text: str) -> str:
+    return text.replace(_BRACES, "{{")
 
 
 def _find_opening_text(html: str, title: str) -> str:

@@ -23,6 +23,7 @@ from newsletter.posts.merge_tags.tags import (
 
 # ``{{ "{{" }}`` writes two braces, as in Jinja, Liquid and Nunjucks.
 _LITERAL = r"\{\{\s*([\"']|&quot;|&#0?39;|&#x27;)(?P<literal>\{\{|\}\}|\{%|%\})\1\s*\}\}"
+_LITERAL_PATTERN = re.compile(_LITERAL)
 _EXPRESSION = re.compile(
     _LITERAL + r"|\{\{(?:(?P<inside>(?:(?!\{\{|\}\}|\n[ \t]*\n).)*)\}\})?", re.DOTALL
 )
@@ -232,6 +233,13 @@ def escape_braces(text: str) -> str:
             found[0] if is_merge_tag(found[0]) else found[0].replace("{{", '{{ "{{" }}', 1)
         ),
         text,
+    )
+
+
+def write_literals_as(text: str, braces: str = "{{") -> str:
+    """Return ``text`` with ``braces`` in place of ``{{ "{{" }}``, and other literals as shown."""
+    return _LITERAL_PATTERN.sub(
+        lambda found: braces if found["literal"] == "{{" else str(found["literal"]), text
     )
 
 

@@ -137,6 +137,33 @@ def test_finished_issues_with_an_address_are_taken_with_their_pictures(
     assert cli("digest")[0] == 3
 
 
+def test_braces_of_a_post_are_in_its_card_as_they_are(cli: Cli, folder: Path) -> None:
+    text = (
+        "<p>{{ .Title }} and <code>{{ .Date }}</code> stand in each of the templates of the quay."
+    )
+    feed = write_feed(
+        ITEM.format(title="A", slug="a", tag="x", day=20, text=f"{text} The end.</p>"),
+        ITEM.format(title="B", slug="b", tag="x", day=19, text=f"{text}</p><p>{{{{ b }}}}</p>"),
+        ITEM.format(
+            title="C", slug="c", tag="x", day=18, text=f"<p>{'word ' * 54}{{{{ a b c }}}} d e</p>"
+        ),
+    )
+    write_issue(
+        "2026-11-17-own",
+        "title: Use {{ '{{' }} d }}\ncanonical_url: https://quay-notes.org/d",
+        'Hello {{ subscriber.name | default("you") }}, {{ "{{" }} d }} is of no use here.\n',
+    )
+    assert cli("digest", "--from", feed, "--slug", "feed")[0] == 0
+    shown = "{{ .Title }} and {{ .Date }} stand in each of the templates of the quay."
+    excerpts = [card.excerpt for card in read_digest(folder, "feed").digest]
+    assert excerpts[:2] == [f"{shown} The end.", f"{shown} {{{{ b }}}}"]
+    assert excerpts[2].endswith("word {{ a b c…")
+    assert cli("digest", "--slug", "own", "--since", "2026-11-01")[0] == 0
+    (own,) = read_digest(folder, "own").digest
+    assert own.title == "Use {{ d }}"
+    assert own.excerpt.endswith("-, {{ d }} is of no use here.")
+
+
 def test_posts_without_an_address_need_the_blogs(cli: Cli, folder: Path) -> None:
     blog = folder.parent / "blog"
     (blog / "_posts").mkdir(parents=True)
