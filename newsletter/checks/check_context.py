@@ -30,7 +30,11 @@ from newsletter.render.article.links import UrlResolver, is_same_address
 from newsletter.render.email import Email
 from newsletter.render.lost_content import find_lost_content
 from newsletter.render.personalization import personalize
-from newsletter.render.template.card_views import format_digest_html, make_digest_views
+from newsletter.render.template.card_views import (
+    DigestSectionView,
+    format_digest_html,
+    make_digest_views,
+)
 from newsletter.render.template.loader import Templates
 
 if TYPE_CHECKING:  # a build that has findings would import them for nothing
@@ -143,9 +147,12 @@ class CheckContext:
 
         A digest's posts follow it, as headings and paragraphs.
         """
-        views = make_digest_views(self.issue, UrlResolver.for_issue(self.issue, self.config))
-        html_body = "\n".join(filter(None, (self.issue.post.body, format_digest_html(views))))
-        return self._personalize(replace(self.email, html=html_body), {}).html
+        cards = format_digest_html(self._digest_views)
+        return self._fill_in("\n".join(filter(None, (self.issue.post.body, cards))))
+
+    @cached_property
+    def _digest_views(self) -> tuple[DigestSectionView, ...]:
+        return make_digest_views(self.issue, UrlResolver.for_issue(self.issue, self.config))
 
     @cached_property
     def body_tree(self) -> Element:
@@ -173,14 +180,7 @@ class CheckContext:
     def passages(self) -> tuple[Passage, ...]:
         """``prose_blocks`` as passages, the type that the import's cleanup takes."""
         return tuple(
-            Passage(
-                block.line,
-                block.text,
-                block.tag in _STANDALONE_TAGS,
-                block.group,
-                block.links,
-                masked_text,
-            )
+            _make_passage(block, masked_text)
             for block, masked_text in zip(self.prose_blocks, self.masked_texts, strict=True)
         )
 
@@ -189,7 +189,18 @@ class CheckContext:
         """The passages that do not belong in the post."""
         from newsletter.checks.analysis.misplaced_text import find_misplaced_text
 
-        return find_misplaced_text(self.passages)
+        cards = (
+            self._fill_in(format_digest_html([DigestSectionView("", (post,))]))
+            for section in self._digest_views
+            for post in section.posts
+        )
+        return find_misplaced_text(
+            self.passages,
+            [
+                [_make_passage(block, block.text) for block in outline_html(card).blocks]
+                for card in cards
+            ],
+        )
 
     @cached_property
     def word_count(self) -> int:
@@ -220,6 +231,10 @@ class CheckContext:
         """What the post's file holds and the email doesn't."""
         return find_lost_content(self.source_inventory, self.issue, self.article, email=self.email)
 
+    def _fill_in(self, body: str) -> str:
+        """Return HTML of the post with merge tags replaced."""
+        return self._personalize(replace(self.email, html=body), {}).html
+
     def _personalize(self, email: Email, values: Mapping[str, str]) -> Email:
         return personalize(
             email,
@@ -242,3 +257,14 @@ def _mask_code(found: re.Match[str]) -> str:
 def _get_link_text(link: Element) -> str:
     alts = " ".join(image.get("alt") or "" for image in link.iter("img"))
     return " ".join(f"{get_visible_text(link)} {alts}".split())
+
+
+def _make_passage(block: HtmlTextBlock, masked_text: str) -> Passage:
+    return Passage(
+        block.line,
+        block.text,
+        block.tag in _STANDALONE_TAGS,
+        block.group,
+        block.links,
+        masked_text,
+    )

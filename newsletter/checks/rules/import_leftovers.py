@@ -69,11 +69,8 @@ def page_leftover(context: CheckContext) -> Iterator[Match]:
 )
 def foreign_script(context: CheckContext) -> Iterator[Match]:
     """A line on its own in another script than the post's that advertises or links somewhere."""
-    for text, reason in context.misplaced_text.spam.items():
-        if reason.startswith("is in "):
-            yield Match(
-                f"'{shorten_quote(text)}' {reason}", context.source_map.locate_text(text), text
-            )
+    for text, reason in context.misplaced_text.foreign_script.items():
+        yield Match(f"'{shorten_quote(text)}' {reason}", context.source_map.locate_text(text), text)
 
 
 @rule(
@@ -85,11 +82,8 @@ def foreign_script(context: CheckContext) -> Iterator[Match]:
 )
 def injected_term(context: CheckContext) -> Iterator[Match]:
     """A line on its own with a term of adult, gambling or drug spam."""
-    for text, reason in context.misplaced_text.spam.items():
-        if not reason.startswith("is in "):
-            yield Match(
-                f"'{shorten_quote(text)}' {reason}", context.source_map.locate_text(text), text
-            )
+    for text, reason in context.misplaced_text.spam_terms.items():
+        yield Match(f"'{shorten_quote(text)}' {reason}", context.source_map.locate_text(text), text)
 
 
 @rule(

@@ -99,3 +99,30 @@ def test_each_item_of_a_share_bar_is_found(get_messages: GetMessages) -> None:
     assert [message.partition("'")[2] for message in found] == [
         f"{text}' is a blog's share bar" for text in ("Share this post", "Facebook", "Twitter")
     ]
+
+
+CARD_TEXT = "The boats lay at the quay again, and their paint was still wet at noon, in the fog."
+RUSSIAN_CARDS = [
+    ("Смотреть прилив онлайн", "Смотрите прилив онлайн, бесплатно, на нашем сайте."),
+    ("Прилив", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "cards", "body", "count"),
+    [
+        ("foreign-script", RUSSIAN_CARDS, "", 0),
+        ("foreign-script", [("Прилив", f"{CARD_TEXT} Вот.")], "", 0),
+        ("foreign-script", RUSSIAN_CARDS, "[бесплатно](https://x.example)", 1),
+        ("foreign-script", [(CARD_TEXT, "Смотреть онлайн бесплатно")], "", 1),
+        ("injected-term", [("Best online casino bonus", CARD_TEXT)], "", 1),
+    ],
+)
+def test_each_card_of_a_digest_may_be_in_another_language(
+    get_messages: GetMessages, rule_id: str, cards: list[tuple[str, str]], body: str, count: int
+) -> None:
+    digest = [
+        {"title": title, "url": f"https://{number}.example/{number}", "excerpt": excerpt}
+        for number, (title, excerpt) in enumerate([*[("Boats", CARD_TEXT)] * 5, *cards])
+    ]
+    assert len(get_messages(rule_id, body, front={"digest": digest})) == count
