@@ -1,13 +1,15 @@
 """Make the card of a digest from an issue or from a post of a blog."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from newsletter.errors import PostError
 from newsletter.posts.digest.select_posts import CardPicture, DigestCard
 from newsletter.posts.images import is_local_image
 from newsletter.posts.importing.blocks import outline_html
+from newsletter.posts.importing.images.prepare_image import PreparedImage
 from newsletter.posts.importing.imported_post import ImportedPost
 from newsletter.posts.importing.opening import clip_to_sentence, find_html_opening
 from newsletter.posts.importing.parse_body import render_body
@@ -62,6 +64,7 @@ def make_post_card(
     parsed: ImportedPost,
     files: Mapping[str, Path | bytes],
     date: datetime.date | None,
+    prepare: Callable[[bytes], PreparedImage],
 ) -> DigestCard:
     """Return the card of a post of a feed, an export or a folder.
 
@@ -70,6 +73,7 @@ def make_post_card(
         parsed: the same, parsed and cleaned up.
         files: path as the parsed post has it -> an image of it on disk.
         date: when it was published, if known.
+        prepare: returns an image as email can show it; its errors leave the image out.
     """
     html = _hide_braces(render_body(parsed.body, parsed.body_format))
     settings = parsed.front_matter
@@ -82,6 +86,7 @@ def make_post_card(
         picture=_choose_picture(
             [*_get_hero(settings.get("hero")), *((src, "") for src in parsed.outline.image_urls)],
             files,
+            prepare,
         ),
         minutes=parsed.outline.reading_minutes,
         date=date,
@@ -123,13 +128,25 @@ def _get_hero(hero: Any) -> list[tuple[str, str]]:
 
 
 def _choose_picture(
-    candidates: list[tuple[str, str]], files: Mapping[str, Path | bytes]
+    candidates: list[tuple[str, str]],
+    files: Mapping[str, Path | bytes],
+    prepare: Callable[[bytes], PreparedImage] | None = None,
 ) -> CardPicture | None:
     """Return the first image that is on the web or on disk, and that all mail clients show."""
     for src, alt in candidates:
         if not is_local_image(src):
             if src.lower().startswith("https://"):
                 return CardPicture(src, alt)
-        elif src in files and PurePosixPath(src).suffix.lower() in _PICTURE_SUFFIXES:
-            return CardPicture(PurePosixPath(src).name, alt, files[src])
+            continue
+        if (file := files.get(src)) is None:
+            continue
+        path = PurePosixPath(src)
+        if prepare is not None:
+            try:
+                prepared = prepare(file if isinstance(file, bytes) else file.read_bytes())
+            except (PostError, OSError):
+                continue
+            path, file = path.with_suffix(prepared.suffix), prepared.data
+        if path.suffix.lower() in _PICTURE_SUFFIXES:
+            return CardPicture(path.name, alt, file)
     return None

@@ -10,6 +10,7 @@ from newsletter.config.urls import build_view_online_url
 from newsletter.errors import NewsletterError, Problem
 from newsletter.posts.digest.make_card import make_issue_card, make_post_card
 from newsletter.posts.digest.select_posts import DigestCard, DigestOffer
+from newsletter.posts.importing.images.prepare_image import PIXEL_RATIO, prepare_image
 from newsletter.posts.importing.import_source_post import SourceImportOptions, parse_source_post
 from newsletter.posts.importing.issue_folder.manifest import read_manifest
 from newsletter.posts.importing.read_file import read_post_source
@@ -111,4 +112,9 @@ def _parse_card(
     max_bytes = project.config.limits.post_bytes
     source = read_post_source(str(post.file), max_bytes) if post.file else None
     parsed = parse_source_post(project, post, source, options)
-    return make_post_card(post, parsed.post, parsed.files, date)
+    prepare = partial(
+        prepare_image,
+        max_width=PIXEL_RATIO * project.config.theme.width,
+        max_bytes=project.config.limits.image_bytes,
+    )
+    return make_post_card(post, parsed.post, parsed.files, date, prepare)

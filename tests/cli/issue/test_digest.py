@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from newsletter.config import load_config
 from newsletter.posts.issue import Issue
@@ -162,6 +163,26 @@ def test_braces_of_a_post_are_in_its_card_as_they_are(cli: Cli, folder: Path) ->
     (own,) = read_digest(folder, "own").digest
     assert own.title == "Use {{ d }}"
     assert own.excerpt.endswith("-, {{ d }} is of no use here.")
+
+
+def test_pictures_of_a_folder_become_pictures_for_email(cli: Cli, folder: Path) -> None:
+    posts = folder / "blog" / "_posts"
+    posts.mkdir(parents=True)
+    (folder / "blog" / "_config.yml").write_text("url: https://quay-notes.org\n")
+    for name, file in (("a", "wide.webp"), ("b", "damaged.png"), ("c", "nets.png")):
+        settings = f"---\ntitle: {name}\nimage: {file}\n---\n"
+        (posts / f"2026-11-20-{name}.md").write_text(f"{settings}The boats.\n\n![N](nets.png)\n")
+    Image.new("RGB", (1_800, 20), "navy").save(posts / "wide.webp")
+    Image.new("RGB", (8, 8), "navy").save(posts / "nets.png")
+    png = (posts / "nets.png").read_bytes()
+    (posts / "damaged.png").write_bytes(png[:-30])
+    assert cli("digest", "--from", "blog", "--slug", "pictures")[0] == 0
+    issue = read_digest(folder, "pictures")
+    pictures = {card.title: card.picture.src for card in issue.digest if card.picture}
+    assert pictures == {"a": "wide.png", "b": "nets.png", "c": "nets.png"}
+    with Image.open(issue.source_path.parent / "wide.png") as wide:
+        assert wide.width == 2 * load_config(folder / "newsletter.yml", {}).theme.width
+    assert (issue.source_path.parent / "nets.png").read_bytes() == png
 
 
 def test_posts_without_an_address_need_the_blogs(cli: Cli, folder: Path) -> None:

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from newsletter.posts.importing.source_post import SourcePost
     from newsletter.project import Project
 
-# Pixels of an image for each pixel of the email's width: what a sharp display shows.
-_PIXEL_RATIO = 2
-
 
 def make_downloader(project: "Project") -> "Downloader":
     """Return a downloader for what an editor has typed; that may be on this machine."""
@@ -44,10 +41,11 @@ def make_image_copier(
         ImageLimits,
         fetch_images,
     )
+    from newsletter.posts.importing.images.prepare_image import PIXEL_RATIO
     from newsletter.posts.importing.images.silent_hosts import skip_silent_hosts
 
     limits = ImageLimits(
-        _PIXEL_RATIO * project.config.theme.width, project.config.limits.image_bytes
+        PIXEL_RATIO * project.config.theme.width, project.config.limits.image_bytes
     )
 
     # Not the post's own URL: what a file says must not lead to this machine.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # Pillow takes 50 ms to import
     from PIL import Image
 
 MAX_PIXELS: Final = 40_000_000  # more than a phone's camera has; decoded, 160 MB
+PIXEL_RATIO: Final = 2
+"""Pixels of an image for each pixel of the email's width: what a sharp display shows."""
 MAX_ANIMATION_BYTES: Final = 1_000_000
 
 _SUFFIXES: dict[ImageFormat, str] = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif"}
