@@ -131,6 +131,7 @@ def import_post_command(sources: tuple[str, ...], **options: Any) -> int:
 def _import_single(project: "Project", request: "ImportRequest") -> None:
     from newsletter.checks.import_comparison import compare_import
     from newsletter.posts.importing import import_post
+    from newsletter.posts.importing.images.copy_remote_images import list_remote_images
     from newsletter.project import list_issue_folders
 
     request.refuse_choices()
@@ -148,11 +149,13 @@ def _import_single(project: "Project", request: "ImportRequest") -> None:
         ),
     )
     comparison = compare_import(result, source, project.config)
+    remote_images = list_remote_images(result.imported_post)
     if request.as_json:
-        _print_json(result, comparison)
-    else:
-        name = _shorten_name(result, list_issue_folders(project))
-        _print_result(result, name, comparison)
+        _print_json(result, comparison, remote_images)
+        return
+    is_wanted = request.hotlink or project.config.blog.images == "hotlink"
+    name = _shorten_name(result, list_issue_folders(project))
+    _print_result(result, name, comparison, 0 if is_wanted else len(remote_images))
 
 
 def _shorten_name(result: "ImportResult", folders: list[Path]) -> str:
@@ -174,7 +177,9 @@ def _parse_date(text: str | None, option: str) -> datetime.date | None:
         ) from None
 
 
-def _print_result(result: "ImportResult", name: str, comparison: "ImportComparison") -> None:
+def _print_result(
+    result: "ImportResult", name: str, comparison: "ImportComparison", remote_count: int
+) -> None:
     from newsletter.posts.content_loss.describe import summarize_losses
     from newsletter.project import display_path
 
@@ -184,7 +189,7 @@ def _print_result(result: "ImportResult", name: str, comparison: "ImportComparis
         format_fields(
             _unchanged_rows(result)
             if result.state == "unchanged"
-            else _imported_rows(result, comparison)
+            else _imported_rows(result, comparison, remote_count)
         )
     )
     if comparison.losses:
@@ -203,7 +208,7 @@ def _unchanged_rows(result: "ImportResult") -> Iterator[tuple[str, str]]:
 
 
 def _imported_rows(
-    result: "ImportResult", comparison: "ImportComparison"
+    result: "ImportResult", comparison: "ImportComparison", remote_count: int
 ) -> Iterator[tuple[str, str]]:
     post = result.imported_post
     outline = post.outline
@@ -217,6 +222,10 @@ def _imported_rows(
     yield from ((note.key, isolate_bidi(note.text)) for note in post.setting_notes)
     if result.image_names:
         yield "pictures", ", ".join(result.image_names)
+    if remote_count:
+        stay, them = ("stays", "it") if remote_count == 1 else ("stay", "them")
+        remedy = f"to copy {them}, import the post's URL or its folder"
+        yield "pictures", f"{remote_count} {stay} on the web; {remedy}"
     yield from (("not copied", str(problem)) for problem in result.not_copied)
     if post.prose_outside > outline.word_count:
         yield "check", format_outside(post.prose_outside)
@@ -230,7 +239,9 @@ def _imported_rows(
         yield "check", f"{name} is from a file of this name too; if it is this post, delete one"
 
 
-def _print_json(result: "ImportResult", comparison: "ImportComparison") -> None:
+def _print_json(
+    result: "ImportResult", comparison: "ImportComparison", remote_images: list[str]
+) -> None:
     from dataclasses import asdict
 
     from newsletter.project import display_path
@@ -249,6 +260,7 @@ def _print_json(result: "ImportResult", comparison: "ImportComparison") -> None:
             "minutes": outline.reading_minutes,
             "settings": [note._asdict() for note in post.setting_notes],
             "pictures": result.image_names,
+            "on_the_web": remote_images,
             "not_copied": [str(problem) for problem in result.not_copied],
             "removed": [entry._asdict() for entry in (*post.removed, *comparison.removed)],
             "set_aside": [entry._asdict() for entry in post.set_aside],

@@ -94,6 +94,27 @@ def test_imported_post_can_be_read_as_an_issue(
     assert [image.name for image in issue.post.images.values()] == ["img/boat one.png"]
 
 
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            (),
+            "  pictures  2 stay on the web; to copy them, import the post's URL or its folder\n",
+        ),
+        (("--hotlink",), ""),
+    ],
+)
+def test_pictures_on_the_web_are_counted(
+    cli: Cli, project_folder: Path, inbox: Inbox, options: tuple[str, ...], line: str
+) -> None:
+    body = f"{SENTENCE}\n\n![A](https://a.example/a.png) ![A](https://a.example/a.png)\n"
+    counter = "![](https://pixel.wp.com/b.gif)"
+    post = inbox("tide.md", f"---\ntitle: Tide\nhero: //a.example/h.png\n---\n{body}\n{counter}\n")
+    assert project_folder.is_dir()
+    code, out, _ = cli("import", post, *options)
+    assert (code, line in out, "the web" in out) == (0, True, bool(line))
+
+
 def test_import_as_json(cli: Cli, project_folder: Path, scraped: Path) -> None:
     code, out, _ = cli("import", scraped, "--date", "2026-11-22", "--json")
     assert code == 0
@@ -108,6 +129,7 @@ def test_import_as_json(cli: Cli, project_folder: Path, scraped: Path) -> None:
         "minutes": 1,
         "settings": [],
         "pictures": [],
+        "on_the_web": [],
         "not_copied": [],
         "removed": [
             {"line": 1, "text": "Blog", "why": "section label"},

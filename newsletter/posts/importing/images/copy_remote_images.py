@@ -1,7 +1,7 @@
 """Copy the images on the web of an imported post into its issue."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -70,10 +70,7 @@ def copy_remote_images(
         source_html: the post before its import: it names other sizes of its images.
     """
     in_settings = [*filter(is_remote, iter_setting_references(imported_post.front_matter))]
-    other_urls: dict[str, tuple[str, ...]] = dict.fromkeys(in_settings, ())
-    has_images = _IMAGE_START.search(imported_post.body)
-    for reference, urls in list_body_images(_render(imported_post)) if has_images else ():
-        other_urls[reference] = (*other_urls.get(reference, ()), *urls)
+    other_urls = _collect_other_urls(imported_post, in_settings)
     trackers = [url for url in other_urls if _TRACKER.match(url)]
     source_urls = dict(list_body_images(source_html)) if other_urls else {}
     candidates = {
@@ -110,6 +107,24 @@ def copy_remote_images(
             *(Problem(f"the image {url} was not copied", remedy=_REMEDY) for url in remaining),
         ),
     )
+
+
+def list_remote_images(imported_post: ImportedPost) -> list[str]:
+    """Return the URLs of a post's images on the web, each once, without those that only count."""
+    in_settings = filter(is_remote, iter_setting_references(imported_post.front_matter))
+    urls = _collect_other_urls(imported_post, in_settings)
+    return [url for url in urls if not _TRACKER.match(url)]
+
+
+def _collect_other_urls(
+    imported_post: ImportedPost, in_settings: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the URL of each image on the web -> those of its other sizes."""
+    other_urls: dict[str, tuple[str, ...]] = dict.fromkeys(in_settings, ())
+    has_images = _IMAGE_START.search(imported_post.body)
+    for reference, urls in list_body_images(_render(imported_post)) if has_images else ():
+        other_urls[reference] = (*other_urls.get(reference, ()), *urls)
+    return other_urls
 
 
 def _make_absolute(url: str) -> str:
