@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter.errors import Problem
 from newsletter.posts.importing.markup.page import find_no_post
-from newsletter.posts.importing.settings.notes import SettingNote
+from newsletter.posts.importing.settings.notes import DAMAGE_NOTE, SettingNote
 from newsletter.posts.removed_line import RemovedLine
 
 PostStatus = Literal["published", "draft", "scheduled", "private"]
@@ -77,6 +77,11 @@ class SourcePost:
     post_urls: Callable[[str], str] = field(default=find_no_post, repr=False, compare=False)
     removed: tuple[RemovedLine, ...] = ()
     notes: tuple[SettingNote, ...] = ()
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether its source is damaged where it is, so that something may be missing."""
+        return any(note.key == DAMAGE_NOTE for note in self.notes)
 
 
 class UnreadablePost(NamedTuple):

@@ -120,6 +120,8 @@ def print_imports(
         else:
             _print_rows(done)
             _print_counts(counts, summary, if_none)
+            imported = [row.post for row in done if row.state in {"new", "updated"} and row.post]
+            print_damage(imported)
     return counts
 
 
@@ -148,6 +150,15 @@ def _print_counts(counts: Counter[str], summary: dict[str, Any], if_none: str) -
     echo(f"{', '.join(parts) or if_none}.", color=color)
     if left := describe_left_out(summary["not_chosen"], summary["other_items"]):
         echo(textwrap.fill(f"Not chosen: {left}.", WIDTH))
+
+
+def print_damage(posts: "Iterable[SourcePost]") -> None:
+    """Print how many posts are damaged in their source, if any are."""
+    if count := sum(post.is_damaged for post in posts):
+        text = f"Damaged in the export: {format_count(count, 'post')}, imported as far as possible."
+        echo(
+            textwrap.fill(f"{text} Compare with the blog; --json says what.", WIDTH), color="yellow"
+        )
 
 
 def describe_left_out(not_chosen: Mapping[str, int], other_items: Mapping[str, int]) -> str:

@@ -1,8 +1,10 @@
 """Describe what an import took from other tools' settings."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+DAMAGE_NOTE: Final = "damage"
+"""Key of the notes about what is damaged in a post's source, and how it was read."""
 KEPT_WORDS = "kept under extra:"
 _MAX_QUOTE_LENGTH = 60  # characters
 _MAX_KEYS = 30

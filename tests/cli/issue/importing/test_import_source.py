@@ -208,3 +208,20 @@ def test_what_is_no_source_is_refused(cli: Cli, project_folder: Path, feed: Path
     assert (code, "post.md" in err) == (2, True)
     assert cli("import", "http://127.0.0.1:1/")[0] == 1
     assert list_issues(project_folder) == []
+
+
+def test_damaged_posts_of_an_export_are_counted(cli: Cli, project_folder: Path) -> None:
+    items = "".join(
+        f"<item><title>{title}</title><content:encoded><![CDATA[{TEXT}{end}]]></content:encoded>"
+        "<wp:status>publish</wp:status><wp:post_type>post</wp:post_type></item>"
+        for title, end in (("Tide", "\x0b"), ("Fog", ""), ("Wind", "\x01"))
+    )
+    export = project_folder / "blog.xml"
+    export.write_text(
+        '<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/" '
+        'xmlns:wp="http://wordpress.org/export/1.2/"><channel><wp:wxr_version>1.2'
+        f"</wp:wxr_version>{items}</channel></rss>"
+    )
+    line = "Damaged in the export: 2 posts, "
+    assert line in cli("import", export, "--all")[1]
+    assert line not in cli("import", export, "--all")[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from newsletter.errors import Location, PostError, Problem
-from newsletter.posts.importing.settings.notes import SettingNote, clip_value
+from newsletter.posts.importing.settings.notes import DAMAGE_NOTE, SettingNote, clip_value
 from newsletter.posts.importing.source_post import SourcePost, SourceSettings, UnreadablePost
 from newsletter.posts.importing.sources.wordpress.export_index import ExportIndex, build_index
 from newsletter.posts.importing.sources.wordpress.export_text import (
@@ -224,13 +224,13 @@ def _iter_damage(file: ExportFile, part: ExportPart, item: ExportItem) -> Iterat
     """Yield what was wrong in a post's text, and what was done about it."""
     if part.control_characters:
         count = format_count(part.control_characters, "control character")
-        yield SettingNote("content", f"{count} removed, which XML doesn't allow")
+        yield SettingNote(DAMAGE_NOTE, f"{count} removed, which XML doesn't allow")
     if part.invalid_bytes:
         count = format_count(part.invalid_bytes, "byte")
-        yield SettingNote("content", f"{count} read as Windows-1252: not in the file's encoding")
+        yield SettingNote(DAMAGE_NOTE, f"{count} read as Windows-1252: not in the file's encoding")
     if item.xml_errors:
         line, message = item.xml_errors[0]
         where = Location(file.name, line)
         yield SettingNote(
-            "content", f"{where}: the XML is damaged, compare with the blog ({message})"
+            DAMAGE_NOTE, f"{where}: the XML is damaged, compare with the blog ({message})"
         )
