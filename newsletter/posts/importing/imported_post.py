@@ -218,7 +218,8 @@ def parse_split_post(  # noqa: PLR0913 - what a post is, and what is around it
         )
     title = make_plain_text(fields.title)
     if not (title and context.is_titled):
-        title = _resolve_title(title or parsed.title or name.title, path)
+        title = title or parsed.title or make_plain_text(fields.subject) or name.title
+        title = _resolve_title(title, path)
     if not choose_summary(title, parsed.opening):
         parsed = replace(parsed, opening=find_html_opening(html, title))
     date = fields.date or parsed.date or name.date

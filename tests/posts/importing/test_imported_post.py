@@ -270,6 +270,19 @@ def test_invalid_sources_are_rejected(text: str, path: str, message: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (f"---\nsubject: The *first*\n---\n{SENTENCE}", "The first"),
+        (f"---\nsubject: The first\n---\n# Tide\n\n{SENTENCE}", "Tide"),
+        (f"---\nsubject: The first\ntitle: Fog\n---\n{SENTENCE}", "Fog"),
+    ],
+)
+def test_an_email_without_a_title_has_its_subject(text: str, title: str) -> None:
+    post = parse(text, "emails/welcome.md")
+    assert post.title == title
+
+
+@pytest.mark.parametrize(
     ("title", "path", "slug"),
     [
         ("🎉🎉🎉", "party.md", "party"),

@@ -142,7 +142,9 @@ class PostFileReader:
         )
         fields = translated.fields
         file_name = parse_file_name(Path(relative))
-        heading = _find_heading(front_matter.body, file.suffix.lower())
+        heading = _find_heading(front_matter.body, file.suffix.lower()) or make_plain_text(
+            fields.subject
+        )
         if site.generator == "Markdown" and not (fields.title or heading or file_name.date):
             return NotPost("files without a title")
         title = make_plain_text(fields.title) or heading or file_name.title

@@ -172,7 +172,7 @@ def test_posts_and_their_addresses(
           "src/c.md": post("eleventyExcludeFromCollections: true"), "src/feed.njk": "x"},
          {"pages without an address": 1, "pages that are in no collection": 1,
           "Nunjucks templates": 1, "folders left out, such as themes": 1}),
-        ({"a.md": "# A\n\nText\n", "b.md": "Text\n", ".obsidian/c.md": "# C\n", "LICENSE.md": "",
+        ({"a.md": post("subject: A"), "b.md": "Text\n", ".obsidian/c.md": "# C\n", "LICENSE.md": "",
           "base.html": "<title>{% block title %}{% endblock %}</title>"},
          {"files without a title": 1, "README and similar files": 1, "HTML templates": 1}),
         ({"_config.yml": "a: [", "_posts/2026-10-02-a.md": post()},
