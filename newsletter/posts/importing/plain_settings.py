@@ -3,14 +3,13 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from markdown_it import MarkdownIt
-
-from newsletter.posts.html.emphasis import emphasis_plugin
-from newsletter.posts.html.linear_inline import limit_inline_rules
 from newsletter.posts.importing.markup.dialects.emoji import replace_emoji
 from newsletter.posts.merge_tags.compiler import escape_braces
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 PLAIN_SETTINGS = ("title", "subject", "preheader")
 _MARKUP = re.compile(r"[*_`\[\]<~=\\&^]|:[a-z0-9_+-]+:")
@@ -22,7 +21,13 @@ _FORMATTING_TAG = re.compile(
 
 
 @lru_cache(maxsize=1)
-def _build_inline_parser() -> MarkdownIt:
+def _build_inline_parser() -> "MarkdownIt":
+    # Late: most titles are plain text.
+    from markdown_it import MarkdownIt
+
+    from newsletter.posts.html.emphasis import emphasis_plugin
+    from newsletter.posts.html.linear_inline import limit_inline_rules
+
     md = MarkdownIt("commonmark").use(emphasis_plugin).enable("strikethrough")
     limit_inline_rules(md)
     return md

@@ -39,7 +39,7 @@ def make_urls_absolute(text: str, page_url: str) -> str:
     base_url = page_url
     parts: list[str] = []
     position = 0
-    tags = [tag for tag in iter_html_tags(text) if not tag.is_end]
+    tags = [tag for tag in iter_html_tags(text) if tag.attribute_text and not tag.is_end]
     for tag in tags:
         if tag.name == "base" and "href" in tag.attributes:
             base_url = _join(page_url, tag.attributes["href"])

@@ -4,20 +4,32 @@ import html
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
-
-from newsletter.posts.html.linear_inline import limit_inline_rules
 from newsletter.posts.importing.markup.edits import Edit, Ranges
 from newsletter.posts.importing.markup.tags import MarkupElement, MarkupTag
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 # A comment ends its HTML block on the same line (CommonMark 0.31, 4.6), so that the line below
 # is Markdown again although no blank line is in between.
 _BLOCK_END = "<!-- -->"
 _LINE_END = re.compile(r"\n")
 _NAME = re.compile(r"\w[\w./:-]*")
-_INLINE_PARSER = MarkdownIt("commonmark", {"xhtmlOut": False}).enable("strikethrough")
-limit_inline_rules(_INLINE_PARSER)
+
+
+@cache
+def _build_inline_parser() -> "MarkdownIt":
+    # Late: to list the posts of a feed needs none.
+    from markdown_it import MarkdownIt
+
+    from newsletter.posts.html.linear_inline import limit_inline_rules
+
+    parser = MarkdownIt("commonmark", {"xhtmlOut": False}).enable("strikethrough")
+    limit_inline_rules(parser)
+    return parser
 
 
 def find_no_post(reference: str) -> str:  # noqa: ARG001 - for posts that come alone
@@ -115,7 +127,7 @@ class MarkupPage:
     def render_inline(self, text: str) -> str:
         """Return running text as HTML on one line; HTML in it stays."""
         text = " ".join(text.split())
-        return _INLINE_PARSER.renderInline(text) if self.is_markdown else text
+        return _build_inline_parser().renderInline(text) if self.is_markdown else text
 
     def format_link(self, url: str, text: str = "") -> str:
         """Return a link."""

@@ -9,7 +9,6 @@ from urllib.parse import unquote
 import pydantic
 
 from newsletter.posts.front_matter.field_types import LANGUAGE_TAG_PATTERN
-from newsletter.posts.front_matter.schema import FrontMatterFields
 from newsletter.posts.importing.plain_settings import make_plain_text
 from newsletter.posts.importing.settings.dates import parse_foreign_date
 
@@ -252,6 +251,8 @@ def _iter_keys(mapping: Mapping[Any, Any], names: tuple[str, ...]) -> Iterator[A
 
 def is_valid_setting(key: str, value: Any) -> bool:
     """Return whether a setting of ours accepts a value."""
+    from newsletter.posts.front_matter.schema import FrontMatterFields
+
     try:
         FrontMatterFields.model_validate({key: value})
     except pydantic.ValidationError:

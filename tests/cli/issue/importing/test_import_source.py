@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +37,13 @@ def make_feed(*items: str) -> str:
     return FEED.format(items="".join(items))
 
 
+IMPORTS = """
+import sys
+from newsletter.cli.main import run_cli
+before = set(sys.modules)
+assert run_cli(["import", "feed.xml", "--list"]) == 0
+print(*(set(sys.modules) - before), file=sys.stderr)
+"""
 POSTS = (make_item("low-tide", 20), make_item("the-fog", 13, "weather"), make_item("old", 2))
 
 
@@ -81,6 +90,23 @@ def test_posts_are_chosen_by_options(
 ) -> None:
     result, out, err = cli("import", feed, *options)
     assert (result, list_issues(project_folder)) == (code, issues), out + err
+
+
+@pytest.mark.usefixtures("feed")
+def test_listing_a_feed_imports_no_other_reader(project_folder: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORTS],
+        cwd=project_folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = set(run.stderr.split())
+    readers = "newsletter.posts.importing.sources."
+    packages = {name.removeprefix(readers).split(".")[0] for name in modules if readers in name}
+    assert packages == {"feeds", "wordpress"}
+    assert f"{readers}wordpress.open_export" not in modules
+    assert not modules & {"PIL", "lxml", "trafilatura", "markdown_it", "nh3", "sqlalchemy"}
 
 
 def test_all_are_imported_once_and_each_is_told(cli: Cli, project_folder: Path, feed: Path) -> None:
