@@ -240,7 +240,7 @@ def _print_results(
             echo(line)
     else:
         if not verbose:
-            checked = _drop_repeated(checked)
+            checked = drop_repeated(checked)
             findings = [finding for result in checked for finding in result.findings]
         for result in checked:
             print_findings(result.findings, result.source, every=verbose)
@@ -251,7 +251,7 @@ def _print_results(
             echo_err(f"Next: newsletter test {checked[0].issue[11:]} --to YOUR-ADDRESS")
 
 
-def _drop_repeated(checked: Sequence[CheckedIssue]) -> Sequence[CheckedIssue]:
+def drop_repeated(checked: Sequence[CheckedIssue]) -> Sequence[CheckedIssue]:
     """Keep a finding of the settings or of a template only at the first issue that has it."""
     seen: set[Finding] = set()
     kept: list[CheckedIssue] = []

@@ -139,6 +139,8 @@ def _refuse_invalid_options(project: "Project", request: ScheduleRequest, *, dra
     """
     from newsletter.sending.planning.schedule import choose_waiting_place, parse_schedule_options
 
+    if request.segment:
+        _refuse_invalid_segment(project, request.segment)
     if not request.at:
         return
     if draft:
@@ -152,6 +154,23 @@ def _refuse_invalid_options(project: "Project", request: ScheduleRequest, *, dra
         is_starter_seen=True,  # whether one was is asked when there is something to send
         rate_limited=False,
     )
+
+
+def _refuse_invalid_segment(project: "Project", name_or_query: str) -> None:
+    from newsletter.checks.load_context import open_existing_list
+    from newsletter.db import read_transaction
+    from newsletter.errors import SubscriberListError
+    from newsletter.subscribers.segments import find_segment, find_segment_text
+
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        find_segment_text(name_or_query, project.config)
+        with open_existing_list(project) as engine:
+            if engine is not None:
+                with read_transaction(engine) as connection:
+                    find_segment(connection, name_or_query, project.config, now)
+    except SubscriberListError as error:
+        raise UsageError.from_problems(error.problems) from error
 
 
 def check_feeds(project: "Project", seen: "SeenPosts", *, accept_flood: bool) -> "list[FeedCheck]":

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.issue.check import CheckedIssue
+from newsletter.cli.issue.check import CheckedIssue, drop_repeated
 from newsletter.cli.issue.importing.import_many import ImportedRow
 from newsletter.cli.output import echo, echo_err, format_fields, isolate_bidi, print_problem
 from newsletter.errors import NothingToDoError, Problem
@@ -141,12 +141,12 @@ def print_run(run: WeeklyRun) -> None:
         else:
             echo(f"{check.after.url}: {format_count(len(check.posts.new), 'new post')}.")
     _print_rows(run.rows)
-    for problem in run.problems:
+    for problem in dict.fromkeys(run.problems):
         if not any(problem in row.problems for row in run.rows):
             print_problem("Not checked: ", problem)
     for post in run.list_missed():
         print_problem(f"Not imported: {isolate_bidi(post.title)}: ", post.problem)
-    for result in run.checked:
+    for result in drop_repeated(run.checked):
         print_findings(result.findings, result.source)
     if run.later:
         echo(f"Left for the next run: {format_count(len(run.later), 'post')}; a digest is full.")

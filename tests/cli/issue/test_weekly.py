@@ -147,6 +147,22 @@ def test_issue_that_cannot_be_checked_is_told(
     assert (code, "Not checked: " in err, "post.html:" in err) == (1, True, True)
 
 
+def test_what_is_wrong_with_the_settings_is_told_once(
+    newsletter: Cli, project_folder: Path, publish: Publish
+) -> None:
+    settings = project_folder / "newsletter.yml"
+    lines = settings.read_text().splitlines(keepends=True)
+    settings.write_text("".join(line for line in lines if not line.startswith("postal_address")))
+    publish("High tide", "Spring tide")
+    seen = (project_folder / "seen-posts.json").read_bytes()
+    out = newsletter("weekly")[1]
+    assert out.count("no-postal-address") == 1, out
+    (project_folder / "seen-posts.json").write_bytes(seen)
+    settings.write_text(f"{settings.read_text()}theme: {{template: gone}}\n")
+    err = newsletter("weekly")[2]
+    assert err.count("Not checked: ") == 1, err
+
+
 def test_page_names_its_feeds(
     newsletter: Cli, project_folder: Path, static_host: StaticHost
 ) -> None:
@@ -187,6 +203,9 @@ def test_post_of_two_feeds_is_one_post(
         ("--send-at", "soon"),
         ("--send-at", "Tue 09:00", "--local", "--hold-at-sendgrid"),
         ("--send-at", "Tue 09:00", "--draft"),
+        ("--send-at", "Tue 09:00", "--hold-at-sendgrid", "--segment", "walkers"),
+        ("--segment", "walkers"),
+        ("--segment", "tag:walkers and"),
     ],
 )
 def test_options_are_refused_before_anything_is_imported(
