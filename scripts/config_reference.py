@@ -24,6 +24,7 @@ What doesn't belong in a file is set in the environment:
 | `SENDGRID_API_KEY` | the API key; it can be set nowhere else |
 | `SENDGRID_HOST` | overrides `sendgrid.host` |
 | `NEWSLETTER_DATABASE` | overrides `database`; here the URL may contain a password |
+| `NEWSLETTER_FEED` | overrides `blog.feeds` with one feed; here the URL may contain a token |
 | `XDG_CACHE_HOME` | compiled templates are kept in its `newsletter/`; `~/.cache` if unset |
 | `NO_COLOR` | any value: no colour |
 

@@ -82,7 +82,7 @@ def project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "issues").mkdir(parents=True)
     (folder / "newsletter.yml").write_text(MINIMAL)
     shutil.copytree(ROOT / "templates", folder / "templates")
-    for variable in ("SENDGRID_API_KEY", "SENDGRID_HOST", "NEWSLETTER_DATABASE"):
+    for variable in ("SENDGRID_API_KEY", "SENDGRID_HOST", "NEWSLETTER_DATABASE", "NEWSLETTER_FEED"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(folder)
     return folder

@@ -54,6 +54,7 @@ def run(*command: str | Path, cwd: Path) -> str:
         "SENDGRID_API_KEY",
         "SENDGRID_HOST",
         "NEWSLETTER_DATABASE",
+        "NEWSLETTER_FEED",
     }
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     completed = subprocess.run(

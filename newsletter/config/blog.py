@@ -24,7 +24,7 @@ class BlogSettings(StrictModel):
         default=(),
         max_length=20,
         description="One or several feeds: RSS, Atom or JSON Feed. `newsletter weekly` imports "
-        "their new posts.",
+        "their new posts. `NEWSLETTER_FEED` overrides it.",
         examples=["https://harbournotes.example/feed.xml"],
     )
     article: SingleLineText | None = Field(

@@ -46,9 +46,16 @@ def explain_validation_error(
         env_variables: key path of a setting -> the environment variable that it came from.
     """
     return [
-        _explain_error(details, document, path, env_variables.get(details["loc"]))
+        _explain_error(details, document, path, _find_variable(details["loc"], env_variables))
         for details in error.errors(include_url=False)
     ]
+
+
+def _find_variable(key_path: KeyPath, env_variables: Mapping[KeyPath, str]) -> str | None:
+    """Return the variable that a setting, or the list that it is in, came from."""
+    return next(
+        (name for path, name in env_variables.items() if key_path[: len(path)] == path), None
+    )
 
 
 def validate_setting(key_path: tuple[str, ...], value: Any) -> Any:

@@ -17,6 +17,7 @@ MAX_BYTES = 256_000
 ENV_OVERRIDES: dict[str, yaml_document.KeyPath] = {
     "SENDGRID_HOST": ("sendgrid", "host"),
     "NEWSLETTER_DATABASE": ("database",),
+    "NEWSLETTER_FEED": ("blog", "feeds"),
 }
 
 
@@ -41,7 +42,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
 
     Args:
         path: the file ``newsletter.yml``.
-        environ: the environment; ``SENDGRID_HOST`` and ``NEWSLETTER_DATABASE`` override the file.
+        environ: the environment; the variables of ``ENV_OVERRIDES`` override the file.
 
     Raises:
         ConfigError: all problems in the file and those variables, each with its line or variable.
@@ -80,7 +81,7 @@ def check_config(text: str, shown_path: str, environ: Mapping[str, str]) -> Conf
         remedy = "Settings look like this: name: Harbour Notes"
         problems.append(((), Problem(message, Location(shown_path, 1), remedy)))
     problems.sort(key=lambda item: (item[1].where and item[1].where.line) or 0)
-    redacted = tuple((path, secrets.redact_api_keys(problem)) for path, problem in problems)
+    redacted = tuple((path, secrets.redact_secrets(problem)) for path, problem in problems)
     return ConfigCheck(None if problems else config, document, redacted)
 
 

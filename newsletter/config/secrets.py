@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from newsletter.config.yaml_document import YamlDocument, YamlProblem
 from newsletter.errors import Problem
+from newsletter.url_secrets import mask_url_secrets
 
 SENDGRID_KEY_PATTERN = re.compile(r"\bSG\.[\w-]{8,}(?:\.[\w-]+)?")
 
@@ -43,9 +44,10 @@ def has_password(url: str) -> bool:
     return parts.password is not None or "password" in parse_qs(parts.query)
 
 
-def redact_api_keys(problem: Problem) -> Problem:
-    """Return ``problem`` without the API keys that it may quote."""
-    return problem._replace(
-        message=SENDGRID_KEY_PATTERN.sub("SG.…", problem.message),
-        remedy=SENDGRID_KEY_PATTERN.sub("SG.…", problem.remedy),
-    )
+def redact_secrets(problem: Problem) -> Problem:
+    """Return ``problem`` without the API keys and the secrets of URLs that it may quote."""
+    return problem._replace(message=_redact(problem.message), remedy=_redact(problem.remedy))
+
+
+def _redact(text: str) -> str:
+    return SENDGRID_KEY_PATTERN.sub("SG.…", mask_url_secrets(text))

@@ -157,7 +157,9 @@ class _Route:
         retry_after: int | None = None,
     ) -> DownloadError:
         """Return the error that says which URL could not be fetched, and why."""
-        redirected = f" (redirected to {self.urls[-1]})" if len(self.urls) > 1 else ""
+        redirected = (
+            f" (redirected to {encode_for_message(self.urls[-1])})" if len(self.urls) > 1 else ""
+        )
         return DownloadError(
             f"could not fetch {self._shown_url}{redirected}: {detail}",
             kind=kind,

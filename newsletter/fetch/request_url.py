@@ -5,6 +5,8 @@ import socket
 from ipaddress import IPv4Address, ip_address
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
+from newsletter.url_secrets import mask_url_secrets
+
 _PORTS = {"http": 80, "https": 443}
 _MAX_SHOWN = 300  # characters
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
@@ -73,10 +75,10 @@ def encode_location(location: str) -> str:
 
 
 def encode_for_message(url: str) -> str:
-    """Return a URL, which may be invalid, as it can be shown: in ASCII, without a password."""
+    """Return a URL, which may be invalid, as it can be shown: in ASCII, without its secrets."""
     scheme, slashes, rest = url.strip().partition("://") if "://" in url else ("", "", url.strip())
     authority, slash, path = rest.partition("/")
-    shown = f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
+    shown = mask_url_secrets(f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}")
     clipped = shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}..."
     return quote(clipped, safe=_ASCII)
 

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     import subprocess
 
 # A command has no use for them; its own secrets it takes from the environment.
-WITHHELD_VARIABLES = frozenset({"SENDGRID_API_KEY", "NEWSLETTER_DATABASE", "PGPASSWORD"})
+WITHHELD_VARIABLES = frozenset(
+    {"SENDGRID_API_KEY", "NEWSLETTER_DATABASE", "NEWSLETTER_FEED", "PGPASSWORD"}
+)
 
 # Of the end of a program's output.
 MAX_OUTPUT_BYTES = 2_000

@@ -250,11 +250,13 @@ def test_environment_overrides_the_file(load: Load) -> None:
         environ={
             "NEWSLETTER_DATABASE": "postgresql://me:secret@db/letters",
             "SENDGRID_HOST": "http://127.0.0.1:8025",
+            "NEWSLETTER_FEED": "https://a.example/feed?token=s3cret",
         },
     )
     assert config.database == "postgresql://me:secret@db/letters"
     assert config.sendgrid.host == "http://127.0.0.1:8025"
     assert config.sendgrid.sandbox
+    assert config.blog.feeds == ("https://a.example/feed?token=s3cret",)
 
 
 def test_empty_variable_is_ignored(load: Load) -> None:
@@ -311,6 +313,19 @@ def test_password_in_the_file_is_rejected_and_never_printed(
     assert f"newsletter.yml:{MORE_LINE}: the database URL contains a password" in report
     assert "NEWSLETTER_DATABASE" in report
     assert "s3cret" not in report
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://a.example/?token=s3cret",
+        "https://me:s3cret@a.example",
+        "https://a.example:x?key=s3cret",
+    ],
+)
+def test_secret_of_a_feed_is_never_printed(get_problems: Problems, url: str) -> None:
+    (problem,) = get_problems(environ={"NEWSLETTER_FEED": url})
+    assert (problem.startswith("NEWSLETTER_FEED: "), "s3cret" in problem) == (True, False)
 
 
 def test_password_in_the_file_is_rejected_even_if_the_environment_overrides_it(

@@ -128,10 +128,33 @@ def test_post_that_cannot_be_read_is_told_and_holds_up_no_other(
     assert len(fake_sendgrid.accepted) == 25
     publish(items=f"{high_tide}{OLD}{UNREADABLE}")
     code, out, err = newsletter("weekly", "--digest")
-    assert (code, "0 new posts" in out, "Not imported: Empty: " in err) == (1, True, True)
+    assert (code, "0 new posts" in out, "Not imported" in err) == (3, True, False)
+    assert "Note: 1 post in the feed still can't be read: 'Empty'." in err
     (project_folder / "seen-posts.json").unlink()
     code, out, err = newsletter(*options)  # as a feed is that was never checked
     assert (code, "seen from now on: 2 posts" in out, "Empty" in err) == (3, True, True)
+
+
+def test_secret_of_a_feed_is_neither_printed_nor_stored(
+    newsletter: Cli, project_folder: Path, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = project_folder / "newsletter.yml"
+    address = settings.read_text().rpartition("feeds: ")[2].rstrip("}\n")
+    monkeypatch.setenv("NEWSLETTER_FEED", f"{address}?token=s3cret")
+    publish("High tide", items="")
+    runs = [newsletter("weekly", "--json"), newsletter("weekly"), newsletter("weekly")]
+    publish(*(f"Tide {number}" for number in range(9)))
+    runs.append(newsletter("weekly"))
+    runs.append(newsletter("import", f"{address}?token=s3cret", "--new"))
+    runs.append(newsletter("import", f"{address}?token=s3cret", "--latest", "--json"))
+    (project_folder.parent / "site").mkdir(exist_ok=True)
+    monkeypatch.setenv("NEWSLETTER_FEED", f"{address}.gone?token=s3cret")
+    runs.append(newsletter("weekly"))
+    assert [code for code, _, _ in runs] == [0, 3, 3, 1, 1, 0, 1]
+    text = "".join(out + err for _, out, err in runs)
+    assert (text.count("?token=***") >= 6, "s3cret" in text) == (True, False)
+    files = [path for path in project_folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"s3cret" in path.read_bytes()]
 
 
 def test_issue_that_cannot_be_checked_is_told(

@@ -64,7 +64,7 @@ def test_command_written_as_text_is_split_but_not_expanded(
 def test_command_has_no_secret_of_ours(
     tmp_path: Path, recorder: NotifyRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secrets = {"SENDGRID_API_KEY", "NEWSLETTER_DATABASE", "PGPASSWORD"}
+    secrets = {"SENDGRID_API_KEY", "NEWSLETTER_DATABASE", "NEWSLETTER_FEED", "PGPASSWORD"}
     for name in (*secrets, "NTFY_TOKEN"):
         monkeypatch.setenv(name, "x")
     tell(tmp_path, command=recorder.command)

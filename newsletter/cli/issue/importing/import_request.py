@@ -51,8 +51,12 @@ class ImportRequest:
 
     @property
     def source_name(self) -> str:
-        """The source as the user typed it."""
-        return self.sources[0] if len(self.sources) == 1 else f"{self.sources[0]} and others"
+        """The source as the user typed it, without the secrets of a URL."""
+        from newsletter.url_secrets import mask_url_secrets
+
+        source = self.sources[0]
+        name = mask_url_secrets(source) if is_url(source) else source
+        return name if len(self.sources) == 1 else f"{name} and others"
 
     def refuse_choices(self) -> None:
         """Refuse options that choose among several posts, for a source that is one post.

@@ -54,7 +54,7 @@ def import_url(project: "Project", request: ImportRequest) -> int:
     if request.new_only:
         return import_new(project, downloader, request)
     download = downloader.download(
-        request.source_name, max_bytes=project.config.limits.post_bytes, accept=_TYPES
+        request.sources[0], max_bytes=project.config.limits.post_bytes, accept=_TYPES
     )
     try:
         feed = parse_feed(
@@ -115,10 +115,11 @@ def _get_noon(request: ImportRequest) -> datetime.datetime | None:
 def make_page_error(source: str, page: str, url: str) -> PostError:
     """Return the error for a page where a feed was expected; it names the page's feeds."""
     from newsletter.posts.importing.sources.web_page import find_feeds
+    from newsletter.url_secrets import mask_url_secrets
 
     links = ", ".join(link.url for link in find_feeds(page, url))
     return PostError(
-        f"{source} is a web page, not a feed",
+        f"{mask_url_secrets(source)} is a web page, not a feed",
         remedy=f"It links to: {links}"
         if links
         else "To import the page as one post, leave the other options out.",
@@ -142,7 +143,7 @@ def import_new(project: "Project", downloader: "Downloader", request: ImportRequ
     seen = SeenPosts.load(project.root)
     settings = get_source_settings(project, request.base_url)
     try:
-        check = check_feed(request.source_name, seen, downloader, settings)
+        check = check_feed(request.sources[0], seen, downloader, settings)
     except NotAFeedError as error:
         if not error.page:
             raise
@@ -181,6 +182,8 @@ def import_new(project: "Project", downloader: "Downloader", request: ImportRequ
 
 def make_flood_error(source: str, flood: "FloodWarning") -> NewsletterError:
     """Return the error that lists the posts of a flood."""
+    from newsletter.url_secrets import mask_url_secrets
+
     titles = [
         f"  {post.date:%Y-%m-%d}  {isolate_bidi(post.title)}"
         if post.date
@@ -193,7 +196,7 @@ def make_flood_error(source: str, flood: "FloodWarning") -> NewsletterError:
     return PostError.from_problems(
         [
             Problem(
-                f"{source}: {flood.reason}; nothing was imported:\n{lines}",
+                f"{mask_url_secrets(source)}: {flood.reason}; nothing was imported:\n{lines}",
                 remedy="If they really are new, import them with --accept-flood. If the blog has "
                 "only changed their addresses, delete seen-posts.json: then all posts that are in "
                 "the feeds count as seen.",

@@ -20,6 +20,7 @@ from newsletter.posts.importing.blocks import outline_html
 from newsletter.posts.importing.settings.notes import SettingNote
 from newsletter.posts.importing.source_post import SourcePost
 from newsletter.posts.text_encoding import decode_text
+from newsletter.url_secrets import mask_url_secrets
 
 _PAGE_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
 _FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json"})
@@ -62,7 +63,7 @@ def parse_page_download(download: Download, selector: str = "") -> SourcePost:
     Raises:
         PostError: it isn't a web page, or has no post: it needs a login, or is made by scripts.
     """
-    where = Location(download.url)
+    where = Location(mask_url_secrets(download.url))
     if download.content_type not in _PAGE_TYPES:
         raise PostError(
             f"this is {download.content_type}, not a web page",

@@ -32,6 +32,7 @@ from newsletter.posts.importing.sources.feeds.url_identity import (
     has_web_scheme,
     join_url,
 )
+from newsletter.url_secrets import mask_url_secrets
 
 _MAILBOX = re.compile(r"\S+@\S+\.\S+")
 _NAME_IN_BRACKETS = re.compile(
@@ -66,7 +67,7 @@ def build_post(
             Problem(
                 f"the post has {size / 1e6:.1f} MB; at most "
                 f"{settings.max_post_bytes / 1e6:.1f} MB can be imported",
-                Location(url or info.url) if url or info.url else None,
+                Location(url or mask_url_secrets(info.url)) if url or info.url else None,
             ),
         )
     chosen = choose_text(
@@ -77,7 +78,7 @@ def build_post(
             name,
             Problem(
                 "it has neither text nor a link to its page",
-                Location(info.url) if info.url else None,
+                Location(mask_url_secrets(info.url)) if info.url else None,
             ),
         )
     base = _find_base(chosen, url, info)

@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from newsletter.posts.importing.source_post import SourcePost, SourceSettings
@@ -15,7 +15,10 @@ from newsletter.posts.importing.sources.feeds.fetch_feed import (
 from newsletter.posts.importing.sources.feeds.find_new_posts import NewPosts, select_new
 from newsletter.posts.importing.sources.feeds.parse_feed import parse_feed
 from newsletter.posts.importing.sources.feeds.seen_posts import SeenPosts
-from newsletter.posts.importing.sources.feeds.seen_records import SeenFeed
+from newsletter.posts.importing.sources.feeds.seen_records import SeenFeed, hash_unreadable_post
+from newsletter.wording import format_count
+
+_MAX_TITLES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,21 @@ def check_feed(
         settings=settings,
     )
     posts = select_new(feed, seen, before, now=clock.now)
-    remarks = (*response.remarks, *feed.remarks)
+    remarks = (*response.remarks, *feed.remarks, *_list_remarks(posts))
     return FeedCheck(feed, posts, remarks, before, response.feed)
+
+
+def _list_remarks(posts: NewPosts) -> Iterator[str]:
+    if posts.former:
+        yield (
+            f"the feed has the posts of {posts.former.url}, which was checked on "
+            f"{posts.former.checked}: what is older counts as seen"
+        )
+    if posts.still_unreadable:
+        titles = ", ".join(f"'{post.title}'" for post in posts.still_unreadable[:_MAX_TITLES])
+        more = "" if len(posts.still_unreadable) <= _MAX_TITLES else ", \u2026"
+        count = format_count(len(posts.still_unreadable), "post")
+        yield f"{count} in the feed still can't be read: {titles}{more}"
 
 
 def record_seen(seen: SeenPosts, check: FeedCheck, written: Collection[SourcePost]) -> None:
@@ -94,6 +110,8 @@ def record_seen(seen: SeenPosts, check: FeedCheck, written: Collection[SourcePos
     """
     feed = check.after
     if check.feed is not None:
+        unreadable = (*check.posts.still_unreadable, *check.posts.unreadable)
+        feed = replace(feed, unreadable=tuple(map(hash_unreadable_post, unreadable)))
         seen.add_posts(feed, (*check.posts.known, *written), check.posts.described)
         if len(written) < len(check.posts.new):
             feed = replace(feed, etag="", modified="", checked=check.before.checked)

@@ -11,6 +11,7 @@ from newsletter.fetch.request_url import encode_url
 from newsletter.posts.importing.sources.feeds.parse_feed import MAX_FEED_BYTES
 from newsletter.posts.importing.sources.feeds.seen_posts import SeenPosts
 from newsletter.posts.importing.sources.feeds.seen_records import SeenFeed
+from newsletter.url_secrets import MASK, mask_url_secrets
 
 FEED_TYPES = (
     "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, "
@@ -73,7 +74,8 @@ def fetch_feed(
     some servers answer with 304 whatever has changed, and that must not go on for longer.
 
     A permanent redirect is followed each time, and the URL replaced at its second sight: the first
-    may be a mistake. If the new URL is gone one day, the one in the settings counts again.
+    may be a mistake. If the new URL is gone one day, the one in the settings counts again. A URL
+    that holds a secret is stored without it, so the one in the settings is always requested then.
 
     Args:
         url: the feed's URL as in the settings.
@@ -88,22 +90,25 @@ def fetch_feed(
     feed = seen.get_feed(url)
     _refuse_gone(feed, seen)
     _refuse_early(feed, clock.now)
+    requested_url = url if MASK in feed.url else feed.url
     try:
-        download = _download(feed, downloader, clock)
+        download = _download(requested_url, feed, downloader, clock)
     except DownloadError as error:
-        if error.kind in {"dead", "gone"} and feed.url != url:
-            seen.set_feed(replace(feed, url=url, etag="", modified="", moved_to=""))
+        if error.kind in {"dead", "gone"} and requested_url != url:
+            own_url = mask_url_secrets(url)
+            seen.set_feed(replace(feed, url=own_url, etag="", modified="", moved_to=""))
             return fetch_feed(url, seen, downloader, clock)
         _remember(error, feed, seen, clock.now)
         raise
     feed = replace(feed, not_before="")
     remarks: tuple[str, ...] = ()
-    if download.permanent_url == encode_url(feed.url):
+    new_url = mask_url_secrets(download.permanent_url)
+    if download.permanent_url == encode_url(requested_url) or MASK in new_url:
         feed = replace(feed, moved_to="")
-    elif download.permanent_url != feed.moved_to:
-        feed = replace(feed, moved_to=download.permanent_url)
+    elif new_url != feed.moved_to:
+        feed = replace(feed, moved_to=new_url)
     else:
-        feed = replace(feed, url=download.permanent_url, moved_to="")
+        feed = replace(feed, url=new_url, moved_to="")
         remarks = (f"the feed has moved to {feed.url}; change its URL in newsletter.yml",)
     if download.status == _NOT_MODIFIED:
         return FeedResponse(None, feed, remarks)
@@ -116,16 +121,17 @@ def fetch_feed(
     return FeedResponse(download, feed, remarks)
 
 
-def _download(feed: SeenFeed, downloader: FeedDownloader, clock: FetchClock) -> Download:
+def _download(url: str, feed: SeenFeed, downloader: FeedDownloader, clock: FetchClock) -> Download:
     """Request a feed; once more if its server wants a pause of at most a minute."""
     headers = {}
-    if feed.checked == clock.now.date().isoformat():
+    # Feeds whose URLs differ only in a secret have one entry: the validators may be another's.
+    if feed.checked == clock.now.date().isoformat() and MASK not in feed.url:
         validators = {"If-None-Match": feed.etag, "If-Modified-Since": feed.modified}
         headers = {name: value for name, value in validators.items() if value}
     for is_last in (False, True):
         try:
             return downloader.download(
-                feed.url, max_bytes=MAX_FEED_BYTES, headers=headers, accept=FEED_TYPES
+                url, max_bytes=MAX_FEED_BYTES, headers=headers, accept=FEED_TYPES
             )
         except DownloadError as error:
             wait = error.retry_after if error.status in _PAUSE_STATUSES else None

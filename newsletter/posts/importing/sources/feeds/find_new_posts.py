@@ -14,6 +14,7 @@ from newsletter.posts.importing.sources.feeds.seen_records import (
     count_most_at_once,
     count_most_within,
     describe_posts,
+    hash_unreadable_post,
 )
 from newsletter.wording import format_count
 
@@ -46,7 +47,9 @@ class NewPosts:
         new: posts that were not seen before, in the feed's order; empty at the first check.
         known: posts that were, and at the first check all posts.
         unreadable: posts that can't be read; they count as new again when they can.
+        still_unreadable: those of which the editor was told before.
         is_first: whether the feed is checked for the first time.
+        former: at the first check, the feed that has most of these posts: the blog has moved.
         described: all posts that can be read, each with its record.
         flood: why the new ones may be old ones; ``None`` if nothing is unusual.
     """
@@ -54,7 +57,9 @@ class NewPosts:
     new: tuple[SourcePost, ...] = ()
     known: tuple[SourcePost, ...] = ()
     unreadable: tuple[UnreadablePost, ...] = ()
+    still_unreadable: tuple[UnreadablePost, ...] = ()
     is_first: bool = False
+    former: SeenFeed | None = None
     described: tuple[tuple[SourcePost, SeenPost], ...] = ()
     flood: FloodWarning | None = None
 
@@ -68,6 +73,9 @@ def select_new(
     archive. For the same reason, a post that turns up later is old if it was published more than
     30 days before the first check. Of two new posts with one text, the first is taken.
 
+    A feed of which most posts were seen in another feed is that one at a new address: new is what
+    was published since that was checked last.
+
     Args:
         feed: the feed.
         seen: the posts that were seen.
@@ -75,21 +83,33 @@ def select_new(
         now: the time of the check.
     """
     posts = [post for post in feed.posts if isinstance(post, SourcePost)]
-    unreadable = tuple(post for post in feed.posts if isinstance(post, UnreadablePost))
+    unreadable, still_unreadable = _split_unreadable(feed, known_feed)
     described = tuple(zip(posts, describe_posts(known_feed.key, posts, now.date()), strict=True))
-    result = NewPosts(unreadable=unreadable, described=described)
-    if not known_feed.checked:
+    former = None if known_feed.checked else _find_former_feed(described, seen)
+    result = NewPosts(
+        unreadable=unreadable,
+        still_unreadable=still_unreadable,
+        former=former,
+        described=described,
+    )
+    if not known_feed.checked and not former:
         return replace(result, known=tuple(posts), is_first=True)
+    known_feed = former or known_feed
     history = seen.list_posts(known_feed)
-    oldest = _find_oldest_new(history, known_feed)
+    oldest = (
+        (_get_last_check(known_feed) - _SLACK).date()
+        if former
+        else _find_oldest_new(history, known_feed)
+    )
     index, in_this_feed = seen.make_index(), SeenPostIndex()
     has_recorded = False
     new: list[SourcePost] = []
     known: list[SourcePost] = []
     for post, record in described:
-        is_recorded = index.find(record) is not None
+        is_recorded = index.find(replace(record, feed=known_feed.key)) is not None
         has_recorded = has_recorded or is_recorded
-        if is_recorded or (record.published and record.day < oldest):
+        is_old = record.day < oldest if record.published else former is not None
+        if is_recorded or is_old:
             known.append(post)
         # Not known either: if the first one can't be imported, both are new again.
         elif not in_this_feed.find(record):
@@ -132,9 +152,7 @@ def find_flood(
             f"none of the {all_unknown} posts in the feed was seen before, though others were",
             tuple(new),
         )
-    last_check = datetime.datetime.combine(
-        datetime.date.fromisoformat(known_feed.checked), datetime.time(), datetime.UTC
-    )
+    last_check = _get_last_check(known_feed)
     late = [
         post
         for post in new
@@ -157,6 +175,41 @@ def find_flood(
             tuple(new),
         )
     return None
+
+
+def _split_unreadable(
+    feed: Feed, known_feed: SeenFeed
+) -> tuple[tuple[UnreadablePost, ...], tuple[UnreadablePost, ...]]:
+    """Return the posts that can't be read, and those that were reported before."""
+    reported = list(known_feed.unreadable)
+    unreadable: list[UnreadablePost] = []
+    still_unreadable: list[UnreadablePost] = []
+    for post in feed.posts:
+        if isinstance(post, UnreadablePost):
+            name = hash_unreadable_post(post)
+            (still_unreadable if name in reported else unreadable).append(post)
+            if name in reported:
+                reported.remove(name)  # another one without a name is told, too
+    return tuple(unreadable), tuple(still_unreadable)
+
+
+def _find_former_feed(
+    described: Sequence[tuple[SourcePost, SeenPost]], seen: SeenPosts
+) -> SeenFeed | None:
+    """Return the feed in which at least half of these posts were seen."""
+    counts: dict[SeenFeed, int] = {}
+    for feed in seen.list_feeds():
+        index = SeenPostIndex(seen.list_posts(feed))
+        found = (index.find(replace(record, feed=feed.key)) for _, record in described)
+        if feed.checked and (count := sum(record is not None for record in found)):
+            counts[feed] = count
+    former = max(counts, key=lambda feed: (counts[feed], feed.checked), default=None)
+    return former if former and 2 * counts[former] >= len(described) else None
+
+
+def _get_last_check(feed: SeenFeed) -> datetime.datetime:
+    day = datetime.date.fromisoformat(feed.checked)
+    return datetime.datetime.combine(day, datetime.time(), datetime.UTC)
 
 
 def _find_oldest_new(history: Sequence[SeenPost], known_feed: SeenFeed) -> datetime.date:

@@ -13,6 +13,7 @@ from newsletter.posts.importing.sources.feeds.feed import Feed, NotAFeedError
 from newsletter.posts.importing.sources.feeds.feed_item import ParsedFeed
 from newsletter.posts.importing.sources.feeds.url_identity import fold_link, join_url
 from newsletter.posts.importing.sources.feeds.xml_feed import find_root_name, parse_xml_feed
+from newsletter.url_secrets import mask_url_secrets
 
 MAX_FEED_BYTES = 20_000_000
 MAX_FEED_POSTS = 2_000
@@ -44,7 +45,7 @@ def parse_feed(
         NotAFeedError: it is something else, such as a web page.
         PostError: it is empty, damaged beyond reading, or declares entities.
     """
-    where = where or url
+    where = where or mask_url_secrets(url)
     decoded = decode_feed(data, {key.lower(): value for key, value in headers.items()}, where)
     text = decoded.text.lstrip()
     if is_feed_text(text):

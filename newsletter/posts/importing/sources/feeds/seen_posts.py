@@ -24,6 +24,7 @@ from newsletter.posts.importing.sources.feeds.seen_records import (
     make_feed_key,
 )
 from newsletter.public_files import write_public_file
+from newsletter.url_secrets import mask_url_secrets
 
 SEEN_POSTS_FILE_NAME = "seen-posts.json"
 MAX_POSTS_PER_FEED = 5_000
@@ -70,11 +71,16 @@ class SeenPosts:
         key = make_feed_key(url)
         if feed := self._feeds.get(key):
             return feed
+        url = mask_url_secrets(url)
         normalized = normalize_post_url(url)
         for feed in self._feeds.values():  # the settings have the new URL of a feed that has moved
             if normalized and normalize_post_url(feed.url) == normalized:
                 return feed
         return SeenFeed(key, url)
+
+    def list_feeds(self) -> list[SeenFeed]:
+        """Return what is known of all feeds."""
+        return list(self._feeds.values())
 
     def set_feed(self, feed: SeenFeed) -> None:
         """Change what is known of a feed."""
@@ -168,6 +174,7 @@ class _FeedEntry(BaseModel):
     gone: str = ""
     not_before: str = ""
     forgotten: str = ""
+    unreadable: list[str] = []
 
 
 class _PostEntry(BaseModel):
@@ -236,6 +243,8 @@ def _read_feed(entry: Any) -> SeenFeed:
             datetime.date.fromisoformat(found[key])
     if found["not_before"]:
         datetime.datetime.fromisoformat(found["not_before"])
+    found |= {name: mask_url_secrets(found[name]) for name in ("url", "moved_to")}
+    found["unreadable"] = tuple(found["unreadable"])
     return SeenFeed(key=found.pop("feed"), **found)
 
 
@@ -278,7 +287,7 @@ def _format_entries(feeds: Collection[SeenFeed], posts: Sequence[SeenPost]) -> s
     return "\n".join([_FIRST_LINE, *lines, _LAST_LINE, ""])
 
 
-def _format_entry(entry: dict[str, str]) -> str:
+def _format_entry(entry: dict[str, Any]) -> str:
     shown = {key: value for key, value in entry.items() if value or key == "post"}
     return json.dumps(shown, ensure_ascii=False) + ","
 

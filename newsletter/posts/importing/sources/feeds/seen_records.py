@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from newsletter.posts.importing.post_identity import identify_post, normalize_post_url
-from newsletter.posts.importing.source_post import SourcePost
+from newsletter.posts.importing.source_post import SourcePost, UnreadablePost
+from newsletter.url_secrets import mask_url_secrets
 
 _HASH_LENGTH = 12  # hexadecimal digits: of 10,000 posts, two are mixed up once in 5 million files
 _KEY_LENGTH = 8
@@ -20,7 +21,7 @@ class SeenFeed:
 
     Attributes:
         key: made of its first URL; stays when the feed moves.
-        url: the URL that is requested.
+        url: the URL that is requested, with its secrets masked: then the one in the settings is.
         etag: the validator that the server sent last, verbatim; or empty.
         modified: its ``Last-Modified``, verbatim; or empty.
         checked: the date on which it was last read as a whole, and all its new posts imported.
@@ -28,6 +29,7 @@ class SeenFeed:
         gone: the date on which the server said that it is gone; or empty.
         not_before: the time until which the server wants no request; or empty.
         forgotten: the date of the newest post whose record was dropped; or empty.
+        unreadable: hashes of the posts in it that can't be read, of which the editor was told.
     """
 
     key: str
@@ -39,6 +41,7 @@ class SeenFeed:
     gone: str = ""
     not_before: str = ""
     forgotten: str = ""
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,14 @@ class SeenPost:
 
 
 def make_feed_key(url: str) -> str:
-    """Return the key of a feed; the same for http and https."""
-    return _hash(normalize_post_url(url) or url)[:_KEY_LENGTH]
+    """Return the key of a feed; the same for http and https, and whatever its secrets are."""
+    masked = mask_url_secrets(url)
+    return _hash(normalize_post_url(masked) or masked)[:_KEY_LENGTH]
+
+
+def hash_unreadable_post(post: UnreadablePost) -> str:
+    """Return by what a post that can't be read is recognized: its name, and what is wrong."""
+    return _hash(f"{post.title}\n{post.problem.message}")
 
 
 def describe_posts(feed: str, posts: Sequence[SourcePost], today: datetime.date) -> list[SeenPost]:

@@ -32,6 +32,12 @@ class FakeDownloader:
     headers: Mapping[str, str] = field(default_factory=lambda: VALIDATORS)
     unchanged: bool = False
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    dates: dict[int, datetime.datetime] = field(default_factory=dict)
+    more: str = ""
+
+    def format_date(self, number: int) -> str:
+        date = self.dates.get(number)
+        return f"<pubDate>{date:%d %b %Y %H:%M:%S} GMT</pubDate>" if date else ""
 
     def download(
         self, url: str, *, max_bytes: int, headers: Mapping[str, str], accept: str
@@ -46,11 +52,11 @@ class FakeDownloader:
         if self.unchanged:
             return Download(url, 304, b"", self.headers, permanent_url)
         items = "".join(
-            f"<item><guid>{n}</guid><title>Tide {n}</title><description>"
+            f"<item><guid>{n}</guid><title>Tide {n}</title>{self.format_date(n)}<description>"
             f"The whole text of post number {n}</description></item>"
             for n in range(self.count)
         )
-        body = f'<rss version="2.0"><channel>{items}</channel></rss>'.encode()
+        body = f'<rss version="2.0"><channel>{items}{self.more}</channel></rss>'.encode()
         return Download(url, 200, body, self.headers, permanent_url)
 
 
@@ -62,11 +68,12 @@ class Newsletter:
         self.server = FakeDownloader()
         self.now = NOW
         self.waits: list[float] = []
+        self.url = URL
 
     def check(self, *, written: int = 99) -> FeedCheck:
         seen = SeenPosts.load(self.folder)
         clock = FetchClock(self.now, self.waits.append)
-        check = check_feed(URL, seen, self.server, SETTINGS, clock)
+        check = check_feed(self.url, seen, self.server, SETTINGS, clock)
         record_seen(seen, check, check.posts.new[:written])
         return check
 
@@ -85,6 +92,62 @@ def test_new_posts_are_found_once(newsletter: Newsletter) -> None:
     newsletter.server.count = 4
     assert titles(newsletter.check()) == ["Tide 2", "Tide 3"]
     assert titles(newsletter.check()) == []
+
+
+def test_secret_of_a_url_is_requested_and_never_stored(newsletter: Newsletter) -> None:
+    newsletter.url = f"{URL}?tag=sea&api_key=s3cret"
+    newsletter.check()
+    newsletter.server.count = 3
+    newsletter.server.permanent_url = "https://new.example/feed?token=s3cret"
+    assert titles(newsletter.check()) == ["Tide 2"]
+    assert newsletter.check().remarks == ()
+    newsletter.url = f"{URL}?tag=sea&api_key=an0ther"
+    newsletter.server.count = 4
+    check = newsletter.check()
+    assert titles(check) == ["Tide 3"]
+    assert check.after.url == f"{URL}?tag=sea&api_key=***"
+    # Nor validators, which may be those of the same URL with another secret.
+    assert newsletter.server.requests[-2:] == [
+        (f"{URL}?tag=sea&api_key=s3cret", {}),
+        (newsletter.url, {}),
+    ]
+    stored = (newsletter.folder / SEEN_POSTS_FILE_NAME).read_text()
+    assert not any(secret in stored for secret in ("s3cret", "an0ther"))
+    newsletter.server.error = DownloadError("gone", kind="gone")
+    with pytest.raises(PostError, match=r"api_key=\*\*\* is gone"):
+        newsletter.check()
+
+
+def test_feed_at_another_address_goes_on_where_the_old_one_ended(newsletter: Newsletter) -> None:
+    newsletter.check()
+    newsletter.url = NEW_URL
+    newsletter.server.dates[2] = NOW
+    newsletter.server.count = 4  # the fourth has no date
+    check = newsletter.check(written=0)
+    assert titles(check) == ["Tide 2"]
+    (remark,) = check.remarks
+    assert f"has the posts of {URL}, which was checked on 2026-11-30" in remark
+    assert titles(newsletter.check()) == ["Tide 2"]
+    check = newsletter.check()
+    assert (titles(check), check.remarks, check.before.url) == ([], (), NEW_URL)
+
+
+def test_post_that_cannot_be_read_is_told_once_and_then_noted(newsletter: Newsletter) -> None:
+    empty = "<item><title>Empty</title></item>"
+    newsletter.check()
+    newsletter.server.more = empty
+    assert [post.title for post in newsletter.check().posts.unreadable] == ["Empty"]
+    check = newsletter.check()
+    assert (check.posts.unreadable, check.remarks) == (
+        (),
+        ("1 post in the feed still can't be read: 'Empty'",),
+    )
+    newsletter.server.more = empty.replace("Empty", "Blank") + empty
+    assert [post.title for post in newsletter.check().posts.unreadable] == ["Blank"]
+    newsletter.server.more = ""
+    assert newsletter.check().remarks == ()
+    newsletter.server.more = empty
+    assert len(newsletter.check().posts.unreadable) == 1
 
 
 def test_post_whose_issue_was_not_written_is_new_again(newsletter: Newsletter) -> None:

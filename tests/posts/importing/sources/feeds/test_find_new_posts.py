@@ -56,6 +56,35 @@ def select(seen: SeenPosts, *posts: SourcePost | UnreadablePost) -> NewPosts:
 
 
 @pytest.mark.parametrize(
+    ("new", "shown", "expected"),
+    [
+        ([NOW, LAST, LAST - DAY], 3, 3),
+        ([NOW, LAST - 3 * DAY, None], 3, 1),  # older than the last check, less two days; undated
+        ([NOW, LAST, LAST - DAY], 2, None),  # most posts were never seen: another blog
+        ([NOW], 0, None),
+        ([], 3, 0),
+    ],
+)
+def test_feed_with_the_posts_of_another_goes_on_from_its_last_check(
+    seen: SeenPosts, new: list[datetime.datetime | None], shown: int, expected: int | None
+) -> None:
+    posts = [*make_posts("new", *new), *(WEEKLY[-shown:] if shown else ())]
+    feed = Feed("", "https://moved.example/feed", tuple(posts))
+    result = select_new(feed, seen, seen.get_feed(feed.url), now=NOW)
+    assert (result.is_first, result.former) == (
+        expected is None,
+        None if expected is None else seen.get_feed(URL),
+    )
+    assert result.new == tuple(posts[: expected or 0])
+
+
+def test_flood_at_another_address_is_stopped(seen: SeenPosts) -> None:
+    posts = (*make_posts("new", *[NOW] * 6), *WEEKLY)
+    feed = Feed("", "https://moved.example/feed", posts)
+    assert select_new(feed, seen, seen.get_feed(feed.url), now=NOW).flood
+
+
+@pytest.mark.parametrize(
     ("new", "shown", "words"),
     [
         ([NOW - DAY], 30, ""),
