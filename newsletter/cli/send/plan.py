@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     "out_file",
-    type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Freeze nothing: write a plan for a pull request, for newsletter send --plan.",
+    help="Freeze nothing: write a plan for a pull request, for send --plan; - prints it.",
 )
 @json_option
 def plan_command(  # noqa: PLR0913 - one parameter per option
@@ -45,7 +44,7 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
     batch_size: int | None,
     repeat_article: bool,
     again: bool,
-    out_file: Path | None,
+    out_file: str | None,
     as_json: bool,
 ) -> None:
     """Freeze the email, its readers and its requests. Nothing is sent.
@@ -71,8 +70,8 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
     from newsletter.sending.planning.proposal import SendOptions
     from newsletter.sending.service import confirm_plan, plan
 
-    if out_file:
-        _check_options_of_file()
+    if out_file is not None:
+        _check_options_of_file(out_file)
     project = open_project()
     options = SendOptions(
         segment or "",
@@ -85,7 +84,7 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
     with open_project_database(project) as engine:
         proposal = plan(project, issue, engine, options)
         raise_if_refused(proposal)
-        if out_file:
+        if out_file is not None:
             _write_plan_file(proposal, out_file, as_json=as_json)
             return
         if again and proposal.resumed:
@@ -98,8 +97,13 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
         _print_plan(proposal, confirm_plan(proposal).send, as_json=as_json)
 
 
-def _check_options_of_file() -> None:
-    """Reject options of a frozen plan beside --out."""
+def _check_options_of_file(out_file: str) -> None:
+    """Reject what is no file for --out, and options of a frozen plan beside it."""
+    if not out_file or Path(out_file).is_dir():
+        raise UsageError(
+            f"--out '{out_file}' is not the name of a file",
+            remedy="Name one, such as: --out plan.json",
+        )
     context = click.get_current_context()
     unused = [
         parameter.opts[0]
@@ -114,10 +118,10 @@ def _check_options_of_file() -> None:
         )
 
 
-def _write_plan_file(proposal: "SendProposal", path: Path, *, as_json: bool) -> None:
+def _write_plan_file(proposal: "SendProposal", out_file: str, *, as_json: bool) -> None:
     from newsletter.cli.send.proposal import print_proposal
     from newsletter.sending.approval.bind import get_local_date, make_approval_plan
-    from newsletter.sending.approval.plan_file import write_approval_plan
+    from newsletter.sending.approval.plan_file import refuse_addresses, write_approval_plan
 
     if resumed := proposal.resumed:
         raise SendRefusedError(
@@ -127,6 +131,11 @@ def _write_plan_file(proposal: "SendProposal", path: Path, *, as_json: bool) -> 
             f"newsletter cancel {resumed.slug}",
         )
     approval = make_approval_plan(proposal, get_local_date(proposal.project.config))
+    if out_file == "-":
+        refuse_addresses(approval)
+        print_json(approval.as_data(), indent=2)
+        return
+    path = Path(out_file)
     is_new = write_approval_plan(path, approval)
     shown = display_path(path)
     if as_json:

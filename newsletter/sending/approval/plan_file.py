@@ -29,6 +29,10 @@ _CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)
 _UNIMPORTANT_KEYS = {"made", "version", _CHECKSUM_KEY}
 
 
+class _RepeatedKeyError(ValueError):
+    """A key that an object has twice."""
+
+
 def write_approval_plan(path: Path, plan: ApprovalPlan) -> bool:
     """Write a plan, unless the file has the same one already; return whether it was written.
 
@@ -36,12 +40,7 @@ def write_approval_plan(path: Path, plan: ApprovalPlan) -> bool:
         SendRefusedError: there is another file of that name, or the segment's query has an address.
         FileWriteError: the file can't be written.
     """
-    if plan.segment and _ADDRESS.search(plan.segment.query):
-        raise SendRefusedError(
-            "the segment's query has a reader's address, which would be in the plan for everybody "
-            "to read",
-            remedy="Give these readers a tag with newsletter subscribers tag, and select by it.",
-        )
+    refuse_addresses(plan)
     data = plan.as_data()
     try:
         # Reading a pipe would wait forever.
@@ -61,6 +60,20 @@ def write_approval_plan(path: Path, plan: ApprovalPlan) -> bool:
     text = json.dumps(data, ensure_ascii=False, indent=2)
     write_public_file(path, f"{text}\n".encode())
     return True
+
+
+def refuse_addresses(plan: ApprovalPlan) -> None:
+    """Refuse a plan that names a reader.
+
+    Raises:
+        SendRefusedError: the segment's query has an address.
+    """
+    if plan.segment and _ADDRESS.search(plan.segment.query):
+        raise SendRefusedError(
+            "the segment's query has a reader's address, which would be in the plan for everybody "
+            "to read",
+            remedy="Give these readers a tag with newsletter subscribers tag, and select by it.",
+        )
 
 
 def read_approval_plan(path: Path) -> ApprovalPlan:
@@ -88,7 +101,8 @@ def read_approval_plan(path: Path) -> ApprovalPlan:
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
         message = f"the plan is not valid: {reason}"
-        raise SendRefusedError(message, where=Location(shown), remedy=remedy) from error
+        line = _find_repeated_key(text) if isinstance(error, _RepeatedKeyError) else None
+        raise SendRefusedError(message, where=Location(shown, line), remedy=remedy) from error
     if not isinstance(data, dict) or _FORMAT_KEY not in data:
         raise SendRefusedError(
             "this is not a plan that newsletter plan --out has written",
@@ -173,8 +187,13 @@ def _reject_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) < len(pairs):
         keys = [key for key, _ in pairs]
         repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key '{repeated}' occurs twice")
+        raise _RepeatedKeyError(f"the key '{repeated}' occurs twice")
     return data
+
+
+def _find_repeated_key(text: str) -> int | None:
+    """Return the line of the first repeated key; JSON is YAML, whose reader knows lines."""
+    return next((problem.line for problem in parse_yaml_document(text).problems), None)
 
 
 def _parse_whole_number(digits: str) -> int:

@@ -221,6 +221,19 @@ def test_plan_is_written_only_of_what_could_be_sent(newsletter: Cli) -> None:
     assert newsletter(*PLAN, "--segment", "email ~ '@example.com'")[0] == 0
     code, _, err = newsletter("plan", "--out", "newsletter.yml")
     assert (code, "is not a plan" in err) == (1, True)
+    for name in ("", ".", "issues/"):
+        code, _, err = newsletter("plan", "--out", name)
+        assert (code, "is not the name of a file" in err) == (2, True)
+
+
+def test_plan_is_printed_for_a_dash(newsletter: Cli) -> None:
+    code, out, err = newsletter("plan", "ice", "--out", "-")
+    assert (code, err, Path("-").exists()) == (0, "", False)
+    Path("plan.json").write_text(out)
+    assert "plan.json has this plan already." in newsletter(*PLAN)[1]
+    assert newsletter(*SEND)[0] == 0
+    reader = ("--segment", "email = 'reader1@example.com'")
+    assert newsletter("plan", "ice", "--out", "-", *reader)[:2] == (1, "")
 
 
 def test_options_that_contradict_a_plan(newsletter: Cli) -> None:

@@ -138,7 +138,11 @@ BROKEN: dict[str, tuple[Edit, str]] = {
     ),
     "key twice": (
         lambda text: text.replace('"topic": ""', '"topic": "",\n  "topic": "boats"'),
-        "the key 'topic' occurs twice",
+        "plan.json:10: the plan is not valid: the key 'topic' occurs twice",
+    ),
+    "key twice, further in": (
+        lambda text: text.replace('"count": 100', '"count": 100,\n    "c\\u006funt": 200'),
+        "plan.json:17: the plan is not valid: the key 'count' occurs twice",
     ),
     "unknown key": (
         lambda text: text.replace('"topic": ""', '"topic": "",\n  "to": "ada"'),
