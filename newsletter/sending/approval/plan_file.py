@@ -101,8 +101,10 @@ def read_approval_plan(path: Path) -> ApprovalPlan:
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
         message = f"the plan is not valid: {reason}"
-        line = _find_repeated_key(text) if isinstance(error, _RepeatedKeyError) else None
-        raise SendRefusedError(message, where=Location(shown, line), remedy=remedy) from error
+        where = Location(shown)
+        if isinstance(error, _RepeatedKeyError):
+            where = Location(shown, _find_repeated_key(text))
+        raise SendRefusedError(message, where=where, remedy=remedy) from error
     if not isinstance(data, dict) or _FORMAT_KEY not in data:
         raise SendRefusedError(
             "this is not a plan that newsletter plan --out has written",

@@ -11,7 +11,6 @@ from newsletter.posts.encoding_labels import find_codec
 from newsletter.posts.text_encoding import decode_text
 
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_GZIP = b"\x1f\x8b"
 _DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?encoding\s*=\s*["']\s*([\w.:-]+)""")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 _ESCAPE = b"\x1b"  # of the encodings that are ASCII to look at: ISO-2022-JP
@@ -44,16 +43,10 @@ def decode_feed(data: bytes, headers: Mapping[str, str], where: str) -> DecodedF
         where: its URL or file, for messages.
 
     Raises:
-        PostError: it is empty, compressed, or its encoding could not be detected.
+        PostError: it is empty, or its encoding could not be detected.
     """
     if not data.strip(b"\0 \t\r\n"):
         raise PostError("the feed is empty", where=Location(where))
-    if data.startswith(_GZIP):
-        raise PostError(
-            "this is a compressed file (gzip), not a feed",
-            where=Location(where),
-            remedy="Unpack it first.",
-        )
     text, remark = _decode(data, headers, where)
     cleaned, count = _CONTROL_CHARACTERS.subn("", text.replace("\r\n", "\n").replace("\r", "\n"))
     cleaned = _REFERENCE.sub(_check_reference, cleaned)

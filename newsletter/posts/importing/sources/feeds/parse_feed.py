@@ -9,8 +9,14 @@ from newsletter.errors import Location, PostError, display_path
 from newsletter.posts.importing.source_post import SourcePost, SourceSettings, UnreadablePost
 from newsletter.posts.importing.sources.feeds.build_post import build_post
 from newsletter.posts.importing.sources.feeds.decode_feed import decode_feed
-from newsletter.posts.importing.sources.feeds.feed import Feed, NotAFeedError
+from newsletter.posts.importing.sources.feeds.feed import Feed
 from newsletter.posts.importing.sources.feeds.feed_item import ParsedFeed
+from newsletter.posts.importing.sources.feeds.not_a_feed import (
+    HEAD_LENGTH,
+    WORDPRESS_EXPORT,
+    describe_other_text,
+    refuse_binary_file,
+)
 from newsletter.posts.importing.sources.feeds.url_identity import fold_link, join_url
 from newsletter.posts.importing.sources.feeds.xml_feed import find_root_name, parse_xml_feed
 from newsletter.url_secrets import mask_url_secrets
@@ -19,12 +25,9 @@ MAX_FEED_BYTES = 20_000_000
 MAX_FEED_POSTS = 2_000
 _XML_ROOTS = frozenset({"rss", "feed", "channel"})
 _RDF_FEED = re.compile(r"purl\.org/rss/1\.0|my\.netscape\.com/rdf", re.IGNORECASE)
-_WORDPRESS_EXPORT = "http://wordpress.org/export/"
 _JSON_VERSION = re.compile(
     r'"version"\s*:\s*"https?:(?:\\?/){2}(?:www\.)?jsonfeed\.org', re.IGNORECASE
 )
-_HTML_ROOT = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-_HEAD_LENGTH = 4_000  # characters
 
 
 def parse_feed(
@@ -46,12 +49,13 @@ def parse_feed(
         PostError: it is empty, damaged beyond reading, or declares entities.
     """
     where = where or mask_url_secrets(url)
+    refuse_binary_file(data, where)
     decoded = decode_feed(data, {key.lower(): value for key, value in headers.items()}, where)
     text = decoded.text.lstrip()
     if is_feed_text(text):
         parsed = _parse(text, url, where)
     else:
-        raise _describe_other(text, where)
+        raise describe_other_text(text, find_root_name(text), where)
     return _build_feed(parsed, url, decoded.remarks, settings)
 
 
@@ -68,13 +72,13 @@ def is_feed(head: bytes) -> bool:
 def is_feed_text(text: str) -> bool:
     """Return whether a text that begins like this is a feed."""
     if text.startswith("{"):
-        if _JSON_VERSION.search(text[:_HEAD_LENGTH]):
+        if _JSON_VERSION.search(text[:HEAD_LENGTH]):
             return True
         return _is_json_feed(text)
     root = find_root_name(text)
     if root == "rdf":
-        return bool(_RDF_FEED.search(text[:_HEAD_LENGTH]))
-    return root in _XML_ROOTS and _WORDPRESS_EXPORT not in text[:_HEAD_LENGTH]
+        return bool(_RDF_FEED.search(text[:HEAD_LENGTH]))
+    return root in _XML_ROOTS and WORDPRESS_EXPORT not in text[:HEAD_LENGTH]
 
 
 def open_feed_file(path: Path, settings: SourceSettings) -> Feed:
@@ -120,20 +124,6 @@ def _is_json_feed(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(data, dict) and isinstance(data.get("items"), list)
-
-
-def _describe_other(text: str, where: str) -> NotAFeedError:
-    if _HTML_ROOT.search(text[:_HEAD_LENGTH]):
-        error = NotAFeedError(
-            "this is a web page, not a feed",
-            where=Location(where),
-            remedy="Use the address of the site's feed (RSS, Atom or JSON Feed).",
-        )
-        error.page = text
-        return error
-    if _WORDPRESS_EXPORT in text[:_HEAD_LENGTH]:
-        return NotAFeedError("this is an export of WordPress, not a feed", where=Location(where))
-    return NotAFeedError("this is not a feed (RSS, Atom or JSON Feed)", where=Location(where))
 
 
 def _build_feed(

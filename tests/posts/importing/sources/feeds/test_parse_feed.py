@@ -118,8 +118,18 @@ def test_each_format_is_recognized_and_read(source: str) -> None:
         (b" \n ", "the feed is empty"),
         (b"\x1f\x8b\x08\x00rest", "compressed"),
         (b"<!DOCTYPE html><html><head><title>Blog</title>", "a web page, not a feed"),
-        (b"Hello", "not a feed"),
-        (b'{"posts": []}', "not a feed"),
+        (b"Hello", "neither a web page nor a feed"),
+        (b'{"posts": []}', "neither a web page nor a feed"),
+        (b"%PDF-1.7\n%\xe2\xe3", "this is a PDF"),
+        (b"\x89PNG\r\n\x1a\n", "this is an image"),
+        (b"RIFF\x24\0\0\0WEBPVP8 ", "this is an image"),
+        (b"\0\0\0\x20ftypavif", "this is an image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "this is an image"),
+        (b"\0\0\0\x20ftypisom", "this is a recording"),
+        (b"ID3\x04\0", "this is a recording"),
+        (b"PK\x03\x04posts.csv", "this is a ZIP"),
+        (b"PK\x03\x04[Content_Types].xml", "this is a word processor's document"),
+        (b"<?xml version='1.0'?><urlset/>", "this is a sitemap"),
         (b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1",', "cut off"),
         (b'{"version": "https://jsonfeed.org/version/1.1"}', "no list of items"),
         (
@@ -129,13 +139,14 @@ def test_each_format_is_recognized_and_read(source: str) -> None:
         (b'<!DOCTYPE rss [<!ENTITY a "aaa">]><rss><channel/></rss>', "declares entities"),
         (b'<!--<a>--><!doctype rss [\n<!entity % a "b">]><rss/>', "declares entities"),
         (b'<rss xmlns:wp="http://wordpress.org/export/1.2/"><channel/></rss>', "of WordPress"),
-        (b'<rdf:RDF xmlns:foaf="http://xmlns.com/foaf/0.1/"></rdf:RDF>', "not a feed"),
+        (b'<rdf:RDF xmlns:foaf="http://xmlns.com/foaf/0.1/"></rdf:RDF>', "nor a feed"),
     ],
 )
 def test_what_is_not_a_feed_says_so(source: bytes, words: str) -> None:
     with pytest.raises(PostError, match=words) as caught:
         read(source)
     assert URL in str(caught.value)
+    assert caught.value.problems[0].remedy or not isinstance(caught.value, NotAFeedError)
 
 
 def test_page_is_kept_to_look_for_the_feeds_that_it_names() -> None:
