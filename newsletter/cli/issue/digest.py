@@ -162,6 +162,7 @@ def _offer_sources(
     from newsletter.posts.digest.offers import OfferedPosts, offer_posts
     from newsletter.posts.importing.choose_posts import PostChooser, PostSelection
     from newsletter.posts.importing.import_source_post import SourceImportOptions
+    from newsletter.url_secrets import mask_url_secrets
 
     timezone = ZoneInfo(project.config.timezone)
     everything = OfferedPosts()
@@ -171,7 +172,7 @@ def _offer_sources(
         offered = offer_posts(
             project,
             chooser.iter_chosen(collection.iter_posts()),
-            SourceImportOptions(source, today, timezone),
+            SourceImportOptions(mask_url_secrets(source), today, timezone),
         )
         everything.offers += offered.offers
         everything.unreadable += offered.unreadable

@@ -142,6 +142,11 @@ def _refuse_invalid_options(project: "Project", request: ScheduleRequest, *, dra
     if request.segment:
         _refuse_invalid_segment(project, request.segment)
     if not request.at:
+        if request.segment:
+            raise UsageError(
+                "--segment needs --send-at: a draft has no readers yet",
+                remedy="Leave it out, and give it to newsletter send.",
+            )
         return
     if draft:
         raise UsageError("--draft and --send-at exclude each other", remedy="Leave one out.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.issue.check import CheckedIssue, drop_repeated
 from newsletter.cli.issue.importing.import_many import ImportedRow
-from newsletter.cli.output import echo, echo_err, format_fields, isolate_bidi, print_problem
+from newsletter.cli.output import echo, format_fields, isolate_bidi, print_problem
 from newsletter.errors import NothingToDoError, Problem
 from newsletter.posts.importing.post_identity import PostIdentity, identify_post
 from newsletter.wording import format_count
@@ -132,7 +132,7 @@ def print_run(run: WeeklyRun) -> None:
 
     for check in run.checks:
         for remark in check.remarks:
-            echo_err(f"Note: {remark}.")
+            print_problem("Note: ", Problem(f"{remark}."))
         if check.posts.is_first:
             known = format_count(len(check.posts.known), "post")
             echo(f"{check.after.url}: first check; seen from now on: {known}.")

@@ -228,6 +228,7 @@ def test_post_of_two_feeds_is_one_post(
         ("--send-at", "Tue 09:00", "--draft"),
         ("--send-at", "Tue 09:00", "--hold-at-sendgrid", "--segment", "walkers"),
         ("--segment", "walkers"),
+        ("--segment", "status:active", "--digest"),
         ("--segment", "tag:walkers and"),
     ],
 )

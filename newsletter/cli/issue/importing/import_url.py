@@ -19,7 +19,7 @@ from newsletter.cli.issue.importing.import_request import (
     make_selection,
 )
 from newsletter.cli.issue.importing.web_content import make_downloader
-from newsletter.cli.output import echo, echo_err, isolate_bidi
+from newsletter.cli.output import echo, isolate_bidi, print_problem
 from newsletter.errors import NewsletterError, NothingToDoError, PostError, Problem, UsageError
 from newsletter.wording import format_count
 
@@ -69,7 +69,7 @@ def import_url(project: "Project", request: ImportRequest) -> int:
         return _import_page(project, download, error, request)
     request.refuse_single_options(feed.description)
     for remark in feed.remarks:
-        echo_err(f"Note: {remark}.")
+        print_problem("Note: ", Problem(f"{remark}."))
     return import_collection(project, feed, request)
 
 
@@ -149,7 +149,7 @@ def import_new(project: "Project", downloader: "Downloader", request: ImportRequ
             raise
         raise make_page_error(request.source_name, error.page, request.source_name) from error
     for remark in check.remarks:
-        echo_err(f"Note: {remark}.")
+        print_problem("Note: ", Problem(f"{remark}."))
     if check.posts.flood and not request.accept_flood:
         raise make_flood_error(request.source_name, check.posts.flood)
     options = make_import_options(project, request)

@@ -144,6 +144,8 @@ def test_post_that_cannot_be_read_is_told_once_and_then_noted(newsletter: Newsle
     )
     newsletter.server.more = empty.replace("Empty", "Blank") + empty
     assert [post.title for post in newsletter.check().posts.unreadable] == ["Blank"]
+    newsletter.server.more = empty * 2
+    assert len(newsletter.check().posts.unreadable) == 1
     newsletter.server.more = ""
     assert newsletter.check().remarks == ()
     newsletter.server.more = empty
