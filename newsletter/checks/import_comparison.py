@@ -7,6 +7,8 @@ from newsletter.errors import PostError, Problem
 from newsletter.posts.content_loss.compare import ContentLoss
 from newsletter.posts.content_loss.inventory import take_inventory
 from newsletter.posts.content_loss.removed_passages import find_passage_line
+from newsletter.posts.html.page.article_place import find_article_range
+from newsletter.posts.html.page_parts import OUTSIDE
 from newsletter.posts.importing.issue_folder.write_issue import ImportResult
 from newsletter.posts.importing.markup.dialects.braces import LITERAL_REASON
 from newsletter.posts.importing.source_inventory import take_source_inventory
@@ -53,7 +55,12 @@ def compare_import(result: ImportResult, source_name: str, config: Config) -> Im
         if result.source_format
         else take_source_inventory(result.source_text, source_name)
     )
-    removed = (*(entry for entry in post.removed if entry.why != LITERAL_REASON), *set_aside)
+    unlisted = {LITERAL_REASON}
+    place = post.place and find_article_range(result.source_text, post.place)
+    if place:
+        inventory = inventory.cut(place)
+        unlisted.add(OUTSIDE)  # it can't make up for what is lost inside
+    removed = (*(entry for entry in post.removed if entry.why not in unlisted), *set_aside)
     if result.source_format:  # the lines are those of an export, which holds other posts, too
         removed = tuple(entry._replace(line=0) for entry in removed)
     article = build_article(issue, config)

@@ -2,8 +2,25 @@
 
 import datetime
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from newsletter.posts.removed_line import RemovedLine
+
+
+class ArticlePlace(NamedTuple):
+    """The place of an article in its page, by the start tags of sections and their like.
+
+    Attributes:
+        first: the number of the article's own tag.
+        last: that of the last one in it; the same if there is none.
+        total: how many the page has.
+        attribute_text: what is in the article's own tag beside its name.
+    """
+
+    first: int
+    last: int
+    total: int
+    attribute_text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +42,7 @@ class ExtractedArticle:
         is_free: whether all can read it; otherwise the page shows only a part.
         removed: what is on the page but not in the article.
         prose_outside: words of running text on the page that are not in the article.
+        place: where the article is in the source, if all that is kept is in it.
     """
 
     html: str
@@ -41,3 +59,4 @@ class ExtractedArticle:
     is_free: bool = True
     removed: tuple[RemovedLine, ...] = ()
     prose_outside: int = 0
+    place: ArticlePlace | None = None

@@ -5,7 +5,7 @@ import sys
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from newsletter.posts.content_loss.html_masker import HtmlMasker
@@ -91,6 +91,23 @@ class ContentInventory:
         """Return the index of the first word on a line or below."""
         offset = self.line_starts[min(max(line - self.first_line, 0), len(self.line_starts) - 1)]
         return bisect_left(self.spans, (offset, 0))
+
+    def cut(self, offsets: range) -> "ContentInventory":
+        """Return what is between two offsets, with the lines that it is on."""
+        first, last = (bisect_left(self.spans, (end, 0)) for end in (offsets.start, offsets.stop))
+        return replace(
+            self,
+            words=self.words[first:last],
+            spans=self.spans[first:last],
+            blocks=tuple(
+                InventoryBlock(block.kind, start - first, stop - start)
+                for block in self.blocks
+                if (start := max(block.first_word, first))
+                < (stop := min(block.word_range.stop, last))
+            ),
+            references=tuple(entry for entry in self.references if entry.start in offsets),
+            code_lines=tuple(entry for entry in self.code_lines if entry[0] in offsets),
+        )
 
     def get_words_at(self, offset: int) -> tuple[str, ...]:
         """Return the next words after an offset, to know a place by."""

@@ -16,6 +16,11 @@ from newsletter.posts.html.find_article import find_article
 from newsletter.posts.html.nesting_limit import check_nesting_depth
 from newsletter.posts.html.normalize.prepare import prepare_html
 from newsletter.posts.html.normalize.svg_mathml import replace_svg_and_mathml
+from newsletter.posts.html.page.article_place import (
+    find_article_place,
+    number_start_tags,
+    remove_tag_numbers,
+)
 from newsletter.posts.html.page.metadata import read_metadata
 from newsletter.posts.html.page_parts import remove_page_parts, split_surroundings
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
@@ -61,15 +66,16 @@ def extract_article(  # noqa: PLR0913 - where the article may be is told in two 
             selector.
     """
     is_page = bool(_PAGE_TAG.search(text))
-    prepared = prepare_html(text, first_line, keep=keep, keep_scripts=is_page)
-    text = replace_svg_and_mathml(prepared) if is_page else prepared
-    check_nesting_depth(text, path)
+    numbered = number_start_tags(text) if is_page else text
+    prepared = prepare_html(numbered, first_line, keep=keep, keep_scripts=is_page)
+    html_text = replace_svg_and_mathml(prepared) if is_page else prepared
+    check_nesting_depth(html_text, path)
     if not is_page:
-        return ExtractedArticle(text)
+        return ExtractedArticle(html_text)
     parser = lxml.html.HTMLParser(no_network=True, huge_tree=False, remove_comments=True)
     try:
         # The parser takes no text that states an encoding.
-        root = lxml.html.document_fromstring(_XML_DECLARATION.sub("", text), parser=parser)
+        root = lxml.html.document_fromstring(_XML_DECLARATION.sub("", html_text), parser=parser)
     except (LxmlError, ValueError) as error:
         raise PostError(f"could not parse the HTML: {error}", where=Location(path)) from error
     found = find_article(root, selector=selector, search=search)
@@ -80,6 +86,8 @@ def extract_article(  # noqa: PLR0913 - where the article may be is told in two 
     unwanted: tuple[str, ...] = _NEVER_ARTICLE_TAGS
     if not found.is_marked:
         unwanted = _NON_ARTICLE_TAGS if article.tag in {"html", "body"} else _SURROUNDING_TAGS
+    place = find_article_place(text, article)
+    remove_tag_numbers(root)
     removed = (*surroundings.removed, *remove_page_parts(article, unwanted, keep))
     resolve_urls(article)  # last, as what is removed is listed as the source has it
     inner_html = html.escape(article.text or "", quote=False) + "".join(
@@ -100,6 +108,7 @@ def extract_article(  # noqa: PLR0913 - where the article may be is told in two 
         is_free=metadata.is_free,
         removed=removed,
         prose_outside=found.prose_outside,
+        place=None if surroundings.before or surroundings.after else place,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from newsletter.errors import Location, PostError
+from newsletter.posts.extracted_article import ArticlePlace
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.front_matter.schema import FrontMatterFields
 from newsletter.posts.html.title import is_empty_body
@@ -61,6 +62,7 @@ class ImportedPost:
         set_aside: passages for the editor to check.
         setting_notes: what was taken from other tools' settings, and what was not.
         prose_outside: words of running text on a web page that are not in its article.
+        place: where the article is in a web page, if all that is kept is in it.
         copied_urls: file name of each image that was copied from the web -> its URLs.
     """
 
@@ -76,6 +78,7 @@ class ImportedPost:
     set_aside: tuple[SetAsideLine, ...] = ()
     setting_notes: tuple[SettingNote, ...] = ()
     prose_outside: int = 0
+    place: ArticlePlace | None = None
     copied_urls: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def with_body(self, body: str) -> "ImportedPost":
@@ -245,6 +248,7 @@ def parse_split_post(  # noqa: PLR0913 - what a post is, and what is around it
         set_aside=parsed.set_aside,
         setting_notes=(*foreign.notes, *translated.notes),
         prose_outside=parsed.prose_outside,
+        place=parsed.place,
     )
 
 

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from newsletter.posts.extracted_article import ArticlePlace
 from newsletter.posts.importing.cleanup.boilerplate import find_content_range
 from newsletter.posts.importing.cleanup.byline import parse_byline
 from newsletter.posts.importing.cleanup.classify import PassageClassification
@@ -28,6 +29,7 @@ class ParsedSource:
         removed: boilerplate, in the order of the source.
         set_aside: passages for the editor to check.
         prose_outside: words of running text on a web page that are not in its article.
+        place: where the article is in a web page, if all that is kept is in it.
     """
 
     body: str
@@ -42,6 +44,7 @@ class ParsedSource:
     removed: tuple[RemovedLine, ...] = ()
     set_aside: tuple[SetAsideLine, ...] = ()
     prose_outside: int = 0
+    place: ArticlePlace | None = None
 
 
 @dataclass(frozen=True, slots=True)

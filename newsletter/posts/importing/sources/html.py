@@ -131,6 +131,7 @@ def parse_html_source(
             for entry in classification.set_aside
         ),
         prose_outside=article.prose_outside,
+        place=article.place,
     )
 
 
