@@ -24,9 +24,12 @@ _FENCE = re.compile(
     r"(?P<fence>`{3,}+(?=[^`\n]*$)|~{3,}+)[^\n]*+",
     re.MULTILINE,
 )
+_BALANCED = r"[^\s()\\]++|\\."  # what a URL has between brackets
+for _ in range(8):  # levels; CommonMark has 32
+    _BALANCED = rf"[^\s()\\]++|\\.|\((?>(?:{_BALANCED})*)\)"
 _DESTINATION = re.compile(
     r"\]\(\s*+(?P<url><[^<>\n]*+>"
-    r"|(?>(?:\{\{[^{}]*+\}\}|[^\s()\\{]++|\{|\\.|\((?>(?:[^\s()\\]++|\\.|\([^\s()]*+\))*)\))*))"
+    rf"|(?>(?:\{{\{{[^{{}}]*+\}}\}}|[^\s()\\{{]++|\{{|\\.|\((?>(?:{_BALANCED})*)\))*))"
     r"""(?>(?:\s++(?:"(?>(?:[^"\\]++|\\.)*)"|'(?>(?:[^'\\]++|\\.)*)'|\((?>(?:[^()\\]++|\\.)*)\)))?)\s*+\)""",
     re.DOTALL,
 )
@@ -54,8 +57,11 @@ _SHORTCODE = re.compile(
 )
 _SHORTCODE_END = re.compile(r"\[/([a-z][\w-]*+)\]", re.IGNORECASE | re.ASCII)
 _EMOJI_NAME = re.compile(r":[a-z][a-z0-9_+-]*+:(?!/)", re.ASCII)
-_PARAGRAPH_END = re.compile(r"\n[ \t>]*\n")
+# A blank line, or one that begins a fence, a heading or a list.
+_PARAGRAPH_END = re.compile(r"\n[ \t>]*(?:\n|`{3}[^`\n]*\n|~{3}|#{1,6}[ \t]|[-*+][ \t])")
+_QUOTE_END = re.compile(r"\n(?![ \t]*>)")
 _BACKTICKS = re.compile(r"`+")
+_CODE_LINE = re.compile(r"[^\n]*\n|[^\n]+")  # not by str.splitlines: U+2028 ends no line
 _MAX_NESTING = 1_000  # open brackets that are remembered
 
 
@@ -152,13 +158,16 @@ class MarkdownMasker(HtmlSourceMasker):
     def _consume_fence(self, fence: re.Match[str]) -> int:
         """Add a fenced code block (CommonMark 0.31, section 4.5), with its title as text.
 
-        One never closed runs on.
+        One never closed runs on, in a quotation to its end.
         """
         marker, quote = fence["fence"], "> " if ">" in fence["prefix"] else ""
         closing = re.compile(
             rf"^(?:[>\t ])*{re.escape(marker[0])}{{{len(marker)},}}[ \t]*$", re.MULTILINE
         ).search(self.source, fence.end())
         end = closing.start() if closing else len(self.source)
+        last = closing.end() if closing else end
+        if quote and (quote_end := _QUOTE_END.search(self.source, fence.end(), last)):
+            closing, end = None, quote_end.start()
         line, title = fence[0], find_code_title(fence[0])
         group = title.lastgroup or 0 if title else 0
         before, behind = title.span(group) if title else (len(line), len(line))
@@ -166,7 +175,7 @@ class MarkdownMasker(HtmlSourceMasker):
         self.out.text(line[before:behind])
         self.out.blank(line[behind:])
         start = fence.end()
-        for line in self.source[start:end].splitlines(keepends=True):
+        for line in _CODE_LINE.findall(self.source[start:end]):
             code = line.lstrip(" \t>") if quote else line
             self.out.block(start, "code line")
             self.out.code(start, code)
@@ -179,7 +188,10 @@ class MarkdownMasker(HtmlSourceMasker):
         return closing.end() if closing else end
 
     def _consume_code_span(self, start: int) -> int:
-        """Add a code span (CommonMark 0.31, section 6.1), which can't contain a blank line."""
+        """Add a code span (CommonMark 0.31, section 6.1), which ends with its paragraph."""
+        if self._is_escaped(start):
+            self.out.glue("`")
+            return start + 1
         length = len(_BACKTICKS.match(self.source, start)[0])  # type: ignore[index]
         runs = self._runs.get(length, [])
         index = bisect_left(runs, start + 1)
@@ -190,6 +202,12 @@ class MarkdownMasker(HtmlSourceMasker):
         self._mask_code(self.source[start + length : end])
         self.out.glue("`" * length)
         return end + length
+
+    def _is_escaped(self, start: int) -> bool:
+        first = start
+        while self.source.startswith("\\", first - 1) and first:
+            first -= 1
+        return (start - first) % 2 == 1
 
     def _mask_code(self, code: str) -> None:
         """Add code: it has no markup, but its URLs are no words, as everywhere."""

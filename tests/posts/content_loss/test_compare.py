@@ -226,6 +226,31 @@ def test_an_address_with_escapes_is_the_address_without(address: str, form: str)
 
 
 @pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        # U+2028 ends no line of code.
+        ("```\nlet a = '\u2028';\nlet b;\n```", "let b;"),
+        # The end of a quotation ends its fence, a line that begins a fence ends a paragraph.
+        ("> ```\n> tide(1);\n\nHigh [water](/w) at noon.\n\n```\nebb()\n```", "High"),
+        ("> ```\n> tide(1);\n> ```\n> ebb(2);\n\n## Low water", "Low water"),
+        ("Row `a` or a `.\n```sql\nselect 1\n```\nNow `b` [c](/d).", "select"),
+        ("Row at `noon\n- by `boat` and\n- by `bus`", "boat"),
+        # A backtick behind a backslash begins no code span.
+        (r"Here <code>\`I am ${</code> begins and <code>}\`</code> ends.", "begins"),
+        (r"A \\`<b>` tag.", "tag"),
+        ("[Try it](https://x.example/?q=(1*(f(g('%s'))))&r=(2)) now", "now"),
+    ],
+)
+def test_markdown_is_read_as_it_is_rendered(text: str, gone: str) -> None:
+    source = take_inventory(text, "markdown")
+    shown = render_markdown(text)
+    assert find_losses(source, take_inventory(shown, "email")) == ()
+    assert gone in shown
+    found = find_losses(source, take_inventory(shown.replace(gone, ""), "email"))
+    assert any(loss.text in gone or gone in loss.text for loss in found)
+
+
+@pytest.mark.parametrize(
     "content",
     [
         "<img src='/a.png'>",

@@ -121,7 +121,7 @@ def test_blocks_have_kinds_and_lines_of_the_file() -> None:
 @pytest.mark.parametrize(
     "unit",
     ["<!--", "<a ", '<a "', "[", "![", "](", "[a](", "][", "` `` ``` ", "```\n", "{{", "{%", "{:",
-     "[a b=", "[/a", ":a", "[a]:", "[^", "> ", "<pre>", "<script>", "<iframe>", "&", "http://("],
+     "[a b=", "[/a", ":a", "[a]:", "[^", "> ", "> ```\n", "<pre>", "<script>", "<iframe>", "&", "http://("],
 )  # fmt: skip
 @pytest.mark.parametrize("syntax", ["markdown", "html"])
 def test_hostile_text_keeps_its_length(unit: str, syntax: Syntax) -> None:
