@@ -18,6 +18,7 @@ _LABEL_PATTERNS = (
     re.compile(r"<title\b[^>]*>(?P<label>[^<]*)</title", re.IGNORECASE),
 )
 _UNSEEN_PARTS = re.compile(r"<(style|script|metadata)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_LINK = re.compile(r"""<a\b[^<>]*\shref\s*=\s*(["'])(?P<url>[^"'<>]*)\1""", re.IGNORECASE)
 _LINE = re.compile(rf'^[^>]*\s{LINE_ATTRIBUTE}="(\d{{1,9}})"')
 _MAX_NESTING = 4
 
@@ -46,7 +47,9 @@ def _format_as_text(found: re.Match[str]) -> str:
         labels = (pattern.search(inside) for pattern in _LABEL_PATTERNS)
         text = next((html.unescape(match["label"]) for match in labels if match), "")
         kind, reason = LEFT_OUT_CLASS, "text in a drawing"
-        unseen = get_text(_UNSEEN_PARTS.sub("", inside.partition(">")[2]))
+        drawn = _UNSEEN_PARTS.sub("", inside.partition(">")[2])
+        urls = (html.unescape(link["url"]) for link in _LINK.finditer(drawn))
+        unseen = " ".join((get_text(drawn), *urls))
     text = " ".join(text.split())
     shown = f'<span class="{kind}">{html.escape(text)}</span>'
     if not any(map(str.isalnum, unseen)) or _squash(unseen) == _squash(text):

@@ -193,6 +193,10 @@ def test_components_become_plain_html(html: str, clean: str | None) -> None:
             [(1, "Your browser can't play it.", "text for browsers without players")],
         ),
         ("<svg><text>Low water</text></svg>", [(1, "Low water", "text in a drawing")]),
+        (
+            "<svg><a class='x' href='/a?b&amp;c'><text>Low</text></a><use href='#d'/></svg>",
+            [(1, "Low /a?b&c", "text in a drawing")],
+        ),
     ],
 )
 def test_what_is_left_out_is_listed_with_its_line(
