@@ -20,6 +20,10 @@ from newsletter.posts.importing.markup.dialects.mdx import (
     translate_expressions,
 )
 from newsletter.posts.importing.markup.dialects.mkdocs import translate_mkdocs
+from newsletter.posts.importing.markup.dialects.unshown import (
+    remove_extra_cells,
+    remove_links_in_alt_texts,
+)
 from newsletter.posts.importing.markup.dialects.wiki import translate_wiki_links
 from newsletter.posts.importing.markup.dialects.wordpress import translate_wordpress
 from newsletter.posts.importing.markup.edits import Edit, EditedText, Ranges, apply_edits
@@ -66,6 +70,8 @@ _PASSES = (
     _Pass("]", "link", translate_post_links, markdown_only=True),
     _Pass(":::", "admonition", translate_containers, markdown_only=True),
     _Pass(":", "emoji", translate_emoji, markdown_only=True),
+    _Pass("|", "table", remove_extra_cells, markdown_only=True),
+    _Pass("![", "picture", remove_links_in_alt_texts, markdown_only=True),
 )
 
 

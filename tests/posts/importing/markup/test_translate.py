@@ -462,3 +462,29 @@ LINK = '<p><a class="x" href="https://a.example">fog</a></p>'
 def test_tags_over_several_lines_stay_tags_in_mdx(text: str, html: str) -> None:
     rendered = render_markdown(translate(text, "post.mdx"))
     assert re.sub(r"\s+", " ", rendered.replace("<!--\n-->", "")).strip() == html
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "removed"),
+    [
+        ("|a|b|\n|-|-|\n|1|2|3|*4*|", "|a|b|\n|-|-|\n|1|2|", [(3, "3 *4*")]),
+        ("> a | b\n> -|-\n> 1 | 2 | 3\n", "> a | b\n> -|-\n> 1 | 2 \n", [(3, "3")]),
+        # A pipe in code is one of the code.
+        ("|a|b|\n|-|-|\n|1|`x | y`|", "|a|b|\n|-|-|\n|1|`x \\| y`|", []),
+        ("|a|b|\n|-|-|\n|1|`x | y`|z|", "|a|b|\n|-|-|\n|1|`x |", [(3, "y` z")]),
+        # left alone
+        ("|a|b|\n|-|-|\n|1|`x\\|y`|\n|1||\n|1|2||\n||", None, []),
+        ("|a|b|\n|1|2|3|\n\n```\n|a|\n|-|\n|1|2|\n```", None, []),
+        ("![By [Ada [`x`](/d(e) 'T') and](b.png)", None, []),
+        ('![By [`Ada`](/d(e)) and [Bo](f "T") at sea](b.png)', "![By `Ada` and Bo at sea](b.png)",
+         [(1, "/d(e)"), (1, "f")]),
+        ("![[Ada](/d)](b.png)\n![c](/d) [![e](f)](/g) `![[a](b)](c)`",
+         "![Ada](b.png)\n![c](/d) [![e](f)](/g) `![[a](b)](c)`", [(1, "/d")]),
+    ],
+)  # fmt: skip
+def test_what_markdown_does_not_show_is_removed_and_listed(
+    text: str, expected: str | None, removed: list[tuple[int, str]]
+) -> None:
+    assert translate(text) == (text if expected is None else expected)
+    edited = translate_markup(text, "post.md", is_markdown=True)
+    assert [(entry.line, entry.text) for entry in edited.removed] == removed
