@@ -39,7 +39,7 @@ _URL_ATTRIBUTES = (
 )  # fmt: skip
 
 _TAG = re.compile(
-    r"""<(?P<end>/?)(?P<name>[a-z][\w.-]*+)(?=[\s/>])(?>(?:[^<>"']++|"[^"]*+"|'[^']*+')*)>""",
+    r"""<(?P<end>/?)(?P<name>[a-z][\w.-]*+)(?=[\s/>])(?>(?:[^<>"']++|"[^"]*+"(?>(?:"(?=[\s/>]))?)|'[^']*+')*)>""",
     re.IGNORECASE | re.ASCII,
 )
 _ATTRIBUTE = re.compile(
@@ -52,6 +52,7 @@ _DECLARATION = re.compile(r"<(?:!doctype|\?xml|!\[(?:if|endif))\b[^<>]*+>", re.I
 _CONDITION = re.compile(r"<!--\[if\b[^\]<>]*+\]>\s*+(?:<!--+>|--+>)|<!--<!\[endif\]--+>")
 _SPECIAL = re.compile(r"[<\n]|https?://|\bwww\.", re.IGNORECASE)
 TEMPLATE_TAG_START = re.compile(r"\{[{%]")
+_BODY = re.compile(r"<body(?=[\s>])", re.IGNORECASE)
 _ANY_TAG = re.compile(r"<[^<>]*+>")
 
 
@@ -191,6 +192,8 @@ class HtmlMasker(TextMasker):
     def _find_wordless_end(self, name: str, start: int) -> int:
         """Return where an element ends; 0 if the next one of its kind begins before that."""
         end = self._find_end_tag(name, start)
+        if name == "head" and not end and (body := _BODY.search(self.source, start)):
+            return body.start()
         # One in quotation marks is text that a script writes.
         inner = rf"(?<!['\"])<{name}\b"
         return 0 if re.search(inner, self.source[start:end], re.IGNORECASE) else end

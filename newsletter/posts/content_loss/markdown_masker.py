@@ -42,7 +42,7 @@ _DEFINITION = re.compile(
 )
 _FOOTNOTE_MARK = re.compile(r"\[\^[^\[\]\s]++\]:?+")
 _LINE_START = re.compile(
-    r"[>\t ]*+(?:"
+    r"[>\t ]*+(?>(?::[ \t]+)?)(?:"  # the colon of a definition, which may begin with a list
     r"(?<=[> ])\[!\w++\][+-]?+"  # an alert of GitHub
     r"|:::+[ \t]*+(?>(?:\{?\w[\w-]*+\}?)?)"  # a callout of Docusaurus
     r"|(?P<item>[-*+](?=[ \t])|\d{1,9}[.)](?=\s|\Z))(?:[ \t]++\[[ xX]\](?=\s))?"
@@ -172,7 +172,7 @@ class MarkdownMasker(HtmlSourceMasker):
         group = title.lastgroup or 0 if title else 0
         before, behind = title.span(group) if title else (len(line), len(line))
         self.out.blank(line[:before])
-        self.out.text(line[before:behind])
+        self._mask_code(line[before:behind])
         self.out.blank(line[behind:])
         start = fence.end()
         for line in _CODE_LINE.findall(self.source[start:end]):

@@ -5,13 +5,15 @@ from typing import ClassVar
 
 from newsletter.posts.content_loss.masked_text import ContentReference, MaskBuilder, MaskedText
 
-# ASCII without quotes, brackets and pipes; a character reference for one of these ends it, too.
-_URL_CHARACTER = r"(?:(?!&(?:[lg]t|quot|apos|nbsp|#))[!#-&*-;=?@A-Z^_a-z~\\])"
+# ASCII without quotes, brackets and pipes; a character reference for one of these ends it, too,
+# but not a parameter that begins like one.
+_URL_CHARACTER = r"(?:(?!&(?:(?:[lg]t|quot|apos|nbsp)(?![\w=])|#))[!#-&*-;=?@A-Z^_a-z~\\])"
 BARE_URL = re.compile(
     rf"(?:https?://|www\.)(?>{_URL_CHARACTER}+)"
     rf"(?>(?:\((?>{_URL_CHARACTER}*)\)(?>{_URL_CHARACTER}*))*)",
     re.IGNORECASE,
 )
+_SCHEMES = frozenset({"http://", "https://", "www"})  # alone, they are words about addresses
 
 
 class TextMasker:
@@ -52,10 +54,10 @@ class TextMasker:
             self.out.block(start + 1, "paragraph")
             return start + 1
         found = BARE_URL.match(self.source, start)
-        if found is None:
+        url = strip_punctuation(found[0]) if found else ""
+        if found is None or url.lower() in _SCHEMES:
             self.add_text(self.source[start])
             return start + 1
-        url = strip_punctuation(found[0])
         if not self.source.startswith(("{{", "{%"), found.end()):  # else only a part of one
             self.out.references.append(ContentReference("link", (self.decode_url(url),), start))
         self.out.blank(url)

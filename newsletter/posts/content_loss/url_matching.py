@@ -13,6 +13,7 @@ _OTHER_SCHEME = re.compile(r"(?!mailto:|tel:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _TRACKING_PARAMETER = re.compile(r"(?<=[?&])utm_\w+=[^&#]*&?", re.IGNORECASE)
 _RELATIVE_START = re.compile(r"^(?:\.{0,2}/)+")
 _EXTENSION = re.compile(r"\.\w{1,5}$")
+_EMPTY_SEGMENTS = re.compile(r"/{2,}")  # of a path that is resolved, urljoin drops them
 _COPY_NUMBER = re.compile(r"-\d+$")  # of two images with one name
 _URL_SEPARATOR = re.compile(r"[/?&=#]")
 _MIN_EMBED_ID_LENGTH = 4  # characters: a shorter part of a path identifies nothing
@@ -91,6 +92,7 @@ def normalize_url(url: str) -> str:
     url = "".join(unquote(_SCHEME.sub("", url.strip())).split())
     address, hash_, fragment = url.partition("#")
     address = _RELATIVE_START.sub("", _TRACKING_PARAMETER.sub("", address).rstrip("?&"))
+    address = _EMPTY_SEGMENTS.sub("/", address)
     return f"{_encode_host(address).rstrip('/')}{hash_}{fragment}".casefold()
 
 

@@ -83,6 +83,7 @@ def test_each_kind_is_found_with_its_line(gone: str, kind: str, line: int, text:
         ("[a](http://www.x.net/B%20c/)", "<a href='https://x.net/b c'>a</a>"),
         ("[a](%20www.x.net/b)", "<a href='https://y.net/%20www.x.net/b'>a</a>"),
         ("[a](%20https://x.net/b)", "<a href='https://y.net/%20https://x.net/b'>a</a>"),
+        ("[a]([https://x.net/b](/c))", "<a href='https://y.net/%5Bhttps:/x.net/b%5D(/c)'>a</a>"),
         ("[a](https://x.net/?b&section=c)", "<a href='https://x.net/?b&amp;section=c'>a</a>"),
         ("[a][]\n\n[a]: /?b&copy=c&amp;d", "<a href='/?b&amp;copy=c&amp;d'>a</a>"),
         ("[a [b [c](/1) d](/2) e", "<a href='/1'>c</a> a b d](/2) e <a href='/2'>"),
@@ -239,6 +240,10 @@ def test_an_address_with_escapes_is_the_address_without(address: str, form: str)
         (r"Here <code>\`I am ${</code> begins and <code>}\`</code> ends.", "begins"),
         (r"A \\`<b>` tag.", "tag"),
         ("[Try it](https://x.example/?q=(1*(f(g('%s'))))&r=(2)) now", "now"),
+        ("[https://x.example/?a&GT1=2&lt=3](https://x.example/?a&GT1=2&lt=3) now", "now"),
+        ("Drop the *www.* and *https://*, **now**", "now"),
+        ("Tide\n: 1. High\n: 2. Low", "High"),
+        ("``` title='https://x.example/1.2'\nlet a;\n```", "let a;"),
     ],
 )
 def test_markdown_is_read_as_it_is_rendered(text: str, gone: str) -> None:

@@ -55,6 +55,8 @@ def test_the_words_of_markdown(text: str, expected: str) -> None:
         ('<img src="a.png" alt="A &quot;gull&quot;">', "a gull"),
         ("<img alt=Gull src=a.png data-x='>'>x", "gull x"),
         ("<head><title>Tab</title></head><body>Text", "text"),
+        ("<head><title>Tab</title><body>Text", "text"),
+        ('<b id="a"">Text</b> <b title="">and</b> more', "text and more"),
         ("<style>a{}</style><svg><text>No</text></svg>Yes", "yes"),
         ("<!DOCTYPE html><?xml version='1'?>Yes<![CDATA[too]]>", "yes cdata too"),
         ("**stars** [brackets](are text)", "stars brackets are text"),
