@@ -64,13 +64,15 @@ def _build_figure(container: Element) -> Element:
     rows = [items[start : start + COLUMNS] for start in range(0, len(items), COLUMNS)]
     for row_items in rows:
         row = append_child(table, "tr")
-        for picture, captions in row_items:
+        for picture, link, captions in row_items:
             cell = append_child(row, "td", class_="gallery-cell", valign="top")
             if len(row_items) < COLUMNS:
                 cell.set("colspan", str(COLUMNS))
             else:
                 cell.set("width", f"{100 // COLUMNS}%")
-            _move_element(picture, cell)
+            if link is not None:
+                cell.append(cell.makeelement("a", dict(link.attrib)))
+            _move_element(picture, cell if link is None else cell[0])
             for caption in captions:
                 _move_element(caption, cell, "figcaption")
     for caption in _find_captions(container):
@@ -78,8 +80,13 @@ def _build_figure(container: Element) -> Element:
     return figure
 
 
-def _find_gallery_item(image: Element, container: Element) -> tuple[Element, list[Element]]:
-    """Return an image of a gallery, in its link if it has one, and its own captions."""
+def _find_gallery_item(
+    image: Element, container: Element
+) -> tuple[Element, Element | None, list[Element]]:
+    """Return an image of a gallery, in its own link if it has one, and its own captions.
+
+    The second value is the link around this image and others.
+    """
     picture = frame = image
     parent = frame.getparent()
     while parent is not None and parent is not container:
@@ -89,7 +96,11 @@ def _find_gallery_item(image: Element, container: Element) -> tuple[Element, lis
         if frame.tag == "a":
             picture = frame
         parent = frame.getparent()
-    return picture, _find_captions(frame)
+    link = None
+    while picture is image and parent is not None and parent is not container:
+        link = parent if parent.tag == "a" else link
+        parent = parent.getparent()
+    return picture, link, _find_captions(frame)
 
 
 def _move_element(element: Element, parent: Element, tag: str = "") -> None:

@@ -167,6 +167,22 @@ def test_gallery_images_keep_their_links(make_article: MakeArticle) -> None:
     assert html.count("display:block") == 2
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<p><a href="/x"><img src="wide.png"> <img src="wide.png"></a></p>',
+        '<figure><a href="/x"><div><img src="wide.png"><br><img src="wide.png"></div></a></figure>',
+    ],
+)
+def test_a_link_around_a_gallery_is_one_around_each_image(
+    body: str, make_article: MakeArticle
+) -> None:
+    html = make_article(body).html
+
+    link = re.escape('width="50%"><a href="https://harbournotes.example/x"><img ')
+    assert len(re.findall(rf"{link}[^>]*></a></td>", html)) == html.count("<a ") == 2
+
+
 def test_images_beside_a_table_are_not_a_gallery(make_article: MakeArticle) -> None:
     image, table = '<img src="small.png">', "<table><tr><td></td></tr></table>"
 
