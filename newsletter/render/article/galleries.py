@@ -70,9 +70,10 @@ def _build_figure(container: Element) -> Element:
                 cell.set("colspan", str(COLUMNS))
             else:
                 cell.set("width", f"{100 // COLUMNS}%")
+            place = cell
             if link is not None:
-                cell.append(cell.makeelement("a", dict(link.attrib)))
-            _move_element(picture, cell if link is None else cell[0])
+                place = append_child(cell, "a", href=link.get("href", ""))
+            _move_element(picture, place)
             for caption in captions:
                 _move_element(caption, cell, "figcaption")
     for caption in _find_captions(container):
