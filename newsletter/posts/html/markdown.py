@@ -24,6 +24,13 @@ from newsletter.posts.html.smart_quotes import get_quotation_marks
 # More levels than the sanitiser accepts, so that too deep a nesting is rejected, not truncated.
 _MAX_NESTING = 120
 _SELF_CLOSED_SCRIPT = re.compile(r"<(?:script|style|textarea)\b[^<>]*/>\s*", re.IGNORECASE)
+_PRE = re.compile(r"<pre(?=[\s>]|$)", re.IGNORECASE)
+_TAG_IN_BACKTICKS = re.compile(r"(?<=`)<(?=/?[a-z][^`<>\n]*>`)", re.IGNORECASE)
+_CODE_START = re.compile(r"\s*<(?:pre|script|style|textarea|!)", re.IGNORECASE)
+# Up to their end tags, all else is their text.
+_RAW_TEXT_TAG = re.compile(
+    r"<(?=(?P<name>title|xmp|noembed|noframes|plaintext)[\s/>])", re.IGNORECASE
+)
 _VERSION_LINK = re.compile(r"mailto:[^@]+@.*\d$", re.DOTALL)
 
 
@@ -118,12 +125,14 @@ def _build_parser(quotes: tuple[str, ...], *, allow_latest: bool = False) -> Mar
     md.block.ruler.before(
         "html_block", "self_closed_script", _self_closed_script_rule, {"alt": ["paragraph"]}
     )
+    md.block.ruler.before("html_block", "pre_element", _pre_element_rule, {"alt": ["paragraph"]})
     md.use(attributes_plugin)
     limit_inline_rules(md)
     md.add_render_rule("footnote_caption", _render_footnote_number)
     md.core.ruler.push("restore_code", _restore_code_rule)
     md.core.ruler.push("code_titles", code_titles_rule)
     md.core.ruler.push("task_marks", _task_marks_rule)
+    md.core.ruler.push("tags_as_text", _tags_as_text_rule)
     md.core.ruler.push("source_lines", _source_lines_rule)
     md.core.ruler.push("package_versions", _package_versions_rule)
     return md
@@ -172,6 +181,50 @@ def _self_closed_script_rule(state: StateBlock, start: int, _end: int, silent: b
         token.map = [start, start + 1]
         token.content = f"{line}\n"
     return True
+
+
+def _pre_element_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's signature
+    """Let ``<pre>`` go on to its own end tag: in CommonMark, a ``</script>`` in it ends it, too."""
+    lines = [state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]]
+    if state.is_code_block(start) or not _PRE.match(lines[0]):
+        return False
+    if not state.env.setdefault("has_pre_end", "</pre" in state.src.lower()):
+        return False
+    for number in range(start, end):
+        if state.sCount[number] < state.blkIndent and not state.isEmpty(number):
+            return False
+        if "</pre" in state.src[state.bMarks[number] : state.eMarks[number]].lower():
+            break
+    else:
+        return False
+    if not silent:
+        state.line = number + 1
+        token = state.push("html_block", "", 0)
+        token.map = [start, number + 1]
+        token.content = state.getLines(start, number + 1, state.blkIndent, keepLastLF=True)
+    return True
+
+
+def _tags_as_text_rule(state: StateCore) -> None:
+    """Show tags that are meant as text: those in backticks, and ``<title>`` without an end tag.
+
+    The latter would make text of all that follows; GitHub Flavored Markdown shows it, too (6.11).
+    """
+    for token in state.tokens:
+        if token.type == "html_block":
+            token.content = _RAW_TEXT_TAG.sub(
+                lambda tag: "<" if tag.string.find(f"</{tag['name']}", tag.end()) > 0 else "&lt;",
+                token.content,
+            )
+            if not _CODE_START.match(token.content):
+                token.content = _TAG_IN_BACKTICKS.sub("&lt;", token.content)
+        end_tags: set[str] = set()
+        for child in reversed(token.children or ()):
+            found = _RAW_TEXT_TAG.match(child.content) if child.type == "html_inline" else None
+            if found and f"</{found['name']}>" not in end_tags:
+                child.type = "text"
+            elif child.content.startswith("</"):
+                end_tags.add(child.content)
 
 
 def _source_lines_rule(state: StateCore) -> None:

@@ -378,3 +378,25 @@ def test_a_table_of_contents_of_kramdown_stays_text_for_the_checks(line: str) ->
 )
 def test_blocks_that_nothing_ends_are_found(text: str, unclosed: list[tuple[int, str]]) -> None:
     assert list(iter_unclosed_blocks(text)) == unclosed
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "<pre>a\n</script>\n\n'b'\n</pre>\n*c*",
+            "<pre>a\n</script>\n\n'b'\n</pre>\n<p><em>c</em></p>",
+        ),
+        ("> <pre>a\n> </style>\n>\n> 'b'\n> </pre>\n", "</style>\n\n'b'\n</pre>\n</blockquote>"),
+        ("<pre>a\n</script>\n*b*", "<p><em>b</em></p>"),
+        ("<div>\nthe `<video>` and `</p>`\n</div>", "the `&lt;video>` and `&lt;/p>`"),
+        ("<pre>`<b>`x</b></pre>", "<pre>`<b>`x</b></pre>"),
+        ("<p>a <title> b</p>\n\n<p>c</p>", "<p>a &lt;title> b</p>\n<p>c</p>"),
+        ("a <title> and *b*", "<p>a &lt;title&gt; and <em>b</em></p>"),
+        ("a <xmp>b</xmp> c", "<p>a <xmp>b</xmp> c</p>"),
+        ("<svg><title>a</title></svg> b", "<p><svg><title>a</title></svg> b</p>"),
+        ("<div><svg><title>a</title></svg></div>", "<svg><title>a</title></svg>"),
+    ],
+)
+def test_tags_that_would_swallow_text_are_text(text: str, shown: str) -> None:
+    assert shown in render_markdown(text)

@@ -267,8 +267,8 @@ class _Preparer(HtmlRewriter):
         unseen = describe_content(fallback) if words != attributes.get("title", "") else ""
         mark = self.mark(tag, unseen_text.PLAYER_FALLBACK, unseen)
         close = self.find_tag_end(end) if end > 0 else tag.end
-        end_tag = f"</{name}>{mark}" if end > 0 or tag.is_self_closed else ""
-        self.write_element(tag, name, attributes, close, end_tag)
+        # One that is never closed would take all that follows for its fallback.
+        self.write_element(tag, name, attributes, close, f"</{name}>{mark}")
 
     def _handle_separate(self, tag: Tag) -> None:
         """Set the words of a control apart from those before it."""

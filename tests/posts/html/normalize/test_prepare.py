@@ -209,3 +209,9 @@ def test_content_of_a_component_that_browsers_show_stays() -> None:
     card = '<x-card><template shadowrootmode="open"><p>Shown</p></template></x-card>'
     assert sanitize_article(card).html == "<div><p>Shown</p></div>"
     assert sanitize_article("<template><p>Unused</p></template>").removed[0].text == "Unused"
+
+
+def test_player_that_is_never_closed_swallows_no_text() -> None:
+    html = sanitize_article("<p>a <video> b</p><p>c <audio src='a.mp3'> d</p>").html
+    assert " b</p>" in html
+    assert " d</p>" in html
