@@ -16,6 +16,7 @@ from newsletter.posts.content_loss.references import find_lost_references
 from newsletter.posts.content_loss.removed_passages import find_removed_words
 from newsletter.posts.removed_line import RemovedLine
 
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _RAW_TAG = re.compile(r"\{%-?\s*(?:end)?raw\s*-?%\}")  # around code that Liquid leaves alone
 
 
@@ -124,4 +125,4 @@ def _find_lost_code(
 
 
 def _squash_code(code: str) -> str:
-    return "".join(_RAW_TAG.sub("", code).split())
+    return "".join(_INVISIBLE.sub("", _RAW_TAG.sub("", code)).split())

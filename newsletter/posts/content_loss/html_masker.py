@@ -210,7 +210,7 @@ class HtmlMasker(TextMasker):
 
     def _note_code(self, start: int) -> None:
         """Note the lines of a ``pre``; its content is masked as all else."""
-        end = self._find_end_tag("pre", start)
+        end = self.find_code_end(start)
         if not end:
             return
         self.pre_end = end
@@ -218,6 +218,10 @@ class HtmlMasker(TextMasker):
         for line in self.source[start:end].split("\n"):
             self.out.code(start, html.unescape(_ANY_TAG.sub("", line)))
             start += len(line) + 1
+
+    def find_code_end(self, start: int) -> int:
+        """Return where the content of a ``pre`` ends; 0 if it is never closed."""
+        return self._find_end_tag("pre", start)
 
 
 def _find_attributes(tag: str) -> dict[str, re.Match[str]]:

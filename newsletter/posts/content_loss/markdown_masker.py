@@ -59,6 +59,17 @@ _SHORTCODE_END = re.compile(r"\[/([a-z][\w-]*+)\]", re.IGNORECASE | re.ASCII)
 _EMOJI_NAME = re.compile(r":[a-z][a-z0-9_+-]*+:(?!/)", re.ASCII)
 # A blank line, or one that begins a fence, a heading or a list.
 _PARAGRAPH_END = re.compile(r"\n[ \t>]*(?:\n|`{3}[^`\n]*\n|~{3}|#{1,6}[ \t]|[-*+][ \t])")
+_BLANK_LINE = re.compile(r"\n(?=[ \t>]*\n)")
+# What begins a block of HTML up to the next blank line (CommonMark 0.31, section 4.6).
+_HTML_BLOCK = re.compile(
+    r"</?(?:address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd"
+    r"|details|dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]"
+    r"|head|header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup"
+    r"|option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul)"
+    r"(?=[\s/>]|\Z)",
+    re.IGNORECASE,
+)
+_PRE_LINE = re.compile(r"[>\t ]*<pre\b", re.IGNORECASE)
 _QUOTE_END = re.compile(r"\n(?![ \t]*>)")
 _BACKTICKS = re.compile(r"`+")
 _CODE_LINE = re.compile(r"[^\n]*\n|[^\n]+")  # not by str.splitlines: U+2028 ends no line
@@ -85,6 +96,7 @@ class MarkdownMasker(HtmlSourceMasker):
             self._runs.setdefault(len(found[0]), []).append(found.start())
         self._in_table_row = False
         self._starts_block = True
+        self._in_html_block = False
         self._consumers = {
             "\n": self._consume_line_end,
             "`": self._consume_code_span,
@@ -150,10 +162,21 @@ class MarkdownMasker(HtmlSourceMasker):
         line_end = self.source.find("\n", found.end())
         is_blank = not self.source[found.end() : line_end if line_end >= 0 else None].strip()
         self._starts_block = is_blank or is_heading or self._in_table_row
+        begins_html = _HTML_BLOCK.match(self.source, found.end()) is not None
+        self._in_html_block = not is_blank and (self._in_html_block or begins_html)
         if is_blank:
             self._brackets.clear()
         self.out.blank(prefix)
         return found.end()
+
+    def find_code_end(self, start: int) -> int:
+        """Return where a ``pre`` ends: in a block of HTML or a paragraph, at its blank line."""
+        end = super().find_code_end(start)
+        line_start = self.source.rfind("\n", 0, start) + 1
+        if _PRE_LINE.match(self.source, line_start) and not self._in_html_block:
+            return end
+        blank_line = _BLANK_LINE.search(self.source, start, end)
+        return blank_line.start() if blank_line else end
 
     def _consume_fence(self, fence: re.Match[str]) -> int:
         """Add a fenced code block (CommonMark 0.31, section 4.5), with its title as text.

@@ -112,7 +112,9 @@ def _iter_suffixes(key: str) -> Iterator[str]:
     yield key
     address = re.split(r"[?#]", key, maxsplit=1)[0]
     for found in list(re.finditer("/", address))[-30:]:
-        yield key[found.end() :]
+        yield (suffix := key[found.end() :])
+        if suffix.startswith("www."):  # a source without a scheme, taken for a path
+            yield suffix.removeprefix("www.")
 
 
 def _get_file_name(url: str) -> str:

@@ -81,6 +81,7 @@ def test_each_kind_is_found_with_its_line(gone: str, kind: str, line: int, text:
         ("[a](/b/c.html)", "<a href='https://x.net/b/c.html?utm_source=y'>a</a>"),
         ("[a](../c/?d=e#f)", "<a href='https://x.net/c/?d=e&amp;utm_source=y#f'>a</a>"),
         ("[a](http://www.x.net/B%20c/)", "<a href='https://x.net/b c'>a</a>"),
+        ("[a](www.x.net/b)", "<a href='https://y.net/c/www.x.net/b'>a</a>"),
         ("[a](%20www.x.net/b)", "<a href='https://y.net/%20www.x.net/b'>a</a>"),
         ("[a](%20https://x.net/b)", "<a href='https://y.net/%20https://x.net/b'>a</a>"),
         ("[a]([https://x.net/b](/c))", "<a href='https://y.net/%5Bhttps:/x.net/b%5D(/c)'>a</a>"),
@@ -91,6 +92,7 @@ def test_each_kind_is_found_with_its_line(gone: str, kind: str, line: int, text:
         ("> 1. a\n> 2.\n", "<ol><li>a</li><li></li></ol>"),
         ("two boats and[four](/4)", "<p>two boats</p> [1] <p>andfour</p> [2] <a href='/4'>x</a>"),
         ("{% highlight html %}\n<a href='/x'>a</a>\n{%- endhighlight %}", "<pre>a href x a</pre>"),
+        ("```\n\ufeffa;\n```", "<pre>a;</pre>"),
         ("[a](#here) [b](?page=2) [c](javascript:x)", "<p>a b c</p>"),
         ("![](a/my%20gull.jpeg)", "<img src='https://m.net/my gull-2.jpg'>"),
         ('<img src="blank.gif" data-src="/a/real.jpg">', "<img src='https://x.net/a/real.jpg'>"),
@@ -243,6 +245,10 @@ def test_an_address_with_escapes_is_the_address_without(address: str, form: str)
         ("[https://x.example/?a&GT1=2&lt=3](https://x.example/?a&GT1=2&lt=3) now", "now"),
         ("Drop the *www.* and *https://*, **now**", "now"),
         ("Tide\n: 1. High\n: 2. Low", "High"),
+        # In a block of HTML and in a paragraph, a blank line ends the code of <pre>.
+        ("<div>\n<pre>a\n\n\\[b\\] *c*\n</pre></div>", "c"),
+        ("Low <pre>a\n\n\\[b\\] *c*\n</pre>", "c"),
+        ("<pre>a\n\n\\[b\\] *c*\n</pre>", "*c*"),
         ("``` title='https://x.example/1.2'\nlet a;\n```", "let a;"),
     ],
 )
