@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from newsletter.checks.analysis.client_support import PUBLISHED_SHARES, ClientShares
 from newsletter.checks.check_context import CheckContext
 from newsletter.db import database_engine, read_transaction
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.engine import sqlite_file
 from newsletter.db.schema import subscriber
 from newsletter.errors import NewsletterError
@@ -93,7 +94,7 @@ def _load_longest_value(connection: sa.Connection, name: str) -> str:
     query = (
         sa.select(value)
         .where(subscriber.c.status == "active", value.is_not(None))
-        .order_by(sa.func.length(value).desc())
+        .order_by(sa.func.length(value).desc(), ByCodePoint(value))
         .limit(1)
     )
     found = connection.scalar(query)

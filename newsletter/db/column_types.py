@@ -1,4 +1,4 @@
-"""Column types, check constraints and the metadata of all tables.
+"""Column types, check constraints, order of text, metadata of all tables.
 
 Times are UTC; ``UtcDateTime`` stores them as ISO 8601 text on SQLite, as timestamptz on PostgreSQL.
 """
@@ -8,6 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 NAMING_CONVENTION = {
@@ -56,6 +59,26 @@ class UtcDateTime(TypeDecorator[datetime.datetime]):
             value = datetime.datetime.fromisoformat(value)
         moment: datetime.datetime = value
         return moment.astimezone(datetime.UTC)
+
+
+class ByCodePoint(FunctionElement[str]):
+    """Text that is compared and sorted by its code points, as SQLite and Python do.
+
+    PostgreSQL sorts by the language that the database was created with, unless told otherwise.
+    """
+
+    type = sa.Text()
+    inherit_cache = True
+
+
+@compiles(ByCodePoint)
+def _render_plain(element: ByCodePoint, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(ByCodePoint, "postgresql")
+def _render_collation(element: ByCodePoint, compiler: SQLCompiler, **options: Any) -> str:
+    return f'(({compiler.process(element.clauses, **options)}) COLLATE "C")'
 
 
 def check_one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:

@@ -32,7 +32,11 @@ _COMPILED_PATTERNS = tuple((re.compile(pattern), keys) for pattern, keys in _CLI
 
 def load_client_shares(engine: sa.Engine) -> ClientShares:
     """Return the share of each mail client, or published shares if too few are known."""
-    newest = sa.select(send.c.id).order_by(send.c.frozen_at.desc()).limit(_RECENT_SENDS)
+    newest = (
+        sa.select(send.c.id)
+        .order_by(send.c.frozen_at.desc(), send.c.id.desc())
+        .limit(_RECENT_SENDS)
+    )
     query = (
         sa.select(event.c.address_key, sa.cast(event.c.raw["useragent"], sa.Text))
         .where(event.c.type == "open", event.c.send_id.in_(newest))

@@ -82,11 +82,16 @@ def count_send_results(
         still_deferred=totals["still_deferred"],
         unsubscribed=totals["unsubscribed"],
         complaints=totals["complaints"],
-        bounces=dict(running.bounces.most_common()),
-        drops=dict(running.drops.most_common()),
+        bounces=_sort_by_count(running.bounces),
+        drops=_sort_by_count(running.drops),
         domains=_append_other_domains(named, _make_domain_counts("", totals)),
         delivery_curve=build_curve(running.hours),
     )
+
+
+def _sort_by_count(reasons: Counter[str]) -> dict[str, int]:
+    """Return the most frequent first; the database returns equally frequent ones in any order."""
+    return dict(sorted(reasons.items(), key=lambda entry: (-entry[1], entry[0])))
 
 
 def build_curve(hours: Counter[int]) -> TimeCurve:

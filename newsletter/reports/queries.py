@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db.column_types import UtcDateTime
+from newsletter.db.column_types import ByCodePoint, UtcDateTime
 from newsletter.db.schema import event, journal, send_recipient
 
 # Events that prove that the email was delivered.
@@ -115,8 +115,10 @@ def _select_recipients(
             sa.func.max(at).filter(type_ == "delivered").label("delivered_at"),
             sa.func.max(at).filter(type_ == "bounce").label("bounced_at"),
             sa.func.min(at).filter(type_.in_(ENGAGEMENT_TYPES)).label("engaged_at"),
-            sa.func.max(fact.c.reason).filter(type_ == "bounce").label("bounce_reason"),
-            sa.func.max(fact.c.reason).filter(type_ == "dropped").label("drop_reason"),
+            sa.func.max(ByCodePoint(fact.c.reason))
+            .filter(type_ == "bounce")
+            .label("bounce_reason"),
+            sa.func.max(ByCodePoint(fact.c.reason)).filter(type_ == "dropped").label("drop_reason"),
             count_types("deferred").label("deferred"),
             count_types("spamreport").label("complained"),
             count_types(*_UNSUBSCRIBE_TYPES).label("unsubscribed"),

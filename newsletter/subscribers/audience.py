@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import STATUSES, UtcDateTime, subscriber, suppression
 from newsletter.subscribers.attribute_types import format_value
 from newsletter.subscribers.topics import (
@@ -216,7 +217,7 @@ def count_exclusions(
         if status != "active" and count
     }
     first_reason = (
-        sa.select(sa.func.min(suppression.c.reason).label("reason"))
+        sa.select(sa.func.min(ByCodePoint(suppression.c.reason)).label("reason"))
         .select_from(
             subscriber.join(suppression, subscriber.c.address_key == suppression.c.address_key)
         )
@@ -225,7 +226,7 @@ def count_exclusions(
         .subquery()
     )
     by_reason = sa.select(first_reason.c.reason, sa.func.count()).group_by(first_reason.c.reason)
-    for reason, count in connection.execute(by_reason):
+    for reason, count in sorted(connection.execute(by_reason).all()):
         excluded[reason] = excluded.get(reason, 0) + count
     paused = sa.select(sa.func.count()).where(_is_active, _is_paused, ~_is_suppressed)
     if paused_count := connection.scalar(paused, _moment_parameter(at)):

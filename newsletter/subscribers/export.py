@@ -14,6 +14,7 @@ import orjson
 import sqlalchemy as sa
 
 from newsletter.db.bulk import column_in
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import journal, subscriber, subscriber_tag
 from newsletter.subscribers.attribute_types import AttributeType, AttributeValue, format_value
 from newsletter.subscribers.audience import ALL_SUBSCRIBERS
@@ -215,7 +216,7 @@ def _load_tags(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[
     query = (
         sa.select(columns.subscriber_id, columns.tag)
         .where(column_in(connection, columns.subscriber_id, ids))
-        .order_by(columns.subscriber_id, columns.tag)
+        .order_by(columns.subscriber_id, ByCodePoint(columns.tag))
     )
     for id_, tag in connection.execute(query):
         tags.setdefault(id_, []).append(tag)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import (
     address_change,
     event,
@@ -217,7 +218,7 @@ def _load_deliveries(connection: sa.Connection, id_: int) -> tuple[IssueDelivery
         )
         .select_from(send.join(send_recipient, send.c.id == send_recipient.c.send_id))
         .where(send_recipient.c.subscriber_id == id_)
-        .order_by(send.c.frozen_at.desc())
+        .order_by(send.c.frozen_at.desc(), send.c.id.desc())
     )
     return tuple(
         IssueDelivery(
@@ -235,7 +236,7 @@ def _load_events(connection: sa.Connection, key: str) -> tuple[ProviderEvent, ..
         sa.select(event.c.type, event.c.at, sa.func.coalesce(send.c.issue, ""))
         .select_from(event.outerjoin(send, send.c.id == event.c.send_id))
         .where(event.c.address_key == key)
-        .order_by(event.c.at.desc())
+        .order_by(event.c.at.desc(), ByCodePoint(event.c.sg_event_id).desc())
     )
     return tuple(
         ProviderEvent(type_, at, get_original_issue(issue))

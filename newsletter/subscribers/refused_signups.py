@@ -6,6 +6,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_for_upsert
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import refused_signup
 
 # In the order in which a sign-up is checked; the last one is decided weeks later.
@@ -51,5 +52,5 @@ def load_refused_signups(connection: sa.Connection) -> Sequence[RefusalCount]:
     """Return the counts by month and reason, the latest month first."""
     columns = refused_signup.c
     query = sa.select(columns.month, columns.reason, columns.signups)
-    rows = connection.execute(query.order_by(columns.month.desc(), columns.reason))
+    rows = connection.execute(query.order_by(columns.month.desc(), ByCodePoint(columns.reason)))
     return [RefusalCount(*row) for row in rows]

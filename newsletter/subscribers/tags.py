@@ -74,18 +74,18 @@ def remove_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement
     return changed
 
 
-def iter_tags(connection: sa.Connection) -> Iterator[str]:
-    """Yield all tags in use, sorted, with one index lookup per tag (a loose index scan)."""
+def list_tags(connection: sa.Connection) -> list[str]:
+    """Return all tags in use, sorted, with one index lookup per tag (a loose index scan)."""
     first = sa.select(sa.func.min(subscriber_tag.c.tag).label("tag")).cte("used", recursive=True)
     after = sa.select(sa.func.min(subscriber_tag.c.tag)).where(subscriber_tag.c.tag > first.c.tag)
     used = first.union_all(
         sa.select(after.scalar_subquery().correlate(first)).where(first.c.tag.is_not(None))
     )
-    yield from connection.scalars(sa.select(used.c.tag).where(used.c.tag.is_not(None)))
+    return sorted(connection.scalars(sa.select(used.c.tag).where(used.c.tag.is_not(None))))
 
 
 def _find_spellings(connection: sa.Connection, name: str) -> list[str]:
-    return [tag for tag in iter_tags(connection) if tag.casefold() == name.casefold()]
+    return [tag for tag in list_tags(connection) if tag.casefold() == name.casefold()]
 
 
 def find_ids(connection: sa.Connection, keys: Collection[str]) -> dict[str, int]:

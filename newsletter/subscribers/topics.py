@@ -14,6 +14,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.bulk import column_in, insert_or_ignore
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import send, setting, subscriber, suppression
 
 SEND_TOPIC_KEY_PREFIX = "topic of send "
@@ -72,7 +73,7 @@ def load_opt_outs(connection: sa.Connection, key: str) -> tuple[TopicOptOut, ...
     query = (
         sa.select(suppression.c.scope, suppression.c.since, suppression.c.source)
         .where(suppression.c.address_key == key, _is_opt_out)
-        .order_by(suppression.c.scope)
+        .order_by(ByCodePoint(suppression.c.scope))
     )
     return tuple(
         TopicOptOut(scope.removeprefix(_SCOPE_PREFIX), since, source)
@@ -87,7 +88,7 @@ def load_opted_out_topics(
     query = (
         sa.select(suppression.c.address_key, suppression.c.scope)
         .where(column_in(connection, suppression.c.address_key, keys), _is_opt_out)
-        .order_by(suppression.c.address_key, suppression.c.scope)
+        .order_by(suppression.c.address_key, ByCodePoint(suppression.c.scope))
     )
     topics: dict[str, list[str]] = {}
     for key, scope in connection.execute(query):
@@ -102,7 +103,7 @@ def count_opt_outs(connection: sa.Connection) -> Mapping[str, int]:
         .join(subscriber, subscriber.c.address_key == suppression.c.address_key)
         .where(_is_opt_out)
         .group_by(suppression.c.scope)
-        .order_by(suppression.c.scope)
+        .order_by(ByCodePoint(suppression.c.scope))
     )
     return {scope.removeprefix(_SCOPE_PREFIX): count for scope, count in connection.execute(query)}
 

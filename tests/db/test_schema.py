@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import event
 
 OSLO = datetime.timezone(datetime.timedelta(hours=2))
@@ -37,3 +38,13 @@ def test_times_of_different_zones_sort_chronologically(engine: sa.Engine) -> Non
 def test_naive_datetime_is_rejected(engine: sa.Engine) -> None:
     with pytest.raises(sa.exc.StatementError, match="without a time zone"):
         insert(engine, "1", NOON.replace(tzinfo=None))
+
+
+def test_text_is_sorted_by_code_point_in_every_database(engine: sa.Engine) -> None:
+    texts = ["b", "C", "_a", "\u00e4", "z", "Z", "a", "-b", "\U00010348", "\ufb01"]
+    for text in texts:
+        insert(engine, text, NOON)
+    order = ByCodePoint(event.c.sg_event_id)
+    with read_transaction(engine) as connection:
+        assert connection.scalars(sa.select(order).order_by(order)).all() == sorted(texts)
+        assert connection.scalar(sa.select(sa.func.min(order))) == min(texts)

@@ -20,6 +20,8 @@ import sqlalchemy as sa
 from newsletter.db import open_database
 from newsletter.db.schema import metadata
 
+# Text is sorted as people sort it, on most servers and not on SQLite: "b" before "C", "_" ignored.
+LINGUISTIC_ORDER = ("--locale-provider=icu", "--icu-locale=de-DE")
 SOCKET_ONLY = "-c listen_addresses= -c fsync=off -c max_connections=50"
 
 
@@ -44,7 +46,7 @@ class Server:
 
     def create(self) -> None:
         self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8",
-                  "--locale=C", "--no-sync")  # fmt: skip
+                  "--locale=C", *LINGUISTIC_ORDER, "--no-sync")  # fmt: skip
 
     def create_standby_of(self, primary: "Server") -> None:
         self._run("pg_basebackup", f"--host={primary.folder}", "--username=postgres",

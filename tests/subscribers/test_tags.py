@@ -11,7 +11,7 @@ from newsletter.subscribers.tags import (
     add_tag,
     clean_tag,
     find_ids,
-    iter_tags,
+    list_tags,
     read_address_file,
     remove_tag,
 )
@@ -37,7 +37,7 @@ def test_add_and_remove_tags(engine: sa.Engine, import_text: ImportText) -> None
         assert load_tags(connection) == [("a@b.com", "vip"), ("c@d.com", "vip")]
         id_ = find_ids(connection, ["a@b.com"])["a@b.com"]
         connection.execute(sa.insert(subscriber_tag).values(subscriber_id=id_, tag="VIP"))
-        assert list(iter_tags(connection)) == ["VIP", "vip"]
+        assert list_tags(connection) == ["VIP", "vip"]
         assert remove_tag(connection, "Vip", ada) == 1
         assert remove_tag(connection, "nothing", ALL) == 0
         assert load_tags(connection) == [("c@d.com", "vip")]
@@ -48,7 +48,7 @@ def test_tags_are_deleted_with_their_subscriber(engine: sa.Engine, import_text: 
     with engine.begin() as connection:
         add_tag(connection, "vip", ALL)
         connection.execute(sa.delete(subscriber))
-        assert list(iter_tags(connection)) == []
+        assert list_tags(connection) == []
 
 
 def test_find_ids(engine: sa.Engine, import_text: ImportText) -> None:

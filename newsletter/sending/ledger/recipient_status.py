@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import batch, event, send_recipient, subscriber
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.ledger.send_phase import was_recalled
@@ -102,7 +103,7 @@ def count_rejection_reasons(connection: sa.Connection, send_record: Send) -> lis
         sa.select(reason, count)
         .where(send_recipient.c.send_id == send_record.id, send_recipient.c.state == "rejected")
         .group_by(reason)
-        .order_by(count.desc(), reason)
+        .order_by(count.desc(), ByCodePoint(reason))
     )
     return [tuple(row) for row in connection.execute(query)]
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import subscriber, suppression
 from newsletter.subscribers.topics import IS_FROM_ALL
 
@@ -29,7 +30,7 @@ class SuppressionEntry(NamedTuple):
 _BY_ADDRESS = (
     sa.select(*(suppression.c[name] for name in SuppressionEntry._fields))
     .where(suppression.c.address_key == sa.bindparam("key"), IS_FROM_ALL)
-    .order_by(suppression.c.since)
+    .order_by(suppression.c.since, ByCodePoint(suppression.c.scope))
 )
 
 

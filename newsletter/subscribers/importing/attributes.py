@@ -6,6 +6,7 @@ from itertools import islice
 import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_or_ignore
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import attribute
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.attribute_types import (
@@ -85,5 +86,5 @@ def infer_attribute_types(
 
 def load_attribute_types(connection: sa.Connection) -> dict[str, AttributeType]:
     """Return the attributes of the list: name -> type, sorted by name."""
-    query = sa.select(attribute.c.name, attribute.c.type).order_by(attribute.c.name)
+    query = sa.select(attribute.c.name, attribute.c.type).order_by(ByCodePoint(attribute.c.name))
     return dict(connection.execute(query).all())

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import journal, send_recipient, subscriber, suppression
 from newsletter.subscribers.audience import MAILABLE, PAUSED
 from newsletter.subscribers.queries.past_sends import PastSend
@@ -89,7 +90,7 @@ def iter_removed(
         sa.func.min, journal.c.at > past_send.frozen_at, journal.c.status == subscriber.c.status
     )
     reason = (
-        sa.select(sa.func.min(suppression.c.reason))
+        sa.select(sa.func.min(ByCodePoint(suppression.c.reason)))
         .where(
             suppression.c.address_key == subscriber.c.address_key,
             IS_FROM_ALL,

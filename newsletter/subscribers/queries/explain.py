@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import attempt, event, send_recipient, subscriber
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent import journal
@@ -233,7 +234,7 @@ def _load_delivery(
     events = (
         sa.select(event.c.type, event.c.at)
         .where(event.c.address_key == key, event.c.send_id == row.send_id)
-        .order_by(event.c.at)
+        .order_by(event.c.at, ByCodePoint(event.c.sg_event_id))
     )
     return DeliveryDetails(
         state=row.state,

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import journal, subscriber, subscriber_tag
 from newsletter.subscribers.audience import count_by_status
 from newsletter.subscribers.queries.unsubscribe_reasons import count_unsubscribe_reasons
@@ -184,10 +185,10 @@ def _count_sources(connection: sa.Connection) -> list[tuple[str, int, int]]:
     has_row = sa.and_(stripped != source, stripped.like("%:"), source.not_like("%://%"))
     name = sa.case((has_row, sa.func.rtrim(stripped, ":")), else_=source).label("name")
     active = sa.func.count().filter(subscriber.c.status == "active")
+    counts = sa.select(name, sa.func.count().label("readers"), active).group_by(name).subquery()
     query = (
-        sa.select(name, sa.func.count(), active)
-        .group_by(name)
-        .order_by(sa.func.count().desc(), name)
+        sa.select(counts)
+        .order_by(counts.c.readers.desc(), ByCodePoint(counts.c.name))
         .limit(TOP_COUNT)
     )
     return [tuple(row) for row in connection.execute(query)]
@@ -200,7 +201,7 @@ def _count_tags(connection: sa.Connection) -> list[tuple[str, int]]:
         .join_from(subscriber_tag, subscriber)
         .where(subscriber.c.status == "active")
         .group_by(tag)
-        .order_by(sa.func.count().desc(), tag)
+        .order_by(sa.func.count().desc(), ByCodePoint(tag))
         .limit(TOP_COUNT)
     )
     return [tuple(row) for row in connection.execute(query)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_for_upsert
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import unsubscribe_reason
 
 UNSUBSCRIBE_REASONS = ("too_many", "not_for_me", "never_asked", "other")
@@ -28,5 +29,7 @@ def count_unsubscribe_reasons(connection: sa.Connection) -> Mapping[str, int]:
     """Return how often each reason was given, the most frequent first."""
     total = sa.func.sum(unsubscribe_reason.c.subscribers)
     query = sa.select(unsubscribe_reason.c.reason, total).group_by(unsubscribe_reason.c.reason)
-    rows = connection.execute(query.order_by(total.desc(), unsubscribe_reason.c.reason))
+    rows = connection.execute(
+        query.order_by(total.desc(), ByCodePoint(unsubscribe_reason.c.reason))
+    )
     return {reason: int(count) for reason, count in rows}

@@ -18,7 +18,7 @@ from newsletter.subscribers.segments.ast_builder import KnownNames
 from newsletter.subscribers.segments.known_sends import load_known_sends
 from newsletter.subscribers.segments.parser import parse_query
 from newsletter.subscribers.segments.to_sql import Condition, build_condition
-from newsletter.subscribers.tags import iter_tags
+from newsletter.subscribers.tags import list_tags
 
 if TYPE_CHECKING:
     from newsletter.subscribers.attribute_types import AttributeType
@@ -106,7 +106,7 @@ def load_known_names(connection: sa.Connection, config: Config, besides: str = "
     types.pop("name", None)  # a built-in field
     types |= dict(connection.execute(sa.select(attribute.c.name, attribute.c.type)).all())
     return KnownNames(
-        tags=tuple(iter_tags(connection)),
+        tags=tuple(list_tags(connection)),
         attributes={
             name: type_ for name, type_ in types.items() if _ATTRIBUTE_NAME.fullmatch(name)
         },

@@ -18,7 +18,7 @@ from newsletter.subscribers import (
 from newsletter.subscribers.importing.import_list import ImportSummary
 from newsletter.subscribers.segments import Segment, find_segment
 from newsletter.subscribers.segments.segment import load_known_names
-from newsletter.subscribers.tags import iter_tags
+from newsletter.subscribers.tags import list_tags
 
 ImportText = Callable[..., ImportSummary]
 NOW = datetime.datetime(2026, 11, 22, 23, 30, tzinfo=datetime.UTC)
@@ -127,7 +127,7 @@ def test_load_known_names(list_engine: sa.Engine) -> None:
             connection, make_config(attributes={"name": "friend", "town": "here"})
         )
         connection.execute(sa.delete(subscriber_tag))
-        assert list(iter_tags(connection)) == []
+        assert list_tags(connection) == []
     assert found.tags == ("press", "vip")
     assert found.attributes == {"town": "text", "age": "number"}
     assert found.sends == ()
