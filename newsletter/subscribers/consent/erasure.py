@@ -231,13 +231,14 @@ def _pseudonymize_sends(
         return 0
     is_theirs = send_recipient.c.subscriber_id == id_
     batches = sa.select(send_recipient.c.batch_id).where(is_theirs)
+    errors = sa.select(batch.c.id, batch.c.error).where(batch.c.id.in_(batches))
+    naming_them = [
+        batch_id
+        for batch_id, error in connection.execute(errors.where(batch.c.error != ""))
+        if any(key in error.casefold() for key in keys)
+    ]
     connection.execute(
-        sa.update(batch)
-        .where(
-            batch.c.id.in_(batches),
-            sa.or_(*(batch.c.error.icontains(key, autoescape=True) for key in keys)),
-        )
-        .values(error="")
+        sa.update(batch).where(column_in(connection, batch.c.id, naming_them)).values(error="")
     )
     update = sa.update(send_recipient).where(is_theirs)
     # Erased before, joined again, and sent the same issue in a catch-up: the pseudonym is taken.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.schema import subscriber
+from newsletter.subscribers.segments.sql_dialects import text_matches
 
 PAGE_SIZE = 1_000
 
@@ -87,17 +88,8 @@ def _filter_condition(subscriber_filter: SubscriberFilter) -> sa.ColumnElement[b
     if subscriber_filter.status is not None:
         conditions.append(subscriber.c.status == subscriber_filter.status)
     if subscriber_filter.search:
-        key_matches = subscriber.c.address_key.contains(
-            subscriber_filter.search.casefold(), autoescape=True
-        )
-        columns = (subscriber.c.address, subscriber.c.name)
+        columns = (subscriber.c.address_key, subscriber.c.address, subscriber.c.name)
         conditions.append(
-            sa.or_(
-                key_matches,
-                *(
-                    column.icontains(subscriber_filter.search, autoescape=True)
-                    for column in columns
-                ),
-            )
+            sa.or_(*(text_matches(column, "", subscriber_filter.search, "") for column in columns))
         )
     return sa.and_(*conditions)

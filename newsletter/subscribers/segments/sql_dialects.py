@@ -1,21 +1,66 @@
-"""Typed JSON values and lower-casing in SQLite's and PostgreSQL's SQL.
+"""Typed JSON values and case-insensitive matching in SQLite's and PostgreSQL's SQL.
 
 A JSON value of another type than requested is NULL; a cast never fails.
+
+SQLite knows the case of A to Z only, and PostgreSQL that of the letters of its locale. So a text
+that is looked for is made a pattern which has each of its letters in both cases.
 """
 
-from typing import Any, overload
+import re
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+# Letters that lower() and upper() of a single one don't find: Turkish, Greek and German ones.
+_OTHER_SPELLINGS = ("iI\u0130\u0131", "\u03c3\u03a3\u03c2", "\u00df\u1e9e")
+_ANYTHING = {"sqlite": "*", "postgresql": ".*"}
 
-class LowerAscii(FunctionElement[str]):
-    """Text with A to Z in lower case; the databases treat other alphabets differently."""
 
-    type = sa.Text()
+class MatchesPattern(FunctionElement[bool]):
+    """Whether text matches a ``TextPattern``. Arguments: the text, the pattern."""
+
+    type = sa.Boolean()
     inherit_cache = True
+
+
+class TextPattern(sa.TypeDecorator[Sequence[str]]):
+    """Texts with anything between them: a GLOB of SQLite, a regular expression of PostgreSQL."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: sa.Dialect) -> str:
+        """Return the pattern in the database's language."""
+        is_glob = dialect.name == "sqlite"
+        texts = (
+            "".join(_match_letter(letter, is_glob=is_glob) for letter in text)
+            for text in value or ()
+        )
+        pattern = _ANYTHING[dialect.name].join(texts)
+        return pattern if is_glob else f"^{pattern}$".removeprefix("^.*").removesuffix(".*$")
+
+
+def _match_letter(letter: str, *, is_glob: bool) -> str:
+    cases = {case for case in (letter, letter.lower(), letter.upper()) if len(case) == 1}
+    spellings = next((group for group in _OTHER_SPELLINGS if letter in group), "".join(cases))
+    if len(spellings) > 1:
+        return f"[{spellings}]"
+    if is_glob:
+        return f"[{letter}]" if letter in "*?[" else letter
+    return re.escape(letter)
+
+
+def text_matches(text: sa.ColumnElement[str], *parts: str) -> MatchesPattern:
+    """Return the condition that a text consists of parts with anything between them.
+
+    So it contains what is between two empty parts, and begins with what is before an empty one.
+    Case is ignored letter by letter: ``\u00df`` is not ``SS``.
+    """
+    return MatchesPattern(text, sa.literal(parts, TextPattern()))
 
 
 class JsonText(FunctionElement[str]):
@@ -46,20 +91,9 @@ class JsonAny(FunctionElement[str]):
     inherit_cache = True
 
 
-@overload
-def lower_ascii(text: str) -> str: ...
-@overload
-def lower_ascii(text: sa.ColumnElement[str]) -> LowerAscii: ...
-def lower_ascii(text: str | sa.ColumnElement[str]) -> str | LowerAscii:
-    """Return ``text`` with A to Z in lower case, computed here or in the database."""
-    if isinstance(text, str):
-        return "".join(char.lower() if char.isascii() else char for char in text)
-    return LowerAscii(text)
-
-
 # element -> SQL on SQLite and on PostgreSQL; {0}, {1} and {2} are the arguments.
 _SQL: dict[type[FunctionElement[Any]], tuple[str, str]] = {
-    LowerAscii: ("lower({0})", 'lower({0} COLLATE "C")'),
+    MatchesPattern: ("{0} GLOB {1}", '{0} COLLATE "C" ~ {1}'),
     JsonText: (
         "CASE json_type({0}, {2}) WHEN 'text' THEN json_extract({0}, {2}) END",
         "CASE jsonb_typeof({0} -> {1}) WHEN 'string' THEN {0} ->> {1} END",

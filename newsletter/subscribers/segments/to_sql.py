@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import batch, event, send_recipient, subscriber, subscriber_tag
 from newsletter.subscribers.segments.ast import (
     And,
@@ -36,7 +37,7 @@ from newsletter.subscribers.segments.sql_dialects import (
     JsonBoolean,
     JsonNumber,
     JsonText,
-    lower_ascii,
+    text_matches,
 )
 from newsletter.subscribers.tracking_groups import agreed_batch_condition
 
@@ -93,7 +94,7 @@ def _term_condition(term: Term, zone: datetime.tzinfo) -> Condition:  # noqa: PL
         case HasStatus(status):
             return subscriber.c.status == status
         case HasSource(prefix):
-            return lower_ascii(subscriber.c.source).startswith(lower_ascii(prefix), autoescape=True)
+            return text_matches(subscriber.c.source, prefix, "")
         case HasField(field):
             return _has_value_condition(field)
         case HasEngagement("sent", _, send_ids):
@@ -202,19 +203,18 @@ def _compare_date(
 
 
 def _compare_text(field: SegmentField, sign: str, value: str) -> Condition:
-    key, typed = subscriber.c.address_key, lower_ascii(subscriber.c.address)
+    key, typed = subscriber.c.address_key, subscriber.c.address
     match field.name, sign:
         case "name", _:
             name = subscriber.c.name
-            return sa.and_(name != "", _match_text(lower_ascii(name), sign, value))
+            return sa.and_(name != "", _match_text(name, sign, value))
         case "email", "~":
             return sa.or_(_match_text(key, sign, value), _match_text(typed, sign, value))
         case "email", _:
             return _OPERATORS[sign](key, value)
         case _, "~":
             # A match after the @ is in the domain: an address has only one @.
-            pattern = f"%@%{_escape_like(lower_ascii(value))}%"
-            return sa.or_(key.like(pattern, escape="/"), typed.like(pattern, escape="/"))
+            return sa.or_(*(text_matches(text, "", "@", value, "") for text in (key, typed)))
         case _:
             has_domain = key.endswith(f"@{value}", autoescape=True)
             return has_domain if sign == "=" else sa.not_(has_domain)
@@ -227,22 +227,19 @@ def _compare_attribute(field: SegmentField, sign: str, value: ComparisonValue) -
         case int() | float():
             return _OPERATORS[sign](_attribute_value(JsonNumber, field), value)
         case datetime.date():
-            day = lower_ascii(_attribute_value(JsonText, field))
+            day = ByCodePoint(_attribute_value(JsonText, field))
             return sa.and_(day.like("____-__-__"), _OPERATORS[sign](day, value.isoformat()))
         case _:
-            return _match_text(lower_ascii(_attribute_value(JsonText, field)), sign, value)
+            return _match_text(_attribute_value(JsonText, field), sign, value)
 
 
 def _match_text(text: sa.ColumnElement[str], sign: str, value: str) -> Condition:
     if sign == "~":
-        return text.contains(lower_ascii(value), autoescape=True)
-    return _OPERATORS[sign](text, lower_ascii(value))
+        return text_matches(text, "", value, "")
+    matches = text_matches(text, value)
+    return matches if sign == "=" else sa.not_(matches)
 
 
 def _attribute_value(kind: type[Any], field: SegmentField) -> Any:
     path = f'$."{field.name}"'
     return kind(subscriber.c.attributes, sa.literal(field.name), sa.literal(path))
-
-
-def _escape_like(text: str) -> str:
-    return text.replace("/", "//").replace("%", "/%").replace("_", "/_")

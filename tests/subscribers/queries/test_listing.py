@@ -15,7 +15,7 @@ TEXT = """\
 email,name,status,city
 Ada@M\u00fcnchen.de,Ada Lovelace,active,Oslo
 bo_1@b.com,Bo,active,
-cy@b.com,100% Cy,bounced,
+cy@b.com,100% Cy \u00f6zil,bounced,
 """
 
 
@@ -28,7 +28,10 @@ cy@b.com,100% Cy,bounced,
         (SubscriberFilter(search="B.COM"), ["bo_1@b.com", "cy@b.com"]),
         (SubscriberFilter(search="love"), ["Ada@m\u00fcnchen.de"]),
         (SubscriberFilter(search="m\u00fcnch"), ["Ada@m\u00fcnchen.de"]),
+        (SubscriberFilter(search="M\u00dcN"), ["Ada@m\u00fcnchen.de"]),
+        (SubscriberFilter(search="\u00d6Z\u0130L"), ["cy@b.com"]),
         (SubscriberFilter(search="_"), ["bo_1@b.com"]),
+        (SubscriberFilter(search="[b]"), []),
         (SubscriberFilter(search="%"), ["cy@b.com"]),
         (SubscriberFilter("bounced", "b.com"), ["cy@b.com"]),
     ],

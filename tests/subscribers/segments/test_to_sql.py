@@ -54,7 +54,8 @@ ISSUES = ("2026-01-01-ice", "2026-02-01-tide", "2026-03-01-fog")
 DAYS = [datetime.date(2026, 3, 28), datetime.date(2026, 3, 29), datetime.date(2026, 3, 30),
         datetime.date(2026, 10, 25), datetime.date(2026, 10, 26)]  # fmt: skip
 TEXTS = ["Oslo", "oslo", "os", "Tromsø", "tromsØ", "100%", "1_0", "a/b", "'; DROP", "\\", '"', "ß",
-         "SS", "\u0130", "true", "18", "2026-03-29", "-"]  # fmt: skip
+         "SS", "\u1e9e", "\u0130", "I", "\u0131", "\ufb01", "[a]", "*", "^", "TROMS", "true", "18",
+         "2026-03-29", "-"]  # fmt: skip
 ADDRESSES = ["ada@example.com", "a_a@example.com", "axa@example.com", "Ada@m\u00fcnchen.de",
              "ada@sub.example.com", "o'brien+x@oslo.no"]  # fmt: skip
 
@@ -78,8 +79,9 @@ class Person:
         return self.address.lower().replace("m\u00fcnchen", "xn--mnchen-3ya")
 
 
-def lower_ascii(text: str) -> str:
-    return "".join(char.lower() if "A" <= char <= "Z" else char for char in text)
+def fold(text: str) -> str:
+    """Ignore the case of each letter that is one letter in both cases; there are four i."""
+    return "".join({"\u0130": "i", "\u0131": "i"}.get(char, char.lower()) for char in text)
 
 
 def matches(query: Query, person: Person, sent: list[str]) -> bool | None:  # noqa: PLR0911
@@ -102,7 +104,7 @@ def matches(query: Query, person: Person, sent: list[str]) -> bool | None:  # no
         case HasStatus(status):
             return person.status == status
         case HasSource(prefix):
-            return lower_ascii(person.source).startswith(lower_ascii(prefix))
+            return fold(person.source).startswith(fold(prefix))
         case HasField(segment_field):
             return get_value(segment_field, person) not in {None, ""}
         case HasEngagement(kind, sends):
@@ -150,15 +152,15 @@ def compare(segment_field: SegmentField, sign: str, operand: Any, person: Person
             value = value.astimezone(OSLO).date()
     elif segment_field.type == "text":
         value, operand = (
-            (lower_ascii(value) if isinstance(value, str) else None),
-            lower_ascii(operand),
+            (fold(value) if isinstance(value, str) else None),
+            fold(operand),
         )
     elif isinstance(value, bool) != (segment_field.type == "boolean") or isinstance(value, str):
         value = None
     if value is None:
         return False
     if sign == "~":
-        typed = lower_ascii(person.address)
+        typed = fold(person.address)
         as_typed = {"email": typed, "domain": typed.partition("@")[2]}.get(segment_field.name, "")
         return operand in value or operand in as_typed
     order = (
@@ -441,7 +443,8 @@ def test_nested_queries_on_postgresql(
         ("name ~ da", [1]),
         ("name != ada", [2]),
         ("name = \u00d8ystein", [2]),
-        ("name = \u00f8ystein", []),
+        ("name = \u00f8YSTEIN", [2]),
+        ("name ~ \u00f8y", [2]),
         ("not name = ada", [2, 3]),
         ("has:name", [1, 2]),
         ("email ~ M\u00fcnchen", [1]),
