@@ -46,12 +46,18 @@ def add_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement[bo
     """Add a tag to all subscribers who meet a condition; return how many did not have it.
 
     Whoever has it in another spelling has it: the case of letters is ignored, as in a query.
+    Whoever is erased meanwhile is left out.
     """
     has_it = sa.exists().where(
         subscriber_tag.c.subscriber_id == subscriber.c.id,
         subscriber_tag.c.tag.in_(_find_spellings(connection, name)),
     )
-    rows = sa.select(subscriber.c.id, sa.literal(name)).where(condition, ~has_it)
+    rows = (
+        sa.select(subscriber.c.id, sa.literal(name))
+        .where(condition, ~has_it)
+        # PostgreSQL waits for those who are just being erased, and skips them once they are.
+        .with_for_update(read=True, key_share=True, of=subscriber)
+    )
     insert = insert_or_ignore(connection, subscriber_tag).from_select(
         ["subscriber_id", "tag"], rows
     )

@@ -1,11 +1,18 @@
+import datetime
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from newsletter.db import database_engine
 from newsletter.db.schema import subscriber, subscriber_tag
 from newsletter.errors import SubscriberListError
+from newsletter.subscribers.address import parse_address
+from newsletter.subscribers.consent.changes import subscribe
+from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.importing.import_list import ImportSummary
 from newsletter.subscribers.tags import (
     add_tag,
@@ -79,3 +86,25 @@ def test_read_address_file(tmp_path: Path) -> None:
     path.write_text("")
     with pytest.raises(SubscriberListError):
         list(read_address_file(path))
+
+
+def test_readers_who_are_erased_meanwhile_are_left_out(postgres_url: str, tmp_path: Path) -> None:
+    origin = ChangeOrigin(datetime.datetime.now(datetime.UTC), "cli")
+    with database_engine(postgres_url, tmp_path) as engine, ThreadPoolExecutor(1) as threads:
+        with engine.begin() as connection:
+            for address in ("a@b.com", "c@d.com", "e@f.com"):
+                subscribe(connection, parse_address(address), "active", origin)
+
+        def tag_all() -> int:
+            with engine.begin() as connection:
+                return add_tag(connection, "vip", ALL)
+
+        with engine.begin() as connection:
+            connection.execute(sa.delete(subscriber).where(subscriber.c.address != "c@d.com"))
+            tagging = threads.submit(tag_all)
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            while not connection.exec_driver_sql(waiting).scalar() and not tagging.done():
+                threading.Event().wait(0.01)
+        assert tagging.result() == 1
+        with engine.connect() as connection:
+            assert load_tags(connection) == [("c@d.com", "vip")]
