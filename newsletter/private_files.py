@@ -4,7 +4,9 @@ Whatever holds readers' data is written through these functions. The mode is giv
 created, whatever the umask: with a later chmod, another user could have opened the file before.
 """
 
+import fcntl
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from newsletter.special_files import is_special_file
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
+_TEMPORARY_PREFIX = "newsletter-private-"
 
 
 def make_private_folder(folder: Path, *, exist_ok: bool = False) -> None:
@@ -29,6 +32,41 @@ def make_private_folder(folder: Path, *, exist_ok: bool = False) -> None:
         FileExistsError: it exists, or is a file.
     """
     folder.mkdir(FOLDER_MODE, exist_ok=exist_ok)
+
+
+@contextmanager
+def temporary_private_folder() -> Iterator[Path]:
+    """Create a temporary folder for readers' data, deleted at the end.
+
+    If the program is killed, the next ``delete_leftover_folders`` deletes it: a lock on it ends
+    with the program. It gets its name once it is locked.
+    """
+    delete_leftover_folders()
+    unlocked = Path(tempfile.mkdtemp(prefix=f".{_TEMPORARY_PREFIX}"))
+    descriptor = os.open(unlocked, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # not every file system has locks; none is deleted there
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        folder = unlocked.rename(unlocked.with_name(unlocked.name.removeprefix(".")))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+    finally:
+        os.close(descriptor)
+
+
+def delete_leftover_folders() -> None:
+    """Delete the temporary folders of programs of this user that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY_PREFIX}*"):
+        with suppress(OSError):  # another program is just deleting it, or it is somebody else's
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if os.fstat(descriptor).st_uid == os.geteuid():
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
+            finally:
+                os.close(descriptor)
 
 
 def create_private_file(path: Path) -> BinaryIO:

@@ -2,7 +2,11 @@
 
 import ast
 import os
+import signal
 import stat
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +15,10 @@ import pytest
 from newsletter.private_files import (
     create_private_file,
     create_temporary_beside,
+    delete_leftover_folders,
     make_private_folder,
     replace_privately,
+    temporary_private_folder,
     tighten_new_file,
 )
 
@@ -40,6 +46,33 @@ def test_files_and_folders_are_private_from_the_start(tmp_path: Path) -> None:
     assert mode(tmp_path / "folder") == 0o700
     assert temporary.parent == tmp_path / "folder"
     assert mode(temporary) == 0o600
+
+
+KILLED_WITH_ADDRESSES = """
+import os, signal
+from newsletter.private_files import temporary_private_folder
+with temporary_private_folder() as folder:
+    (folder / "readers.csv").write_text("ada@example.com")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_temporary_folder_of_a_killed_program_is_deleted_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "newsletter-private-notes").write_text("a file of somebody")
+    command = [sys.executable, "-c", KILLED_WITH_ADDRESSES]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
+    (left,) = tmp_path.glob("*/readers.csv")
+    assert mode(left.parent) == 0o700
+    with temporary_private_folder() as folder:
+        assert not left.parent.exists()
+        delete_leftover_folders()
+        assert folder.exists()  # in use
+        assert mode(folder) == 0o700
+    assert [path.name for path in tmp_path.iterdir()] == ["newsletter-private-notes"]
 
 
 @pytest.mark.parametrize("target", ["elsewhere", "missing"])

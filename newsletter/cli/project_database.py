@@ -19,7 +19,9 @@ def open_project_database(project: "Project") -> "Iterator[sa.Engine]":
         DatabaseError: it can't be opened, or belongs to another newsletter.
     """
     from newsletter.db import database_engine
+    from newsletter.private_files import delete_leftover_folders
 
+    delete_leftover_folders()
     config = project.config
     with database_engine(config.database, project.root, config.id) as engine:
         yield engine

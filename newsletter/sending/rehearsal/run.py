@@ -7,7 +7,6 @@ import datetime
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,6 +20,7 @@ from newsletter.db import database_engine, read_transaction
 from newsletter.db.schema import batch
 from newsletter.errors import SendRefusedError
 from newsletter.events.store import record_events
+from newsletter.private_files import temporary_private_folder
 from newsletter.project import Project
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, Send, get_send
@@ -90,11 +90,11 @@ def run_rehearsal(options: RehearsalOptions, on_progress: ProgressCallback) -> R
     """
     started = time.monotonic()
     plan = build_fault_plan(options.faults)
-    with tempfile.TemporaryDirectory(prefix="newsletter-rehearsal-") as folder:
-        file = Path(folder) / "scratch.db"
+    with temporary_private_folder() as folder:
+        file = folder / "scratch.db"
         with (
-            database_engine(f"sqlite:///{file}", Path(folder)) as scratch,
-            DeliveryLog(Path(folder) / "deliveries.db") as delivery_log,
+            database_engine(f"sqlite:///{file}", folder) as scratch,
+            DeliveryLog(folder / "deliveries.db") as delivery_log,
             ScriptedFakeSendGrid(delivery_log, plan) as server,
         ):
             batch_size = _fill_scratch_database(options, scratch, plan)

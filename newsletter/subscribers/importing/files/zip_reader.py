@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from newsletter.errors import SubscriberListError
-from newsletter.private_files import create_private_file
+from newsletter.private_files import create_private_file, temporary_private_folder
 from newsletter.zip_files import ARCHIVE_SUFFIXES, SafeZip, ZipMember
 
 _LIST_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".jsonl"})
@@ -52,9 +51,9 @@ def unpack_lists(path: Path, max_bytes: int) -> Iterator[UnpackedArchive]:
             names that lead outside the folder, nested archives, files that are too large.
         OSError: the ZIP can't be read.
     """
-    with TemporaryDirectory() as folder:
+    with temporary_private_folder() as folder:
         with closing(SafeZip(path, SubscriberListError, _MAX_FILES)) as archive:
-            unpacked = _unpack_to(Path(folder), archive, max_bytes)
+            unpacked = _unpack_to(folder, archive, max_bytes)
         yield unpacked
 
 
