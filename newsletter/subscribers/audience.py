@@ -131,7 +131,7 @@ def select_still_mailable(frozen: sa.Subquery) -> sa.Select[Any]:
     )
 
 
-def still_mailable_condition(frozen: sa.Subquery) -> sa.ColumnElement[bool]:
+def still_mailable_condition(frozen: sa.FromClause) -> sa.ColumnElement[bool]:
     """Return the condition of ``select_still_mailable``, on which subscribers are joined."""
     return sa.and_(
         subscriber.c.id == frozen.c.subscriber_id,

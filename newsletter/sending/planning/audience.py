@@ -1,5 +1,6 @@
 """Select whom a send goes to: a new plan, or what is left of one."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -7,11 +8,12 @@ import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db import read_transaction
-from newsletter.db.schema import send_recipient, subscriber
+from newsletter.db.schema import OPEN_BATCH_STATES, batch, send_recipient, subscriber
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
+from newsletter.subscribers.audience import still_mailable_condition
 from newsletter.subscribers.segments import Segment, find_segment
-from newsletter.subscribers.topics import limit_to_topic
+from newsletter.subscribers.topics import limit_to_topic, topic_scope
 from newsletter.subscribers.tracking_groups import (
     TrackingGroup,
     count_tracking_groups,
@@ -36,6 +38,8 @@ class Audience:
         tracking_groups: the recipients by what is recorded of them.
         group_counts: variant -> how many of them, where readers are asked whether opens or clicks
             may be recorded; otherwise empty.
+        batch_sizes: of a plan that is resumed, the sizes of its batches that are still to be sent
+            to somebody.
     """
 
     condition: sa.ColumnElement[bool]
@@ -46,6 +50,7 @@ class Audience:
     unsubscribed_count: int = 0
     tracking_groups: Sequence[TrackingGroup] = ()
     group_counts: Mapping[str, int] = field(default_factory=dict)
+    batch_sizes: Sequence[int] = ()
 
 
 def select_audience(
@@ -94,6 +99,7 @@ def load_pending_audience(ledger: Ledger, config: Config, resumed: Send) -> Audi
             connection, config.tracking, resumed.id, now, topic=resumed.topic
         )
         group_counts = count_tracking_groups(connection, groups, condition, now)
+        batch_sizes = _load_open_batch_sizes(connection, resumed, now)
     pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
     return Audience(
         condition,
@@ -103,7 +109,24 @@ def load_pending_audience(ledger: Ledger, config: Config, resumed: Send) -> Audi
         unsubscribed_count=max(pending - count, 0),
         tracking_groups=groups,
         group_counts=group_counts,
+        batch_sizes=batch_sizes,
     )
+
+
+def _load_open_batch_sizes(
+    connection: sa.Connection, resumed: Send, now: datetime.datetime
+) -> Sequence[int]:
+    """Return the sizes of a plan's open batches, without those whose recipients have all left."""
+    has_recipient = sa.exists().where(
+        send_recipient.c.batch_id == batch.c.id,
+        send_recipient.c.state == "pending",
+        still_mailable_condition(send_recipient),
+    )
+    query = sa.select(batch.c.size).where(
+        batch.c.send_id == resumed.id, batch.c.state.in_(OPEN_BATCH_STATES), has_recipient
+    )
+    values = {"moment": now, "topic_scope": topic_scope(resumed.topic)}
+    return connection.scalars(query, values).all()
 
 
 def recipient_state_condition(send_record: Send, *states: str) -> sa.ColumnElement[bool]:

@@ -135,7 +135,9 @@ class SendProposal:
 
     @property
     def request_count(self) -> int:
-        """How many requests that takes, if no batch is limited by its bytes."""
+        """How many requests that takes; of a new plan, if no batch is limited by its bytes."""
+        if self.resumed:
+            return len(self.audience.batch_sizes)
         counts = self.audience.group_counts.values() or (self.audience.count,)
         return sum(math.ceil(count / self.prepared_email.batch_size) for count in counts)
 
@@ -191,7 +193,8 @@ def propose_send(
         check_same_options(resumed, config, options)
         _check_same_topic(resumed, rendered.issue.topic)
         audience = load_pending_audience(ledger, config, resumed)
-        prepared_email = load_prepared_email(ledger, resumed, config)
+        planned = SendOptions(batch_size=max(audience.batch_sizes, default=None))
+        prepared_email = load_prepared_email(ledger, resumed, limit_batch_size(config, planned))
     else:
         audience = select_audience(
             ledger, config, options.segment or earlier.segment, rendered.issue.topic

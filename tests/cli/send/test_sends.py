@@ -55,19 +55,23 @@ def test_plan_sends_nothing_and_send_uses_the_plan(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SENDGRID_API_KEY")
-    code, out, _ = newsletter("plan", "ice")
+    code, out, _ = newsletter("plan", "ice", "--batch-size", "6")
     assert code == 0
-    assert "25 readers in 3 requests" in out
+    assert "25 readers in 5 requests" in out
     assert "Planned. Nothing was sent." in out
     assert fake_sendgrid.requests == []
     code, out, _ = newsletter("plan", "ice", "--json")
     planned = json.loads(out)
-    assert (planned["state"], planned["total"], planned["batches"]) == ("frozen", 25, {"ready": 3})
+    assert (planned["state"], planned["total"], planned["batches"]) == ("frozen", 25, {"ready": 5})
+    newsletter("subscribers", "remove", f"reader{READERS}@example.com")  # alone in the last batch
+    code, out, _ = newsletter("send", "ice", "--dry-run", "--json")
+    assert (code, json.loads(out)["requests"]) == (0, 4)
     monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
     code, out, _ = newsletter("send", "--yes")
     assert code == 0
-    assert "25 readers in 3 requests, as planned" in out
-    assert len(fake_sendgrid.accepted) == READERS
+    assert "24 readers in 4 requests, as planned" in out
+    assert len(fake_sendgrid.accepted) == READERS - 1
+    assert len(fake_sendgrid.requests) == 4
     assert newsletter("plan", "ice", "--again")[0] == 3
 
 
