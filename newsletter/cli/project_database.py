@@ -3,6 +3,9 @@
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from newsletter.cli.output import echo_err
+from newsletter.wording import format_count
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,10 +21,19 @@ def open_project_database(project: "Project") -> "Iterator[sa.Engine]":
     Raises:
         DatabaseError: it can't be opened, or belongs to another newsletter.
     """
+    from newsletter.backup.erasure_record import renew_erasures
     from newsletter.db import database_engine
     from newsletter.private_files import delete_leftover_folders
 
     delete_leftover_folders()
     config = project.config
     with database_engine(config.database, project.root, config.id) as engine:
+        if renewed := renew_erasures(engine, project.root):
+            readers = format_count(renewed, "reader")
+            echo_err(
+                f"An older copy of the database had brought back {readers} who had asked to be "
+                "erased: they were erased again.",
+                color="yellow",
+            )
         yield engine
+        renew_erasures(engine, project.root)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import BinaryIO, NamedTuple, cast
 
+from newsletter.backup.erasure_record import renew_erasures
 from newsletter.events.unreadable_store import purge_unreadable
 from newsletter.project.editor_command import read_last_line
 from newsletter.sending.ledger.find_sends import has_due_sends, open_ledger
@@ -44,6 +45,7 @@ def make_background_jobs(site: Site, mailer: ProviderClient | None) -> list[Back
     jobs = [
         BackgroundJob("cleanup", 3600.0, lambda: _clean_up(site)),
         BackgroundJob("refused sign-ups", 60.0, lambda: site.refused_signups.save(site.engine)),
+        BackgroundJob("erasures", 60.0, lambda: renew_erasures(site.engine, site.project.root)),
     ]
     if mailer:
         jobs.append(

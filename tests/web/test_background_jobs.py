@@ -141,7 +141,7 @@ def test_send_without_events_is_told_without_a_mailer(
 
 def test_without_a_mailer_only_jobs_that_send_nothing_run(site: Site) -> None:
     without = [job.name for job in make_background_jobs(site, None)]
-    assert without == ["cleanup", "refused sign-ups"]
+    assert without == ["cleanup", "refused sign-ups", "erasures"]
     with closing(SendGridClient("SG.key", site.config.sendgrid)) as mailer:
         assert {job.name for job in make_background_jobs(site, mailer)} == {
             *without,

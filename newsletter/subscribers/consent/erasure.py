@@ -105,15 +105,20 @@ def find_pseudonyms(connection: sa.Connection, keys: Collection[str]) -> Mapping
 
 def forget_erasure(connection: sa.Connection, key: str) -> None:
     """Delete the record of an erasure: the owner has asked to be added again."""
-    hashed = _hash_key(_load_salt(connection), key)
+    hashed = hash_address_key(_load_salt(connection), key)
     connection.execute(sa.delete(erased).where(erased.c.address_hash == hashed))
+
+
+def hash_address_key(salt: bytes, key: str) -> str:
+    """Return the HMAC-SHA256 of an address key (RFC 2104)."""
+    return hmac.digest(salt, key.encode(), "sha256").hex()
 
 
 def _erase_rows(
     connection: sa.Connection, key: str, now: datetime.datetime, subscriber_id: int | None
 ) -> ErasureResult | None:
     lock_list(connection)
-    hashed = _hash_key(_load_salt(connection), key)
+    hashed = hash_address_key(_load_salt(connection), key)
     pseudonym = _make_pseudonym(hashed)
     id_ = connection.scalar(
         sa.select(subscriber.c.id).where(subscriber.c.address_key == key).with_for_update()
@@ -153,7 +158,7 @@ def _find_hashes(
     if not has_erasures(connection):
         return []
     salt = _load_salt(connection)
-    by_hash = {_hash_key(salt, key): key for key in keys}
+    by_hash = {hash_address_key(salt, key): key for key in keys}
     query = sa.select(erased).where(column_in(connection, erased.c.address_hash, by_hash))
     return [(by_hash[hashed], hashed, at) for hashed, at in connection.execute(query)]
 
@@ -282,11 +287,6 @@ def _load_salt(connection: sa.Connection) -> bytes:
         connection.execute(insert_or_ignore(connection, setting).values(row))
         salt = connection.execute(query).scalar_one()
     return bytes.fromhex(salt)
-
-
-def _hash_key(salt: bytes, key: str) -> str:
-    """Return the HMAC-SHA256 of an address key (RFC 2104)."""
-    return hmac.digest(salt, key.encode(), "sha256").hex()
 
 
 def _checkpoint_wal(connection: sa.Connection) -> None:

@@ -156,3 +156,19 @@ def test_restore_reports_what_was_carried_over(cli: Cli, backed_up: Path) -> Non
         "Next: newsletter subscribers stats",
     ]
     assert active_names(backed_up) == set()
+
+
+def test_older_file_put_back_by_hand_brings_no_erased_reader_back(
+    cli: Cli, project_folder: Path
+) -> None:
+    for name in ("ada", "bo"):
+        subscribe(project_folder, name, THEN)
+    assert cli("backup", "list.backup")[0] == 0
+    assert cli("subscribers", "erase", "ada@example.com", "--yes")[0] == 0
+    for suffix in ("-wal", "-shm"):
+        (project_folder / f"newsletter.db{suffix}").unlink(missing_ok=True)
+    (project_folder / "list.backup").replace(project_folder / "newsletter.db")
+    code, out, err = cli("subscribers", "list")
+    assert (code, "bo@example.com" in out, "ada@example.com" in out) == (0, True, False)
+    assert "brought back 1 reader who had asked to be erased: they were erased again" in err
+    assert cli("subscribers", "list")[2] == ""
