@@ -1,4 +1,4 @@
-"""Record erasures beside the database, so that no older copy undoes them.
+"""Record erasures outside of the database, so that no copy undoes them.
 
 A dump that was restored by hand, or an older file put back, knows nothing of whom readers have
 asked to erase since it was made. The record has what the database has: a keyed hash of each erased

@@ -1,4 +1,4 @@
-"""Typed JSON values and case-insensitive matching in SQLite's and PostgreSQL's SQL.
+"""Typed JSON values and case-insensitive matching in SQL of both databases.
 
 A JSON value of another type than requested is NULL; a cast never fails.
 
