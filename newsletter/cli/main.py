@@ -122,7 +122,9 @@ COMMANDS = {
         "newsletter.cli.web.serve:serve_command",
         "Serve the public pages: sign-up, unsubscribe, archive, webhook.",
     ),
-    "db": LazyCommand("newsletter.cli.database.db:db_group", "Upgrade or adopt the database."),
+    "db": LazyCommand(
+        "newsletter.cli.database.db:db_group", "Upgrade, adopt or move the database."
+    ),
     "backup": LazyCommand(
         "newsletter.cli.database.backup:backup_command",
         "Copy the list and the record of sends into a file.",

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from newsletter.db.automatic_backup import back_up_automatically
 from newsletter.db.errors import database_error, redact_database_url, translate_error
-from newsletter.db.identity import OwnerCheck
+from newsletter.db.identity import OwnerCheck, guard_moved_database
 from newsletter.db.migrate import HEAD_REVISION, ensure_current_schema
 from newsletter.db.transaction import begin_postgresql, begin_sqlite
 from newsletter.errors import DatabaseError, Location
@@ -37,7 +37,12 @@ POOL_SIZE = 16
 
 
 def open_database(
-    url: str, root: Path, newsletter_id: str = "", *, is_temporary: bool = False
+    url: str,
+    root: Path,
+    newsletter_id: str = "",
+    *,
+    is_temporary: bool = False,
+    is_copied: bool = False,
 ) -> sa.Engine:
     """Open the database; create it or upgrade its schema if necessary.
 
@@ -49,13 +54,15 @@ def open_database(
         newsletter_id: ``id`` of newsletter.yml; the database takes it over at its first write.
         is_temporary: whether it is a copy that will be deleted: no backup is made of it before its
             schema is upgraded.
+        is_copied: whether ``newsletter db copy`` opens it, which looks itself whether it is a
+            copy that is not finished, or retired.
 
     Raises:
         DatabaseError: the database can't be opened, belongs to another program, or has a newer
             schema than this program. Later errors of the engine (disk full, locked, server gone)
             are raised as ``DatabaseError`` too; so is a write to another newsletter's database.
     """
-    return _open_engine(url, root, newsletter_id, is_temporary=is_temporary)[0]
+    return _open_engine(url, root, newsletter_id, is_temporary=is_temporary, is_copied=is_copied)[0]
 
 
 def open_existing_database(url: str, root: Path, newsletter_id: str = "") -> sa.Engine | None:
@@ -87,7 +94,12 @@ def upgrade_database(url: str, root: Path, newsletter_id: str = "") -> tuple[str
 
 
 def _open_engine(
-    url: str, root: Path, newsletter_id: str, *, is_temporary: bool = False
+    url: str,
+    root: Path,
+    newsletter_id: str,
+    *,
+    is_temporary: bool = False,
+    is_copied: bool = False,
 ) -> tuple[sa.Engine, str | None]:
     target = _parse_url(url)
     file = sqlite_file(url, root)
@@ -104,6 +116,8 @@ def _open_engine(
 
     try:
         before = ensure_current_schema(engine, where, back_up_before_upgrade)
+        if not is_copied:
+            guard_moved_database(engine, where)
     except BaseException:
         engine.dispose()
         raise

@@ -45,6 +45,11 @@ _SQLITE_ERRORS = {
 }
 
 
+# Of a write to a database that ``newsletter db copy`` has retired, by a program that was running.
+RETIRED_SQLSTATE = "NL001"
+RETIRED_MESSAGE = "this database was copied to another one, and is retired"
+_RETIRED_REMEDY = "Set database: in newsletter.yml to the other one, and start this again."
+
 # Those of them that pass.
 _TEMPORARY_SQLITE_ERRORS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}
 # PostgreSQL's SQLSTATE (postgresql.org/docs/current/errcodes-appendix.html) -> message, remedy.
@@ -63,6 +68,7 @@ _POSTGRESQL_ERRORS = {
         "Use one who may write; once it has been used, newsletter plan --out only reads it.",
     ),
     "53100": _SQLITE_ERRORS[sqlite3.SQLITE_FULL],  # disk_full
+    RETIRED_SQLSTATE: (RETIRED_MESSAGE, _RETIRED_REMEDY),
     "55P03": _SQLITE_ERRORS[sqlite3.SQLITE_BUSY],  # lock_not_available: lock_timeout
 }
 # SQLSTATEs, or the classes with which they begin, of what passes: the same transaction can succeed
@@ -127,6 +133,8 @@ def _get_sqlstate(context: sa.ExceptionContext) -> str:
 
 def translate_sqlite_error(error: sqlite3.Error, where: Location) -> DatabaseError | None:
     """Return SQLite's error as a ``DatabaseError``; ``None`` if it is a bug of the program."""
+    if str(error) == RETIRED_MESSAGE:  # from the triggers that refuse all writes
+        return database_error(RETIRED_MESSAGE, where, _RETIRED_REMEDY)
     code = primary_result_code(error)
     if code not in _SQLITE_ERRORS:
         return None

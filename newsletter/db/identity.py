@@ -9,10 +9,15 @@ since it was made. So each database notes where it is, once there and once outsi
 - PostgreSQL: the server's system identifier, and the ``oid`` of the database and of the table
   ``send``, which a restored dump does not keep. A physical copy of a whole server keeps all three,
   and is not recognized.
+
+``newsletter db copy`` notes in both databases what it does: the source is retired then, and a
+target that is not finished is not used.
 """
 
+import json
+import logging
 import secrets
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -21,7 +26,12 @@ from newsletter.db.errors import database_error
 from newsletter.db.identity_mark import DatabaseMark, find_inode, save_mark
 from newsletter.db.schema import setting
 from newsletter.db.stored_settings import read_setting, write_setting
-from newsletter.db.transaction import begin_postgresql, begin_sqlite, is_read_only
+from newsletter.db.transaction import (
+    begin_postgresql,
+    begin_sqlite,
+    is_read_only,
+    read_transaction,
+)
 from newsletter.errors import DatabaseError, Location
 
 _IDENTITY_KEY = "database_identity"
@@ -32,9 +42,15 @@ COPIED_KEY = "database_copied"
 # Of records of what runs where the database is; a copy forgets them.
 HEARTBEAT_PREFIX = "heartbeat."
 IDENTITY_KEYS = (_IDENTITY_KEY, _HIGH_WATER_KEY, COPIED_KEY)
+# Of ``newsletter db copy``, in JSON: in the source, where its content is now; in the target, where
+# it comes from, and what is copied so far.
+MOVED_TO_KEY = "database_moved_to"
+MOVED_FROM_KEY = "database_moved_from"
+MOVE_KEYS = (MOVED_TO_KEY, MOVED_FROM_KEY)
 
 # ``missing``: it was never sent from. ``partial``: it is the same, as far as is noted.
 IdentityState = Literal["missing", "same", "partial", "different"]
+_log = logging.getLogger(__name__)
 
 
 def read_owner(connection: sa.Connection) -> str:
@@ -49,6 +65,52 @@ def other_owner_error(owner: str, where: Location) -> DatabaseError:
         where,
         "Set database: in newsletter.yml to a database of its own. If it is the same "
         f"newsletter, set id: {owner} there.",
+    )
+
+
+def guard_moved_database(engine: sa.Engine, where: Location) -> None:
+    """Refuse a database to which a copy is not finished, and writes to one that is retired.
+
+    Args:
+        engine: the database, just opened.
+        where: the database, in a form that may be displayed.
+
+    Raises:
+        DatabaseError: what is copied to the database is not complete.
+    """
+    with read_transaction(engine) as connection:
+        query = sa.select(setting.c.key, setting.c.value).where(setting.c.key.in_(MOVE_KEYS))
+        notes = {row.key: json.loads(row.value) for row in connection.execute(query)}
+    source = notes.get(MOVED_FROM_KEY, {"is_complete": True})
+    if not source["is_complete"]:
+        raise database_error(
+            f"the copy of {source['url']} into this database is not finished",
+            where,
+            f"Finish it with: newsletter db copy {source['url']} {source['target_url']}",
+        )
+    if MOVED_TO_KEY in notes:
+        retired = retired_error(notes[MOVED_TO_KEY], where)
+        _log.warning("newsletter: %s", retired)
+
+        def refuse_to_write(connection: sa.Connection) -> None:
+            if not is_read_only(connection):
+                raise retired
+
+        sa.event.listen(engine, "begin", refuse_to_write)
+
+
+def retired_error(moved_to: dict[str, Any], where: Location, remedy: str = "") -> DatabaseError:
+    """Return the error for a database whose content was copied to another one.
+
+    Args:
+        moved_to: the value of ``MOVED_TO_KEY``.
+        where: the retired database.
+        remedy: what to do instead of using the other one.
+    """
+    return database_error(
+        f"this database was copied to {moved_to['url']} on {moved_to['at'][:10]}, and is retired",
+        where,
+        remedy or f"Set database: {moved_to['url']} in newsletter.yml.",
     )
 
 
@@ -114,7 +176,7 @@ def compare_identity(connection: sa.Connection, mark: DatabaseMark | None) -> Id
     if identity is None:
         return "missing"
     if connection.dialect.name != "sqlite":
-        return _compare_places(identity, _locate_tables(connection))
+        return _compare_places(identity, locate_tables(connection))
     high_water = int(read_setting(connection, _HIGH_WATER_KEY) or 0)
     is_same = (
         mark is not None
@@ -153,7 +215,7 @@ def set_identity(connection: sa.Connection) -> None:
         DatabaseError: the mark can't be written.
     """
     if connection.dialect.name != "sqlite":
-        write_setting(connection, _IDENTITY_KEY, _locate_tables(connection))
+        write_setting(connection, _IDENTITY_KEY, locate_tables(connection))
         return
     high_water = int(read_setting(connection, _HIGH_WATER_KEY) or 0)
     mark = DatabaseMark(secrets.token_hex(8), find_inode(connection.engine), high_water)
@@ -180,7 +242,7 @@ def advance_high_water(connection: sa.Connection) -> int | None:
     return None if value is None else int(value)
 
 
-def _locate_tables(connection: sa.Connection) -> str:
+def locate_tables(connection: sa.Connection) -> str:
     """Return where the tables are: PostgreSQL's server, database and table, joined by dots.
 
     A managed server may not let the role call ``pg_control_system()``. Then the server is left

@@ -11,17 +11,21 @@ COMMANDS = {
     "adopt": LazyCommand(
         "newsletter.cli.database.adopt:adopt_command", "Send from a database that is a copy."
     ),
+    "copy": LazyCommand(
+        "newsletter.cli.database.copy:copy_command", "Move everything into another database."
+    ),
 }
 
 
-@click.group("db", cls=LazyGroup, lazy=COMMANDS, short_help="Upgrade or adopt the database.")
+@click.group("db", cls=LazyGroup, lazy=COMMANDS, short_help="Upgrade, adopt or move the database.")
 def db_group() -> None:
-    """Upgrade the database that newsletter.yml names, or adopt it if it is a copy.
+    """Upgrade the database that newsletter.yml names, adopt it if it is a copy, or move it.
 
     \b
     Examples:
       newsletter db upgrade
       newsletter db adopt
+      newsletter db copy sqlite:///newsletter.db postgresql://editor@db.example/letters
     """
 
 
