@@ -9,7 +9,7 @@ import decimal
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -69,19 +69,19 @@ class TableHasher:
         return TableDigest(self._rows, self._hash.hexdigest())
 
 
-def read_row_chunks(connection: sa.Connection, table: sa.Table) -> Iterator[list[Row]]:
+def read_row_chunks(connection: sa.Connection, table: sa.Table) -> Generator[list[Row], None, None]:
     """Yield the rows that are copied, in the order of the primary key, some at a time.
 
+    Close it if it is not read to its end: on PostgreSQL it has a cursor on the server.
     Of ``setting``, what is about the place of a database and not about its content is left out.
     """
     size = _CHUNK_ROWS_OF_LARGE.get(table.name, _CHUNK_ROWS)
-    result = connection.exec_driver_sql(
+    with connection.exec_driver_sql(
         _select_statement(connection, table),
-        # On PostgreSQL, through a cursor on the server.
         execution_options={"stream_results": True, "max_row_buffer": size},
-    )
-    for partition in result.partitions(size):
-        yield [tuple(row) for row in partition]
+    ) as result:
+        for partition in result.partitions(size):
+            yield [tuple(row) for row in partition]
 
 
 def count_rows(connection: sa.Connection, table: sa.Table) -> int:

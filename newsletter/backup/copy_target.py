@@ -7,7 +7,7 @@ that was killed at any moment can go on, and no command uses the database until 
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -79,9 +79,10 @@ def digest_table(
 ) -> TableDigest:
     """Return the digest of a table as it is stored now."""
     hasher = TableHasher(table)
-    for rows in read_row_chunks(connection, table):
-        hasher.add(rows)
-        progress(len(rows))
+    with closing(read_row_chunks(connection, table)) as chunks:
+        for rows in chunks:
+            hasher.add(rows)
+            progress(len(rows))
     return hasher.digest()
 
 
@@ -210,10 +211,11 @@ class CopyTarget:
         with self._write_transaction() as connection:
             self._require_own_record(connection)
             hasher = TableHasher(table)
-            for rows in read_row_chunks(source, table):
-                insert_copied_rows(connection, table, rows)
-                hasher.add(rows)
-                progress(len(rows))
+            with closing(read_row_chunks(source, table)) as chunks:
+                for rows in chunks:
+                    insert_copied_rows(connection, table, rows)
+                    hasher.add(rows)
+                    progress(len(rows))
             expected = hasher.digest()
             if digest_table(connection, table, progress) != expected:
                 raise self._changed_error(table)

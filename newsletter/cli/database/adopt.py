@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.options import json_option
-from newsletter.cli.output import echo, format_fields, print_json, prompt_for_answer
+from newsletter.cli.output import echo, echo_err, format_fields, print_json, prompt_for_answer
 from newsletter.cli.project_database import open_project_database
 from newsletter.errors import SendRefusedError
 
 if TYPE_CHECKING:
+    from newsletter.project import Project
     from newsletter.sending.ledger.copied_database import CopiedDatabase
 
 
@@ -24,6 +25,9 @@ def adopt_command(*, yes: bool, as_json: bool) -> None:
     takes the original's place: don't send from the original any more. Sends that were unfinished
     when the copy was made stay held until you have decided about each.
 
+    A database that newsletter db copy has retired is such a copy, too: adopt it if the database
+    that took its place is lost.
+
     \b
     Example:
       newsletter db adopt
@@ -37,6 +41,7 @@ def adopt_command(*, yes: bool, as_json: bool) -> None:
 
     project = open_project()
     url = redact_database_url(sa.make_url(project.config.database))
+    yes = _reinstate_if_retired(project, url, yes=yes) or yes
     with open_project_database(project) as engine:
         open_ledger(engine, project.config)
         copied = find_copy(engine)
@@ -56,6 +61,30 @@ def adopt_command(*, yes: bool, as_json: bool) -> None:
             echo(f"Next: newsletter status {issue[11:]}")
     else:
         echo(f"{url} is not a copy, or was adopted before: nothing to do.", color="green")
+
+
+def _reinstate_if_retired(project: "Project", url: str, *, yes: bool) -> bool:
+    """Use a retired database again, as a copy, if the editor confirms it; return whether it was."""
+    from newsletter.backup.retired_database import read_moved_to, reinstate
+    from newsletter.db import open_database, read_transaction
+
+    engine = open_database(project.config.database, project.root, is_copied=True)
+    try:
+        with read_transaction(engine) as connection:
+            moved_to = read_moved_to(connection)
+        if moved_to is None:
+            return False
+        echo_err(
+            f"{url} was copied to {moved_to['url']} on {moved_to['at'][:10]}, and is retired. What "
+            "was recorded there since, such as who has unsubscribed, is not known here."
+        )
+        if not yes:
+            _confirm()
+        with engine.begin() as connection:
+            reinstate(connection)
+        return True
+    finally:
+        engine.dispose()
 
 
 def _print_copy(copied: "CopiedDatabase", url: str) -> None:

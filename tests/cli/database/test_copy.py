@@ -1,0 +1,84 @@
+"""``newsletter db copy``: what an editor sees, and what works in the two databases afterwards."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ready_to_send import READERS, flatten
+
+from newsletter.sending.rehearsal import FakeSendGrid
+
+Cli = Callable[..., tuple[int, str, str]]
+
+SOURCE = "sqlite:///newsletter.db"
+
+
+@pytest.fixture
+def target(new_postgres_url: str) -> str:
+    return new_postgres_url.replace("postgres@", "postgres:hush@")
+
+
+def test_sends_go_out_from_the_new_database_only(
+    newsletter: Cli, target: str, fake_sendgrid: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = newsletter("db", "copy", SOURCE, target, "--yes")
+    assert (code, err) == (0, "")
+    assert f"subscriber     {READERS}  " in out
+    assert "all tables are the same in both databases" in out
+    assert "Next: set database: postgresql://postgres@/test_" in out
+    retired = "newsletter.db: this database was copied to postgresql://postgres@/test_"
+    for command, expected in (
+        (("send", "the-ice", "--yes"), 1),
+        (("plan", "the-ice"), 1),
+        (("subscribers", "add", "new@harbour.example"), 1),
+        (("subscribers", "list"), 0),
+        (("status",), 0),
+        (("db", "upgrade"), 0),
+        (("db", "copy", SOURCE, "sqlite:///other.db", "--yes"), 1),
+        (("db", "copy", SOURCE, target, "--yes"), 3),
+    ):
+        code, out_after, err = newsletter(*command)
+        assert code == expected, (command, err)
+        if expected != 3:
+            assert retired in flatten(err), command
+        out += out_after + err
+    assert not fake_sendgrid.accepted
+    monkeypatch.setenv("NEWSLETTER_DATABASE", target)
+    assert newsletter("send", "the-ice", "--yes")[0] == 0
+    assert len(fake_sendgrid.accepted) == READERS
+    code, back, _ = newsletter("db", "copy", target, "sqlite:///back.db", "--yes", "--json")
+    assert code == 0
+    tables = json.loads(back)["tables"]
+    assert tables["send_recipient"]["rows"] == READERS
+    assert "hush" not in out + back
+    monkeypatch.setenv("NEWSLETTER_DATABASE", "sqlite:///back.db")
+    assert newsletter("send", "the-ice", "--yes")[0] == 3
+    monkeypatch.setenv("NEWSLETTER_DATABASE", SOURCE)
+    assert newsletter("send", "the-ice", "--yes")[0] == 1  # still retired
+
+
+def test_retired_database_is_used_again_once_it_is_adopted(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
+    assert newsletter("plan", "the-ice")[0] == 0
+    assert newsletter("db", "copy", SOURCE, "sqlite:///other.db", "--yes")[0] == 0
+    code, out, err = newsletter("db", "adopt", "--yes")
+    assert code == 0
+    assert "was copied to sqlite:///other.db on" in flatten(err)
+    assert "Adopted." in out
+    assert newsletter("subscribers", "add", "new@harbour.example")[0] == 0
+    # What the other database may have sent since is not sent again.
+    assert newsletter("send", "the-ice", "--yes")[0] == 1
+    assert not fake_sendgrid.accepted
+
+
+def test_copy_is_confirmed_by_the_number_of_readers(newsletter: Cli, project_folder: Path) -> None:
+    code, out, err = newsletter("db", "copy", SOURCE, "sqlite:///other.db")
+    assert (code, out) == (1, "")
+    assert f"{READERS} readers" in err
+    assert "In a script, use --yes." in err
+    code, _, err = newsletter("db", "copy", "sqlite:///missing.db", "sqlite:///other.db", "--yes")
+    assert (code, "there is no such database" in err) == (1, True)
+    assert not (project_folder / "missing.db").exists()
+    assert newsletter("send", "the-ice", "--dry-run")[2] == ""
