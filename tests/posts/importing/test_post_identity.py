@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from newsletter.posts.importing.post_identity import (
@@ -55,6 +57,25 @@ def test_a_post_is_recognized(post_id: str, url: str, text: str, *, is_same: boo
     other = make_identity(post_id, url, text)
     assert FIRST.is_same_post(other) is is_same
     assert other.is_same_post(FIRST) is is_same
+
+
+@pytest.mark.parametrize(
+    ("change", "is_another"),
+    [
+        ({"title": "LOW tide!", "post_id": "99"}, False),  # its text is the same
+        ({"content": "Quite another text, of the boats."}, False),
+        ({"content": "Quite another text, of the boats.", "title": "High tide"}, True),
+        ({"content": "Quite another text, of the boats.", "post_id": "99"}, True),
+        ({"content": "", "title": "High tide"}, False),
+    ],
+)
+def test_a_source_may_have_two_posts_with_one_url(
+    change: dict[str, str], *, is_another: bool
+) -> None:
+    post = SourcePost("Low tide", TEXT, post_id="12", url="https://a.example/tides")
+    one, two = identify_post(post), identify_post(replace(post, **change))  # type: ignore[arg-type]
+    assert one.is_another_post(two) is is_another
+    assert two.is_another_post(one) is is_another
 
 
 def test_short_texts_differ_by_their_images() -> None:

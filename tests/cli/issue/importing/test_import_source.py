@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -203,6 +204,34 @@ def test_only_what_is_new_of_a_feed_is_imported(
     code, _, err = cli("import", url, "--new")
     assert (code, "seen-posts.json:1" in err) == (1, True)
     assert list_issues(project_folder) == []
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_a_post_that_was_not_imported_is_new_again(cli: Cli, static_host: StaticHost) -> None:
+    file, url = static_host.folder / "feed.xml", f"{static_host.url}/feed.xml"
+    file.write_text(make_feed(*POSTS))
+    os.utime(file, (1e9, 1e9))  # else a change within the same second is none to the host
+    cli("import", url, "--new")
+    deep, good = make_item("deep", 29, more="&lt;div&gt;" * 2_000), make_item("good", 29)
+    file.write_text(
+        make_feed(deep, good, *POSTS).replace("<pubDate>29 Nov 2026 09:00:00 GMT</pubDate>", "")
+    )
+    for counts in ({"failed": 1, "new": 1}, {"failed": 1}):
+        code, out, _ = cli("import", url, "--new", "--json")
+        assert (code, json.loads(out)["counts"]) == (1, counts)
+
+
+def test_a_ghost_export_is_listed_without_the_address_of_its_site(
+    cli: Cli, project_folder: Path
+) -> None:
+    export = project_folder / "ghost.json"
+    row = {"title": "Tide", "html": f'<p>{TEXT}<img src="__GHOST_URL__/a.png"></p>'}
+    row |= {"id": "1", "slug": "tide", "status": "published", "type": "post"}
+    export.write_text(json.dumps({"db": [{"meta": {}, "data": {"posts": [row]}}]}))
+    code, out, _ = cli("import", export, "--list")
+    assert (code, "Ghost export, to be imported with --base-url URL: 1 post." in out) == (0, True)
+    code, _, err = cli("import", export, "--all")
+    assert (code, "--base-url https://blog.example.com" in err) == (1, True)
 
 
 @pytest.mark.parametrize(
