@@ -78,6 +78,16 @@ def test_feed_with_the_posts_of_another_goes_on_from_its_last_check(
     assert result.new == tuple(posts[: expected or 0])
 
 
+def test_post_edited_at_another_address_is_known_by_its_id(seen: SeenPosts) -> None:
+    post = make_post("late", LAST - DAY)
+    known_feed = seen.get_feed(URL)
+    (record,) = describe_posts(known_feed.key, [post], LAST.date())
+    seen.add_posts(known_feed, [post], [(post, record)])
+    edited = replace(post, url="https://moved.example/late", content="<p>Edited.</p>")
+    feed = Feed("", "https://moved.example/feed", (edited, *WEEKLY))
+    assert select_new(feed, seen, seen.get_feed(feed.url), now=NOW).new == ()
+
+
 def test_flood_at_another_address_is_stopped(seen: SeenPosts) -> None:
     posts = (*make_posts("new", *[NOW] * 6), *WEEKLY)
     feed = Feed("", "https://moved.example/feed", posts)

@@ -49,6 +49,18 @@ def find(seen: SeenPosts, post: SourcePost, *others: SourcePost) -> SeenPost | N
     return seen.make_index().find(describe_posts(key, [post, *others], TODAY)[0])
 
 
+def test_secret_in_a_stored_url_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / SEEN_POSTS_FILE_NAME
+    path.write_text(
+        '{"version": 1, "entries": [\n'
+        f'{{"feed": "a1", "url": "{URL}?token=s3cret", "moved_to": "{URL}?key=s3cret"}},\nnull]}}\n'
+    )
+    seen = SeenPosts.load(tmp_path)
+    assert seen.get_feed(f"{URL}?token=an0ther").key == "a1"
+    seen.save()
+    assert "s3cret" not in path.read_text()
+
+
 @pytest.mark.parametrize(
     ("changes", "is_known"),
     [
