@@ -122,7 +122,12 @@ class MarkdownMasker(HtmlSourceMasker):
         """Return the text without its markup."""
         masked = super().mask()
         links = [
-            ContentReference(kind, (self.decode_url(self._definitions[label].strip("<>")),), start)
+            ContentReference(
+                kind,
+                (self.decode_url(self._definitions[label].strip("<>")),),
+                start,
+                by_label=True,
+            )
             for label, kind, start in self._label_uses
             if label in self._definitions
         ]

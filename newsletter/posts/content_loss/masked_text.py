@@ -23,12 +23,14 @@ class ContentReference:
         urls: its URLs as written; for an image or an embed, those of all its attributes.
         start: offset in the text.
         alt: an image's alternative text.
+        by_label: whether its URL is in a definition, which others may share.
     """
 
     kind: ReferenceKind
     urls: tuple[str, ...]
     start: int
     alt: str = ""
+    by_label: bool = False
 
 
 @dataclass(frozen=True, slots=True)

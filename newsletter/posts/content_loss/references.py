@@ -30,6 +30,8 @@ def find_lost_references(
         groups[reference.kind, reference.urls].append(reference)
     for (_, urls), group in groups.items():
         removed_count = max(min(map(removed.__getitem__, url.split() or [""])) for url in urls)
+        if removed_count:  # a definition is listed once, for all that share it
+            removed_count += max(sum(entry.by_label for entry in group) - 1, 0)
         count = index.count(group[0]) + removed_count
         if count < len(group):
             yield from _choose_lost(source, email, group, len(group) - count)

@@ -287,6 +287,15 @@ def test_urls_of_a_removed_line_are_no_words_of_it() -> None:
     assert [(loss.kind, loss.text) for loss in found] == [("paragraph", "boats")]
 
 
+def test_a_definition_is_listed_once_for_all_its_links() -> None:
+    source = "[a][x] and [b][x]\n\n[x]: @/x.md\n"
+    email = "<a href='https://y.net/x'>a</a> and <a href='https://y.net/x'>b</a>"
+    listed = (RemovedLine(3, "@/x.md", "link to another post"),)
+    assert losses(source, email, listed) == []
+    assert [kind for kind, _, _ in losses(source, email)] == ["link", "link"]
+    assert len(losses(f"{source}\n[c](@/x.md)", f"{email} c", listed)) == 1
+
+
 @pytest.mark.parametrize(
     ("source", "email", "expected"),
     [
