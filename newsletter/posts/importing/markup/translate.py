@@ -23,6 +23,7 @@ from newsletter.posts.importing.markup.dialects.mkdocs import translate_mkdocs
 from newsletter.posts.importing.markup.dialects.unshown import (
     remove_extra_cells,
     remove_links_in_alt_texts,
+    repair_html_blocks,
 )
 from newsletter.posts.importing.markup.dialects.wiki import translate_wiki_links
 from newsletter.posts.importing.markup.dialects.wordpress import translate_wordpress
@@ -70,6 +71,7 @@ _PASSES = (
     _Pass("]", "link", translate_post_links, markdown_only=True),
     _Pass(":::", "admonition", translate_containers, markdown_only=True),
     _Pass(":", "emoji", translate_emoji, markdown_only=True),
+    _Pass("<", "HTML", repair_html_blocks, markdown_only=True),
     _Pass("|", "table", remove_extra_cells, markdown_only=True),
     _Pass("![", "picture", remove_links_in_alt_texts, markdown_only=True),
 )

@@ -488,3 +488,19 @@ def test_what_markdown_does_not_show_is_removed_and_listed(
     assert translate(text) == (text if expected is None else expected)
     edited = translate_markup(text, "post.md", is_markdown=True)
     assert [(entry.line, entry.text) for entry in edited.removed] == removed
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('<div>\n![A <q](a.png "T")\n</div>\n',
+         '<div>\n<img src="a.png" alt="A &lt;q" title="T">\n</div>\n'),
+        ("<div>\n\n![A](a.png)\n</div>\n", None),
+        ("<pre>\n![A](a.png)\n</pre>\n<p>`![A](a.png)`</p>", None),
+        ("<table>\n\n      <td>a</td>\n      <td>b</td>\n\n    <td>c</td>\n</table>\n\n    d\n",
+         "<table>\n\n<td>a</td>\n      <td>b</td>\n\n<td>c</td>\n</table>\n\n    d\n"),
+        ("<p>a</p>\n\n    <td>b</td>\n\n    <table>\n\n    c\n", None),
+    ],
+)  # fmt: skip
+def test_html_blocks_are_repaired(text: str, expected: str | None) -> None:
+    assert translate(text) == (text if expected is None else expected)
