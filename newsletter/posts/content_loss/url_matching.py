@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
-from newsletter.posts.content_loss.masked_text import ContentReference
+from newsletter.posts.content_loss.masked_text import GLUE, ContentReference
 
 _SCHEME = re.compile(r"^(?:(?:https?:)?//(?:www\.)?|www\.)", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"(?!mailto:|tel:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -36,7 +36,7 @@ class UrlIndex:
     """
 
     def __init__(self, references: Iterable[ContentReference], text: str) -> None:
-        self._text = text
+        self._text = text.replace(GLUE, "")
         self._links: dict[str, int] = Counter()
         self._images: dict[str, set[int]] = defaultdict(set)
         self._alts: dict[str, set[int]] = defaultdict(set)
@@ -60,7 +60,8 @@ class UrlIndex:
         if reference.kind == "link":
             key = normalize_url(reference.urls[0])
             leads_nowhere = not key or key.startswith(("#", "?")) or _OTHER_SCHEME.match(key)
-            return _ENOUGH if leads_nowhere else self._links.get(key, 0)
+            as_text = self._text.count(f'href="{reference.urls[0]}"')  # code that shows the tag
+            return _ENOUGH if leads_nowhere else self._links.get(key, 0) + as_text
         if reference.kind == "image":
             return self._count_images(reference)
         for key in map(normalize_url, reference.urls):

@@ -93,6 +93,10 @@ def test_each_kind_is_found_with_its_line(gone: str, kind: str, line: int, text:
         ("two boats and[four](/4)", "<p>two boats</p> [1] <p>andfour</p> [2] <a href='/4'>x</a>"),
         ("{% highlight html %}\n<a href='/x'>a</a>\n{%- endhighlight %}", "<pre>a href x a</pre>"),
         ("```\n\ufeffa;\n```", "<pre>a;</pre>"),
+        (
+            "<code><a href='mailto:{x'>a</a></code>",
+            "<code>&lt;a href=&quot;mailto:{x&quot;&gt;a&lt;/a&gt;</code>",
+        ),
         ("[a](#here) [b](?page=2) [c](javascript:x)", "<p>a b c</p>"),
         ("![](a/my%20gull.jpeg)", "<img src='https://m.net/my gull-2.jpg'>"),
         ('<img src="blank.gif" data-src="/a/real.jpg">', "<img src='https://x.net/a/real.jpg'>"),
