@@ -4,18 +4,36 @@ Write within ``with engine.begin()``, read within ``with read_transaction(engine
 depends on several queries belongs in ``with snapshot_write_transaction(engine)``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from newsletter.errors import DatabaseUnavailableError
+
+T = TypeVar("T")
 _DEFERRED_OPTION = "newsletter_deferred"
 # How long PostgreSQL lets a write transaction wait for a lock, as long as a writer on SQLite waits.
 LOCK_TIMEOUT_SECONDS = 30
 # How long it lets a write transaction do nothing: the locks of a program that was suspended in its
 # middle are released before those who wait for them give up.
 IDLE_TIMEOUT_SECONDS = 20
+
+
+def call_twice_if_lost(function: Callable[[], T]) -> T:
+    """Call a function, and once more if the database was unavailable, as when a connection is lost.
+
+    Args:
+        function: reads, or changes what may be changed twice, in transactions of its own.
+
+    Raises:
+        DatabaseUnavailableError: it was unavailable both times.
+    """
+    try:
+        return function()
+    except DatabaseUnavailableError:
+        return function()
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from newsletter.db.transaction import call_twice_if_lost
 from newsletter.project import Project, find_issue
 from newsletter.sending.delivery.observer import SendObserver
 from newsletter.sending.delivery.sender import CONCURRENCY, BatchSender
@@ -109,12 +110,12 @@ def deliver(
         DatabaseError: the ledger can't be written.
     """
     project, ledger, send = context
-    email = load_prepared_email(ledger, send, project.config)
-    pending = count_recipients_by_state(ledger, send).get("pending", 0)
-    with open_observer(pending) as observer:
+    email = call_twice_if_lost(lambda: load_prepared_email(ledger, send, project.config))
+    counts = call_twice_if_lost(lambda: count_recipients_by_state(ledger, send))
+    with open_observer(counts.get("pending", 0)) as observer:
         sender = BatchSender(ledger, send, email, transport, observer, concurrency=concurrency)
         outcome = sender.run()
-    record(context)
+    call_twice_if_lost(lambda: record(context))
     return outcome
 
 

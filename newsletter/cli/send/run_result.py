@@ -52,9 +52,10 @@ def report_run(  # noqa: PLR0913 - a run, and how it is printed
     Raises:
         ProviderError: ``outcome``; or SendGrid has rejected everybody.
     """
+    from newsletter.db.transaction import call_twice_if_lost
     from newsletter.sending.ledger.status import get_send_status
 
-    status = get_send_status(context.ledger, context.send)
+    status = call_twice_if_lost(lambda: get_send_status(context.ledger, context.send))
     if as_json:
         print_json(status.as_data() | dict(more))
     else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from newsletter.db import read_transaction
+from newsletter.db.transaction import call_twice_if_lost
 from newsletter.errors import DatabaseError, DatabaseUnavailableError, NewsletterError
 from newsletter.sending.delivery.claim import ClaimedBatch, claim_batches
 from newsletter.sending.delivery.database_outage import DatabaseOutage
@@ -71,9 +72,7 @@ class BatchSender:
         Raises:
             NewsletterError: the ledger can't be written, or another sender has taken over a batch.
         """
-        record.start_send(self.ledger, self.send)
-        expire_leases(self.ledger, self.send)
-        record.record_tracking(self.ledger, self.send, self.prepared_email.config.tracking)
+        call_twice_if_lost(self._start)
         provider = get_provider(self.prepared_email.config)
         with WorkerPool[PreparedBatch](self.transport, self.concurrency) as pool:
             loop = _SendLoop(
@@ -88,6 +87,11 @@ class BatchSender:
             loop.pause_send()
         loop.raise_errors()
         return loop.stop_outcome
+
+    def _start(self) -> None:
+        record.start_send(self.ledger, self.send)
+        expire_leases(self.ledger, self.send)
+        record.record_tracking(self.ledger, self.send, self.prepared_email.config.tracking)
 
 
 @dataclass(slots=True)
@@ -258,7 +262,11 @@ class _SendLoop:
     def pause_send(self) -> None:
         """Record that the editor has stopped the send."""
         try:
-            record.stop_send(self.sender.ledger, self.sender.send, "paused", MANUAL_STOP_REASON)
+            call_twice_if_lost(
+                lambda: record.stop_send(
+                    self.sender.ledger, self.sender.send, "paused", MANUAL_STOP_REASON
+                )
+            )
         except DatabaseError as error:
             # It would say the same as the error that has stopped the run, without the next step.
             if not any(isinstance(earlier, DatabaseError) for earlier in self.errors):

@@ -1,10 +1,12 @@
 """The database is locked, or its server gone, for a while in the middle of a send."""
 
 import datetime
+import itertools
 import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -492,3 +494,22 @@ def test_send_is_finished_once_the_database_is_back(
     scenario.check(double)
     assert cut
     assert scenario.observer.waits == WAITS[:2]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("point", [1, 2, 3, 4, 5, 8])
+def test_connection_lost_at_any_point_ends_no_send(
+    scenario: Scenario, double: FakeSendGrid, engine: sa.Engine, postgres_server: Any, point: int
+) -> None:
+    checkouts = itertools.count()  # the first one is of the scenario, which reads the send
+
+    def cut(connection: Any, *_: object) -> None:
+        if next(checkouts) == point:
+            with postgres_server.connected("postgres") as other:
+                end = sa.func.pg_terminate_backend(connection.info.backend_pid, 10_000)
+                assert other.scalar(sa.select(end))
+
+    sa.event.listen(engine, "checkout", cut)
+    scenario.run(at_request=0)
+    assert next(checkouts) > point
+    scenario.check(double)
