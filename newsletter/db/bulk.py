@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from newsletter.db.errors import redact_database_url, translate_postgresql_error
+from newsletter.db.errors import redact_database_url
+from newsletter.db.postgresql.server_errors import translate_postgresql_error
 from newsletter.errors import Location
 
 _CACHE_KIB = 16_000
@@ -97,7 +98,7 @@ def _copy_rows(connection: sa.Connection, statement: str, rows: Sequence[tuple[A
             getattr(error, "sqlstate", None) or "",
             Location(redact_database_url(connection.engine.url)),
             str(connection.engine.url.password or ""),
-            is_operational=isinstance(error, connection.dialect.loaded_dbapi.OperationalError),
+            driver,
         )
         if translated is None:
             raise

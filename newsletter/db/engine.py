@@ -9,29 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 
 from newsletter.db.automatic_backup import back_up_automatically
-from newsletter.db.errors import database_error, redact_database_url, translate_error
+from newsletter.db.errors import database_error, redact_database_url, translate_sqlite_error
 from newsletter.db.identity import OwnerCheck, guard_moved_database
 from newsletter.db.migrate import HEAD_REVISION, ensure_current_schema
-from newsletter.db.transaction import begin_postgresql, begin_sqlite
+from newsletter.db.postgresql.connection import create_postgresql_engine
+from newsletter.db.postgresql.server_errors import get_sqlstate, translate_postgresql_error
+from newsletter.db.transaction import begin_sqlite
 from newsletter.errors import DatabaseError, Location
 from newsletter.private_files import create_private_file
 
 # How long a writer waits for another writer before it gives up.
 BUSY_TIMEOUT_SECONDS = 30
-# Options of PostgreSQL's client library, unless the URL has others. A server that vanishes (power
-# cut, lost network) closes no connection; TCP alone would wait for it for up to two hours. It is
-# noticed within 25 seconds, which is less than a wait for a lock takes.
-POSTGRESQL_OPTIONS = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,  # seconds without a byte, then a probe every 5 seconds
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,  # milliseconds: while a request of ours is not acknowledged
-}
 # Connections kept open: each thread of a server uses one, and must not reconnect per request.
 POOL_SIZE = 16
 
@@ -104,10 +97,15 @@ def _open_engine(
     target = _parse_url(url)
     file = sqlite_file(url, root)
     where = Location(str(target.database) if file else redact_database_url(target))
-    engine = _create_sqlite_engine(file, where) if file else _create_postgresql_engine(target)
-    secret = str(target.password or "")
+    engine = (
+        _create_sqlite_engine(file, where) if file else create_postgresql_engine(target, POOL_SIZE)
+    )
+    secret = str(target.password or target.query.get("password", ""))
     sa.event.listen(
-        engine, "handle_error", lambda context: translate_error(context, where, secret), retval=True
+        engine,
+        "handle_error",
+        lambda context: _translate_error(context, where, secret),
+        retval=True,
     )
 
     def back_up_before_upgrade() -> None:
@@ -124,6 +122,32 @@ def _open_engine(
     if newsletter_id:
         sa.event.listen(engine, "begin", OwnerCheck(newsletter_id, where))
     return engine, before
+
+
+def _translate_error(
+    context: sa.ExceptionContext, where: Location, secret: str
+) -> DatabaseError | None:
+    """Return the driver's error as a ``DatabaseError``; ``None`` if it is a bug of the program.
+
+    Args:
+        context: the argument of SQLAlchemy's ``handle_error`` event.
+        where: the database, in a form that may be displayed.
+        secret: the password, which is removed from the message.
+    """
+    if context.is_pre_ping:
+        # The pool checks whether a connection is alive, and recognizes the driver's own error.
+        return None
+    original = context.original_exception
+    if isinstance(original, sqlite3.Error):
+        return translate_sqlite_error(original, where)
+    connection = context.connection
+    return translate_postgresql_error(
+        original,
+        get_sqlstate(context),
+        where,
+        secret,
+        connection and connection.connection.driver_connection,
+    )
 
 
 @contextmanager
@@ -169,6 +193,8 @@ def _parse_url(url: str) -> sa.URL:
         target = sa.make_url(re.sub(r"^postgres://", "postgresql://", url))
     except (sa.exc.ArgumentError, ValueError) as error:
         raise DatabaseError("the database URL is not valid", remedy=example) from error
+    if "\0" in unquote(url):  # the client library would end the URL there
+        raise DatabaseError("the database URL is not valid: it has %00", remedy=example)
     backend = target.get_backend_name()
     if backend not in {"sqlite", "postgresql"}:
         raise DatabaseError(f"'{backend}' databases are not supported", remedy=example)
@@ -231,33 +257,3 @@ def _enable_wal(connection: Any) -> None:
             time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only spreads the retries
         else:
             return
-
-
-def _create_postgresql_engine(target: sa.URL) -> sa.Engine:
-    try:
-        engine = sa.create_engine(
-            target.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,
-            pool_size=POOL_SIZE,
-            hide_parameters=True,
-            connect_args={
-                name: value
-                for name, value in POSTGRESQL_OPTIONS.items()
-                if name not in target.query
-            },
-        )
-    except ModuleNotFoundError as error:
-        raise database_error(
-            "the PostgreSQL driver is not installed",
-            Location(redact_database_url(target)),
-            "Install it with: pip install 'newsletter[postgres]'",
-        ) from error
-    sa.event.listen(engine, "connect", _prepare_postgresql)
-    sa.event.listen(engine, "begin", begin_postgresql)
-    return engine
-
-
-def _prepare_postgresql(connection: Any, _record: object) -> None:
-    # Not as a connection option: connection poolers reject those.
-    connection.execute("SET TIME ZONE 'UTC'")
-    connection.commit()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from newsletter.db.postgresql.server_errors import explain_failed_upgrade
 from newsletter.db.schema import metadata
 from newsletter.db.transaction import read_transaction
 from newsletter.errors import DatabaseError, Location
@@ -45,7 +46,7 @@ def ensure_current_schema(
         # Not in the transaction below: on SQLite it locks all writers out, and a send or the public
         # site would fail if the copy of a large database took longer than they wait.
         before_upgrade()
-    with engine.begin() as connection:
+    with explain_failed_upgrade(where), engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK_ID)))
         revision = _read_revision(connection)

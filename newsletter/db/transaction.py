@@ -84,6 +84,9 @@ def begin_postgresql(connection: sa.Connection) -> None:
     """
     if is_read_only(connection):
         return  # it only reads: it has nothing to lose, and holds up nobody
+    driver: Any = connection.connection.driver_connection
+    if driver.read_only is False:  # as SQLAlchemy leaves it behind a transaction that only read
+        driver.read_only = None  # BEGIN READ WRITE would override a role's default to only read
     connection.exec_driver_sql(
         "SET LOCAL synchronous_commit = on;"
         f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s';"

@@ -170,7 +170,7 @@ def test_connection_lost_in_a_transaction_is_a_database_error(
 ) -> None:
     with database_engine(postgres_url, tmp_path) as engine, engine.connect() as connection:
         terminate(postgres_url, connection.scalar(sa.text("SELECT pg_backend_pid()")))
-        with pytest.raises(DatabaseError, match="PostgreSQL error: "):
+        with pytest.raises(DatabaseError, match="the PostgreSQL server ended the connection"):
             connection.execute(sa.select(suppression))
 
 
@@ -341,7 +341,7 @@ def test_errors_in_our_own_sql_are_not_translated(engine: sa.Engine) -> None:
 
 def test_server_that_is_down(tmp_path: Path) -> None:
     message = open_error("postgresql://ada:s3cret@127.0.0.1:9/list?application_name=x", tmp_path)
-    assert "postgresql://ada@127.0.0.1:9/list: PostgreSQL error:" in message
+    assert "postgresql://ada@127.0.0.1:9/list: can't connect to the PostgreSQL server" in message
     assert "refused" in message
     assert "s3cret" not in message
 
@@ -379,4 +379,4 @@ def test_invalid_database_url(url: str, expected: str, tmp_path: Path) -> None:
 
 def test_postgres_scheme_means_postgresql(tmp_path: Path) -> None:
     message = open_error("postgres://127.0.0.1:9/list", tmp_path)
-    assert "postgresql://127.0.0.1:9/list: PostgreSQL error:" in message
+    assert "postgresql://127.0.0.1:9/list: can't connect to the PostgreSQL server" in message

@@ -22,6 +22,8 @@ from newsletter.db.schema import metadata
 
 # Text is sorted as people sort it, on most servers and not on SQLite: "b" before "C", "_" ignored.
 LINGUISTIC_ORDER = ("--locale-provider=icu", "--icu-locale=de-DE")
+# Of the roles of these names: before the rule by which everybody else is trusted.
+ACCESS_RULES = "local all with_password scram-sha-256\nlocal all rejected reject\n"
 SOCKET_ONLY = "-c listen_addresses= -c fsync=off -c max_connections=50"
 
 
@@ -47,6 +49,8 @@ class Server:
     def create(self) -> None:
         self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8",
                   "--locale=C", *LINGUISTIC_ORDER, "--no-sync")  # fmt: skip
+        rules = self.folder / "data" / "pg_hba.conf"
+        rules.write_text(ACCESS_RULES + rules.read_text())
 
     def create_standby_of(self, primary: "Server") -> None:
         self._run("pg_basebackup", f"--host={primary.folder}", "--username=postgres",

@@ -1,0 +1,1 @@
+"""PostgreSQL only: connections, and what its errors mean."""
