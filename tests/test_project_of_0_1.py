@@ -332,6 +332,11 @@ def migrate_to_old_revision(url: str) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, OLD_REVISION)
+        for statement in (
+            "ALTER TABLE newsletter_version RENAME TO alembic_version",
+            "ALTER INDEX newsletter_version_pkc RENAME TO alembic_version_pkc",
+        ):
+            connection.exec_driver_sql(statement)
     engine.dispose()
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from newsletter.db import open_database, read_transaction
 from newsletter.db.errors import primary_result_code
 from newsletter.db.identity import other_owner_error, read_owner
+from newsletter.db.migrate import LEGACY_VERSION_TABLE, VERSION_TABLE
 from newsletter.db.sqlite_copy import (
     CORRUPTION_CODES,
     copy_snapshot,
@@ -91,7 +92,7 @@ def _copy_and_check(file: Path, copy: Path, where: Location) -> None:
         )
     with closing(sqlite3.connect(copy)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    if not {"alembic_version", "subscriber"} <= tables:
+    if "subscriber" not in tables or not tables & {VERSION_TABLE, LEGACY_VERSION_TABLE}:
         raise DatabaseError(
             "the file is not a backup of a newsletter",
             where=where,

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 # The revision of the last migration; kept here so that a current database needs no Alembic import.
 HEAD_REVISION = "0006"
+# Not Alembic's own name, alembic_version: in a schema that is shared with another program, that
+# program's version would be taken for ours.
+VERSION_TABLE = "newsletter_version"
+# Where the version was at first, up to these revisions.
+LEGACY_VERSION_TABLE = "alembic_version"
+_LEGACY_REVISIONS = frozenset({"0001", "0002", "0003", "0004", "0005", "0006"})
+# Tables that all of them have.
+_OLDEST_TABLES = ("attempt", "batch", "event", "journal", "send", "send_recipient", "subscriber")
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 # The key of PostgreSQL's advisory lock: any number that no other program uses.
 _ADVISORY_LOCK_ID = 0x6E6577736C
@@ -35,25 +43,29 @@ def ensure_current_schema(
         The revision before; ``None`` if there was no schema.
 
     Raises:
-        DatabaseError: the schema is newer than this program, or belongs to another program.
+        DatabaseError: the schema is newer than this program, or belongs to another program; or
+            some tables are those of an older backup.
     """
     with read_transaction(engine) as connection:
-        revision = _read_revision(connection)
-    if revision == HEAD_REVISION:
+        revision, is_legacy = _read_revision(connection, where)
+    if revision == HEAD_REVISION and not is_legacy:
         return HEAD_REVISION
     if revision is not None:
         _check_supported(revision, where)
+    if revision not in {None, HEAD_REVISION}:
         # Not in the transaction below: on SQLite it locks all writers out, and a send or the public
         # site would fail if the copy of a large database took longer than they wait.
         before_upgrade()
     with explain_failed_upgrade(where), engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK_ID)))
-        revision = _read_revision(connection)
-        if revision == HEAD_REVISION:  # another process has migrated meanwhile
+        revision, is_legacy = _read_revision(connection, where)
+        if revision == HEAD_REVISION and not is_legacy:  # another process has migrated meanwhile
             return revision
         if revision is None:
             _check_empty(connection, where)
+        elif is_legacy:
+            _move_version(connection, revision)
         run_migrations(connection, revision, where)
     return revision
 
@@ -96,11 +108,70 @@ def alembic_config() -> "Config":
     return config
 
 
-def _read_revision(connection: sa.Connection) -> str | None:
-    if not sa.inspect(connection).has_table("alembic_version"):
+def _read_revision(connection: sa.Connection, where: Location) -> tuple[str | None, bool]:
+    """Return the schema's revision, and whether it is still in the table of Alembic's own name.
+
+    Raises:
+        DatabaseError: a dump of before the change of the table's name was restored over a newer
+            schema, of which the version remains.
+    """
+    inspector = sa.inspect(connection)
+    is_legacy = not inspector.has_table(VERSION_TABLE)
+    legacy_revision = _read_legacy_revision(inspector, connection, may_be_foreign=not is_legacy)
+    if is_legacy:
+        return legacy_revision, legacy_revision is not None
+    revision: str | None = connection.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608 - our own name
+    # The other program that uses this name may number its revisions as we do.
+    if legacy_revision and revision == HEAD_REVISION and not _has_all_columns(inspector):
+        raise DatabaseError(
+            f"the tables are those of an older backup, at version {legacy_revision}, beside what "
+            f"is left of version {revision}",
+            where=where,
+            remedy="Restore the backup into a new, empty database.",
+        )
+    return revision, False
+
+
+def _read_legacy_revision(
+    inspector: sa.Inspector, connection: sa.Connection, *, may_be_foreign: bool
+) -> str | None:
+    """Return our revision in the table of Alembic's own name; ``None`` if it isn't there."""
+    if not inspector.has_table(LEGACY_VERSION_TABLE):
         return None
-    revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-    return revision
+    if not all(inspector.has_table(table) for table in _OLDEST_TABLES):
+        return None
+    if may_be_foreign and connection.dialect.name == "postgresql":
+        may_read = sa.func.has_table_privilege(LEGACY_VERSION_TABLE, "SELECT")
+        if not connection.scalar(sa.select(may_read)):
+            return None
+    query = sa.text(f"SELECT version_num FROM {LEGACY_VERSION_TABLE}")  # noqa: S608 - a fixed name
+    return max(_LEGACY_REVISIONS.intersection(connection.scalars(query)), default=None)
+
+
+def _has_all_columns(inspector: sa.Inspector) -> bool:
+    columns = {
+        name: {column["name"] for column in found}
+        for (_, name), found in inspector.get_multi_columns().items()
+    }
+    return all(
+        columns.get(table.name, set()) >= set(table.columns.keys())
+        for table in metadata.tables.values()
+    )
+
+
+def _move_version(connection: sa.Connection, revision: str) -> None:
+    """Move our revision into a table of our own; another program's rows stay where they are."""
+    connection.exec_driver_sql(
+        f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL, "
+        f"CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num))"
+    )
+    new, old = (
+        sa.table(name, sa.column("version_num")) for name in (VERSION_TABLE, LEGACY_VERSION_TABLE)
+    )
+    connection.execute(sa.insert(new).values(version_num=revision))
+    connection.execute(sa.delete(old).where(old.c.version_num == revision))
+    if not connection.scalar(sa.select(sa.func.count()).select_from(old)):
+        connection.exec_driver_sql(f"DROP TABLE {LEGACY_VERSION_TABLE}")
 
 
 def _check_empty(connection: sa.Connection, where: Location) -> None:

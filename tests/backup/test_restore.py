@@ -585,7 +585,7 @@ def test_file_that_is_not_a_backup_is_refused(
 def test_backup_of_a_newer_version_is_refused(mailing_list: MailingList) -> None:
     mailing_list.back_up()
     with closing(sqlite3.connect(mailing_list.backup)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE newsletter_version SET version_num = '9999'")
         connection.commit()
     with pytest.raises(DatabaseError, match=r"list\.backup: .*version 9999.*Update with"):
         mailing_list.restore()

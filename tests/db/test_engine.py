@@ -62,7 +62,7 @@ def terminate(postgres_url: str, process: int | None) -> None:
 def test_new_database_has_all_tables(engine: sa.Engine) -> None:
     with read_transaction(engine) as connection:
         tables = set(sa.inspect(connection).get_table_names())
-    assert tables == {*metadata.tables, "alembic_version"}
+    assert tables == {*metadata.tables, "newsletter_version"}
 
 
 def test_opening_again_keeps_the_data(database_url: str, tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_read_transaction_sees_one_snapshot_without_waiting(engine: sa.Engine) -
 def test_database_of_a_newer_version_is_refused(database_url: str, tmp_path: Path) -> None:
     engine = open_database(database_url, tmp_path)
     with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(sa.text("UPDATE newsletter_version SET version_num = '9999'"))
     engine.dispose()
     assert "version 9999" in open_error(database_url, tmp_path)
 
@@ -276,7 +276,7 @@ def test_postgresql_may_be_shared_unless_table_names_clash(
         connection.execute(sa.text("CREATE TABLE bookmarks (id INTEGER)"))
     open_database(postgres_url, tmp_path).dispose()
     with engine.begin() as connection:
-        connection.execute(sa.text("DROP TABLE alembic_version"))
+        connection.execute(sa.text("DROP TABLE newsletter_version"))
     engine.dispose()
     assert "another program's tables" in open_error(postgres_url, tmp_path)
 

@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint, ReflectedIndex
 
 from newsletter.db import read_transaction
+from newsletter.db.migrate import VERSION_TABLE
 from newsletter.db.schema import metadata
 
 VERSIONS = Path(__file__).parents[2] / "newsletter" / "db" / "migrations" / "versions"
@@ -16,7 +17,9 @@ VERSIONS = Path(__file__).parents[2] / "newsletter" / "db" / "migrations" / "ver
 
 def test_alembic_finds_no_difference_from_the_metadata(engine: sa.Engine) -> None:
     with read_transaction(engine) as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": VERSION_TABLE}
+        )
         assert compare_metadata(context, metadata) == []
 
 

@@ -174,7 +174,7 @@ SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
     FROM pg_rules WHERE schemaname = 'public'
   UNION ALL SELECT concat_ws('|', 'schema', nspname) FROM pg_namespace WHERE nspname !~ '^pg_'
   UNION ALL SELECT concat_ws('|', 'setting', setconfig::text) FROM pg_db_role_setting
-  UNION ALL SELECT concat_ws('|', 'version', version_num) FROM alembic_version
+  UNION ALL SELECT concat_ws('|', 'version', version_num) FROM newsletter_version
 ) AS parts(part)
 """
 DISCONNECT_OTHERS = """

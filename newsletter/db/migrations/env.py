@@ -2,8 +2,13 @@
 
 from alembic import context
 
+from newsletter.db.migrate import VERSION_TABLE
 from newsletter.db.schema import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -21,7 +21,7 @@ def test_upgrade_creates_the_database_once(cli: Cli) -> None:
 def test_upgrade_rejects_a_newer_database(cli: Cli, project_folder: Path) -> None:
     cli("db", "upgrade")
     with sqlite3.connect(project_folder / "newsletter.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE newsletter_version SET version_num = '9999'")
     connection.close()
     code, out, err = cli("db", "upgrade")
     assert (code, out) == (1, "")
