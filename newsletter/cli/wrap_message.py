@@ -10,6 +10,8 @@ _KEPT = re.compile(
     r"`[^`\n]*`"
     # After a colon: a command for the shell, to the end of its sentence.
     r"|(?<=: )(?:newsletter|export)\ [^\n]*?(?=[.;]\ |\.?$|\ \()"
+    # One that ends the message, whatever its arguments contain.
+    r"|(?<=: )(?:pg_dump|pg_restore)\ [^\n]*$"
     # A path in quotes.
     r"|(?<!\w)'[^'\n/\\.]*[/\\.][^'\n]*'",
     re.MULTILINE,

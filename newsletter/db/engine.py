@@ -17,7 +17,7 @@ from newsletter.db.automatic_backup import back_up_automatically
 from newsletter.db.errors import database_error, redact_database_url, translate_sqlite_error
 from newsletter.db.identity import OwnerCheck, guard_moved_database
 from newsletter.db.migrate import HEAD_REVISION, ensure_current_schema
-from newsletter.db.postgresql.connection import create_postgresql_engine
+from newsletter.db.postgresql.connection import PREPARE_OPTION, create_postgresql_engine
 from newsletter.db.postgresql.server_errors import get_sqlstate, translate_postgresql_error
 from newsletter.db.transaction import begin_sqlite
 from newsletter.errors import DatabaseError, Location
@@ -181,6 +181,26 @@ def sqlite_file(url: str, root: Path) -> Path | None:
             Location(str(target.database)),
             "Let it link to the file.",
         ) from error
+
+
+def libpq_url(url: str) -> tuple[str, bool]:
+    """Return a URL for PostgreSQL's own tools, and whether a password is left out of it.
+
+    Raises:
+        DatabaseError: the URL is not valid.
+    """
+    target = _parse_url(url).set(drivername="postgresql+psycopg")
+    # The driver's arguments: of several hosts, one option each with their names and ports.
+    _, options = target.get_dialect()().create_connect_args(target)
+    has_password = "password" in options
+    left_out = {"user", "dbname", "password", "sslpassword", PREPARE_OPTION}
+    if target.host:
+        left_out |= {"host", "port"}
+    query = {name: str(value) for name, value in options.items() if name not in left_out}
+    shown = sa.URL.create(
+        "postgresql", target.username, None, target.host, target.port, target.database, query
+    )
+    return shown.render_as_string(), has_password
 
 
 def _parse_url(url: str) -> sa.URL:

@@ -35,7 +35,8 @@ def backup_command(file: Path, *, force: bool, as_json: bool) -> None:
     database = sqlite_file(project.config.database, project.root)
     if database is None:
         raise postgresql_tools_error(
-            f"pg_dump --format=custom --no-owner --file={file}", project.config.database
+            ["pg_dump", "--format=custom", "--no-owner", f"--file={file}"],
+            project.config.database,
         )
     where = Location(display_path(file))
     if file.exists() and database.exists() and file.samefile(database):
@@ -73,19 +74,23 @@ def print_orphan_rows(orphan_rows: Sequence[str]) -> None:
         )
 
 
-def postgresql_tools_error(command: str, url: str, suffix: str = "") -> DatabaseError:
+def postgresql_tools_error(command: list[str], url: str, advice: str = "") -> DatabaseError:
     """Return the error that refers to PostgreSQL's own backup tools.
 
     Args:
-        command: the command to run instead, without the connection.
+        command: the program and its arguments, without the database.
         url: the database's URL; the password in it is not shown.
-        suffix: text to append to the remedy.
+        advice: a sentence to put before the command, which comes last so that it can be copied.
     """
-    import sqlalchemy as sa
+    import shlex
 
-    from newsletter.db.errors import redact_database_url
+    from newsletter.db.engine import libpq_url
 
+    target, has_password = libpq_url(url)
+    program, *arguments = command
+    line = shlex.join([program, f"--dbname={target}", *arguments])
+    password = " (the password in PGPASSWORD or ~/.pgpass, or it asks)" if has_password else ""
     return DatabaseError(
         "the list is in PostgreSQL, which has its own tools for this",
-        remedy=f"Run: {command} --dbname={redact_database_url(sa.make_url(url))}{suffix}",
+        remedy=f"{advice}Run{password}: {line}",
     )

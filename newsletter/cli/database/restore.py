@@ -65,10 +65,18 @@ def restore_command(file: Path, *, yes: bool, as_json: bool) -> None:
     database = sqlite_file(project.config.database, project.root)
     if database is None:
         raise postgresql_tools_error(
-            f"pg_restore --clean --if-exists --no-owner --single-transaction {file}",
+            [
+                "pg_restore",
+                "--clean",
+                "--if-exists",
+                "--no-owner",
+                "--single-transaction",
+                "--",
+                str(file),
+            ],
             project.config.database,
-            " and then, so that readers who unsubscribed since stay unsubscribed: "
-            "newsletter subscribers sync",
+            "Afterwards run newsletter subscribers sync, so that readers who unsubscribed since "
+            "stay unsubscribed. ",
         )
     if database.exists() and file.samefile(database):
         raise DatabaseError(

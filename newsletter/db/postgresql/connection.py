@@ -22,7 +22,7 @@ POSTGRESQL_OPTIONS = {
     "tcp_user_timeout": 25_000,  # milliseconds: while a request of ours is not acknowledged
 }
 # Of the driver: how often a statement runs before it is prepared.
-_PREPARE_OPTION = "prepare_threshold"
+PREPARE_OPTION = "prepare_threshold"
 _ENCODING = "UTF8"
 _LIBPQ_PAGE = "https://www.postgresql.org/docs/current/libpq-connect.html"
 
@@ -51,10 +51,10 @@ def create_postgresql_engine(target: sa.URL, pool_size: int) -> sa.Engine:
     options: dict[str, Any] = {
         name: value for name, value in POSTGRESQL_OPTIONS.items() if name not in target.query
     }
-    if _PREPARE_OPTION in target.query:
-        options[_PREPARE_OPTION] = _read_prepare_threshold(target, where)
+    if PREPARE_OPTION in target.query:
+        options[PREPARE_OPTION] = _read_prepare_threshold(target, where)
     engine = sa.create_engine(
-        target.set(drivername="postgresql+psycopg").difference_update_query([_PREPARE_OPTION]),
+        target.set(drivername="postgresql+psycopg").difference_update_query([PREPARE_OPTION]),
         pool_pre_ping=True,
         pool_size=pool_size,
         hide_parameters=True,
@@ -73,7 +73,7 @@ def _check_options(target: sa.URL, known: set[str], where: Location) -> None:
         DatabaseError: there is one, or one has several values (only hosts and ports may).
     """
     for name, value in target.query.items():
-        if name not in known | {_PREPARE_OPTION}:
+        if name not in known | {PREPARE_OPTION}:
             near = difflib.get_close_matches(name, known, n=1)
             raise database_error(
                 f"the database URL has an unknown option: {name}",
@@ -93,12 +93,12 @@ def _read_prepare_threshold(target: sa.URL, where: Location) -> int | None:
     Raises:
         DatabaseError: the URL says something else.
     """
-    value = str(target.query[_PREPARE_OPTION])
+    value = str(target.query[PREPARE_OPTION])
     if value.lower() == "none":
         return None
     if not (value.isascii() and value.isdigit()):
         raise database_error(
-            f"{_PREPARE_OPTION} in the database URL is neither none nor a number: {value}",
+            f"{PREPARE_OPTION} in the database URL is neither none nor a number: {value}",
             where,
             "Behind a pooler without prepared statements: prepare_threshold=none",
         )

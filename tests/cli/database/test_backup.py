@@ -1,8 +1,11 @@
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from postgres_server import Server
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -56,12 +59,54 @@ def test_backup_into_missing_folder_fails(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("project_with_reader")
-def test_postgresql_backup_refers_to_pg_dump_without_password(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "postgresql://ada:secret@db/notes",
+            "or it asks): pg_dump --dbname=postgresql://ada@db/notes --format=custom --no-owner",
+        ),
+        (
+            "postgres://db:5433/notes?sslmode=verify-full&sslpassword=secret&prepare_threshold=none",
+            "Run: pg_dump '--dbname=postgresql://db:5433/notes?sslmode=verify-full' --format",
+        ),
+        (
+            "postgresql://ada@/notes?host=one:5433&host=two:5434&password=secret",
+            "pg_dump '--dbname=postgresql://ada@/notes?host=one%2Ctwo&port=5433%2C5434' --format",
+        ),
+    ],
+)
+def test_postgresql_backup_prints_the_command_without_password(
+    url: str, expected: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NEWSLETTER_DATABASE", "postgresql://ada:secret@db/notes")
+    monkeypatch.setenv("NEWSLETTER_DATABASE", url)
     code, _, err = cli("backup", "list.backup")
     assert code == 1
-    assert "pg_dump --format=custom --no-owner --file=list.backup" in err
-    assert "--dbname=postgresql://ada@db/notes" in err
+    assert expected in err
     assert "secret" not in err
+
+
+def test_printed_postgresql_commands_can_be_pasted_into_a_shell(
+    cli: Cli, project_folder: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with a name of the database, and of the file, in which a shell sees more than a name."""
+    name = 'Ada\'s & "Bo"; $HOME'
+    quoted = name.replace('"', '""')
+    postgres_server.execute(f'CREATE DATABASE "{quoted}"')
+    query = {"host": str(postgres_server.folder), "sslmode": "prefer"}
+    url = sa.URL.create("postgresql", "postgres", "hush", database=name, query=query)
+    monkeypatch.setenv("NEWSLETTER_DATABASE", url.render_as_string(hide_password=False))
+    (project_folder / "readers.csv").write_text("ada@example.com\n")
+    assert cli("subscribers", "import", "readers.csv")[0] == 0
+    file = "Ada's list; of $(date)"
+    run_printed_command(cli("backup", file)[2], project_folder)
+    assert cli("subscribers", "add", "bo@example.com")[0] == 0
+    run_printed_command(cli("restore", file)[2], project_folder)
+    assert cli("subscribers", "list")[1].startswith("ada@example.com")
+    postgres_server.execute(f'DROP DATABASE "{quoted}"')
+
+
+def run_printed_command(message: str, folder: Path) -> None:
+    command = message.partition("or it asks): ")[2]
+    assert "hush" not in command
+    subprocess.run(["sh", "-c", command], cwd=folder, check=True)
