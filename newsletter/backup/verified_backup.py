@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from newsletter.db import open_database, read_transaction
 from newsletter.db.errors import primary_result_code
 from newsletter.db.identity import other_owner_error, read_owner
-from newsletter.db.migrate import LEGACY_VERSION_TABLE, VERSION_TABLE
+from newsletter.db.migrate import LEGACY_VERSION_TABLE
+from newsletter.db.schema import VERSION_TABLE
 from newsletter.db.sqlite_copy import (
     CORRUPTION_CODES,
     copy_snapshot,

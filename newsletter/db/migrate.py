@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from newsletter.db.postgresql.server_errors import explain_failed_upgrade
-from newsletter.db.schema import metadata
+from newsletter.db.schema import VERSION_TABLE, metadata
 from newsletter.db.transaction import read_transaction
 from newsletter.errors import DatabaseError, Location
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 # The revision of the last migration; kept here so that a current database needs no Alembic import.
 HEAD_REVISION = "0006"
-# Not Alembic's own name, alembic_version: in a schema that is shared with another program, that
-# program's version would be taken for ours.
-VERSION_TABLE = "newsletter_version"
 # Where the version was at first, up to these revisions.
 LEGACY_VERSION_TABLE = "alembic_version"
 _LEGACY_REVISIONS = frozenset({"0001", "0002", "0003", "0004", "0005", "0006"})

@@ -31,6 +31,7 @@ __all__ = [
     "STATUSES",
     "TRANSACTIONAL_EMAIL_KINDS",
     "TRANSACTIONAL_EMAIL_STATES",
+    "VERSION_TABLE",
     "BigIntKey",
     "JsonType",
     "UtcDateTime",
@@ -58,6 +59,9 @@ __all__ = [
     "unsubscribe_reason",
 ]
 
+# Of the migrations. Not Alembic's own name: in a schema that is shared with another program that
+# uses Alembic, that program's version would be taken for ours.
+VERSION_TABLE = "newsletter_version"
 STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
 CHANGE_KINDS = (
     "subscribed", "confirmed", "imported", "unsubscribed", "bounced", "complained", "resubscribed",

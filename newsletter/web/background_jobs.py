@@ -10,6 +10,9 @@ from contextlib import ExitStack
 from typing import BinaryIO, NamedTuple, cast
 
 from newsletter.backup.erasure_record import renew_erasures
+from newsletter.db import read_transaction
+from newsletter.db.postgresql.privileges import may_insert
+from newsletter.db.schema import attempt
 from newsletter.events.unreadable_store import purge_unreadable
 from newsletter.project.editor_command import read_last_line
 from newsletter.sending.ledger.find_sends import has_due_sends, open_ledger
@@ -51,12 +54,22 @@ def make_background_jobs(site: Site, mailer: ProviderClient | None) -> list[Back
         jobs.append(
             BackgroundJob("transactional emails", 1.0, lambda: send_queued_emails(site, mailer))
         )
+    if mailer and _may_send(site):
         jobs.append(BackgroundJob("due sends", 15.0, lambda: start_due_sends(site)))
         # A job of its own: a due send can take hours.
         jobs.append(BackgroundJob("heartbeat", 60.0, lambda: leave_heartbeat(site)))
     if site.config.notify.is_set:
         jobs.append(BackgroundJob("notifications", 60.0, lambda: notify_overdue_sends(site)))
     return jobs
+
+
+def _may_send(site: Site) -> bool:
+    """Return whether the database's role may send; PostgreSQL's role for the site may not."""
+    with read_transaction(site.engine) as connection:
+        may_send = may_insert(connection, attempt)
+    if not may_send:
+        _log.info("due sends are left to another host: the database's role may not send")
+    return may_send
 
 
 def notify_overdue_sends(site: Site) -> None:

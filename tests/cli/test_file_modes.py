@@ -101,6 +101,7 @@ subscribers erase reader3@example.com --yes
 restore list.backup --yes
 db upgrade
 db adopt --yes
+db roles
 """.replace("LATER", LATER)
 # They write to the database, and to no file.
 SERVERS = {"serve", "preview"}

@@ -9,8 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint, ReflectedIndex
 
 from newsletter.db import read_transaction
-from newsletter.db.migrate import VERSION_TABLE
-from newsletter.db.schema import metadata
+from newsletter.db.schema import VERSION_TABLE, metadata
 
 VERSIONS = Path(__file__).parents[2] / "newsletter" / "db" / "migrations" / "versions"
 

@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db import open_database
+from newsletter.db.postgresql.roles import ROLES, roles_script
 from newsletter.db.schema import metadata
 
 # Text is sorted as people sort it, on most servers and not on SQLite: "b" before "C", "_" ignored.
@@ -276,3 +277,30 @@ def engine(database_url: str, tmp_path: Path, migrated_file: Path) -> Iterator[s
     opened = open_database(database_url, tmp_path)
     yield opened
     opened.dispose()
+
+
+@contextmanager
+def login_in_role(server: Server, url: str, role: str) -> Iterator[str]:
+    """Yield the URL of a user in one of the roles of ``newsletter db roles``.
+
+    Args:
+        server: the server.
+        url: the owner's, of a database with all tables.
+        role: ``editor``, ``web`` or ``reader``.
+    """
+    name = sa.make_url(url).database
+    users = [f"{name}_{role}" for role in ROLES]
+    login = f"{name}_user"
+    with server.connected(str(name)) as connection:
+        for _ in range(2):  # as after an update
+            subprocess.run(
+                [server.programs / "psql", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={url}"],
+                input=roles_script(str(name)), text=True, check=True,
+            )  # fmt: skip
+        connection.exec_driver_sql(f"CREATE ROLE {login} LOGIN IN ROLE {name}_{role}")
+        try:
+            yield url.replace("postgres@", f"{login}@")
+        finally:
+            connection.exec_driver_sql(DISCONNECT_OTHERS)
+            for user in (*users, login):
+                connection.exec_driver_sql(f"DROP OWNED BY {user}; DROP ROLE {user}")

@@ -14,6 +14,10 @@ COMMANDS = {
     "copy": LazyCommand(
         "newsletter.cli.database.copy:copy_command", "Move everything into another database."
     ),
+    "roles": LazyCommand(
+        "newsletter.cli.database.roles:roles_command",
+        "Print SQL for PostgreSQL roles with the least rights.",
+    ),
 }
 
 
@@ -26,6 +30,7 @@ def db_group() -> None:
       newsletter db upgrade
       newsletter db adopt
       newsletter db copy sqlite:///newsletter.db postgresql://editor@db.example/letters
+      newsletter db roles
     """
 
 

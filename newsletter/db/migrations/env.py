@@ -2,8 +2,7 @@
 
 from alembic import context
 
-from newsletter.db.migrate import VERSION_TABLE
-from newsletter.db.schema import metadata
+from newsletter.db.schema import VERSION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -21,6 +21,7 @@ from newsletter.db.identity import (
     set_identity,
 )
 from newsletter.db.identity_mark import load_mark
+from newsletter.db.postgresql.privileges import may_insert
 from newsletter.db.schema import (
     OPEN_BATCH_STATES,
     attempt,
@@ -78,8 +79,11 @@ def hold_if_copied(engine: sa.Engine, now: datetime.datetime) -> CopiedDatabase 
     # The mark first: it is written after the database, so it is never ahead of it.
     mark = load_mark(engine)
     with read_transaction(engine) as connection:
-        if compare_identity(connection, mark) == "same":
+        state = compare_identity(connection, mark)
+        if state == "same":
             return None
+        if not may_insert(connection, setting):  # a role that only reads holds no sends
+            return _load_copy(connection) if state == "different" else None
     with engine.begin() as connection:
         lock_identity(connection)
         state = compare_identity(connection, load_mark(engine))
