@@ -261,7 +261,7 @@ def _explain_failed_connection(words: str, where: Location) -> DatabaseError:
     words = words.partition(" Multiple connection attempts failed.")[0]
     words = re.sub(r"^connection (failed|is bad): ", "", words)
     words = re.sub(r"connection to server ((?:on|at) .*?) failed: (?:FATAL: +)?", r"\1: ", words)
-    words = re.sub(r" (Is the server running |DETAIL: ).*", "", words)
+    words = re.sub(r" (Is the server running |DETAIL: |Either provide ).*", "", words)
     place = " " if words.startswith(("on ", "at ")) else ": "
     return database_error(
         f"can't connect to the PostgreSQL server{place}{words}",
