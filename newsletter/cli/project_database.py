@@ -18,16 +18,23 @@ if TYPE_CHECKING:
 def open_project_database(project: "Project") -> "Iterator[sa.Engine]":
     """Yield the engine of a project's database; it is closed behind the context.
 
+    Behind it, a warning is printed if ``newsletter db copy`` has retired the database.
+
     Raises:
         DatabaseError: it can't be opened, or belongs to another newsletter.
     """
     from newsletter.backup.erasure_record import renew_erasures
     from newsletter.db import database_engine
+    from newsletter.db.identity import find_retirement
     from newsletter.private_files import delete_leftover_folders
 
     delete_leftover_folders()
     config = project.config
     with database_engine(config.database, project.root, config.id) as engine:
+        if retired := find_retirement(engine):
+            yield engine
+            echo_err(f"newsletter: {retired}", color="yellow")
+            return
         if renewed := renew_erasures(engine, project.root):
             readers = format_count(renewed, "reader")
             echo_err(

@@ -15,9 +15,8 @@ target that is not finished is not used.
 """
 
 import json
-import logging
 import secrets
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
@@ -50,7 +49,7 @@ MOVE_KEYS = (MOVED_TO_KEY, MOVED_FROM_KEY)
 
 # ``missing``: it was never sent from. ``partial``: it is the same, as far as is noted.
 IdentityState = Literal["missing", "same", "partial", "different"]
-_log = logging.getLogger(__name__)
+_RETIRED_OPTION = "newsletter_retired"
 
 
 def read_owner(connection: sa.Connection) -> str:
@@ -90,13 +89,18 @@ def guard_moved_database(engine: sa.Engine, where: Location) -> None:
         )
     if MOVED_TO_KEY in notes:
         retired = retired_error(notes[MOVED_TO_KEY], where)
-        _log.warning("newsletter: %s", retired)
+        engine.update_execution_options(**{_RETIRED_OPTION: retired})
 
         def refuse_to_write(connection: sa.Connection) -> None:
             if not is_read_only(connection):
                 raise retired
 
         sa.event.listen(engine, "begin", refuse_to_write)
+
+
+def find_retirement(engine: sa.Engine) -> DatabaseError | None:
+    """Return the error of every write to a database that was retired when it was opened."""
+    return cast("DatabaseError | None", engine.get_execution_options().get(_RETIRED_OPTION))
 
 
 def retired_error(moved_to: dict[str, Any], where: Location, remedy: str = "") -> DatabaseError:

@@ -2,6 +2,7 @@
 
 import datetime
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +16,6 @@ from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from newsletter.backup.copied_rows import TableDigest
     from newsletter.backup.copy_database import DatabasePlace
@@ -51,23 +51,20 @@ def copy_command(source: str, target: str, *, yes: bool, as_json: bool) -> None:
     project = open_project()
     with _open_place(source, project.root, must_exist=True) as origin:
         readers, rows = count_copied_rows(origin.engine)
-        with _open_place(target, project.root) as destination:
-            if not yes:
-                echo_err(
-                    f"{format_count(readers, 'reader')} and the record of sends will be copied "
-                    f"from {origin.url} to {destination.url}. Afterwards, nothing can be sent "
-                    f"from {origin.url}."
-                )
-                confirm_count(readers, "copy")
+        if not yes:
+            _confirm_copy(readers, origin.url, _redact(target))
+        with (
+            _open_place(target, project.root) as destination,
+            progress_bar(2 * rows, "Copying") as advance,
+        ):
             try:
-                with progress_bar(2 * rows, "Copying") as advance:
-                    digests = copy_database(
-                        origin,
-                        destination,
-                        project.config.id,
-                        datetime.datetime.now(datetime.UTC),
-                        advance,
-                    )
+                digests = copy_database(
+                    origin,
+                    destination,
+                    project.config.id,
+                    datetime.datetime.now(datetime.UTC),
+                    advance,
+                )
             except KeyboardInterrupt:
                 echo_err("Stopped. Run the same command again to go on.")
                 raise SystemExit(1) from None
@@ -86,19 +83,35 @@ def copy_command(source: str, target: str, *, yes: bool, as_json: bool) -> None:
         echo(f"Next: {step and step + ' in newsletter.yml, then run: '}newsletter doctor")
 
 
-@contextmanager
-def _open_place(url: str, root: "Path", *, must_exist: bool = False) -> "Iterator[DatabasePlace]":
-    """Open one of the two databases; one that does not exist is created unless it must exist."""
+def _confirm_copy(readers: int, source: str, target: str) -> None:
+    echo_err(
+        f"Everything in {source} will be copied to {target}, with "
+        f"{format_count(readers, 'reader')}. Afterwards, nothing can be sent from {source}."
+    )
+    confirm_count(readers, "copy")
+
+
+def _redact(url: str) -> str:
     import sqlalchemy as sa
 
+    from newsletter.db.engine import sqlite_file
+    from newsletter.db.errors import redact_database_url
+
+    sqlite_file(url, Path())  # an error if it is no URL of a database
+    return redact_database_url(sa.make_url(url))
+
+
+@contextmanager
+def _open_place(url: str, root: Path, *, must_exist: bool = False) -> "Iterator[DatabasePlace]":
+    """Open one of the two databases; one that does not exist is created unless it must exist."""
     from newsletter.backup.copy_database import DatabasePlace
     from newsletter.db import open_database
     from newsletter.db.engine import sqlite_file
-    from newsletter.db.errors import database_error, redact_database_url
+    from newsletter.db.errors import database_error
     from newsletter.errors import Location
 
+    shown = _redact(url)
     file = sqlite_file(url, root)
-    shown = redact_database_url(sa.make_url(url))
     if must_exist and file and not file.is_file():
         raise database_error(
             "there is no such database",

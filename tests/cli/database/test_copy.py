@@ -24,7 +24,7 @@ def test_sends_go_out_from_the_new_database_only(
 ) -> None:
     code, out, err = newsletter("db", "copy", SOURCE, target, "--yes")
     assert (code, err) == (0, "")
-    assert f"subscriber     {READERS}  " in out
+    assert f"subscriber    {READERS}  " in out
     assert "all tables are the same in both databases" in out
     assert "Next: set database: postgresql://postgres@/test_" in out
     retired = "newsletter.db: this database was copied to postgresql://postgres@/test_"
@@ -34,7 +34,6 @@ def test_sends_go_out_from_the_new_database_only(
         (("subscribers", "add", "new@harbour.example"), 1),
         (("subscribers", "list"), 0),
         (("status",), 0),
-        (("db", "upgrade"), 0),
         (("db", "copy", SOURCE, "sqlite:///other.db", "--yes"), 1),
         (("db", "copy", SOURCE, target, "--yes"), 3),
     ):
@@ -78,6 +77,7 @@ def test_copy_is_confirmed_by_the_number_of_readers(newsletter: Cli, project_fol
     assert (code, out) == (1, "")
     assert f"{READERS} readers" in err
     assert "In a script, use --yes." in err
+    assert not (project_folder / "other.db").exists()
     code, _, err = newsletter("db", "copy", "sqlite:///missing.db", "sqlite:///other.db", "--yes")
     assert (code, "there is no such database" in err) == (1, True)
     assert not (project_folder / "missing.db").exists()
