@@ -95,7 +95,7 @@ def describe_posts(feed: str, posts: Sequence[SourcePost], today: datetime.date)
     return [
         SeenPost(
             feed=feed,
-            url=_shorten(identity.url) if len(texts_by_url[identity.url]) == 1 else "",
+            url=_clean_url(identity.url) if len(texts_by_url[identity.url]) == 1 else "",
             # The ids of many feeds are URLs, once with http and once with https.
             post_id=_hash(normalize_post_url(identity.post_id) or identity.post_id)
             if identity.post_id and len(texts_by_id[identity.post_id]) == 1
@@ -175,5 +175,7 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:_HASH_LENGTH]
 
 
-def _shorten(url: str) -> str:
-    return url if len(url) <= _MAX_URL_LENGTH else _hash(url)
+def _clean_url(url: str) -> str:
+    """Return a URL as it is stored: hashed if it is long, or holds a secret."""
+    is_short = len(url) <= _MAX_URL_LENGTH
+    return url if is_short and mask_url_secrets(url) == url else _hash(url)

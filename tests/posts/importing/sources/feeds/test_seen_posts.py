@@ -57,8 +57,14 @@ def test_secret_in_a_stored_url_is_not_kept(tmp_path: Path) -> None:
     )
     seen = SeenPosts.load(tmp_path)
     assert seen.get_feed(f"{URL}?token=an0ther").key == "a1"
+    post = make_post(url="https://harbour.example/?post=1&token=s3cret")
+    record(seen, post)
     seen.save()
     assert "s3cret" not in path.read_text()
+    seen = SeenPosts.load(tmp_path)
+    assert find(seen, replace(post, post_id="new", content="Edited."))
+    other = replace(post, post_id="new", content="Another.", url=post.url.replace("=1", "=2"))
+    assert find(seen, other) is None
 
 
 @pytest.mark.parametrize(
