@@ -159,8 +159,8 @@ def test_braces_of_a_post_are_in_its_card_as_they_are(cli: Cli, folder: Path) ->
     excerpts = [card.excerpt for card in read_digest(folder, "feed").digest]
     assert excerpts[:2] == [f"{shown} The end.", f"{shown} {{{{ b }}}}"]
     assert excerpts[2].endswith("word {{ a b c…")
-    assert cli("digest", "--slug", "own", "--since", "2026-11-01")[0] == 0
-    (own,) = read_digest(folder, "own").digest
+    assert cli("digest", "--slug", "mine", "--since", "2026-11-01")[0] == 0
+    (own,) = read_digest(folder, "mine").digest
     assert own.title == "Use {{ d }}"
     assert own.excerpt.endswith("-, {{ d }} is of no use here.")
 
