@@ -39,7 +39,8 @@ def temporary_private_folder() -> Iterator[Path]:
     """Create a temporary folder for readers' data, deleted at the end.
 
     If the program is killed, the next ``delete_leftover_folders`` deletes it: a lock on it ends
-    with the program. It gets its name once it is locked.
+    with the program. It gets its name once it is locked. The lock is on its parent, which has
+    nothing else in it: a SQLite database locks the folder that it is in.
     """
     delete_leftover_folders()
     unlocked = Path(tempfile.mkdtemp(prefix=f".{_TEMPORARY_PREFIX}"))
@@ -49,7 +50,9 @@ def temporary_private_folder() -> Iterator[Path]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         folder = unlocked.rename(unlocked.with_name(unlocked.name.removeprefix(".")))
         try:
-            yield folder
+            inner = folder / "files"
+            inner.mkdir(0o700)
+            yield inner
         finally:
             shutil.rmtree(folder)
     finally:

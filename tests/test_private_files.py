@@ -1,6 +1,7 @@
 """Files and folders that only their owner can read, whatever the umask; links are not followed."""
 
 import ast
+import fcntl
 import os
 import signal
 import stat
@@ -65,13 +66,17 @@ def test_temporary_folder_of_a_killed_program_is_deleted_by_the_next_one(
     command = [sys.executable, "-c", KILLED_WITH_ADDRESSES]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
-    (left,) = tmp_path.glob("*/readers.csv")
-    assert mode(left.parent) == 0o700
+    (left,) = tmp_path.glob("*/*/readers.csv")
+    assert mode(left.parent) == mode(left.parents[1]) == 0o700
     with temporary_private_folder() as folder:
         assert not left.parent.exists()
         delete_leftover_folders()
         assert folder.exists()  # in use
         assert mode(folder) == 0o700
+        # As a SQLite database in it does, of another process too.
+        descriptor = os.open(folder, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
     assert [path.name for path in tmp_path.iterdir()] == ["newsletter-private-notes"]
 
 
