@@ -105,6 +105,6 @@ def test_role_that_may_not_read_the_version_of_another_program(
     run(engine, LEGACY, "INSERT INTO alembic_version VALUES ('c0ffee')")
     if database_url.startswith("sqlite"):
         return  # it has no rights
-    run(engine, "CREATE ROLE guest LOGIN", "GRANT SELECT ON newsletter_version TO guest")
+    run(engine, "CREATE ROLE guest LOGIN", "GRANT SELECT ON newsletter_version, setting TO guest")
     open_database(database_url.replace("postgres@", "guest@"), tmp_path).dispose()
     run(engine, "DROP OWNED BY guest", "DROP ROLE guest")
