@@ -55,7 +55,9 @@ def test_reader_joins_leaves_returns_moves_and_is_erased(harness: Any, server: A
 
 def test_background_jobs_run_and_due_sends_are_left_to_others(harness: Any) -> None:
     jobs = make_background_jobs(harness.site, harness.mailer)
-    assert [job.name for job in jobs] == ["cleanup", "refused sign-ups", "transactional emails"]
+    names = {job.name for job in jobs}
+    assert "transactional emails" in names
+    assert names.isdisjoint({"due sends", "heartbeat"})
     for job in jobs:
         job.run()
 
