@@ -346,6 +346,11 @@ def test_server_that_is_down(tmp_path: Path) -> None:
     assert "s3cret" not in message
 
 
+def test_short_password_hides_no_other_words(tmp_path: Path) -> None:
+    message = open_error("postgresql://ada:s@127.0.0.1:9/list", tmp_path)
+    assert 'the PostgreSQL server at "127.0.0.1", port 9: Connection refused. Start' in message
+
+
 def test_database_missing_on_the_server(postgres_url: str, tmp_path: Path) -> None:
     assert '"nowhere" does not exist' in open_error(
         sa.make_url(postgres_url).set(database="nowhere").render_as_string(), tmp_path

@@ -1,4 +1,4 @@
-"""``newsletter db roles``: print SQL that makes PostgreSQL roles with the least rights."""
+"""``newsletter db roles``: print SQL for roles with the least rights."""
 
 import re
 

@@ -179,7 +179,8 @@ def translate_postgresql_error(
 
     primary = getattr(getattr(error, "diag", None), "message_primary", None)
     words = " ".join((primary or str(error)).split()) or type(error).__name__
-    words = words.replace(secret, "***") if secret else words
+    if secret:  # as a word of its own: a short one is part of many words
+        words = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", words)
     if not state and driver_connection is None:
         return _explain_failed_connection(words, where)
     is_temporary = not state or state.startswith(_TEMPORARY_SQLSTATES)
