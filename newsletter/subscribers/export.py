@@ -178,7 +178,8 @@ def _json_formatter(types: Mapping[str, AttributeType]) -> _RowFormatter:
             "opens_consent": row.opens_consent,
             "clicks_consent": row.clicks_consent,
             "opted_out": opt_outs,
-            "attributes": orjson.Fragment(row.attributes),
+            # By name: SQLite keeps them as they came, PostgreSQL in an order of its own.
+            "attributes": dict(sorted(orjson.loads(row.attributes).items())),
         }
         if entries is not None:
             data["journal"] = [entry.to_dict() for entry in entries]

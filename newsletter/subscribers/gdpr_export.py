@@ -157,7 +157,7 @@ def find_profile(connection: sa.Connection, address: ParsedAddress) -> Subscribe
     id_ = row["id"]
     tags = sa.select(subscriber_tag.c.tag).where(subscriber_tag.c.subscriber_id == id_)
     return SubscriberProfile(
-        **row,
+        **{**row, "attributes": dict(sorted(row["attributes"].items()))},
         tags=tuple(sorted(connection.scalars(tags))),
         journal=tuple(journal.load_journal(connection, id_)),
         suppressed=load_suppressions(connection, address.key),

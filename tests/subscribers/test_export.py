@@ -23,10 +23,13 @@ from newsletter.db.schema import (
     subscriber,
     suppression,
 )
+from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent.tracking_answers import replay_answers
 from newsletter.subscribers.consent.transitions import StatusChange, next_status
 from newsletter.subscribers.export import CSV_COLUMNS, ExportOptions, export_subscribers
+from newsletter.subscribers.gdpr_export import find_profile
 from newsletter.subscribers.importing.import_list import ImportSummary, import_subscriber_file
+from newsletter.subscribers.queries.listing import SubscriberFilter, iter_subscribers
 
 ImportText = Callable[..., ImportSummary]
 
@@ -186,6 +189,19 @@ def test_csv_cells_are_escaped_for_spreadsheets(engine: sa.Engine, import_text: 
     # The token in the links of sent emails. One in 64 begins with a minus, which a spreadsheet
     # would run as a formula.
     assert len(ada[-6].removeprefix("'")) == 22
+
+
+def test_attributes_are_sorted_by_name_in_every_database(
+    engine: sa.Engine, import_text: ImportText
+) -> None:
+    import_text("email,zone,a long one,city\nada@example.com,z,l,c\n")
+    names = ["a_long_one", "city", "zone"]
+    (line,) = export(engine, JSONL).splitlines()[-1:]
+    assert list(json.loads(line)["attributes"]) == names
+    with read_transaction(engine) as connection:
+        (listed,) = iter_subscribers(connection, SubscriberFilter())
+        profile = find_profile(connection, parse_address("ada@example.com"))
+    assert list(listed.attributes) == list(profile.attributes) == names
 
 
 def test_raw_csv_is_not_escaped(engine: sa.Engine, import_text: ImportText) -> None:

@@ -76,7 +76,10 @@ def _iter_pages(
             .order_by(subscriber.c.id)
             .limit(PAGE_SIZE)
         )
-        rows = [Subscriber(*row) for row in connection.execute(page)]
+        rows = [
+            Subscriber(*row)._replace(attributes=dict(sorted(row.attributes.items())))
+            for row in connection.execute(page)
+        ]
         yield from rows
         if len(rows) < PAGE_SIZE:
             return
