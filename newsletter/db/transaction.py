@@ -58,6 +58,21 @@ def snapshot_write_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
+@contextmanager
+def without_nested_loops(connection: sa.Connection) -> Iterator[None]:
+    """Let PostgreSQL join by hashing in a ``with`` block, which executes one query over a send.
+
+    The rows of a new send are not in its statistics. It expects a single one, and would read all
+    events again for each recipient: for 20,000 of them 44 seconds instead of half a second.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
+    yield
+    connection.exec_driver_sql("SET LOCAL enable_nestloop = DEFAULT")
+
+
 def is_read_only(connection: sa.Connection) -> bool:
     """Return whether a transaction was begun by ``read_transaction``."""
     return bool(connection.get_execution_options().get(_DEFERRED_OPTION, False))

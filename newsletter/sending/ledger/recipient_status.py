@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from newsletter.db.column_types import ByCodePoint
 from newsletter.db.schema import batch, event, send_recipient, subscriber
+from newsletter.db.transaction import without_nested_loops
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.ledger.send_phase import was_recalled
 
@@ -144,9 +145,9 @@ def iter_recipients(
     if only_missed and not send_record.is_cancelled_at_provider:
         is_undelivered = latest.c.type.in_(_UNDELIVERED_EVENTS)
         query = query.where(sa.or_(recipients.state != "accepted", is_undelivered))
-    for address, state, number, recipient_error, batch_error, type_, at in connection.execute(
-        query
-    ):
+    with without_nested_loops(connection):
+        rows = connection.execute(query)
+    for address, state, number, recipient_error, batch_error, type_, at in rows:
         reason = describe_recipient_state(send_record, state, recipient_error, batch_error)
         yield RecipientStatus(address, state, number, reason, type_ or "", at)
 

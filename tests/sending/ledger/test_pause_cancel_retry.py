@@ -2,6 +2,7 @@
 
 import datetime
 from collections import Counter
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -337,6 +338,22 @@ def test_last_event_of_each_recipient(scenario: EditedSend) -> None:
         for type_, at in (found[f"reader{number}@example.com"] for number in range(1, 6))
     ]
     assert seconds == [("delivered", 0), ("open", 5), ("bounce", 1), ("delivered", 0), ("", None)]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_last_events_are_joined_by_hashing(scenario: EditedSend) -> None:
+    """PostgreSQL would read all events of a new send for each recipient."""
+    engine, found = scenario.ledger.engine, []
+
+    def show_setting(_: object, cursor: Any, statement: str, *__: object) -> None:
+        if "row_number" in statement:
+            found.append(cursor.connection.execute("SHOW enable_nestloop").fetchone()[0])
+
+    sa.event.listen(engine, "before_cursor_execute", show_setting)
+    with read_transaction(engine) as connection:
+        assert len(list(iter_recipients(connection, scenario.send()))) == TOTAL
+        after = connection.exec_driver_sql("SHOW enable_nestloop").scalar()
+    assert (found, after) == (["off"], "on")
 
 
 def set_recalled(scenario: EditedSend, *, before: datetime.timedelta) -> None:
