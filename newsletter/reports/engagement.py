@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.schema import event, send_recipient
+from newsletter.db.transaction import without_nested_loops
 from newsletter.reports.counts import build_curve
 from newsletter.reports.links import IssueLink, LinkMatcher
 from newsletter.reports.model import AgreedReaders, EngagementCounts, LinkClicks
@@ -99,15 +100,16 @@ def count_opens(
         .subquery()
     )
     hour = hours_since(connection, recipient.c.first, sent_at).label("hour")
-    rows = connection.execute(
-        sa.select(
-            hour,
-            sa.func.count().filter(recipient.c.by_people > 0),
-            sa.func.sum(recipient.c.by_people),
-            sa.func.count().filter(recipient.c.by_bots > 0),
-            sa.func.sum(recipient.c.by_bots),
-        ).group_by(hour)
-    ).all()
+    with without_nested_loops(connection):
+        rows = connection.execute(
+            sa.select(
+                hour,
+                sa.func.count().filter(recipient.c.by_people > 0),
+                sa.func.sum(recipient.c.by_people),
+                sa.func.count().filter(recipient.c.by_bots > 0),
+                sa.func.sum(recipient.c.by_bots),
+            ).group_by(hour)
+        ).all()
     if not rows:
         return None
     hours = Counter({number: readers for number, readers, *_ in rows if readers})
@@ -151,7 +153,8 @@ def count_clicks(  # noqa: PLR0913 - the send, how it is shown, and whose clicks
     query = _select_clicks(send_id)
     if agreed:
         query = query.where(tracked_recipient_condition("clicks"))
-    rows = connection.execute(query, execution_options={"yield_per": PAGE_SIZE})
+    with without_nested_loops(connection):
+        rows = connection.execute(query, execution_options={"yield_per": PAGE_SIZE})
     for _, group in groupby(rows, attrgetter("address_key")):
         clicks, bot_clicks = _separate_bots(group, matcher)
         totals["machine_total"] += bot_clicks
