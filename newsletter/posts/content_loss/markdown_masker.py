@@ -175,10 +175,10 @@ class MarkdownMasker(HtmlSourceMasker):
         return found.end()
 
     def find_code_end(self, start: int) -> int:
-        """Return where a ``pre`` ends: in a block of HTML or a paragraph, at its blank line."""
+        """Return where a ``pre`` ends; one within a paragraph ends with it."""
         end = super().find_code_end(start)
         line_start = self.source.rfind("\n", 0, start) + 1
-        if _PRE_LINE.match(self.source, line_start) and not self._in_html_block:
+        if self._in_html_block or _PRE_LINE.match(self.source, line_start):
             return end
         blank_line = _BLANK_LINE.search(self.source, start, end)
         return blank_line.start() if blank_line else end

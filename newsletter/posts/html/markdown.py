@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import StateBlock, html_block
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from mdit_py_plugins.deflist import deflist_plugin
@@ -24,7 +24,7 @@ from newsletter.posts.html.smart_quotes import get_quotation_marks
 # More levels than the sanitiser accepts, so that too deep a nesting is rejected, not truncated.
 _MAX_NESTING = 120
 _SELF_CLOSED_SCRIPT = re.compile(r"<(?:script|style|textarea)\b[^<>]*/>\s*", re.IGNORECASE)
-_PRE = re.compile(r"<pre(?=[\s>]|$)", re.IGNORECASE)
+_PRE = re.compile(r"(?<!`)<(?P<end>/?)pre(?=[\s>]|$)", re.IGNORECASE)
 _TAG_IN_BACKTICKS = re.compile(r"(?<=`)<(?=/?[a-z][^`<>\n]*>`)", re.IGNORECASE)
 _CODE_START = re.compile(r"\s*<(?:pre|script|style|textarea|!)", re.IGNORECASE)
 # Up to their end tags, all else is their text.
@@ -125,7 +125,9 @@ def _build_parser(quotes: tuple[str, ...], *, allow_latest: bool = False) -> Mar
     md.block.ruler.before(
         "html_block", "self_closed_script", _self_closed_script_rule, {"alt": ["paragraph"]}
     )
-    md.block.ruler.before("html_block", "pre_element", _pre_element_rule, {"alt": ["paragraph"]})
+    md.block.ruler.at(
+        "html_block", _html_block_rule, {"alt": ["paragraph", "reference", "blockquote"]}
+    )
     md.use(attributes_plugin)
     limit_inline_rules(md)
     md.add_render_rule("footnote_caption", _render_footnote_number)
@@ -183,26 +185,42 @@ def _self_closed_script_rule(state: StateBlock, start: int, _end: int, silent: b
     return True
 
 
-def _pre_element_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's signature
-    """Let ``<pre>`` go on to its own end tag: in CommonMark, a ``</script>`` in it ends it, too."""
-    lines = [state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]]
-    if state.is_code_block(start) or not _PRE.match(lines[0]):
-        return False
-    if not state.env.setdefault("has_pre_end", "</pre" in state.src.lower()):
-        return False
-    for number in range(start, end):
-        if state.sCount[number] < state.blkIndent and not state.isEmpty(number):
-            return False
-        if "</pre" in state.src[state.bMarks[number] : state.eMarks[number]].lower():
+def _html_block_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's signature
+    """Let ``<pre>`` in a block of HTML go on to its own end tag.
+
+    In CommonMark, a blank line in it ends the block, or a ``</script>``: comments in code would
+    become headings.
+    """
+    is_html = html_block(state, start, end, silent)
+    if silent or not is_html:
+        return is_html
+    token, last = state.tokens[-1], state.line
+    is_pre = _PRE.match(token.content.lstrip())
+    is_open = _leaves_pre_open(token.content)
+    first, stop = state.env.get("without_pre_end", (0, 0))  # lines searched in vain
+    if not is_open or first <= last <= end <= stop:
+        return True
+    if not is_pre and _CODE_START.match(token.content):
+        return True
+    while last < end and (is_open or not (is_pre or state.isEmpty(last))):
+        if state.sCount[last] < state.blkIndent and not state.isEmpty(last):
             break
+        is_open = _leaves_pre_open(state.src[state.bMarks[last] : state.eMarks[last]], is_open)
+        last += 1
+    if is_open:
+        state.env["without_pre_end"] = (state.line, last)
     else:
-        return False
-    if not silent:
-        state.line = number + 1
-        token = state.push("html_block", "", 0)
-        token.map = [start, number + 1]
-        token.content = state.getLines(start, number + 1, state.blkIndent, keepLastLF=True)
+        state.line = last
+        token.map = [start, last]
+        token.content = state.getLines(start, last, state.blkIndent, keepLastLF=True)
     return True
+
+
+def _leaves_pre_open(markup: str, is_open: bool = False) -> bool:  # noqa: FBT001, FBT002
+    """Return whether a ``pre`` is open behind markup, before which one was or not."""
+    for tag in _PRE.finditer(markup):
+        is_open = not tag["end"]
+    return is_open
 
 
 def _tags_as_text_rule(state: StateCore) -> None:

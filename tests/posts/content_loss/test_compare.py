@@ -249,8 +249,8 @@ def test_an_address_with_escapes_is_the_address_without(address: str, form: str)
         ("[https://x.example/?a&GT1=2&lt=3](https://x.example/?a&GT1=2&lt=3) now", "now"),
         ("Drop the *www.* and *https://*, **now**", "now"),
         ("Tide\n: 1. High\n: 2. Low", "High"),
-        # In a block of HTML and in a paragraph, a blank line ends the code of <pre>.
-        ("<div>\n<pre>a\n\n\\[b\\] *c*\n</pre></div>", "c"),
+        # In a paragraph, a blank line ends the code of <pre>, not in a block of HTML.
+        ("<div>\n<pre>a\n\n\\[b\\] *c*\n</pre></div>", "*c*"),
         ("Low <pre>a\n\n\\[b\\] *c*\n</pre>", "c"),
         ("<pre>a\n\n\\[b\\] *c*\n</pre>", "*c*"),
         ("``` title='https://x.example/1.2'\nlet a;\n```", "let a;"),
