@@ -39,7 +39,8 @@ _URL_ATTRIBUTES = (
 )  # fmt: skip
 
 _TAG = re.compile(
-    r"""<(?P<end>/?)(?P<name>[a-z][\w.-]*+)(?=[\s/>])(?>(?:[^<>"']++|"[^"]*+"(?>(?:"(?=[\s/>]))?)|'[^']*+')*)>""",
+    r"""<(?P<end>/?)(?P<name>[a-z][\w.-]*+(?>(?:(?<!<tel):[\w-]++)?))(?=[\s/>])"""
+    r"""(?>(?:[^<>"'=]++|=(?>(?:[^\s<>"'{][^\s<>]*+)?)|"[^"]*+"(?>(?:"(?=[\s/>]))?)|'[^']*+')*)>""",
     re.IGNORECASE | re.ASCII,
 )
 _ATTRIBUTE = re.compile(
@@ -240,7 +241,9 @@ def _get_urls(tag: str) -> tuple[str, ...]:
             urls += (words[0].rstrip(",") for words in candidates if words)
         elif value:
             urls.append(value)
-    return tuple(url for url in urls if not TEMPLATE_TAG_START.search(url))
+    return tuple(
+        url for url in urls if any(map(str.isalnum, url)) and not TEMPLATE_TAG_START.search(url)
+    )
 
 
 def _get_value(found: re.Match[str]) -> str:

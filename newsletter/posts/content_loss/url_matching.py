@@ -90,7 +90,7 @@ def _split_url(key: str) -> list[str]:
 def normalize_url(url: str) -> str:
     """Return a URL without what an email may change: scheme, encoding, tracking parameters."""
     # An encoded blank before the scheme makes a path of it: resolved, it keeps its scheme.
-    url = "".join(unquote(_SCHEME.sub("", url.strip())).split())
+    url = "".join(unquote(_SCHEME.sub("", url.strip())).split()).rstrip("\"'")
     address, hash_, fragment = url.partition("#")
     address = _RELATIVE_START.sub("", _TRACKING_PARAMETER.sub("", address).rstrip("?&"))
     address = _EMPTY_SEGMENTS.sub("/", address)

@@ -81,6 +81,7 @@ def test_each_kind_is_found_with_its_line(gone: str, kind: str, line: int, text:
         ("[a](/b/c.html)", "<a href='https://x.net/b/c.html?utm_source=y'>a</a>"),
         ("[a](../c/?d=e#f)", "<a href='https://x.net/c/?d=e&amp;utm_source=y#f'>a</a>"),
         ("[a](http://www.x.net/B%20c/)", "<a href='https://x.net/b c'>a</a>"),
+        ('<a href=http://x.net/b">a</a>', "<a href='http://x.net/b%22'>a</a>"),
         ("[a](www.x.net/b)", "<a href='https://y.net/c/www.x.net/b'>a</a>"),
         ("[a](%20www.x.net/b)", "<a href='https://y.net/%20www.x.net/b'>a</a>"),
         ("[a](%20https://x.net/b)", "<a href='https://y.net/%20https://x.net/b'>a</a>"),

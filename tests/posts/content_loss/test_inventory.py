@@ -56,6 +56,7 @@ def test_the_words_of_markdown(text: str, expected: str) -> None:
         ("<img alt=Gull src=a.png data-x='>'>x", "gull x"),
         ("<head><title>Tab</title></head><body>Text", "text"),
         ("<head><title>Tab</title><body>Text", "text"),
+        ('<x:code lang="a">Text</x:code> <a href=/b">and</a>', "text and"),
         ('<b id="a"">Text</b> <b title="">and</b> more', "text and more"),
         ("<style>a{}</style><svg><text>No</text></svg>Yes", "yes"),
         ("<!DOCTYPE html><?xml version='1'?>Yes<![CDATA[too]]>", "yes cdata too"),
@@ -88,6 +89,7 @@ def test_the_words_of_an_email_and_of_plain_text() -> None:
          [("data:x", "/a.jpg", "/b.jpg", "/c.jpg")]),
         ('<img src="/pixel.gif" width="1" height="1">', "image", []),
         ('<iframe data-src="/a" src="about:blank"></iframe>', "embed", [("about:blank", "/a")]),
+        (r'    "<img src=\"/a.png\">"', "image", []),
         ("<video poster=/p.jpg><source src=/v.mp4></video>", "embed", [("/p.jpg", "/v.mp4")]),
     ],
 )  # fmt: skip
