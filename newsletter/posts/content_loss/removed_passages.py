@@ -72,14 +72,15 @@ def _find_passage(
     first: int,
     used: Collection[int],
 ) -> range:
-    """Return where a passage is word for word, from an index on or else before it.
+    """Return where a passage is word for word, from an index on or else right before it.
 
     A passage that begins with a word in ``used`` is another one.
     """
     rarest = min(range(len(words)), key=lambda position: len(places.get(words[position], ())))
     found = places.get(words[rarest], [])
     middle = bisect_left(found, first + rarest)
-    for index in (*found[middle : middle + _MAX_PLACES], *found[: min(middle, _MAX_PLACES)]):
+    before = found[max(middle - _MAX_PLACES, 0) : middle]
+    for index in (*found[middle : middle + _MAX_PLACES], *reversed(before)):
         start = index - rarest
         is_passage = start >= 0 and source.words[start : start + len(words)] == words
         if is_passage and start not in used:

@@ -21,7 +21,10 @@ from newsletter.posts.importing.find_image import (
 )
 from newsletter.posts.importing.images.setting_references import iter_setting_references
 from newsletter.posts.importing.imported_post import ImportedPost
+from newsletter.posts.importing.markup.code_ranges import find_code_blocks
+from newsletter.posts.importing.markup.edits import Ranges
 
+_NO_CODE = Ranges(())
 _MAX_LINK_LENGTH = 2_000  # characters of a link's text
 _UNPARSED_IMAGE = re.compile(r"!\[[^\[\]]{0,500}\]\((file:[^)\s]+)\)")
 
@@ -129,9 +132,12 @@ def _rewrite_references(
         imported_post.front_matter_source,
         imported_post.front_matter,
     )
+    is_markdown = imported_post.body_format == "md"
     for old, new in new_references.items():
+        # A path that stands only once is that of the image itself.
+        code = find_code_blocks(body) if is_markdown and body.count(old) > 1 else _NO_CODE
         body, front_matter_source = (
-            _replace_in_text(body, old, new),
+            _replace_in_text(body, old, new, code),
             _replace_in_text(front_matter_source, old, new),
         )
         front_matter = _replace_in_settings(front_matter, old, new)
@@ -155,14 +161,18 @@ def _rewrite_references(
     return changed
 
 
-def _replace_in_text(text: str, old: str, new: str) -> str:
-    for form in dict.fromkeys((old, unquote(old), html.escape(old))):
-        text = re.sub(
-            rf"(?<![\w./%-]){re.escape(form)}(?![\w/%-])",
-            lambda found: found[0] if _is_link_target(found.string, found.start()) else new,
-            text,
-        )
-    return text
+def _replace_in_text(text: str, old: str, new: str, code: Ranges = _NO_CODE) -> str:
+    """Replace a path, but for links to it and for code that shows it."""
+    forms = "|".join(re.escape(form) for form in (old, unquote(old), html.escape(old)))
+    return re.sub(
+        rf"(?<![\w./%-])(?:{forms})(?![\w/%-])",
+        lambda found: (
+            found[0]
+            if found.start() in code or _is_link_target(found.string, found.start())
+            else new
+        ),
+        text,
+    )
 
 
 def _is_link_target(text: str, start: int) -> bool:

@@ -24,3 +24,9 @@ def test_part_of_a_page_is_found_though_the_source_has_more(listed: str, found: 
     source = take_inventory(MENU, "html")
     indices = find_removed_words(source, [RemovedLine(0, listed, "")])
     assert " ".join(source.words[index] for index in sorted(indices)) == found
+
+
+def test_a_passage_that_stands_twice_is_the_one_next_to_its_line() -> None:
+    # The lines of the imported post are a little below those of the source.
+    source = take_inventory("Low tide\n\nLow tide\n\nHigh tide\n", "markdown")
+    assert find_removed_words(source, [RemovedLine(5, "Low tide", "hidden text")]) == {2, 3}

@@ -254,6 +254,19 @@ def test_twin_for_dark_mode_is_copied(project: Project, png: Callable[[int, int]
     ]  # fmt: skip
 
 
+def test_path_of_an_image_stays_in_code_that_shows_it(
+    project: Project, png: Callable[[int, int], bytes]
+) -> None:
+    Path("blog/_posts").mkdir(parents=True)
+    Path("blog/img").mkdir()
+    Path("blog/img/tern.png").write_bytes(png(9, 9))
+    code = '```html\n<img src="../img/tern.png">\n```'
+    text = f"{SENTENCE}\n\n{code}\n\n![A tern](../img/tern.png)\n"
+    source = write_source("blog/_posts/a.md", text)
+    body = import_post(project, source, replace(NEW_IMPORT, images=(Path("blog"),)))
+    assert f"{code}\n\n![A tern](tern.png)\n" in body.post_path.read_text(encoding="utf-8")
+
+
 def test_image_that_is_missing_is_kept_under_extra(
     project: Project, png: Callable[[int, int], bytes]
 ) -> None:
