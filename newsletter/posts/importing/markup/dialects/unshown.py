@@ -1,4 +1,4 @@
-"""Markdown that isn't shown as meant: extra cells, links in alt texts.
+"""Repair Markdown that is not shown as meant: cells, pictures.
 
 GitHub Flavored Markdown ignores the cells of a row beyond the last column (section 4.10), and takes
 a pipe in a code span for the end of a cell, which others don't (kramdown, Pandoc). Of a link in an
