@@ -228,9 +228,7 @@ class CopyTarget:
     def _write_transaction(self) -> Iterator[sa.Connection]:
         with self.engine.begin() as connection:
             tune_for_bulk_writes(connection)
-            if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
-            else:
+            if connection.dialect.name == "postgresql":
                 disable_idle_timeout(connection)  # it waits for the source
             yield connection
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from newsletter.db import open_database, read_transaction
 from newsletter.db.errors import primary_result_code
-from newsletter.db.identity import other_owner_error, read_owner
+from newsletter.db.identity import find_retirement, other_owner_error, read_owner
 from newsletter.db.migrate import LEGACY_VERSION_TABLE
 from newsletter.db.schema import VERSION_TABLE
 from newsletter.db.sqlite_copy import (
@@ -137,7 +137,7 @@ def _prepare_live_database(database: Path, newsletter_id: str) -> None:
     """Migrate it to the same version as the copy, to compare them; check that it may be replaced.
 
     Raises:
-        DatabaseError: it belongs to another newsletter.
+        DatabaseError: it belongs to another newsletter, or is retired.
     """
     engine = open_database(f"sqlite:///{database.name}", database.parent)
     try:
@@ -145,5 +145,7 @@ def _prepare_live_database(database: Path, newsletter_id: str) -> None:
             owner = read_owner(connection)
     finally:
         engine.dispose()
+    if retired := find_retirement(engine):
+        raise retired
     if newsletter_id and owner not in {"", newsletter_id}:
         raise other_owner_error(owner, Location(display_path(database)))

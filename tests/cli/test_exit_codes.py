@@ -22,6 +22,7 @@ PAGE = Path(__file__).parents[2] / "docs/reference/exit-codes.md"
 ROW = re.compile(r"^\| `([^`]+)` \| (.+?) \| (\d) \|$", re.MULTILINE)
 WORDS = "Does not contain a valid address."
 SEND = "send --yes --concurrency 1"
+COPY = "db copy sqlite:///newsletter.db sqlite:///other.db --yes"
 PLAN_OUT, APPROVED = "plan --out plan.json", "send --plan plan.json"
 
 # One article under two names.
@@ -289,6 +290,12 @@ CASES = {
     ("db adopt", "another word was typed than `adopt`"): Case(
         ["status", "db adopt"], edit=copy_database, typed="yes\n"
     ),
+    ("db copy", "everything was copied"): Case([COPY]),
+    ("db copy", "it was copied there before"): Case([COPY] * 2),
+    ("db copy", "the target is not empty"): Case(
+        [COPY, "db copy sqlite:///other.db sqlite:///newsletter.db --yes"]
+    ),
+    ("send", "the database was copied to another one, and is retired"): Case([COPY, SEND]),
 }
 
 

@@ -102,6 +102,7 @@ restore list.backup --yes
 db upgrade
 db adopt --yes
 db roles
+db copy sqlite:///newsletter.db sqlite:///other.db --yes
 """.replace("LATER", LATER)
 # They write to the database, and to no file.
 SERVERS = {"serve", "preview"}

@@ -47,6 +47,7 @@ def serve_command(*, host: str, port: int, metrics_port: int | None, printed: st
       newsletter serve --port 8000 --metrics-port 9100
       newsletter serve --print systemd
     """
+    from newsletter.db.identity import find_retirement
     from newsletter.project import open_project
     from newsletter.sending.providers.registry import get_provider
     from newsletter.web.monitoring.request_log import configure_stderr_logging
@@ -60,6 +61,8 @@ def serve_command(*, host: str, port: int, metrics_port: int | None, printed: st
     config = project.config
     with_key = bool(os.environ.get("SENDGRID_API_KEY"))
     with open_project_database(project) as engine, open_public_socket(host, port) as listener:
+        if retired := find_retirement(engine):
+            raise retired
         site = open_site(project, engine)
         connection = get_provider(config).connect(os.environ) if with_key else nullcontext()
         with connection as client:

@@ -10,7 +10,7 @@ from newsletter.checks.rules.delivery import FREE_MAIL_DOMAINS
 from newsletter.config import Config
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.engine import sqlite_file
-from newsletter.db.identity import read_owner
+from newsletter.db.identity import find_retirement, read_owner
 from newsletter.db.schema import event, send, subscriber
 from newsletter.errors import NewsletterError
 from newsletter.events.unreadable_store import summarize_unreadable
@@ -191,7 +191,9 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
         yield clock
         return
     readers = format_count(count, "reader")
-    if config.id and owner not in {"", config.id}:
+    if retired := find_retirement(engine):
+        yield fail_for_problem("database", retired.problems[0])
+    elif config.id and owner not in {"", config.id}:
         yield fail(
             "database",
             f"it belongs to another newsletter, with the id {owner}",
