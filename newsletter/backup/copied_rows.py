@@ -1,4 +1,4 @@
-"""Read, compare and write the rows of a table in a form that both databases share.
+"""Rows of a table in a form that SQLite and PostgreSQL share.
 
 A value is as SQLite stores it: text, integer, float, bytes or NULL; a time is ISO 8601 text in UTC
 with microseconds, a boolean is 0 or 1, JSON is text. PostgreSQL takes them in this form.

@@ -1,4 +1,4 @@
-"""Copy everything into another database, SQLite or PostgreSQL, and retire the source.
+"""Copy everything into another database, and retire the source.
 
 The source is locked against writes from the first row to the last, so that it is one snapshot, and
 is retired by the same transaction. It is retired before the target is complete: at no moment can

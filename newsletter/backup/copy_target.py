@@ -1,6 +1,6 @@
-"""The target of a copy: empty, half-done or complete; loaded a table at a time.
+"""Target of a copy: empty, half-done or complete.
 
-What is copied so far is noted in the target itself, in the same transaction as the rows. So a copy
+It is loaded a table at a time. What is copied so far is noted in the target itself, in the same transaction as the rows. So a copy
 that was killed at any moment can go on, and no command uses the database until it is complete.
 """
 

@@ -103,14 +103,14 @@ def print_json(
     click.echo(_escape_json(text), file=sys.stdout)
 
 
-def print_error(error: NewsletterError) -> None:
+def print_error(error: NewsletterError, color: str | None = None) -> None:
     """Print every problem of an error to standard error, as ``newsletter: file:line: message``.
 
     On a terminal, long lines are wrapped at its width; elsewhere a problem is one line.
     """
     from newsletter.cli.wrap_message import get_stream_width  # late: newsletter --help has no error
 
-    color = "yellow" if isinstance(error, NothingToDoError) else "red"
+    color = color or ("yellow" if isinstance(error, NothingToDoError) else "red")
     width = get_stream_width(sys.stderr)
     for problem in error.problems[:MAX_PROBLEMS]:
         echo_err(wrap_problem(problem, width, first_indent="newsletter: "), color=color)

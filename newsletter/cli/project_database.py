@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from newsletter.cli.output import echo_err
+from newsletter.cli.output import echo_err, print_error
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def open_project_database(project: "Project") -> "Iterator[sa.Engine]":
     with database_engine(config.database, project.root, config.id) as engine:
         if retired := find_retirement(engine):
             yield engine
-            echo_err(f"newsletter: {retired}", color="yellow")
+            print_error(retired, color="yellow")
             return
         if renewed := renew_erasures(engine, project.root):
             readers = format_count(renewed, "reader")

@@ -41,8 +41,8 @@ def copy_command(source: str, target: str, *, yes: bool, as_json: bool) -> None:
 
     \b
     Examples:
-      newsletter db copy sqlite:///newsletter.db postgresql://editor@db.example/letters
-      newsletter db copy postgresql://editor@db.example/letters sqlite:///letters.db
+      newsletter db copy sqlite:///newsletter.db postgresql://me@db.example/letters
+      newsletter db copy postgresql://me@db.example/letters sqlite:///letters.db
     """
     from newsletter.backup.copy_database import copy_database, count_copied_rows
     from newsletter.project import open_project
@@ -84,10 +84,9 @@ def copy_command(source: str, target: str, *, yes: bool, as_json: bool) -> None:
 
 
 def _confirm_copy(readers: int, source: str, target: str) -> None:
-    echo_err(
-        f"Everything in {source} will be copied to {target}, with "
-        f"{format_count(readers, 'reader')}. Afterwards, nothing can be sent from {source}."
-    )
+    echo_err(f"Everything in {source}, with {format_count(readers, 'reader')},")
+    echo_err(f"will be copied to {target}. Afterwards,")
+    echo_err(f"nothing can be sent from {source}.")
     confirm_count(readers, "copy")
 
 
