@@ -1,7 +1,8 @@
 """Target of a copy: empty, half-done or complete.
 
-It is loaded a table at a time. What is copied so far is noted in the target itself, in the same transaction as the rows. So a copy
-that was killed at any moment can go on, and no command uses the database until it is complete.
+It is loaded a table at a time. What is copied so far is noted in the target itself, in the same
+transaction as the rows. So a copy that was killed at any moment can go on, and no command uses the
+database until it is complete.
 """
 
 import json

@@ -41,8 +41,8 @@ def copy_command(source: str, target: str, *, yes: bool, as_json: bool) -> None:
 
     \b
     Examples:
-      newsletter db copy sqlite:///newsletter.db postgresql://me@db.example/letters
-      newsletter db copy postgresql://me@db.example/letters sqlite:///letters.db
+      newsletter db copy sqlite:///newsletter.db postgresql://me@db.example/notes
+      newsletter db copy postgresql://me@db.example/notes sqlite:///notes.db
     """
     from newsletter.backup.copy_database import copy_database, count_copied_rows
     from newsletter.project import open_project

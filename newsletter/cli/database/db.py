@@ -29,7 +29,7 @@ def db_group() -> None:
     Examples:
       newsletter db upgrade
       newsletter db adopt
-      newsletter db copy sqlite:///newsletter.db postgresql://me@db.example/letters
+      newsletter db copy sqlite:///newsletter.db postgresql://me@db.example/notes
       newsletter db roles
     """
 
