@@ -21,7 +21,17 @@ from newsletter.backup.copy_database import DatabasePlace, copy_database
 from newsletter.backup.copy_target import COPIED_TABLES, CopyTarget
 from newsletter.backup.retired_database import reinstate
 from newsletter.db import open_database, read_transaction
-from newsletter.db.schema import batch, event, journal, metadata, send, setting, subscriber
+from newsletter.db.schema import (
+    attempt,
+    batch,
+    erased,
+    event,
+    journal,
+    metadata,
+    send,
+    setting,
+    subscriber,
+)
 from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.errors import DatabaseError, NewsletterError, NothingToDoError, SendRefusedError
 
@@ -272,6 +282,64 @@ def insert_subscriber_line(place: DatabasePlace, number: int) -> None:
             connection.execute(sa.delete(event).where(event.c.sg_event_id == "A"))
         if number == 90:
             connection.execute(sa.update(subscriber).values(name=f"{number}"))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_nobody_writes_to_the_source_meanwhile(places: Places, kind: str) -> None:
+    source, target = places.new(kind), places.new("sqlite")
+    fill(source)
+    raised = list[str]()
+
+    def write(_: int) -> None:
+        other = sa.create_engine(source.engine.url, poolclass=sa.NullPool)
+        with other.connect() as connection:
+            wait = "PRAGMA busy_timeout = 0" if kind == "sqlite" else "SET lock_timeout = 1"
+            connection.exec_driver_sql(wait)
+            with pytest.raises(sa.exc.OperationalError) as refused:
+                connection.exec_driver_sql("DELETE FROM event")
+        raised.append(str(refused.value))
+
+    copy_database(source, target, ID, NOW, write)
+    assert raised
+    assert all("lock" in text for text in raised)
+
+
+def test_table_that_is_not_the_same_afterwards_is_an_error(places: Places) -> None:
+    source, target = places.new("sqlite"), places.new("sqlite")
+    fill(source)
+    change = "UPDATE subscriber SET name = 'x' WHERE id = NEW.id"
+    with target.engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER odd AFTER INSERT ON subscriber BEGIN {change}; END"
+        )
+    with pytest.raises(DatabaseError, match="the table subscriber is not the same"):
+        copy(source, target)
+    with target.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER odd")
+    copy(source, target)
+    assert dump(target) == dump(source)
+
+
+def test_target_to_which_another_program_writes_is_not_completed(places: Places) -> None:
+    source, target = places.new("sqlite"), places.new("postgresql")
+    fill(source)
+    insert = sa.insert(erased).from_select(
+        ["address_hash", "at"],
+        # Once, when the table is copied.
+        sa.select(sa.literal("odd"), erased.c.at).where(
+            sa.exists().where(attempt.c.number == 1),
+            ~sa.exists().where(erased.c.address_hash == "odd"),
+        ),
+    )
+
+    def write(_: int) -> None:
+        with target.engine.begin() as connection:
+            connection.execute(insert)
+
+    with pytest.raises(DatabaseError, match="the table erased is not the same"):
+        copy_database(source, target, ID, NOW, write)
+    copy(source, target)
+    assert dump(target) == dump(source)
 
 
 def test_copy_that_ends_after_the_source_was_retired_is_completed(
