@@ -1,5 +1,6 @@
 """Compare an imported post with the email that its issue makes."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from newsletter.config.models import Config
@@ -55,12 +56,18 @@ def compare_import(result: ImportResult, source_name: str, config: Config) -> Im
         if result.source_format
         else take_source_inventory(result.source_text, source_name)
     )
-    unlisted = {LITERAL_REASON}
+    removed = tuple(entry for entry in post.removed if entry.why != LITERAL_REASON)
     place = post.place and find_article_range(result.source_text, post.place)
     if place:
-        inventory = inventory.cut(place)
-        unlisted.add(OUTSIDE)  # it can't make up for what is lost inside
-    removed = (*(entry for entry in post.removed if entry.why not in unlisted), *set_aside)
+        inventory = inventory.cut(place.offsets, place.gaps)
+        # What isn't compared can't make up for what is lost beside it.
+        apart = Counter((entry.text, entry.why) for entry in place.removed)
+        removed = tuple(
+            entry
+            for entry in removed
+            if entry.why != OUTSIDE and not _take(apart, (entry.text, entry.why))
+        )
+    removed = (*removed, *set_aside)
     if result.source_format:  # the lines are those of an export, which holds other posts, too
         removed = tuple(entry._replace(line=0) for entry in removed)
     article = build_article(issue, config)
@@ -73,3 +80,8 @@ def compare_import(result: ImportResult, source_name: str, config: Config) -> Im
             for entry in issue.post.removed
         ),
     )
+
+
+def _take(counts: Counter[tuple[str, str]], key: tuple[str, str]) -> bool:
+    counts[key] -= 1
+    return counts[key] >= 0

@@ -15,12 +15,15 @@ class ArticlePlace(NamedTuple):
         last: that of the last one in it; the same if there is none.
         total: how many the page has.
         attribute_text: what is in the article's own tag beside its name.
+        removed: the parts that were removed from it, each with the numbers of its own tag and of
+            the last one in it.
     """
 
     first: int
     last: int
     total: int
     attribute_text: str
+    removed: tuple[tuple[int, int, RemovedLine], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

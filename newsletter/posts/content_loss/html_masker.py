@@ -43,6 +43,12 @@ _TAG = re.compile(
     r"""(?>(?:[^<>"'=]++|=(?>(?:[^\s<>"'{][^\s<>]*+)?)|"[^"]*+"(?>(?:"(?=[\s/>]))?)|'[^']*+')*)>""",
     re.IGNORECASE | re.ASCII,
 )
+# With a quotation mark too many: it ends at the first bracket, what a parser swallows after that
+# is counted.
+_BROKEN_TAG = re.compile(
+    r"<(?P<end>/?)(?P<name>[a-z][\w.-]*+(?::[a-z][\w.-]*+)?)(?=[\s/])[^<>]*+>",
+    re.IGNORECASE | re.ASCII,
+)
 _ATTRIBUTE = re.compile(
     r"""(?<=[\s"'/])(?P<name>[^\s"'<>/=]++)\s*+=\s*+"""
     r"""(?:"(?P<double>[^"]*+)"|'(?P<single>[^']*+)'|(?P<bare>[^\s"'<>`]++))"""
@@ -98,7 +104,7 @@ class HtmlMasker(TextMasker):
             end = self.find_end("-->", start)
             if self.source.find("<!--", start + 1, end) > 0:
                 end = 0  # never closed: the next comment's end is not its own
-        elif tag := _TAG.match(self.source, start):
+        elif tag := _TAG.match(self.source, start) or _BROKEN_TAG.match(self.source, start):
             return self._consume_tag(tag)
         elif link := _AUTOLINK.match(self.source, start):
             self.out.references.append(ContentReference("link", (link["url"],), start))

@@ -92,21 +92,29 @@ class ContentInventory:
         offset = self.line_starts[min(max(line - self.first_line, 0), len(self.line_starts) - 1)]
         return bisect_left(self.spans, (offset, 0))
 
-    def cut(self, offsets: range) -> "ContentInventory":
-        """Return what is between two offsets, with the lines that it is on."""
-        first, last = (bisect_left(self.spans, (end, 0)) for end in (offsets.start, offsets.stop))
+    def cut(self, offsets: range, gaps: Sequence[range] = ()) -> "ContentInventory":
+        """Return what is between two offsets, but not in a gap, with the lines that it is on."""
+
+        def is_inside(offset: int) -> bool:
+            return offset in offsets and not any(offset in gap for gap in gaps)
+
+        indices = [index for index, (start, _) in enumerate(self.spans) if is_inside(start)]
+        ends = ((block, block.word_range.stop) for block in self.blocks)
+        places = (
+            (block.kind, bisect_left(indices, block.first_word), bisect_left(indices, stop))
+            for block, stop in ends
+        )
         return replace(
             self,
-            words=self.words[first:last],
-            spans=self.spans[first:last],
+            words=tuple(self.words[index] for index in indices),
+            spans=tuple(self.spans[index] for index in indices),
             blocks=tuple(
-                InventoryBlock(block.kind, start - first, stop - start)
-                for block in self.blocks
-                if (start := max(block.first_word, first))
-                < (stop := min(block.word_range.stop, last))
+                InventoryBlock(kind, first, stop - first)
+                for kind, first, stop in places
+                if first < stop
             ),
-            references=tuple(entry for entry in self.references if entry.start in offsets),
-            code_lines=tuple(entry for entry in self.code_lines if entry[0] in offsets),
+            references=tuple(entry for entry in self.references if is_inside(entry.start)),
+            code_lines=tuple(entry for entry in self.code_lines if is_inside(entry[0])),
         )
 
     def get_words_at(self, offset: int) -> tuple[str, ...]:

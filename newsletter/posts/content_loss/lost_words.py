@@ -20,7 +20,7 @@ def locate_lost_words(
 
     Of a word that occurs more often than in the email, those occurrences are lost whose block and
     whose neighbors are not there. A word whose neighbors are there was only joined or split
-    otherwise, such as by a hyphen.
+    otherwise, such as by a hyphen. Beside a removed passage, the words around that are neighbors.
 
     Args:
         source: the post as written.
@@ -31,7 +31,7 @@ def locate_lost_words(
     words = ("\n", *source.words, "\n")
     text = f"\n{''.join(email.words)}\n"
     search = _make_search(text)
-    whole, edges = _compare_long_blocks(source, missing, email, search)
+    whole, edges = _compare_long_blocks(source, missing, email, search, listed)
     indices = [index for index, word in enumerate(source.words) if word in missing]
     indices.sort(key=lambda index: index in listed)
     contexts = {index: "".join(words[index : index + 3]) for index in indices if index not in edges}
@@ -39,12 +39,16 @@ def locate_lost_words(
     trigrams = Counter(
         map("".join, zip(email_words, email_words[1:], email_words[2:], strict=False))
     )
-    found = {key: trigrams[key] or search(key) for key in set(contexts.values())}
+    outer_contexts = _join_neighbors(source, contexts, listed)
+    found = {
+        key: trigrams[key] or search(key) for key in {*contexts.values(), *outer_contexts.values()}
+    }
     candidates: list[int] = []
     for index in indices:
-        context = contexts.get(index, "")
-        if found.get(context, 0) > 0:
-            found[context] -= 1
+        keys = (outer_contexts.get(index, ""), contexts.get(index, ""))
+        key = next((key for key in keys if found.get(key, 0) > 0), "")
+        if key:
+            found[key] -= 1
         else:
             candidates.append(index)
     # Words of a block that is there last; words next to other missing words first, as they were
@@ -67,6 +71,19 @@ def locate_lost_words(
             left[word] -= 1
             lost.add(index)
     return lost
+
+
+def _join_neighbors(
+    source: ContentInventory, indices: Collection[int], listed: Collection[int]
+) -> dict[int, str]:
+    """Return those of the words beside removed passages that are in none, with their neighbors."""
+    kept = [index for index in range(len(source.words)) if index not in listed] if listed else []
+    words = ("\n", *(source.words[index] for index in kept), "\n")
+    return {
+        index: "".join(words[place : place + 3])
+        for place, index in enumerate(kept)
+        if index in indices and (index - 1 in listed or index + 1 in listed)
+    }
 
 
 def _find_joined(
@@ -118,16 +135,19 @@ def _compare_long_blocks(
     missing: Counter[str],
     email: ContentInventory,
     search: Callable[[str], int],
+    listed: Collection[int],
 ) -> tuple[set[int], set[int]]:
     """Return the words of the long blocks that the email has, and the edges of the other ones.
 
-    A block is there as often as the email has it. The first and the last word of a damaged one have
-    no neighbors to be known by.
+    A block is there as often as the email has it, one that was removed on purpose last. The first
+    and the last word of a damaged one have no neighbors to be known by.
     """
     whole: set[int] = set()
     edges: set[int] = set()
     left = Counter(_join_blocks(email))
-    for block, block_text in zip(source.blocks, _join_blocks(source), strict=True):
+    blocks = list(zip(source.blocks, _join_blocks(source), strict=True))
+    blocks.sort(key=lambda entry: entry[0].first_word in listed)
+    for block, block_text in blocks:
         if len(block_text) < _MIN_BLOCK_LENGTH:
             continue
         if missing.keys().isdisjoint(source.words[block.first_word : block.word_range.stop]):

@@ -3,13 +3,19 @@
 import html
 import re
 from dataclasses import dataclass
+from html.entities import html5
 from typing import Literal
 
 BlockKind = Literal["paragraph", "heading", "list item", "table cell", "code line"]
 ReferenceKind = Literal["link", "image", "embed"]
 
 GLUE = "\ue000"  # markup inside a word; private use, so that it is no part of any word
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});", re.IGNORECASE)
+# Browsers read some old names without their semicolon, even before other letters.
+_OLD_NAMES = "|".join(sorted((name for name in html5 if name[-1] != ";"), key=len, reverse=True))
+_ENTITY = re.compile(
+    rf"&(?:#\d{{1,7}};?|#x[0-9a-f]{{1,6}};?|[a-z][a-z0-9]{{1,30}};|(?-i:{_OLD_NAMES}))",
+    re.IGNORECASE,
+)
 _INVISIBLE = re.compile("[*_~\\\\`\u00ad\u200b-\u200f\u2060\ufeff]")
 _NOT_LINE_END = re.compile(r"[^\n]")
 

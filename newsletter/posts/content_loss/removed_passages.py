@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import accumulate
 
 from newsletter.posts.content_loss.inventory import ContentInventory, take_inventory
 from newsletter.posts.content_loss.masked_text import GLUE
@@ -25,6 +26,7 @@ def find_removed_words(source: ContentInventory, removed: Iterable[RemovedLine])
     places: dict[str, list[int]] = defaultdict(list)
     for index, word in enumerate(source.words):
         places[word].append(index)
+    joined = _JoinedWords(source.words)
     next_starts: dict[tuple[tuple[str, ...], int], int] = {}
     tag_ends: dict[str, int] = {}  # offsets
     urls = {url for reference in source.references for url in reference.urls}
@@ -44,7 +46,8 @@ def find_removed_words(source: ContentInventory, removed: Iterable[RemovedLine])
         on_line = source.find_first_word(entry.line)
         # Without a line, an end tag may be any of its name, but not the start tag before it.
         used = frozenset[int]() if entry.line else indices
-        found = _find_passage(source, words, places, next_starts.get(key, on_line), used)
+        first = next_starts.get(key, on_line)
+        found = _find_passage(source, words, places, first, used) or joined.find(words, first, used)
         if found:
             next_starts[key] = found.stop
         starts: Sequence[int] = places.get(words[0], ())
@@ -86,6 +89,28 @@ def _find_passage(
         if is_passage and start not in used:
             return range(start, start + len(words))
     return range(0)
+
+
+class _JoinedWords:
+    """The words of a source without what is between them, which a listed text may lack, too.
+
+    Links side by side are words of their own in a source, and one word in a text made from it.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._text = "".join(words)
+        self._offsets = [0, *accumulate(map(len, words))]
+
+    def find(self, words: tuple[str, ...], first: int, used: Collection[int]) -> range:
+        """Return where a passage is, from an index on or else before it."""
+        passage = "".join(words)
+        for start in (self._offsets[first], 0):
+            place = self._text.find(passage, start)
+            index, stop = (bisect_left(self._offsets, end) for end in (place, place + len(passage)))
+            is_whole = place >= 0 and self._offsets[index] == place
+            if is_whole and self._offsets[stop] == place + len(passage) and index not in used:
+                return range(index, stop)
+        return range(0)
 
 
 def _find_part(

@@ -87,8 +87,12 @@ def extract_article(  # noqa: PLR0913 - where the article may be is told in two 
     if not found.is_marked:
         unwanted = _NON_ARTICLE_TAGS if article.tag in {"html", "body"} else _SURROUNDING_TAGS
     place = find_article_place(text, article)
+    parts = remove_page_parts(article, unwanted, keep)
+    if place:
+        placed = ((*part.numbers, part.entry) for part in parts if part.numbers)
+        place = place._replace(removed=tuple(placed))
     remove_tag_numbers(root)
-    removed = (*surroundings.removed, *remove_page_parts(article, unwanted, keep))
+    removed = (*surroundings.removed, *(part.entry for part in parts))
     resolve_urls(article)  # last, as what is removed is listed as the source has it
     inner_html = html.escape(article.text or "", quote=False) + "".join(
         lxml.html.tostring(child, encoding="unicode") for child in article

@@ -14,6 +14,7 @@ from newsletter.posts.html.normalize.marked_elements import (
     REASON_ATTRIBUTE,
     parse_line_mark,
 )
+from newsletter.posts.html.page.article_place import get_tag_numbers
 from newsletter.posts.removed_line import RemovedLine
 
 OUTSIDE = "outside the article"
@@ -21,6 +22,13 @@ OUTSIDE = "outside the article"
 _UNLISTED_TAGS = frozenset({"script", "style"})
 _URL_ATTRIBUTES = ("href", "src", "poster", "data-href", "data-url", "data")
 _SOURCE_SETS = ("srcset", "data-srcset", "data-lazy-srcset")
+
+
+class RemovedPart(NamedTuple):
+    """What was removed from an article, and the numbers of its start tags, if it has them."""
+
+    entry: RemovedLine
+    numbers: tuple[int, int] | None
 
 
 class Surroundings(NamedTuple):
@@ -75,9 +83,9 @@ def split_surroundings(
 
 def remove_page_parts(
     article: HtmlElement, unwanted: Collection[str], keep: Collection[int]
-) -> tuple[RemovedLine, ...]:
+) -> tuple[RemovedPart, ...]:
     """Remove elements of these names from an article and return those that show something."""
-    removed: list[RemovedLine] = []
+    removed: list[RemovedPart] = []
     for element in list(article.iter(*unwanted)):
         if element is article or article not in element.iterancestors():
             continue
@@ -86,7 +94,7 @@ def remove_page_parts(
             if line in keep:
                 continue
             if entry := _list_part(element, line, f"<{element.tag}> of the page"):
-                removed.append(entry)
+                removed.append(RemovedPart(entry, get_tag_numbers(element)))
         element.drop_tree()
     for part in article.iter():
         if REASON_ATTRIBUTE not in part.attrib:

@@ -193,6 +193,7 @@ def test_a_summary_names_no_lines_if_none_is_known() -> None:
         "<p>Fog</p><a href='/share'>&nbsp;<br/></a>",
         "<p>Fog</p><a href='/share'>\u200b&#8203;&zwnj;&#xFEFF;</a>",
         "<p>Fog</p><a href='/share'><svg/><span title='a > b'></span></a>",
+        "<p>Fog</p><a href='/share'><div data-v-1><svg/></div></a>",
     ],
 )
 def test_what_shows_nothing_is_no_loss(source: str) -> None:
@@ -275,6 +276,7 @@ def test_markdown_is_read_as_it_is_rendered(text: str, gone: str) -> None:
         "<div><video src='/a.mp4'></video></div>",
         "<div><iframe src='https://a.example'></iframe></div>",
         "<div><p>.</p></div>",
+        "<span data-url='/a.mp4'></span>",
         "<div>&#8594;</div>",
         "<!-- never closed",
     ],
@@ -353,6 +355,17 @@ def test_a_listed_passage_that_the_email_has_hides_no_other_loss() -> None:
     email = "<figcaption>Two boats</figcaption>"
     assert losses(source, email, (listed,)) == [("words", 1, "boats left")]
     assert losses(source, "<p>Two boats left.</p>", (listed,)) == []
+
+
+@pytest.mark.parametrize(
+    "block", ["A red boat at the pier", "A boat"], ids=["a long block", "a short one"]
+)
+def test_the_second_copy_of_a_removed_passage_is_no_loss(block: str) -> None:
+    source = f"Boats:\n\n{block}\n\n{block}\n\nThe end."
+    listed = (RemovedLine(3, block, "second copy of a picture"),)
+    assert losses(source, f"<p>Boats:</p><p>{block}</p><p>The end.</p>", listed) == []
+    found = losses(source, "<p>Boats:</p><p>The end.</p>", listed)
+    assert found == [("paragraph", 5, block)]
 
 
 def test_shortcodes_without_a_line_are_found_with_their_end_tags() -> None:

@@ -15,6 +15,8 @@ MENU = "<p>Home About us <script>x</script>Search for ?php echo? Start here and 
         ("Home About us Search for Start here now", "home about us search for"),
         ("Home About us Search for Start here and", "home about us search for start here and"),
         ("Home About Logo us Search for", "home about us search for"),
+        ("HomeAbout usSearch for", "home about us search for"),
+        ("omeAbout usSearch for", ""),
         # Fewer than three words in a row may be a coincidence.
         ("Home About us Search for Tide", "home about us search for"),
         ("Elsewhere", ""),

@@ -20,6 +20,11 @@ _PLACEHOLDER_NAME = re.compile(
     r"|dummy|1x1|gr[ae]y|blur(?:red)?|lqip|tiny)(?:[-_.\d]|$)",
     re.IGNORECASE,
 )
+_EMPTY_PICTURE_NAME = re.compile(
+    r"(?:blank|spacer|transparent|pixel|1x1|(?:ajax-)?(?:loading|loader))\.(?:gif|png|svg)",
+    re.IGNORECASE,
+)
+_EMPTY_PICTURE_LENGTH = 200  # characters of a data URL: hardly more than a header
 _SMALL_PREVIEW = re.compile(r"[?&;](?:w|width|h|height|q|quality)=\d{1,2}(?!\d)", re.IGNORECASE)
 _LAZY_CLASS = re.compile("lazy|blur|progressive", re.IGNORECASE)
 _CANDIDATE = re.compile(r"\s*,*\s*([^\s,]\S*[^\s,]|[^\s,])(?:\s+(\d+(?:\.\d+)?)([wx]))?[^,]*,?")
@@ -35,6 +40,14 @@ def is_placeholder(src: str) -> bool:
         return True
     name = re.split(r"[?#]", src, maxsplit=1)[0].rstrip("/").rpartition("/")[2]
     return bool(_PLACEHOLDER_NAME.search(name.rpartition(".")[0] or name))
+
+
+def is_empty_picture(src: str) -> bool:
+    """Return whether a picture shows nothing, or only that it is being loaded."""
+    if src.startswith("data:image/"):
+        return len(src) < _EMPTY_PICTURE_LENGTH
+    name = re.split(r"[?#]", src, maxsplit=1)[0].rpartition("/")[2]
+    return bool(_EMPTY_PICTURE_NAME.fullmatch(name))
 
 
 def find_media_source(attributes: Mapping[str, str], picture_sources: Iterable[str] = ()) -> str:

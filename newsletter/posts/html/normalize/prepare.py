@@ -21,7 +21,11 @@ from newsletter.posts.html.normalize.marked_elements import (
     describe_content,
     get_text,
 )
-from newsletter.posts.html.normalize.media_sources import find_media_source, is_placeholder
+from newsletter.posts.html.normalize.media_sources import (
+    find_media_source,
+    is_empty_picture,
+    is_placeholder,
+)
 from newsletter.posts.html.normalize.rewriter import HtmlRewriter
 from newsletter.posts.html.normalize.tags import (
     VOID_ELEMENTS,
@@ -237,6 +241,10 @@ class _Preparer(HtmlRewriter):
         if source or "src" in attributes:
             attributes["src"] = source
         self._last_image = (len(self.parts) + 1, tag.end, source, alt)
+        if is_empty_picture(source):
+            mark = self.mark(tag, unseen_text.PLACEHOLDER, f"{alt} {source}")
+            self.replace(tag.start, tag.end, mark)
+            return
         is_marked = unseen_text.find_removal_reason(tag.name, attributes)
         if tag.name == "img" and attributes == tag.attributes and not is_marked:
             self.replace(tag.start, tag.end, self.text[tag.start : tag.end])

@@ -52,6 +52,9 @@ def _format_as_text(found: re.Match[str]) -> str:
         unseen = " ".join((get_text(drawn), *urls))
     text = " ".join(text.split())
     shown = f'<span class="{kind}">{html.escape(text)}</span>'
+    if text and kind == LEFT_OUT_CLASS:  # a label is no part of the words beside the drawing
+        before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+        shown = f"{' ' if before == '>' else ''}{shown}{' ' if after == '<' else ''}"
     if not any(map(str.isalnum, unseen)) or _squash(unseen) == _squash(text):
         return shown
     line = _LINE.search(inside)

@@ -10,6 +10,7 @@ from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.html.extract_article import extract_article
 from newsletter.posts.html.normalize.marked_elements import list_urls
 from newsletter.posts.html.normalize.unseen_text import TITLE_LINK
+from newsletter.posts.html.page.article_place import find_article_range
 from newsletter.posts.html.sanitize import sanitize_article
 from newsletter.posts.importing.blocks import HtmlTextBlock, outline_html
 from newsletter.posts.importing.cleanup.byline import parse_byline
@@ -26,6 +27,7 @@ from newsletter.posts.removed_line import RemovedLine
 
 _HEADING_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _STANDALONE_TAGS = _HEADING_TAGS | {"p", "li", "div", "section", "article", ""}
+_MAX_DISTANCE = 20  # blocks of an article between two occurrences of a label
 _MAX_CANDIDATES = 50  # occurrences compared for a text that a page repeats
 _EMPTY_ELEMENT = re.compile(r"<(ul|ol|li|div|section|article|p|figure)(?: [^<>]*)?>\s*</\1>\n?")
 
@@ -53,7 +55,8 @@ def parse_html_source(
     )
     html, left_out = sanitize_article(article.html, path, front_matter.body_line, keep=keep)
     blocks = outline_html(html).blocks
-    lines = _find_source_lines(blocks, front_matter)
+    place = article.place and find_article_range(front_matter.body, article.place)
+    lines = _find_source_lines(blocks, front_matter, place.offsets if place else None)
     passages = [
         Passage(line, block.text, block.tag in _STANDALONE_TAGS, block.group, block.links)
         for block, line in zip(blocks, lines, strict=True)
@@ -135,9 +138,15 @@ def parse_html_source(
     )
 
 
-def _find_source_lines(blocks: Sequence[HtmlTextBlock], front_matter: FrontMatter) -> list[int]:
-    """Return the source line of each block of the extracted article."""
-    source = outline_html(front_matter.body).blocks
+def _find_source_lines(
+    blocks: Sequence[HtmlTextBlock], front_matter: FrontMatter, place: range | None
+) -> list[int]:
+    """Return the source line of each block of the extracted article; ``place`` is its own."""
+    source = [
+        block
+        for block in outline_html(front_matter.body).blocks
+        if place is None or (block.start < place.stop and block.end > place.start)
+    ]
     indices_by_text: dict[str, list[int]] = {}
     for index, block in enumerate(source):
         indices_by_text.setdefault(block.text, []).append(index)
@@ -146,7 +155,10 @@ def _find_source_lines(blocks: Sequence[HtmlTextBlock], front_matter: FrontMatte
     for block, next_block in zip_longest(blocks, blocks[1:]):
         candidates = indices_by_text.get(block.text, [])
         candidates = candidates[bisect_left(candidates, next_index) :][:_MAX_CANDIDATES]
-        # A label may be in the page's menu too: prefer the one before the same next block.
+        # A label may be in the page's menu too: prefer the one before the same next block. In the
+        # article that is near, unless it was removed.
+        if place and candidates:
+            candidates = [index for index in candidates if index < candidates[0] + _MAX_DISTANCE]
         next_text = [next_block.text] if next_block else []
         matching = (
             candidate

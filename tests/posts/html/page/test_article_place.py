@@ -9,6 +9,7 @@ from newsletter.posts.html.page.article_place import (
     number_start_tags,
     remove_tag_numbers,
 )
+from newsletter.posts.html.page_parts import remove_page_parts
 
 
 def find_range(page: str, path: str, source: str | None = None) -> str | None:
@@ -17,7 +18,7 @@ def find_range(page: str, path: str, source: str | None = None) -> str | None:
     place = find_article_place(page, root.find(f".//{path}"))
     assert place is not None
     found = find_article_range(page if source is None else source, place)
-    return None if found is None else (source or page)[found.start : found.stop]
+    return None if found is None else (source or page)[found.offsets.start : found.offsets.stop]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,28 @@ def test_article_ends_where_its_element_does(page: str, path: str, text: str) ->
 )
 def test_source_with_other_tags_has_no_place(source: str, found: str | None) -> None:
     assert find_range("<article class=a>Low tide</article>", "article", source) == found
+
+
+@pytest.mark.parametrize(
+    ("page", "gaps"),
+    [
+        ("<main>a<nav>b<div>c</div></nav>d<nav>e</nav></main>", ["<nav>b<div>c</div>", "<nav>e"]),
+        # Without an end tag, a parser may find its end elsewhere.
+        ("<main><div><nav>b</div><p>c</p></main>", []),
+        ("<main><div><nav>b</div><p>c<div>d</div></nav></main>", []),
+    ],
+)
+def test_removed_parts_are_gaps_where_their_tags_agree(page: str, gaps: list[str]) -> None:
+    root = lxml.html.document_fromstring(number_start_tags(page))
+    article = root.find(".//main")
+    place = find_article_place(page, article)
+    assert place is not None
+    parts = remove_page_parts(article, {"nav"}, ())
+    removed = tuple((*part.numbers, part.entry) for part in parts if part.numbers)
+    found = find_article_range(page, place._replace(removed=removed))
+    assert found is not None
+    assert [page[gap.start : gap.stop] for gap in found.gaps] == gaps
+    assert len(found.removed) == len(gaps)
 
 
 def test_numbers_are_removed() -> None:
