@@ -68,7 +68,9 @@ def compare_import(result: ImportResult, source_name: str, config: Config) -> Im
             if entry.why != OUTSIDE and not _take(apart, (entry.text, entry.why))
         )
     removed = (*removed, *set_aside)
-    if result.source_format:  # the lines are those of an export, which holds other posts, too
+    if (
+        result.source_format and not place
+    ):  # the lines are those of an export, which holds other posts, too
         removed = tuple(entry._replace(line=0) for entry in removed)
     article = build_article(issue, config)
     return ImportComparison(

@@ -15,6 +15,8 @@ from newsletter.posts.importing.sources import html as html_source
 from newsletter.project import Project
 
 LOST = "The ferry will not leave before Friday, says the captain."
+PICTURE = "<img src='https://m.example/a.jpg' alt='Gulls'>"
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
 PAGE = f"""<!doctype html><html><head><title>Low tide</title></head><body>
 <nav><a href="/">Home</a> <a href="/shop">Shop</a></nav><g:plusone size="tall"></g:plusone>
 <main><article class="post"><h1>Low tide</h1>
@@ -48,6 +50,25 @@ def test_surroundings_of_an_article_are_not_lost(
     compare: Callable[[str], ImportComparison],
 ) -> None:
     assert compare(PAGE).losses == ()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<aside>Share <a href='/a'>Mail</a><a href='/b'>Print</a></aside>",
+        "<p>Share</p><form><button>Share</button></form><p class='sr-only'>Share</p>",
+        "<p>Gulls</p><h3 class='sr-only'>Gulls at the old pier</h3><p>Gulls at the old pier</p>",
+        f"<p>Gulls</p>{PICTURE}<noscript>{PICTURE}</noscript>",
+        f"<p>Gulls</p><img src='{PIXEL}' alt=''><noscript>{PICTURE}</noscript>",
+        f"<a href='/me'><img src='{PIXEL}' alt='Me'></a>",
+        "<p>Filed to<span>Sea</span><svg aria-label='An arrow'><path d='M0'/></svg></p>",
+        "<iframe src='javascript:false'></iframe>",
+    ],
+)
+def test_what_an_article_leaves_out_on_purpose_is_not_lost(
+    compare: Callable[[str], ImportComparison], part: str
+) -> None:
+    assert compare(PAGE.replace("</ul>", f"</ul>{part}")).losses == ()
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ _IMAGE_TAGS = frozenset({"img", "amp-img"})
 # They end a word, not a block; where a link ends, the text part has its number.
 _SEPARATING_TAGS = _IMAGE_TAGS | {"a", "br"}
 _FALLBACK_TAGS = frozenset({"iframe", "video", "audio"})  # browsers never show their content
+_EMPTY_FRAME_SCHEMES = ("javascript:", "data:", "about:")  # filled by scripts, if at all
 _EMBED_TAGS = frozenset({"embed", "amp-video", "amp-iframe", "amp-audio"})
 _URL_ATTRIBUTES = (
     "src", "data-src", "data-lazy-src", "data-original", "srcset", "data-srcset",
@@ -193,7 +194,7 @@ class HtmlMasker(TextMasker):
     def _note_embed(self, markup: str, start: int) -> None:
         """Note an embed with the URLs of its tag and of the sources in it."""
         urls = tuple(url for tag in _TAG.finditer(markup) for url in _get_urls(tag[0]))
-        if urls:
+        if not all(url.lower().startswith(_EMPTY_FRAME_SCHEMES) for url in urls):
             self.out.references.append(ContentReference("embed", urls, start))
 
     def _find_wordless_end(self, name: str, start: int) -> int:

@@ -14,7 +14,8 @@ _EMPTY_LINK = re.compile(
             | \#x0*(?:a0|ad|200[b-f]|2060|feff));
         | <!--(?>(?:(?!-->).){0,4000})-->
         | <svg\b(?>(?:(?!</?svg|</a).){0,4000})</svg>
-        | <(?!/?a[\s/>])(?![a-z][^<>]*\b(?:src\w*|poster|data-(?:url|href))\s*+=)
+        | <(?!/?a[\s/>])(?![a-z][^<>]*\b
+            (?:src\w*+\s*+=(?!\s*+["']data:image/[^"']{0,180}["'])|(?:poster|data-(?:url|href))\s*+=))
             /?[a-z](?>(?:[^<>"']++|"[^"]*+"|'[^']*+')*)>
     )*)</?a[\s>]""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from newsletter.posts.content_loss.inventory import ContentInventory
 from newsletter.posts.content_loss.masked_text import ContentReference, ReferenceKind
+from newsletter.posts.content_loss.text_masker import strip_punctuation
 from newsletter.posts.content_loss.url_matching import UrlIndex
 
 _URL_END = re.compile(r"[\s\"'<>()\[\]|]+")
@@ -25,6 +26,7 @@ def find_lost_references(
     index = UrlIndex(email.references, email.text)
     removed = Counter(removed_text.split()) | Counter(_URL_END.split(removed_text))
     removed |= Counter(_BARE_VALUE.findall(removed_text))
+    removed |= Counter(map(strip_punctuation, removed_text.split()))
     groups: dict[tuple[ReferenceKind, tuple[str, ...]], list[ContentReference]] = defaultdict(list)
     for reference in source.references:
         groups[reference.kind, reference.urls].append(reference)

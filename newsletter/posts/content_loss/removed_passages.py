@@ -23,10 +23,7 @@ def find_removed_words(source: ContentInventory, removed: Iterable[RemovedLine])
     indices: set[int] = set()
     if not removed:
         return indices
-    places: dict[str, list[int]] = defaultdict(list)
-    for index, word in enumerate(source.words):
-        places[word].append(index)
-    joined = _JoinedWords(source.words)
+    finder = _PassageFinder(source)
     next_starts: dict[tuple[tuple[str, ...], int], int] = {}
     tag_ends: dict[str, int] = {}  # offsets
     urls = {url for reference in source.references for url in reference.urls}
@@ -44,13 +41,14 @@ def find_removed_words(source: ContentInventory, removed: Iterable[RemovedLine])
             continue
         key = (words, entry.line)
         on_line = source.find_first_word(entry.line)
-        # Without a line, an end tag may be any of its name, but not the start tag before it.
-        used = frozenset[int]() if entry.line else indices
         first = next_starts.get(key, on_line)
-        found = _find_passage(source, words, places, first, used) or joined.find(words, first, used)
+        # Without a line, an end tag may be any of its name, but not the start tag before it.
+        found = finder.find(words, first, indices) or (
+            finder.find(words, first, ()) if entry.line else range(0)
+        )
         if found:
             next_starts[key] = found.stop
-        starts: Sequence[int] = places.get(words[0], ())
+        starts: Sequence[int] = finder.places.get(words[0], ())
         if entry.line:
             starts = range(on_line, max(on_line + 1, source.find_first_word(entry.line + 1)))
         if not found:
@@ -68,42 +66,44 @@ def find_passage_line(source: ContentInventory, text: str) -> int:
     return source.get_line(source.spans[min(indices)][0]) if indices else 0
 
 
-def _find_passage(
-    source: ContentInventory,
-    words: tuple[str, ...],
-    places: dict[str, list[int]],
-    first: int,
-    used: Collection[int],
-) -> range:
-    """Return where a passage is word for word, from an index on or else right before it.
+class _PassageFinder:
+    """Finder of whole passages in a source.
 
-    A passage that begins with a word in ``used`` is another one.
-    """
-    rarest = min(range(len(words)), key=lambda position: len(places.get(words[position], ())))
-    found = places.get(words[rarest], [])
-    middle = bisect_left(found, first + rarest)
-    before = found[max(middle - _MAX_PLACES, 0) : middle]
-    for index in (*found[middle : middle + _MAX_PLACES], *reversed(before)):
-        start = index - rarest
-        is_passage = start >= 0 and source.words[start : start + len(words)] == words
-        if is_passage and start not in used:
-            return range(start, start + len(words))
-    return range(0)
-
-
-class _JoinedWords:
-    """The words of a source without what is between them, which a listed text may lack, too.
-
-    Links side by side are words of their own in a source, and one word in a text made from it.
+    Attributes:
+        places: the indices of each word.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
-        self._text = "".join(words)
-        self._offsets = [0, *accumulate(map(len, words))]
+    def __init__(self, source: ContentInventory) -> None:
+        self.places: dict[str, list[int]] = defaultdict(list)
+        for index, word in enumerate(source.words):
+            self.places[word].append(index)
+        self._words = source.words
+        self._text = "".join(source.words)
+        self._offsets = [0, *accumulate(map(len, source.words))]
 
     def find(self, words: tuple[str, ...], first: int, used: Collection[int]) -> range:
-        """Return where a passage is, from an index on or else before it."""
-        passage = "".join(words)
+        """Return where a passage is word for word, from an index on or else right before it.
+
+        A passage that begins with a word in ``used`` is another one.
+        """
+        rarest = min(
+            range(len(words)), key=lambda position: len(self.places.get(words[position], ()))
+        )
+        found = self.places.get(words[rarest], [])
+        middle = bisect_left(found, first + rarest)
+        before = found[max(middle - _MAX_PLACES, 0) : middle]
+        for index in (*found[middle : middle + _MAX_PLACES], *reversed(before)):
+            start = index - rarest
+            is_passage = start >= 0 and self._words[start : start + len(words)] == words
+            if is_passage and start not in used:
+                return range(start, start + len(words))
+        return self._find_joined("".join(words), first, used)
+
+    def _find_joined(self, passage: str, first: int, used: Collection[int]) -> range:
+        """Return where a passage is without what is between its words.
+
+        Links side by side are words of their own in a source, and one word in a text made from it.
+        """
         for start in (self._offsets[first], 0):
             place = self._text.find(passage, start)
             index, stop = (bisect_left(self._offsets, end) for end in (place, place + len(passage)))

@@ -37,6 +37,7 @@ class HtmlTextBlock:
         end: offset of its end.
         group: number of the list, or of the table of cells, that it is in; 0 if it is in none.
         links: the URLs of its links.
+        outer_link: the URL of the link around it, if it is the first text in that.
     """
 
     tag: str
@@ -46,6 +47,7 @@ class HtmlTextBlock:
     end: int
     group: int = 0
     links: tuple[str, ...] = ()
+    outer_link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class _BlockParser(HTMLParser):
         self._open_element = ("", 0, 0)  # tag, where it starts, where its content starts
         self._hidden_depth = 0
         self._links: list[str] = []
+        self._open_link = ""
         self._group_count = 0
         self._open_groups: list[tuple[str, int]] = []  # tag, number
 
@@ -121,6 +124,7 @@ class _BlockParser(HTMLParser):
             self._text_parts.append(" ")
         if tag == "a" and (href := dict(attrs).get("href")):
             self._links.append(href.strip())
+            self._open_link = href.strip()
         if tag in _INLINE_TAGS:
             return
         start = self._get_offset()
@@ -132,6 +136,8 @@ class _BlockParser(HTMLParser):
             self._open_groups.append((tag, self._group_count))
 
     def handle_endtag(self, tag: str) -> None:
+        if tag == "a" and not "".join(self._text_parts).strip():
+            self._open_link = ""
         if tag in _INLINE_TAGS:
             return
         start = self._get_offset()
@@ -154,6 +160,8 @@ class _BlockParser(HTMLParser):
         self._links.clear()
         if not text:
             return
+        outer_link = "" if self._open_link in links else self._open_link
+        self._open_link = ""
         tag, start, content = self._open_element
         is_whole_element = tag in _SINGLE_BLOCK_TAGS and element_end > content_end
         block_start, block_end = (
@@ -162,7 +170,7 @@ class _BlockParser(HTMLParser):
         self.blocks.append(
             HtmlTextBlock(
                 tag, text, bisect(self._line_starts, content), block_start, block_end,
-                self._get_group(tag), links,
+                self._get_group(tag), links, outer_link,
             )
         )  # fmt: skip
 

@@ -221,8 +221,12 @@ def parse_source_post(
                 selector=(project.config.blog.article or "") if post.is_page else "",
             ),
         )
-        # A line of the content is no line of a file that the editor could open.
-        removed = (*post.removed, *(entry._replace(line=0) for entry in parsed.removed))
+        # A line of the content is no line of a file that the editor could open. In a page, it tells
+        # the comparison with the email which of several equal texts was removed.
+        removed = (
+            *post.removed,
+            *(entry if parsed.place else entry._replace(line=0) for entry in parsed.removed),
+        )
         set_aside = tuple(entry._replace(line=0) for entry in parsed.set_aside)
         parsed = replace(
             parsed,

@@ -207,7 +207,10 @@ def _describe_import(outcome: "ComparedImport") -> ImportedRow:
     if result is None:
         return ImportedRow(post.title, done.state, path, (), (), (), data, outcome.post)
     imported = result.imported_post
-    removed = (*imported.removed, *comparison.removed)
+    removed = tuple(
+        entry._replace(line=0) if done.post.is_page else entry
+        for entry in (*imported.removed, *comparison.removed)
+    )
     data |= {
         "pictures": result.image_names,
         "not_copied": [str(problem) for problem in result.not_copied],

@@ -194,7 +194,7 @@ class _Preparer(HtmlRewriter):
             part, image_end, source, alt = self._last_image
             if not get_text(self.text[image_end : tag.start]):
                 if is_placeholder(source):
-                    self.parts[part] = self.mark(tag, unseen_text.PLACEHOLDER, alt)
+                    self.parts[part] = self.mark(tag, unseen_text.PLACEHOLDER, f"{alt} {source}")
                     return ""
                 if are_same_images(source, sources):
                     return unseen_text.SECOND_PICTURE

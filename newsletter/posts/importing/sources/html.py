@@ -92,9 +92,10 @@ def parse_html_source(
     }
     removed_indices |= set() if title_index is None else {title_index}
     urls = {
-        (passages[index].line, passages[index].text): list_urls(
-            html[blocks[index].start : blocks[index].end]
-        )
+        (passages[index].line, passages[index].text): [
+            *list_urls(html[blocks[index].start : blocks[index].end]),
+            *filter(None, [blocks[index].outer_link]),
+        ]
         for index in removed_indices
     }
     with_urls = {key: " ".join((key[1], *links)) for key, links in urls.items()}
