@@ -14,9 +14,10 @@ REASON_ATTRIBUTE = "data-left-out"
 _MAX_LINE_DIGITS = 9
 
 _MARKS = re.compile(rf' (?:{LINE_ATTRIBUTE}|{REASON_ATTRIBUTE})="[^"]*"')
-_URL = re.compile(r'\s(?:href|src|data-href)="([^"]*)"')
+_VALUE = r"""=(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"""
+_URL = re.compile(rf"\s(?:href|src|data-href){_VALUE}")
 _IMAGE = re.compile(r"<(?:amp-)?img\b[^>]*>")
-_ALT = re.compile(r'\salt="([^"]*)"')
+_ALT = re.compile(rf"\salt{_VALUE}")
 _MEDIA = re.compile(r"<(?:img|iframe|video|audio)\b")
 _FORMULA = re.compile(r'<span\b[^>]*\sclass="math"')
 _PARAGRAPH = re.compile(r"<p\b")
@@ -86,19 +87,19 @@ def remove_marked_elements(body: str) -> tuple[str, tuple[RemovedLine, ...]]:
 
 
 def describe_content(fragment: str) -> str:
-    """Return the text of well-formed HTML on one line, with that of images, and its URLs."""
+    """Return the text of HTML on one line, with that of images, and its URLs."""
     text = get_text(_IMAGE.sub(_get_alternative_text, fragment))
     return " ".join((text, *list_urls(fragment))).strip()
 
 
 def list_urls(fragment: str) -> list[str]:
     """Return the URLs of the links, images and embeds in well-formed HTML, as often as they are."""
-    return [html.unescape(url) for url in _URL.findall(fragment)]
+    return [html.unescape("".join(values)) for values in _URL.findall(fragment)]
 
 
 def _get_alternative_text(image: re.Match[str]) -> str:
     alt = _ALT.search(image[0])
-    return f" {alt[1]} " if alt else " "
+    return f" {''.join(filter(None, alt.groups()))} " if alt else " "
 
 
 def get_text(fragment: str) -> str:
