@@ -20,6 +20,10 @@ _EMPTY_LINK = re.compile(
     )*)</?a[\s>]""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )  # it shows nothing, or an icon; the next link ends one that is never closed
+# Of Substack, before the text of a footnote: a list has it in an email.
+_FOOTNOTE_NUMBER = re.compile(
+    r"""<a\s(?=[^<>]*\bclass=["'](?:[^"'<>]*\s)?footnote-number[\s"'])[^<>]*+>\s*+\d{1,4}\s*+</a>"""
+)
 _TEMPLATE_TAG = re.compile(
     r"\{\{(?:(?!\{\{|\}\}).){0,4000}\}\}"
     r"|\{:?[ \t]*+(?:[#.][\w-]|[\w-]++=)[^{}\n]*+\}|\{:[^{}\n]*+\}",
@@ -68,6 +72,9 @@ class HtmlSourceMasker(HtmlMasker):
 
     def consume(self, start: int) -> int:
         """Add the construct that begins at a special character; return where it ends."""
+        if number := _FOOTNOTE_NUMBER.match(self.source, start):
+            self.out.blank(number[0])
+            return number.end()
         return self.consume_brace(start) if self.source[start] == "{" else super().consume(start)
 
     def consume_brace(self, start: int) -> int:

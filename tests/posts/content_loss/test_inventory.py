@@ -63,6 +63,7 @@ def test_the_words_of_markdown(text: str, expected: str) -> None:
         ("**stars** [brackets](are text)", "stars brackets are text"),
         ("{{ subscriber.name }} dear", "dear"),
         ("<a href='/x", "a href x"),
+        ("<div><a href='#b' class='a footnote-number'>12</a><p>Tide <a>12</a>", "tide 12"),
         ("<g:plusone size=tall></g:plusone><fb:like/>Like <https://x.net/a>", "like"),
         ('<p class="ad"">Tide</p><p id=\'a>Low</p>', "tide low"),
         ("&copy 2009 Bj&oumlrn &nbsp&#8217s &unknown AT&T", "2009 björn s unknown at t"),
