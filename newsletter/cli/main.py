@@ -122,6 +122,10 @@ COMMANDS = {
         "newsletter.cli.web.serve:serve_command",
         "Serve the public pages: sign-up, unsubscribe, archive, webhook.",
     ),
+    "worker": LazyCommand(
+        "newsletter.cli.worker.worker:worker_command",
+        "Send from this machine, too; needs PostgreSQL.",
+    ),
     "db": LazyCommand(
         "newsletter.cli.database.db:db_group", "Upgrade, adopt or move the database."
     ),
@@ -153,7 +157,7 @@ SECTIONS = {
     "Send": ("doctor", "rehearse", "plan", "send", "status", "who", "report"),
     "When a send stops": "pause resume reschedule cancel retry resolve reconcile".split(),
     "Publish": ("archive", "serve", "events"),
-    "Upkeep": ("backup", "restore", "db"),
+    "Upkeep": ("worker", "backup", "restore", "db"),
 }
 
 

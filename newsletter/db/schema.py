@@ -57,6 +57,7 @@ __all__ = [
     "transactional_email",
     "unreadable_event",
     "unsubscribe_reason",
+    "worker",
 ]
 
 # Of the migrations. Not Alembic's own name: in a schema that is shared with another program that
@@ -315,6 +316,26 @@ rate_bucket = sa.Table(
     sa.Column("used", sa.Integer, nullable=False),
     sa.Column("latest", UtcDateTime, nullable=False),
     sa.CheckConstraint("id = 1", name="one_row"),
+)
+
+# One per program that runs as a worker. One that was killed has not been seen for a while.
+worker = sa.Table(
+    "worker",
+    metadata,
+    # In the name of its queue, so never used again.
+    sa.Column("id", BigIntKey, primary_key=True),
+    # The machine and the process.
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    # Requests in flight at once for each send; 0 for one that takes no sends.
+    sa.Column("concurrency", sa.Integer, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    # Since its start: requests that were responded to, their recipients, and how long they took.
+    sa.Column("requests", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("recipients", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("request_seconds", sa.Float, nullable=False, server_default="0"),
+    sqlite_autoincrement=True,
 )
 
 event = sa.Table(

@@ -92,6 +92,8 @@ def deliver(
     transport: MailTransport,
     open_observer: ObserverFactory,
     concurrency: int = CONCURRENCY,
+    *,
+    is_lane: bool = False,
 ) -> Outcome | None:
     """Send what was frozen and is still pending; each request is recorded before and after.
 
@@ -100,6 +102,7 @@ def deliver(
         transport: the provider.
         open_observer: opens the observer that shows progress and can ask to stop.
         concurrency: how many requests may be in flight at once.
+        is_lane: as for ``BatchSender``.
 
     Returns:
         The outcome that made the sender stop the send, if one did.
@@ -113,7 +116,15 @@ def deliver(
     email = call_twice_if_lost(lambda: load_prepared_email(ledger, send, project.config))
     counts = call_twice_if_lost(lambda: count_recipients_by_state(ledger, send))
     with open_observer(counts.get("pending", 0)) as observer:
-        sender = BatchSender(ledger, send, email, transport, observer, concurrency=concurrency)
+        sender = BatchSender(
+            ledger,
+            send,
+            email,
+            transport,
+            observer,
+            concurrency=concurrency,
+            is_lane=is_lane,
+        )
         outcome = sender.run()
     call_twice_if_lost(lambda: record(context))
     return outcome

@@ -16,9 +16,12 @@ VERSIONS = Path(__file__).parents[2] / "newsletter" / "db" / "migrations" / "ver
 
 def test_alembic_finds_no_difference_from_the_metadata(engine: sa.Engine) -> None:
     with read_transaction(engine) as connection:
-        context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "version_table": VERSION_TABLE}
-        )
+        options = {
+            "compare_type": True,
+            "version_table": VERSION_TABLE,
+            "include_name": is_ours,
+        }
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
 
 
@@ -31,6 +34,11 @@ def test_migrated_and_created_schema_reflect_the_same(engine: sa.Engine) -> None
         metadata.create_all(connection)
     assert reflect_tables(engine) == migrated
     assert trigger_definitions(engine) == triggers != set()
+
+
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave out the tables of the job queue, which are procrastinate's own."""
+    return kind != "table" or not str(name).startswith("procrastinate_")
 
 
 def trigger_definitions(engine: sa.Engine) -> set[str]:

@@ -182,10 +182,15 @@ DISCONNECT_OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-TRUNCATE_ALL = f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"
+# The job queue's tables are procrastinate's own.
+QUEUE_TABLES = [f"procrastinate_{name}" for name in ("periodic_defers", "jobs", "workers")]
+TRUNCATE_ALL = f"TRUNCATE {', '.join([*metadata.tables, *QUEUE_TABLES])} RESTART IDENTITY CASCADE"
 # Takes a thirtieth of the time, since no file is made anew. What is deleted stays in the file, so
 # tables of more than a page are truncated: there, rows would no longer lie in the order of inserts.
-DELETE_ALL = ";".join(str(sa.delete(table)) for table in metadata.tables.values())
+DELETE_ALL = ";".join(
+    f"DELETE FROM {name}"  # noqa: S608 - names of ours
+    for name in (*metadata.tables, *QUEUE_TABLES, "procrastinate_events")
+)
 RESTART_IDENTITY = """
 SELECT setval(oid::regclass, 1, false)
 FROM pg_class WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace

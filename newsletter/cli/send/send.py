@@ -110,6 +110,11 @@ _PLAN_OPTIONS = {
     help="With --plan: N readers are right, though the plan has another number.",
 )
 @concurrency_option
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="If workers send it, show their progress until it is over.",
+)
 @strict_option
 @no_image_check_option
 @yes_option
@@ -139,6 +144,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     plan_file: Path | None,
     accept_count: int | None,
     concurrency: int,
+    wait: bool,
     strict: bool,
     no_image_check: bool,
     yes: bool,
@@ -168,6 +174,9 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     there are now, of the same segment. It is refused if the email, a file, a template or a
     setting differs, each with its name, or if the number of readers has changed by more than
     5 % and more than one. Without a terminal, the plan is the approval, and nothing is asked.
+
+    If the database is on PostgreSQL and newsletter worker runs somewhere, the workers send it,
+    and this command ends; with --wait it shows their progress, and Ctrl-C ends only that.
 
     With --dry-run nothing is sent and no key is needed: every request, as it would be sent,
     and the first readers' copies are written to build/<issue>/dry-run/, readable only by you.
@@ -258,6 +267,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             scheduled_time,
             limit_per_hour,
             concurrency,
+            wait=wait,
             strict=strict,
             as_json=as_json,
             more=more,
@@ -303,17 +313,19 @@ def confirm_and_deliver(  # noqa: PLR0913 - the command's options
     limit_per_hour: int | None,
     concurrency: int,
     *,
+    wait: bool = False,
     strict: bool,
     as_json: bool,
     more: Mapping[str, object],
 ) -> int:
-    """Freeze a proposal and send it, or leave it to its time; return the exit code.
+    """Freeze a proposal and send it, or leave it to its time or to workers; return the exit code.
 
     Args:
         proposal: as it was shown to the editor.
         scheduled_time: when it goes; ``None`` for at once.
         limit_per_hour: the most readers in any hour; ``None`` for no limit.
         concurrency: how many requests may be in flight at once.
+        wait: whether to wait for the workers, if they send it.
         strict: whether a single rejected recipient is a failure.
         as_json: whether one JSON object is printed.
         more: further keys of that object.
@@ -321,6 +333,11 @@ def confirm_and_deliver(  # noqa: PLR0913 - the command's options
     Raises:
         NewsletterError: the issue or the list has changed since, or nobody was accepted.
     """
+    from newsletter.cli.worker.hand_over import (
+        hand_over_to_workers,
+        report_handed_over,
+        wait_for_workers,
+    )
     from newsletter.sending import service
     from newsletter.sending.planning.send_schedule import request_schedule
     from newsletter.sending.providers.registry import get_provider
@@ -332,7 +349,13 @@ def confirm_and_deliver(  # noqa: PLR0913 - the command's options
         if context.send.is_scheduled_locally:
             return print_scheduled(context, as_json=as_json, more=more)
         before = count_recipients(context)
-        outcome = run_and_notify(
-            context, lambda observe: service.deliver(context, client, observe, concurrency)
-        )
+        outcome = None
+        if worker_count := hand_over_to_workers(context):
+            if not wait:
+                return report_handed_over(context, worker_count, as_json=as_json, more=more)
+            wait_for_workers(context, before.get("pending", 0))
+        else:
+            outcome = run_and_notify(
+                context, lambda observe: service.deliver(context, client, observe, concurrency)
+            )
     return report_run(context, outcome, before, strict=strict, as_json=as_json, more=more)

@@ -27,8 +27,9 @@ NEVER_SENT_STATES = {"pending", "dropped", "skipped_late", "rejected"}
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per send, each on a line."
 )
+@click.option("--workers", is_flag=True, help="Show the workers instead, and what each has done.")
 @click.option("--watch", is_flag=True, help="Print it again whenever it changes; Ctrl-C to stop.")
-def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
+def status_command(issue: str | None, *, as_json: bool, workers: bool, watch: bool) -> None:
     """Show the progress of a send: accepted readers, unknown batches, how to resolve them.
 
     ISSUE is an issue's name or a part of it; without it, every send is shown, the latest
@@ -38,7 +39,9 @@ def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
     Examples:
       newsletter status
       newsletter status building-trust --watch
+      newsletter status --workers
     """
+    from newsletter.cli.worker.worker_table import print_workers
     from newsletter.project import open_project
     from newsletter.sending.ledger.copied_database import find_copy
     from newsletter.sending.ledger.find_sends import find_send, list_sends, open_ledger
@@ -48,6 +51,9 @@ def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
     project = open_project()
     with open_project_database(project) as engine:
         ledger = open_ledger(engine, project.config)
+        if workers:
+            print_workers(ledger, as_json=as_json)
+            return
         if copied := find_copy(engine):
             echo_err(f"newsletter: {copied.as_problem()}", color="yellow")
         sends = [find_send(ledger, issue)] if issue else list_sends(ledger)

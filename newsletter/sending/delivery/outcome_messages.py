@@ -68,3 +68,14 @@ def unreleased_problem(batch_number: int, slug: str) -> Problem:
         remedy="If its readers count as unknown later, send it with: newsletter resolve "
         f"{slug} --resend {batch_number}",
     )
+
+
+def describe_batch(issue: str, result: BatchResult) -> dict[str, object]:
+    """Return what the log says of a batch: numbers only, no address."""
+    return {
+        "issue": issue,
+        "batch": result.batch.number,
+        "attempt": result.batch.attempt_number,
+        "state": result.action.batch_state,
+        "readers": len(result.recipient_ids),
+    }

@@ -4,6 +4,7 @@ One thread, the caller's, owns the ledger and builds the bodies; the worker thre
 """
 
 import datetime
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -17,7 +18,11 @@ from newsletter.sending.delivery.claim import ClaimedBatch, claim_batches
 from newsletter.sending.delivery.database_outage import DatabaseOutage
 from newsletter.sending.delivery.in_flight import mark_in_flight, release_unsent, renew_leases
 from newsletter.sending.delivery.observer import SendObserver
-from newsletter.sending.delivery.outcome_messages import describe_result, unreleased_problem
+from newsletter.sending.delivery.outcome_messages import (
+    describe_batch,
+    describe_result,
+    unreleased_problem,
+)
 from newsletter.sending.delivery.prepare_batch import PreparedBatch, prepare_batch
 from newsletter.sending.delivery.record_results import BatchResult
 from newsletter.sending.delivery.response_recorder import ResponseRecorder
@@ -25,7 +30,7 @@ from newsletter.sending.delivery.worker_pool import MailTransport, WorkerPool
 from newsletter.sending.ledger import record
 from newsletter.sending.ledger.leases import expire_leases, find_held_batches, get_next_claim_time
 from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON
-from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.sending.ledger.record import STARTABLE_STATES, Ledger, Send
 from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.registry import get_provider
@@ -35,6 +40,9 @@ CONCURRENCY = 16
 BATCHES_PER_CLAIM = 8
 # How often a lease is renewed within its length.
 RENEWALS_PER_LEASE = 3
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,8 @@ class BatchSender:
         jitter: returns a number from 0 to 1, to randomize backoffs.
         concurrency: how many requests may be in flight at once.
         monotonic: a clock in seconds that is never set, for leases and outages.
+        is_lane: whether it is one of several that a worker wakes again: it ends when no batch can
+            be claimed, resumes no send that was stopped, and stops none when it is asked to stop.
     """
 
     ledger: Ledger
@@ -60,6 +70,7 @@ class BatchSender:
     jitter: Callable[[], float] = random.random
     concurrency: int = CONCURRENCY
     monotonic: Callable[[], float] = time.monotonic
+    is_lane: bool = False
 
     def run(self) -> Outcome | None:
         """Send until no batch is open, the send is stopped, or the observer asks to stop.
@@ -83,13 +94,13 @@ class BatchSender:
             )
             while loop.run_round():
                 pass
-        if self.observer.stop_requested:
+        if self.observer.stop_requested and not self.is_lane:
             loop.pause_send()
         loop.raise_errors()
         return loop.stop_outcome
 
     def _start(self) -> None:
-        record.start_send(self.ledger, self.send)
+        record.start_send(self.ledger, self.send, ("frozen",) if self.is_lane else STARTABLE_STATES)
         expire_leases(self.ledger, self.send)
         record.record_tracking(self.ledger, self.send, self.prepared_email.config.tracking)
 
@@ -224,6 +235,9 @@ class _SendLoop:
         """Act on a result that is recorded."""
         action, observer = result.action, self.sender.observer
         size = len(result.recipient_ids)
+        _log.info(
+            "batch recorded", extra={"fields": describe_batch(self.sender.send.issue, result)}
+        )
         observer.advance(
             size if action.recipient_state != "pending" else len(action.recipient_errors)
         )
@@ -297,6 +311,8 @@ class _SendLoop:
             return False
         current = record.get_send(sender.ledger, sender.send.issue)
         if current is None or current.state != "running":
+            return False
+        if sender.is_lane and next_claim_time > record.get_ledger_time(sender.ledger):
             return False
         self._announce_held_batches()
         self._wait_until(next_claim_time)

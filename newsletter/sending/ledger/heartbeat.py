@@ -1,7 +1,7 @@
 """Heartbeats: signs that something starts the sends that wait here.
 
-``newsletter serve`` and each ``newsletter send --due`` leave one, at most once a minute. Without a
-recent one, nothing would start a send that waits here.
+``newsletter serve``, ``newsletter worker`` and each ``newsletter send --due`` leave one, at most
+once a minute. Without a recent one, nothing would start a send that waits here.
 """
 
 import datetime
@@ -13,16 +13,18 @@ from newsletter.db.identity import HEARTBEAT_PREFIX
 from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.sending.ledger.record import Ledger
 
-Starter = Literal["serve", "due"]
+Starter = Literal["serve", "worker", "due"]
 
 MIN_INTERVAL = datetime.timedelta(minutes=1)
 # How long a heartbeat counts. A cron line may run as rarely as once an hour.
 RECENT: Mapping[Starter, datetime.timedelta] = {
     "serve": datetime.timedelta(minutes=5),
+    "worker": datetime.timedelta(minutes=5),
     "due": datetime.timedelta(minutes=75),
 }
 STARTER_NAMES: Mapping[Starter, str] = {
     "serve": "newsletter serve",
+    "worker": "newsletter worker",
     "due": "newsletter send --due",
 }
 

@@ -5,7 +5,7 @@ The tables and the order of writes are explained in docs/explanation/exactly-onc
 """
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -162,35 +162,50 @@ def may_have_been_sent(ledger: Ledger, send_record: Send) -> bool:
         )
 
 
-def start_send(ledger: Ledger, send_record: Send) -> None:
+STARTABLE_STATES = ("frozen", "paused", "blocked")
+
+
+def start_send(
+    ledger: Ledger, send_record: Send, from_states: Collection[str] = STARTABLE_STATES
+) -> None:
     """Start or resume a send, so that senders can claim batches with all their attempts again.
+
+    Args:
+        ledger: the ledger.
+        send_record: the send.
+        from_states: a send in another state is left as it is.
 
     Raises:
         SendRefusedError: the database is a copy that has not been adopted; or another command has
             replaced the plan, or changed when it goes, since it was read.
     """
-    is_stopped = sa.and_(
-        send.c.state.in_(("frozen", "paused", "blocked")), schedule_unchanged(send_record)
-    )
     with ledger.engine.begin() as connection:
-        require_adopted(connection)
-        started = connection.execute(
-            sa.update(send)
-            .where(send.c.id == send_record.id, is_stopped)
-            .values(state="running", reason="")
+        start_send_in_transaction(connection, send_record, from_states)
+
+
+def start_send_in_transaction(
+    connection: sa.Connection, send_record: Send, from_states: Collection[str] = STARTABLE_STATES
+) -> None:
+    """Start or resume a send as part of a transaction; for the rest, see ``start_send``."""
+    is_stopped = sa.and_(send.c.state.in_(from_states), schedule_unchanged(send_record))
+    require_adopted(connection)
+    started = connection.execute(
+        sa.update(send)
+        .where(send.c.id == send_record.id, is_stopped)
+        .values(state="running", reason="")
+    )
+    if started.rowcount:
+        connection.execute(
+            sa.update(batch)
+            .where(batch.c.send_id == send_record.id, batch.c.state == "ready")
+            .values(attempts=0, retry_at=None)
         )
-        if started.rowcount:
-            connection.execute(
-                sa.update(batch)
-                .where(batch.c.send_id == send_record.id, batch.c.state == "ready")
-                .values(attempts=0, retry_at=None)
-            )
-        if not started.rowcount:
-            state = connection.scalar(sa.select(send.c.state).where(send.c.id == send_record.id))
-            if state is None:
-                raise replaced_error(send_record)
-            if state == "frozen":
-                raise changed_meanwhile_error(send_record)
+        return
+    state = connection.scalar(sa.select(send.c.state).where(send.c.id == send_record.id))
+    if state is None:
+        raise replaced_error(send_record)
+    if state == "frozen":
+        raise changed_meanwhile_error(send_record)
 
 
 def schedule_unchanged(send_record: Send) -> sa.ColumnElement[bool]:

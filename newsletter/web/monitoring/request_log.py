@@ -103,13 +103,15 @@ def configure_stderr_logging() -> None:
     """Write the server's log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLinesFormatter())
-    for name in ("newsletter", "uvicorn.error"):
+    for name in ("newsletter", "uvicorn.error", "procrastinate"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.propagate = False
     logging.getLogger("newsletter").setLevel(logging.INFO)
     # Its warnings are about what clients send: any number of lines, written by strangers.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    # Its other messages are about every job.
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
 
 
 def log_request(method: str, route: str, status: int, seconds: float) -> None:

@@ -1,0 +1,1 @@
+"""The command that runs a worker, and what other commands show of workers."""

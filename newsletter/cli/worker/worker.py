@@ -1,0 +1,145 @@
+"""``newsletter worker``: send from one of several machines."""
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import echo, echo_err, format_fields
+from newsletter.cli.project_database import open_project_database
+from newsletter.errors import Location, SendRefusedError, UsageError
+from newsletter.wording import format_count
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from newsletter.config import Config
+
+QUEUE_NAMES = ("sends", "periodic")
+
+
+@click.command("worker", short_help="Send from this machine, too; needs PostgreSQL.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 256),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Number of concurrent requests for each send.",
+)
+@click.option(
+    "--queues",
+    default=",".join(QUEUE_NAMES),
+    show_default=True,
+    metavar="NAMES",
+    help="What it does: takes part in sends, runs periodic jobs, or both.",
+)
+def worker_command(*, concurrency: int, queues: str) -> None:
+    """Send what is planned, together with the workers of other machines.
+
+    Start it on as many machines as you like, each with the same newsletter.yml, a database
+    on PostgreSQL and the API key. While one runs, newsletter send leaves the sending to the
+    workers. Each batch is claimed by one of them; if a worker is killed, the others take over
+    what it had not sent, and what it may have sent is unknown until SendGrid's events tell.
+
+    Workers also start what is scheduled, send confirmations and welcome emails, and take
+    over from senders that were killed. SIGTERM or Ctrl-C stops a worker once its requests in
+    flight are recorded; the others go on. It logs to standard error, one JSON object per
+    line, without addresses.
+
+    \b
+    Examples:
+      newsletter worker
+      newsletter worker --concurrency 32 --queues sends
+    """
+    from newsletter.db.errors import redact_database_url
+    from newsletter.project import open_project
+    from newsletter.sending.ledger.find_sends import open_ledger
+    from newsletter.sending.planning.preflight import find_resume_problems
+    from newsletter.sending.providers.registry import get_provider
+    from newsletter.web.monitoring.request_log import configure_stderr_logging
+    from newsletter.web.site_context import open_site
+
+    chosen = _parse_queues(queues)
+    project = open_project()
+    config = project.config
+    with open_project_database(project) as engine:
+        if engine.dialect.name != "postgresql":
+            raise SendRefusedError(
+                "workers need a database on PostgreSQL",
+                where=Location("newsletter.yml"),
+                remedy="With SQLite, newsletter send and newsletter serve do all this on one "
+                "machine. To move: docs/how-to/several-machines.md.",
+            )
+        from newsletter.worker.connections import require_known_job_queue
+        from newsletter.worker.run_worker import run_worker
+        from newsletter.worker.worker_context import WorkerContext
+
+        where = Location(redact_database_url(engine.url))
+        require_known_job_queue(engine, where)
+        if problems := find_resume_problems(config, os.environ):
+            raise SendRefusedError.from_problems(problems)
+        site, ledger = open_site(project, engine), open_ledger(engine, config)
+        with get_provider(config).connect(os.environ) as client:
+            worker = WorkerContext(site, ledger, client, concurrency)
+            _warn_of_connections(engine)
+            configure_stderr_logging()
+            run_worker(worker, chosen, lambda: _print_startup(config, where, chosen, concurrency))
+    echo_err("Stopped.")
+
+
+def _parse_queues(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if unknown := [name for name in names if name not in QUEUE_NAMES]:
+        raise UsageError(
+            f"there is no queue '{unknown[0]}'", remedy=f"There are: {', '.join(QUEUE_NAMES)}."
+        )
+    if not names:
+        raise UsageError("--queues names none", remedy=f"There are: {', '.join(QUEUE_NAMES)}.")
+    return names
+
+
+def _warn_of_connections(engine: "sa.Engine") -> None:
+    """Say if the server has too few connections, or if nothing wakes the worker."""
+    from newsletter.worker.connections import (
+        get_conninfo,
+        load_connection_budget,
+        receives_notifications,
+    )
+    from newsletter.worker.run_worker import ENGINE_CONNECTIONS, QUEUE_CONNECTIONS
+
+    budget = load_connection_budget(engine, ENGINE_CONNECTIONS + QUEUE_CONNECTIONS)
+    echo(
+        f"It opens up to {budget.own} connections; the server has {budget.limit}, of which "
+        f"{budget.others} are open."
+    )
+    if not budget.is_enough:
+        echo_err(
+            "The server may run out of connections. Raise max_connections in postgresql.conf, or "
+            "start fewer workers.",
+            color="yellow",
+        )
+    if not receives_notifications(get_conninfo(engine)):
+        echo_err(
+            "LISTEN has no effect here, so the worker looks for work only every 5 seconds. A "
+            "connection pooler in transaction mode drops it: connect directly, or in session mode.",
+            color="yellow",
+        )
+
+
+def _print_startup(
+    config: "Config", where: Location, queues: tuple[str, ...], concurrency: int
+) -> None:
+    from newsletter.worker.run_worker import SENDS_AT_ONCE, get_worker_name
+
+    work = {
+        "sends": f"up to {SENDS_AT_ONCE} at once, {format_count(concurrency, 'request')} each",
+        "periodic": "scheduled sends, confirmations, takeover from killed senders",
+    }
+    rows = [
+        ("worker", get_worker_name()),
+        ("database", str(where)),
+        *((name, work[name]) for name in queues),
+    ]
+    echo(f"{config.name}: a worker is running   (Ctrl-C to stop)")
+    echo(format_fields(rows))

@@ -1,0 +1,1 @@
+"""Lanes: jobs that wake the workers of several machines to send."""

@@ -1,0 +1,129 @@
+"""Records of the running workers, and of what each has done.
+
+A worker is a program that sends what others have planned; several machines may run one. Each
+renews its record every few seconds, by the clock of the database.
+"""
+
+import datetime
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter import __version__
+from newsletter.db import read_transaction
+from newsletter.db.schema import worker
+from newsletter.sending.ledger.record import Clock, Ledger
+
+RENEWAL_INTERVAL = datetime.timedelta(seconds=5)
+# After so long without a renewal, nothing is handed to it any more.
+LIVE_FOR = datetime.timedelta(seconds=20)
+# After so long it is forgotten: it was killed, or its machine is gone.
+REMEMBERED_FOR = datetime.timedelta(hours=1)
+
+
+class WorkerActivity(NamedTuple):
+    """What a worker has done since its start.
+
+    Attributes:
+        requests: how many requests the provider has responded to, or failed to.
+        recipients: how many recipients were completed.
+        request_seconds: how long the requests took together.
+    """
+
+    requests: int = 0
+    recipients: int = 0
+    request_seconds: float = 0.0
+
+
+class WorkerRecord(NamedTuple):
+    """A worker, as it is on record.
+
+    Attributes:
+        id: never used again.
+        name: its machine and process.
+        version: of the newsletter's program.
+        concurrency: requests in flight at once for each send; 0 if it takes no sends.
+        started_at: when it was started.
+        seen_at: when it has last renewed its record.
+        activity: what it has done.
+        is_live: whether it has been seen lately.
+    """
+
+    id: int
+    name: str
+    version: str
+    concurrency: int
+    started_at: datetime.datetime
+    seen_at: datetime.datetime
+    activity: WorkerActivity
+    is_live: bool
+
+
+def add_worker(ledger: Ledger, name: str, concurrency: int) -> int:
+    """Record a worker that starts, and return its id; forget those that are long gone.
+
+    Args:
+        ledger: the ledger.
+        name: its machine and process.
+        concurrency: requests in flight at once for each send; 0 if it takes no sends.
+    """
+    with ledger.engine.begin() as connection:
+        now = ledger.clock(connection)
+        connection.execute(sa.delete(worker).where(worker.c.seen_at < now - REMEMBERED_FOR))
+        row = {
+            "name": name,
+            "version": __version__,
+            "concurrency": concurrency,
+            "started_at": now,
+            "seen_at": now,
+        }
+        worker_id: int = connection.execute(
+            sa.insert(worker).values(row).returning(worker.c.id)
+        ).scalar_one()
+    return worker_id
+
+
+def renew_worker(ledger: Ledger, worker_id: int, activity: WorkerActivity) -> bool:
+    """Record that a worker is there, and what it has done; return whether it is still on record."""
+    with ledger.engine.begin() as connection:
+        values = {"seen_at": ledger.clock(connection), **activity._asdict()}
+        renewed = connection.execute(
+            sa.update(worker).where(worker.c.id == worker_id).values(values)
+        )
+    return renewed.rowcount == 1
+
+
+def remove_worker(ledger: Ledger, worker_id: int) -> None:
+    """Delete the record of a worker that has stopped."""
+    with ledger.engine.begin() as connection:
+        connection.execute(sa.delete(worker).where(worker.c.id == worker_id))
+
+
+def list_workers(ledger: Ledger) -> list[WorkerRecord]:
+    """Return the workers on record, in the order of their start."""
+    with read_transaction(ledger.engine) as connection:
+        return load_workers(connection, ledger.clock)
+
+
+def load_workers(connection: sa.Connection, clock: Clock) -> list[WorkerRecord]:
+    """Return the workers on record as part of a transaction, in the order of their start."""
+    now = clock(connection)
+    return [
+        WorkerRecord(
+            id=row.id,
+            name=row.name,
+            version=row.version,
+            concurrency=row.concurrency,
+            started_at=row.started_at,
+            seen_at=row.seen_at,
+            activity=WorkerActivity(row.requests, row.recipients, row.request_seconds),
+            is_live=now - row.seen_at <= LIVE_FOR,
+        )
+        for row in connection.execute(sa.select(worker).order_by(worker.c.id))
+    ]
+
+
+def select_sending_workers(workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
+    """Return those that are live and take sends."""
+    return [record for record in workers if record.is_live and record.concurrency]

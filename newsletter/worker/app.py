@@ -1,0 +1,81 @@
+"""The worker's jobs, as tasks of procrastinate."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from newsletter.events.unreadable_store import purge_unreadable
+from newsletter.sending.lanes.lane_jobs import LANE_TASK
+from newsletter.sending.lanes.sweep import sweep
+from newsletter.web.background_jobs import notify_overdue_sends, send_queued_emails
+from newsletter.web.subscriber.transactional_emails import purge_stale_data
+from newsletter.worker.lane import run_lane
+from newsletter.worker.worker_context import WorkerContext
+
+if TYPE_CHECKING:
+    from procrastinate import App
+    from procrastinate.connector import BaseAsyncConnector
+
+PERIODIC_QUEUE = "periodic"
+# A job whose worker has given no sign for so long is given up; its worker may still be finishing
+# what it does, so nothing relies on it.
+STALLED_AFTER_SECONDS = 120
+_log = logging.getLogger(__name__)
+
+
+def make_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App":
+    """Return procrastinate's app with the jobs of a worker."""
+    from procrastinate import App
+
+    app = App(connector=connector)
+
+    @app.task(name=LANE_TASK)
+    def deliver_lane(send_id: int, worker_id: int) -> None:  # noqa: ARG001 - names the job's queue
+        run_lane(worker, send_id)
+
+    # In a queue of their own: lanes can take hours. One of each at a time, on whatever machine, but
+    # without a lock, which a worker that was killed would hold.
+    _add_periodic_job(app, "sweep", "*/5 * * * * *", lambda: _sweep(worker))
+    _add_periodic_job(
+        app, "transactional-emails", "*/5 * * * * *",
+        lambda: send_queued_emails(worker.site, worker.client),
+    )  # fmt: skip
+    _add_periodic_job(app, "cleanup", "0 17 * * * *", lambda: _clean_up(worker))
+    if worker.site.config.notify.is_set:
+        _add_periodic_job(
+            app, "overdue-sends", "30 * * * * *", lambda: notify_overdue_sends(worker.site)
+        )
+
+    @app.periodic(cron="0 * * * * *")
+    @app.task(name="newsletter.stalled-jobs", queue=PERIODIC_QUEUE, queueing_lock="stalled-jobs")
+    async def give_up_stalled_jobs(timestamp: int) -> None:  # noqa: ARG001 - procrastinate's
+        from procrastinate.jobs import Status
+
+        manager = app.job_manager
+        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_SECONDS):
+            await manager.finish_job(job, Status.FAILED, delete_job=True)
+
+    return app
+
+
+def _add_periodic_job(app: "App", name: str, cron: str, run: Callable[[], Any]) -> None:
+    @app.periodic(cron=cron)
+    @app.task(name=f"newsletter.{name}", queue=PERIODIC_QUEUE, queueing_lock=name)
+    def run_periodically(timestamp: int) -> None:  # noqa: ARG001 - procrastinate's
+        run()
+
+
+def _sweep(worker: WorkerContext) -> None:
+    result = sweep(worker.ledger)
+    if result.unknown_recipients:
+        _log.warning(
+            "a sender or worker has stopped unexpectedly: %d readers are unknown; "
+            "see newsletter status",
+            result.unknown_recipients,
+        )
+
+
+def _clean_up(worker: WorkerContext) -> None:
+    purge_stale_data(worker.site)
+    with worker.site.engine.begin() as connection:
+        purge_unreadable(connection, worker.site.clock())

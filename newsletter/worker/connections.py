@@ -1,0 +1,87 @@
+"""A worker's connections to PostgreSQL, and checks before it starts."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import sqlalchemy as sa
+from procrastinate.schema import SchemaManager
+from psycopg.conninfo import make_conninfo
+
+from newsletter.db import read_transaction
+from newsletter.db.postgresql.connection import POSTGRESQL_OPTIONS
+from newsletter.db.errors import database_error
+from newsletter.errors import Location
+
+_PROBE_CHANNEL = "newsletter_probe"
+PROBE_SECONDS = 2.0
+
+
+class ConnectionBudget(NamedTuple):
+    """How many connections a worker may open, and how many the server has.
+
+    Attributes:
+        own: how many this worker opens at most.
+        others: how many are open now, without this worker's.
+        limit: ``max_connections`` of the server, less those kept for superusers.
+    """
+
+    own: int
+    others: int
+    limit: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the server has as many as this worker and the others need."""
+        return self.own + self.others <= self.limit
+
+
+def get_conninfo(engine: sa.Engine) -> str:
+    """Return the connection string of an engine, for libraries that open their own connections.
+
+    It contains the password.
+    """
+    address = engine.url.translate_connect_args(username="user", database="dbname")
+    return make_conninfo(**{**POSTGRESQL_OPTIONS, **address, **engine.url.query})
+
+
+def load_connection_budget(engine: sa.Engine, own: int) -> ConnectionBudget:
+    """Return how many connections there are for a worker that opens at most ``own``."""
+    query = sa.text(
+        "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+        "AND pid <> pg_backend_pid()), current_setting('max_connections')::int "
+        "- current_setting('superuser_reserved_connections')::int"
+    )
+    with read_transaction(engine) as connection:
+        others, limit = connection.execute(query).one()
+    return ConnectionBudget(own, others, limit)
+
+
+def receives_notifications(conninfo: str) -> bool:
+    """Return whether LISTEN works; a connection pooler in transaction mode drops it silently."""
+    with psycopg.connect(conninfo, autocommit=True) as listener:
+        listener.execute(f"LISTEN {_PROBE_CHANNEL}")
+        with psycopg.connect(conninfo, autocommit=True) as sender:
+            sender.execute(f"NOTIFY {_PROBE_CHANNEL}")
+        return any(True for _ in listener.notifies(timeout=PROBE_SECONDS, stop_after=1))
+
+
+def require_known_job_queue(engine: sa.Engine, where: Location) -> None:
+    """Refuse a job queue of another version of procrastinate than the installed one.
+
+    Raises:
+        DatabaseError: it is another one.
+    """
+    last = max(path.name for path in Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    with read_transaction(engine) as connection:
+        # A migration has noted it there.
+        note = connection.scalar(sa.text("SELECT obj_description('procrastinate_jobs'::regclass)"))
+    found = str(note).removeprefix("schema ")
+    if found != last[:11]:
+        raise database_error(
+            f"the job queue has the schema version {found}, and the installed procrastinate "
+            f"needs {last[:11]}",
+            where,
+            "Install the same version of newsletter on all machines: "
+            "pip install --upgrade 'newsletter[postgres]'",
+        )

@@ -1,0 +1,98 @@
+"""Run a lane: this worker's part in one send."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from newsletter.config.notify import NOTIFICATION_KINDS
+from newsletter.db import read_transaction
+from newsletter.db.schema import send
+from newsletter.errors import NewsletterError
+from newsletter.sending.delivery.observer import SendObserver
+from newsletter.sending.ledger.record import Send, load_sends
+from newsletter.sending.notifications.notifier import Notifier
+from newsletter.sending.planning.frozen_content import load_frozen_email
+from newsletter.sending.planning.preflight import require_resumable
+from newsletter.sending.service import SendContext, deliver
+from newsletter.worker.worker_context import MeasuredTransport, WorkerContext
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneObserver:
+    """A send observer that counts, logs, and stops when the worker is to stop.
+
+    Attributes:
+        worker: the worker.
+        issue: the issue that is sent.
+    """
+
+    worker: WorkerContext
+    issue: str
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether the worker is to stop."""
+        return self.worker.stopping.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a number of seconds, or until the worker is to stop."""
+        self.worker.stopping.wait(seconds)
+
+    def advance(self, recipient_count: int) -> None:
+        """Count completed recipients."""
+        self.worker.counter.add(recipients=recipient_count)
+
+    def notify(self, text: str) -> None:
+        """Log a message."""
+        _log.warning("%s: %s", self.issue, text)
+
+
+def run_lane(worker: WorkerContext, send_id: int) -> None:
+    """Send what is pending of a send until no batch can be claimed; it is never resumed here.
+
+    The editor is notified of the send's start and end, once however many lanes it has.
+
+    Raises:
+        SendRefusedError: a setting or the API key is missing, or the plan's checksum is wrong.
+        DatabaseError: the ledger can't be written.
+    """
+    send_record = _load_send(worker, send_id)
+    if send_record is None or not _may_run(send_record):
+        return
+    project, ledger = worker.site.project, worker.ledger
+    notifier = Notifier(project, ledger, lambda text: _log.warning("%s", text))
+
+    @contextmanager
+    def open_observer(_pending: int) -> Iterator[SendObserver]:
+        notifier.notify_start(send_record, is_notified=True)
+        yield LaneObserver(worker, send_record.issue)
+
+    context = SendContext(project, ledger, send_record)
+    try:
+        email = load_frozen_email(ledger, send_record)
+        require_resumable(send_record, email, project.config, os.environ)
+        transport = MeasuredTransport(worker.client, worker.counter)
+        outcome = deliver(context, transport, open_observer, worker.concurrency, is_lane=True)
+    except Exception as error:
+        if isinstance(error, NewsletterError):
+            _log.warning("%s: %s", send_record.issue, error)
+        text = str(error) or type(error).__name__
+        notifier.notify_end(send_record, NOTIFICATION_KINDS, error=text)
+        raise
+    if outcome:
+        _log.warning("%s was stopped; see newsletter status", send_record.issue)
+    notifier.notify_end(send_record, NOTIFICATION_KINDS, outcome=outcome)
+
+
+def _load_send(worker: WorkerContext, send_id: int) -> Send | None:
+    with read_transaction(worker.ledger.engine) as connection:
+        return next(iter(load_sends(connection, send.c.id == send_id)), None)
+
+
+def _may_run(send_record: Send) -> bool:
+    """Return whether it was started, or is scheduled and was found to be due."""
+    return send_record.state == "running" or send_record.is_scheduled_locally

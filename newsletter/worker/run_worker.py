@@ -1,0 +1,157 @@
+"""Run a worker: record it, run its jobs, stop it.
+
+1. It is recorded, so that sends are handed to it, and renews its record in a thread.
+2. procrastinate runs two loops: one for the lanes in the worker's own queue, one for the periodic
+   jobs, so that a send of hours delays none of them.
+3. A loop ends if the connection to the database is lost; it is started again until the worker is to
+   stop. Lanes wait for the database by themselves.
+4. On SIGTERM or Ctrl-C no batch is claimed any more. The requests in flight are completed and
+   recorded; other workers go on.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ProcrastinateException
+
+from newsletter.errors import DatabaseError
+from newsletter.sending.lanes.lane_jobs import get_queue_name
+from newsletter.sending.lanes.worker_records import (
+    RENEWAL_INTERVAL,
+    add_worker,
+    remove_worker,
+    renew_worker,
+)
+from newsletter.sending.ledger.heartbeat import record_heartbeat
+from newsletter.worker.app import PERIODIC_QUEUE, make_app
+from newsletter.worker.connections import get_conninfo
+from newsletter.worker.worker_context import WorkerContext
+
+# How many sends a worker takes part in at once, and how many periodic jobs it runs.
+SENDS_AT_ONCE = 4
+PERIODIC_JOBS_AT_ONCE = 3
+QUEUES = ("sends", "periodic")
+# Connections of procrastinate's pool: each loop listens on one, and fetches and renews on another.
+QUEUE_CONNECTIONS = 6
+# Of the engine's: each job uses at most one at a time, and so does the thread that renews.
+ENGINE_CONNECTIONS = SENDS_AT_ONCE + PERIODIC_JOBS_AT_ONCE + 1
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 30.0
+_log = logging.getLogger(__name__)
+
+
+def get_worker_name() -> str:
+    """Return the name of this machine and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def run_worker(
+    worker: WorkerContext, queues: Collection[str], on_start: Callable[[], object]
+) -> None:
+    """Run jobs until SIGTERM, SIGHUP or Ctrl-C; what is in flight then is completed and recorded.
+
+    Args:
+        worker: what its jobs share.
+        queues: which of ``QUEUES`` it takes jobs from.
+        on_start: called once it is on record, so that sends are handed to it.
+
+    Raises:
+        DatabaseError: the worker can't be recorded.
+    """
+    concurrency = worker.concurrency if "sends" in queues else 0
+    with _recorded(worker, concurrency, starts_sends="periodic" in queues) as worker_id:
+        on_start()
+        asyncio.run(_run_loops(worker, worker_id, queues))
+
+
+@contextmanager
+def _recorded(worker: WorkerContext, concurrency: int, *, starts_sends: bool) -> Iterator[int]:
+    """Record the worker within the context, and renew its record in a thread.
+
+    Args:
+        worker: the worker.
+        concurrency: requests in flight at once for each send; 0 if it takes no sends.
+        starts_sends: whether it starts those that are due.
+    """
+    worker_id = add_worker(worker.ledger, get_worker_name(), concurrency)
+    if starts_sends:
+        record_heartbeat(worker.ledger, "worker")
+    stopped = threading.Event()
+
+    def renew_until_stopped() -> None:
+        while not stopped.wait(RENEWAL_INTERVAL.total_seconds()):
+            try:
+                renew_worker(worker.ledger, worker_id, worker.counter.get_total())
+                if starts_sends:
+                    record_heartbeat(worker.ledger, "worker")
+            except DatabaseError as error:
+                _log.warning("the worker's record could not be renewed: %s", error)
+
+    thread = threading.Thread(target=renew_until_stopped, name="worker record", daemon=True)
+    thread.start()
+    try:
+        yield worker_id
+    finally:
+        stopped.set()
+        thread.join()
+        with suppress(DatabaseError):  # it is forgotten after a while
+            remove_worker(worker.ledger, worker_id)
+
+
+async def _run_loops(worker: WorkerContext, worker_id: int, queues: Collection[str]) -> None:
+    loop = asyncio.get_running_loop()
+    # asyncio's own has as few threads as the machine has processors, and jobs wait for each other.
+    loop.set_default_executor(ThreadPoolExecutor(ENGINE_CONNECTIONS, thread_name_prefix="job"))
+    connector = PsycopgConnector(
+        conninfo=get_conninfo(worker.ledger.engine),
+        min_size=1,
+        max_size=QUEUE_CONNECTIONS,
+    )
+    app = make_app(worker, connector)
+    loops = []
+    async with app.open_async():
+        if "sends" in queues:
+            loops.append(_run_loop(app, worker, get_queue_name(worker_id), SENDS_AT_ONCE))
+        if "periodic" in queues:
+            loops.append(_run_loop(app, worker, PERIODIC_QUEUE, PERIODIC_JOBS_AT_ONCE))
+        tasks = [asyncio.create_task(coroutine) for coroutine in loops]
+
+        def stop() -> None:
+            _log.info("stopping; requests in flight are completed and recorded first")
+            worker.stopping.set()
+            for task in tasks:
+                task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                loop.add_signal_handler(number, stop)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _run_loop(app: App, worker: WorkerContext, queue: str, concurrency: int) -> None:
+    """Run the jobs of a queue until the worker is to stop, whatever becomes of the connection."""
+    retry_seconds = FIRST_RETRY_SECONDS
+    while not worker.stopping.is_set():
+        started_at = asyncio.get_running_loop().time()
+        try:
+            await app.run_worker_async(
+                queues=[queue],
+                name=queue,
+                concurrency=concurrency,
+                install_signal_handlers=False,
+                delete_jobs="always",
+            )
+        except ProcrastinateException as error:
+            _log.warning("the jobs of the queue %s can't be fetched: %s", queue, error)
+        if asyncio.get_running_loop().time() - started_at > LAST_RETRY_SECONDS:
+            retry_seconds = FIRST_RETRY_SECONDS
+        if not worker.stopping.is_set():
+            await asyncio.sleep(retry_seconds)
+            retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)

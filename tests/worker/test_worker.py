@@ -1,0 +1,46 @@
+"""``newsletter worker`` in processes of their own: they share a send, and stop cleanly."""
+
+from contextlib import ExitStack
+
+import pytest
+from sender_process import READERS, SenderProject
+from worker_process import running_worker
+
+from newsletter.db import database_engine
+from newsletter.sending.lanes.worker_records import list_workers
+from newsletter.sending.ledger.record import Ledger
+
+ISSUE = "2026-12-01-letter"
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> str:
+    return postgres_url
+
+
+def count_workers(sender_project: SenderProject) -> int:
+    with database_engine(sender_project.url, sender_project.folder) as engine:
+        return len(list_workers(Ledger(engine)))
+
+
+def test_workers_share_a_send_and_stop_cleanly(sender_project: SenderProject) -> None:
+    sender_project.write_issue(ISSUE)
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(running_worker(sender_project, "--concurrency", "1"))
+            for _ in range(2)
+        ]
+        assert count_workers(sender_project) == 2
+        code, output = sender_project.run("send", ISSUE, "--yes", "--wait")
+        assert (code, f"Sent to {READERS} of {READERS} readers" in output) == (0, True), output
+    assert [worker.returncode for worker in workers] == [0, 0]
+    assert set(sender_project.count_copies(ISSUE).values()) == {1}
+    assert sender_project.states(ISSUE) == {"accepted": READERS}
+    assert count_workers(sender_project) == 0
+
+
+def test_without_a_worker_send_says_so_and_sends(sender_project: SenderProject) -> None:
+    sender_project.write_issue(ISSUE)
+    code, output = sender_project.run("send", ISSUE, "--yes")
+    assert (code, "No worker is running, so this command sends it." in output) == (0, True), output
+    assert sender_project.states(ISSUE) == {"accepted": READERS}
