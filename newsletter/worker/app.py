@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from procrastinate.connector import BaseAsyncConnector
 
 PERIODIC_QUEUE = "periodic"
+# In croniter's order: minute, hour, day, month, weekday, second.
+EVERY_FIVE_SECONDS = "* * * * * */5"
+EVERY_MINUTE = "* * * * * 30"
+EVERY_HOUR = "17 * * * * 0"
 # A job whose worker has given no sign for so long is given up; its worker may still be finishing
 # what it does, so nothing relies on it.
 STALLED_AFTER_SECONDS = 120
@@ -35,18 +39,18 @@ def make_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App":
 
     # In a queue of their own: lanes can take hours. One of each at a time, on whatever machine, but
     # without a lock, which a worker that was killed would hold.
-    _add_periodic_job(app, "sweep", "*/5 * * * * *", lambda: _sweep(worker))
+    _add_periodic_job(app, "sweep", EVERY_FIVE_SECONDS, lambda: _sweep(worker))
     _add_periodic_job(
-        app, "transactional-emails", "*/5 * * * * *",
+        app, "transactional-emails", EVERY_FIVE_SECONDS,
         lambda: send_queued_emails(worker.site, worker.client),
     )  # fmt: skip
-    _add_periodic_job(app, "cleanup", "0 17 * * * *", lambda: _clean_up(worker))
+    _add_periodic_job(app, "cleanup", EVERY_HOUR, lambda: _clean_up(worker))
     if worker.site.config.notify.is_set:
         _add_periodic_job(
-            app, "overdue-sends", "30 * * * * *", lambda: notify_overdue_sends(worker.site)
+            app, "overdue-sends", EVERY_MINUTE, lambda: notify_overdue_sends(worker.site)
         )
 
-    @app.periodic(cron="0 * * * * *")
+    @app.periodic(cron=EVERY_MINUTE)
     @app.task(name="newsletter.stalled-jobs", queue=PERIODIC_QUEUE, queueing_lock="stalled-jobs")
     async def give_up_stalled_jobs(timestamp: int) -> None:  # noqa: ARG001 - procrastinate's
         from procrastinate.jobs import Status
