@@ -282,6 +282,13 @@ def finish_send(ledger: Ledger, send_record: Send) -> None:
         )
 
 
+def lock_state(connection: sa.Connection, send_id: int) -> str | None:
+    """Return the state of a send, which nobody changes before the end of the transaction."""
+    query = sa.select(send.c.state).where(send.c.id == send_id).with_for_update(read=True)
+    state: str | None = connection.scalar(query)
+    return state
+
+
 def count_recipients_by_state(ledger: Ledger, send_record: Send) -> dict[str, int]:
     """Return state -> how many recipients are in it; they add up to the send's total."""
     with read_transaction(ledger.engine) as connection:

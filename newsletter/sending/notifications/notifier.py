@@ -15,7 +15,7 @@ from newsletter.project import Project
 from newsletter.render.personalization import get_default_subject
 from newsletter.sending.ledger.notification_claims import claim_run_notification
 from newsletter.sending.ledger.recipient_status import count_rejection_reasons
-from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.sending.ledger.record import Ledger, Send, lock_state
 from newsletter.sending.ledger.status import get_send_status
 from newsletter.sending.notifications.channels import send_notification
 from newsletter.sending.notifications.local_claim import claim_locally
@@ -63,9 +63,11 @@ class Notifier:
             if not self.project.config.notify.is_set:
                 return
             facts = self.load_facts(send)
-            # Another process may have sent it meanwhile.
-            is_over = facts.send.state in FINAL_STATES
-            if not is_over and self._claim(send, "started") and is_notified:
+            with self.ledger.engine.begin() as connection:
+                # Another process may have sent it meanwhile.
+                is_over = lock_state(connection, send.id) in FINAL_STATES
+                is_new = not is_over and claim_run_notification(connection, send.id, "started")
+            if is_new and is_notified:
                 self._send_in_background(describe_send("started", facts))
 
     def wait(self, timeout: float = MAX_WAIT_SECONDS) -> None:

@@ -14,6 +14,7 @@ from newsletter.config.notify import NOTIFICATION_KINDS
 from newsletter.db.schema import send
 from newsletter.project import Project
 from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.sending.notifications.notification import SendFacts
 from newsletter.sending.notifications.notifier import Notifier
 
 SetState = Callable[[str], None]
@@ -58,6 +59,22 @@ def test_two_senders_of_one_send_tell_its_start_and_end_once(
     notifier.notify_start(frozen)  # of a sender that found it frozen a moment ago
     notifier.notify_end(frozen, NOTIFICATION_KINDS)
     assert recorder.kinds == ["started", "finished"]
+
+
+def test_start_is_not_told_of_a_send_that_ends_at_the_same_moment(
+    notifier: Notifier, frozen: Send, set_state: SetState, recorder: NotifyRecorder
+) -> None:
+    class OvertakenNotifier(Notifier):
+        def load_facts(self, send: Send, *, remedy: str = "", error: str = "") -> SendFacts:
+            facts = super().load_facts(send, remedy=remedy, error=error)
+            set_state("done")
+            notifier.notify_end(frozen, NOTIFICATION_KINDS)
+            return facts
+
+    overtaken = OvertakenNotifier(notifier.project, notifier.ledger, notifier.on_failure)
+    overtaken.notify_start(frozen)
+    overtaken.notify_end(frozen, NOTIFICATION_KINDS)
+    assert recorder.kinds == ["finished"]
 
 
 def test_each_block_of_a_send_is_told(
