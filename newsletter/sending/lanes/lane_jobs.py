@@ -24,6 +24,13 @@ _OPEN_LANES = sa.text(
     "WHERE task_name = :task AND status IN ('todo', 'doing')"
 )
 
+_DELETE_ABANDONED_LANES = sa.text(
+    "DELETE FROM procrastinate_jobs WHERE task_name = :task AND NOT EXISTS "
+    "(SELECT FROM worker WHERE queue_name = 'sends-' || worker.id)"
+)
+# Of several transactions that look for missing lanes, one at a time; any number of our own.
+_LOCK_LANES = sa.select(sa.func.pg_advisory_xact_lock(0x6E6577736D))
+
 
 def get_queue_name(worker_id: int) -> str:
     """Return the name of a worker's own queue."""
@@ -64,6 +71,7 @@ def defer_lanes(connection: sa.Connection, send_id: int, worker_ids: Sequence[in
         send_id: the send.
         worker_ids: the workers to wake.
     """
+    connection.execute(_LOCK_LANES)
     open_lanes = set(connection.scalars(_OPEN_LANES, {"task": LANE_TASK}))
     missing = [
         worker_id for worker_id in worker_ids if _lane_name(send_id, worker_id) not in open_lanes
@@ -76,6 +84,11 @@ def defer_lanes(connection: sa.Connection, send_id: int, worker_ids: Sequence[in
             connection=connection.connection.driver_connection,
         ).defer(send_id=send_id, worker_id=worker_id)
     return len(missing)
+
+
+def delete_abandoned_lanes(connection: sa.Connection) -> None:
+    """Delete the lanes of workers that are not on record any more: nobody fetches them."""
+    connection.execute(_DELETE_ABANDONED_LANES, {"task": LANE_TASK})
 
 
 def _lane_name(send_id: int, worker_id: int) -> str:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import OPEN_BATCH_STATES, UtcDateTime, batch, send, worker
-from newsletter.sending.lanes.lane_jobs import defer_lanes
+from newsletter.sending.lanes.lane_jobs import defer_lanes, delete_abandoned_lanes
 from newsletter.sending.lanes.worker_records import (
     REMEMBERED_FOR,
     load_workers,
@@ -47,6 +47,7 @@ def sweep(ledger: Ledger) -> SweepResult:
         now = ledger.clock(connection)
         time = sa.literal(now, UtcDateTime)
         connection.execute(sa.delete(worker).where(worker.c.seen_at < now - REMEMBERED_FOR))
+        delete_abandoned_lanes(connection)
         workers = select_sending_workers(load_workers(connection, ledger.clock))
         worker_ids = [record.id for record in workers]
         waiting = load_sends(connection, _needs_lanes(time))

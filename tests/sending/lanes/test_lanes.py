@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from newsletter.db.schema import batch, provider_pause, send, worker
 from newsletter.errors import SendRefusedError
 from newsletter.sending.delivery.claim import claim_batches
 from newsletter.sending.delivery.sender import BatchSender
-from newsletter.sending.lanes.lane_jobs import get_queue_name, hand_over_send
+from newsletter.sending.lanes.lane_jobs import defer_lanes, get_queue_name, hand_over_send
 from newsletter.sending.lanes.sweep import sweep
 from newsletter.sending.lanes.worker_records import (
     LIVE_FOR,
@@ -146,6 +147,38 @@ def test_a_sweep_makes_the_requests_of_a_dead_sender_unknown(scenario: SendScena
         )
     assert sweep(scenario.ledger).unknown_recipients == 10
     assert scenario.recipients_by_state() == {"unknown": 10, "pending": 15}
+
+
+def test_a_sweep_deletes_the_lanes_of_workers_that_are_gone(scenario: SendScenario) -> None:
+    ledger = scenario.ledger
+    gone, live = add_worker(ledger, "gone", 16), add_worker(ledger, "live", 16)
+    hand_over_send(ledger, scenario.send())
+    assert load_queues(ledger) == [get_queue_name(gone), get_queue_name(live)]
+    remove_worker(ledger, gone)
+    sweep(ledger)
+    assert load_queues(ledger) == [get_queue_name(live)]
+
+
+def test_sweeps_at_the_same_time_wake_each_worker_once(scenario: SendScenario) -> None:
+    ledger = scenario.ledger
+    worker_ids = [add_worker(ledger, "first", 16), add_worker(ledger, "second", 16)]
+    set_send(scenario, state="running")
+    with ThreadPoolExecutor() as pool:
+        with ledger.engine.begin() as connection:
+            assert defer_lanes(connection, scenario.send().id, worker_ids[:1]) == 1
+            other = pool.submit(sweep, ledger)
+            wait_for_waiting_lock(connection)
+        assert other.result().lanes == 1
+    assert load_queues(ledger) == [get_queue_name(worker_id) for worker_id in worker_ids]
+
+
+def wait_for_waiting_lock(connection: sa.Connection) -> None:
+    waiting = sa.text(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    while not connection.scalar(waiting):
+        pass
 
 
 def test_a_lane_sends_and_finishes_what_was_handed_over(scenario: SendScenario) -> None:
