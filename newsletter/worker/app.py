@@ -1,8 +1,12 @@
 """The worker's jobs, as tasks of procrastinate."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from procrastinate import BaseRetryStrategy, RetryDecision
+from procrastinate.jobs import Job, Status
 
 from newsletter.events.unreadable_store import purge_unreadable
 from newsletter.sending.lanes.lane_jobs import LANE_TASK
@@ -24,7 +28,17 @@ EVERY_HOUR = "17 * * * * 0"
 # A job whose worker has given no sign for so long is given up; its worker may still be finishing
 # what it does, so nothing relies on it.
 STALLED_AFTER_SECONDS = 120
+FIRST_LANE_RETRY_SECONDS, LAST_LANE_RETRY_SECONDS = 5, 300
 _log = logging.getLogger(__name__)
+
+
+class LaneRetryStrategy(BaseRetryStrategy):
+    """Retry a lane that has failed on this worker, less and less often; others may succeed."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:  # noqa: ARG002 - any
+        """Return when it is tried again."""
+        seconds = min(FIRST_LANE_RETRY_SECONDS * 2**job.attempts, LAST_LANE_RETRY_SECONDS)
+        return RetryDecision(retry_in={"seconds": seconds})
 
 
 def make_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App":
@@ -33,9 +47,16 @@ def make_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App":
 
     app = App(connector=connector)
 
-    @app.task(name=LANE_TASK)
-    def deliver_lane(send_id: int, worker_id: int) -> None:  # noqa: ARG001 - names the job's queue
-        run_lane(worker, send_id)
+    lanes = dict[int, asyncio.Future[None]]()
+
+    # Asynchronous, so that it can be cancelled: if the connection is lost, procrastinate fetches
+    # nothing more before its jobs are over. The lane itself goes on, and the next job awaits it.
+    @app.task(name=LANE_TASK, retry=LaneRetryStrategy())
+    async def deliver_lane(send_id: int, worker_id: int) -> None:  # noqa: ARG001 - the queue's
+        if send_id not in lanes or lanes[send_id].done():
+            loop = asyncio.get_running_loop()
+            lanes[send_id] = loop.run_in_executor(None, run_lane, worker, send_id)
+        await asyncio.shield(lanes[send_id])
 
     # In a queue of their own: lanes can take hours. One of each at a time, on whatever machine, but
     # without a lock, which a worker that was killed would hold.
@@ -53,8 +74,6 @@ def make_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App":
     @app.periodic(cron=EVERY_MINUTE)
     @app.task(name="newsletter.stalled-jobs", queue=PERIODIC_QUEUE, queueing_lock="stalled-jobs")
     async def give_up_stalled_jobs(timestamp: int) -> None:  # noqa: ARG001 - procrastinate's
-        from procrastinate.jobs import Status
-
         manager = app.job_manager
         for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_SECONDS):
             await manager.finish_job(job, Status.FAILED, delete_job=True)

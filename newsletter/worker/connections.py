@@ -1,5 +1,7 @@
 """A worker's connections to PostgreSQL, and checks before it starts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,8 +11,9 @@ from procrastinate.schema import SchemaManager
 from psycopg.conninfo import make_conninfo
 
 from newsletter.db import read_transaction
+from newsletter.db.errors import database_error, redact_database_url
 from newsletter.db.postgresql.connection import POSTGRESQL_OPTIONS
-from newsletter.db.errors import database_error
+from newsletter.db.postgresql.server_errors import translate_postgresql_error
 from newsletter.errors import Location
 
 _PROBE_CHANNEL = "newsletter_probe"
@@ -57,9 +60,30 @@ def load_connection_budget(engine: sa.Engine, own: int) -> ConnectionBudget:
     return ConnectionBudget(own, others, limit)
 
 
-def receives_notifications(conninfo: str) -> bool:
-    """Return whether LISTEN works; a connection pooler in transaction mode drops it silently."""
-    with psycopg.connect(conninfo, autocommit=True) as listener:
+@contextmanager
+def translated_errors(engine: sa.Engine) -> Iterator[None]:
+    """Translate errors of connections that other libraries open to the database of an engine.
+
+    Raises:
+        DatabaseError: there are too many connections, or the server is gone.
+    """
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        where, secret = Location(redact_database_url(engine.url)), engine.url.password or ""
+        state = error.sqlstate or ""
+        translated = translate_postgresql_error(error, state, where, secret, None)
+        raise (translated or error) from error
+
+
+def receives_notifications(engine: sa.Engine) -> bool:
+    """Return whether LISTEN works; a connection pooler in transaction mode drops it silently.
+
+    Raises:
+        DatabaseError: the database can't be reached, or has no connections left.
+    """
+    conninfo = get_conninfo(engine)
+    with translated_errors(engine), psycopg.connect(conninfo, autocommit=True) as listener:
         listener.execute(f"LISTEN {_PROBE_CHANNEL}")
         with psycopg.connect(conninfo, autocommit=True) as sender:
             sender.execute(f"NOTIFY {_PROBE_CHANNEL}")

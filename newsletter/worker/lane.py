@@ -1,5 +1,6 @@
 """Run a lane: this worker's part in one send."""
 
+import datetime
 import logging
 import os
 from collections.abc import Iterator
@@ -9,9 +10,9 @@ from dataclasses import dataclass
 from newsletter.config.notify import NOTIFICATION_KINDS
 from newsletter.db import read_transaction
 from newsletter.db.schema import send
-from newsletter.errors import NewsletterError
+from newsletter.errors import DatabaseUnavailableError, NewsletterError
 from newsletter.sending.delivery.observer import SendObserver
-from newsletter.sending.ledger.record import Send, load_sends
+from newsletter.sending.ledger.record import Ledger, Send, get_ledger_time, load_sends
 from newsletter.sending.notifications.notifier import Notifier
 from newsletter.sending.planning.frozen_content import load_frozen_email
 from newsletter.sending.planning.preflight import require_resumable
@@ -54,45 +55,65 @@ class LaneObserver:
 def run_lane(worker: WorkerContext, send_id: int) -> None:
     """Send what is pending of a send until no batch can be claimed; it is never resumed here.
 
-    The editor is notified of the send's start and end, once however many lanes it has.
+    The editor is notified once, however many lanes it has: of its start if it was scheduled, of its
+    end, and if it can't be sent. Of other failures the sends of other workers go on, or the next
+    lane does.
 
     Raises:
         SendRefusedError: a setting or the API key is missing, or the plan's checksum is wrong.
         DatabaseError: the ledger can't be written.
     """
-    send_record = _load_send(worker, send_id)
-    if send_record is None or not _may_run(send_record):
-        return
+    try:
+        _run_lane(worker, send_id)
+    except NewsletterError as error:
+        _log.warning("send %d: %s", send_id, error)
+        raise
+    except Exception:
+        _log.exception("send %d: the lane has failed", send_id)
+        raise
+
+
+def _run_lane(worker: WorkerContext, send_id: int) -> None:
     project, ledger = worker.site.project, worker.ledger
+    send_record = _load_send(ledger, send_id)
+    if send_record is None or not may_run(send_record, get_ledger_time(ledger)):
+        return
     notifier = Notifier(project, ledger, lambda text: _log.warning("%s", text))
-
-    @contextmanager
-    def open_observer(_pending: int) -> Iterator[SendObserver]:
-        notifier.notify_start(send_record, is_notified=True)
-        yield LaneObserver(worker, send_record.issue)
-
-    context = SendContext(project, ledger, send_record)
     try:
         email = load_frozen_email(ledger, send_record)
         require_resumable(send_record, email, project.config, os.environ)
-        transport = MeasuredTransport(worker.client, worker.counter)
-        outcome = deliver(context, transport, open_observer, worker.concurrency, is_lane=True)
-    except Exception as error:
-        if isinstance(error, NewsletterError):
-            _log.warning("%s: %s", send_record.issue, error)
-        text = str(error) or type(error).__name__
-        notifier.notify_end(send_record, NOTIFICATION_KINDS, error=text)
+    except DatabaseUnavailableError:
         raise
+    except NewsletterError as error:
+        notifier.notify_end(send_record, NOTIFICATION_KINDS, error=str(error))
+        raise
+
+    @contextmanager
+    def open_observer(_pending: int) -> Iterator[SendObserver]:
+        if send_record.state == "frozen":
+            notifier.notify_start(send_record)
+        yield LaneObserver(worker, send_record.issue)
+
+    context = SendContext(project, ledger, send_record)
+    transport = MeasuredTransport(worker.client, worker.counter)
+    try:
+        outcome = deliver(context, transport, open_observer, worker.concurrency, is_lane=True)
+    finally:
+        notifier.wait()
     if outcome:
         _log.warning("%s was stopped; see newsletter status", send_record.issue)
-    notifier.notify_end(send_record, NOTIFICATION_KINDS, outcome=outcome)
+    current = _load_send(ledger, send_id)
+    if current and current.state != "running":  # otherwise other lanes have not ended
+        notifier.notify_end(send_record, NOTIFICATION_KINDS, outcome=outcome)
 
 
-def _load_send(worker: WorkerContext, send_id: int) -> Send | None:
-    with read_transaction(worker.ledger.engine) as connection:
+def _load_send(ledger: Ledger, send_id: int) -> Send | None:
+    with read_transaction(ledger.engine) as connection:
         return next(iter(load_sends(connection, send.c.id == send_id)), None)
 
 
-def _may_run(send_record: Send) -> bool:
-    """Return whether it was started, or is scheduled and was found to be due."""
-    return send_record.state == "running" or send_record.is_scheduled_locally
+def may_run(send_record: Send, now: datetime.datetime) -> bool:
+    """Return whether it was started, or is scheduled and due: it may have been moved since."""
+    if send_record.is_scheduled_locally and send_record.scheduled_at:
+        return send_record.scheduled_at <= now
+    return send_record.state == "running"

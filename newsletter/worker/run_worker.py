@@ -4,7 +4,7 @@
 2. procrastinate runs two loops: one for the lanes in the worker's own queue, one for the periodic
    jobs, so that a send of hours delays none of them.
 3. A loop ends if the connection to the database is lost; it is started again until the worker is to
-   stop. Lanes wait for the database by themselves.
+   stop. Lanes wait for the database by themselves, and go on.
 4. On SIGTERM or Ctrl-C no batch is claimed any more. The requests in flight are completed and
    recorded; other workers go on.
 """
@@ -15,12 +15,12 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 
+import sqlalchemy as sa
 from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import ProcrastinateException
 
 from newsletter.errors import DatabaseError
 from newsletter.sending.lanes.lane_jobs import get_queue_name
@@ -31,8 +31,9 @@ from newsletter.sending.lanes.worker_records import (
     renew_worker,
 )
 from newsletter.sending.ledger.heartbeat import record_heartbeat
+from newsletter.sending.notifications.notification import clean_line
 from newsletter.worker.app import PERIODIC_QUEUE, make_app
-from newsletter.worker.connections import get_conninfo
+from newsletter.worker.connections import get_conninfo, translated_errors
 from newsletter.worker.worker_context import WorkerContext
 
 # How many sends a worker takes part in at once, and how many periodic jobs it runs.
@@ -44,6 +45,8 @@ QUEUE_CONNECTIONS = 6
 # Of the engine's: each job uses at most one at a time, and so does the thread that renews.
 ENGINE_CONNECTIONS = SENDS_AT_ONCE + PERIODIC_JOBS_AT_ONCE + 1
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 30.0
+# How long a loop that ends waits for its jobs. It doesn't matter to lanes, which are not its own.
+JOB_TIMEOUT_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -116,7 +119,7 @@ async def _run_loops(worker: WorkerContext, worker_id: int, queues: Collection[s
     )
     app = make_app(worker, connector)
     loops = []
-    async with app.open_async():
+    async with _opened(app, worker.ledger.engine):
         if "sends" in queues:
             loops.append(_run_loop(app, worker, get_queue_name(worker_id), SENDS_AT_ONCE))
         if "periodic" in queues:
@@ -125,6 +128,8 @@ async def _run_loops(worker: WorkerContext, worker_id: int, queues: Collection[s
 
         def stop() -> None:
             _log.info("stopping; requests in flight are completed and recorded first")
+            if worker.stopping.is_set():
+                return
             worker.stopping.set()
             for task in tasks:
                 task.cancel()
@@ -133,6 +138,17 @@ async def _run_loops(worker: WorkerContext, worker_id: int, queues: Collection[s
             if signal.getsignal(number) != signal.SIG_IGN:
                 loop.add_signal_handler(number, stop)
         await asyncio.gather(*tasks, return_exceptions=True)
+        await loop.shutdown_default_executor()  # the lanes
+
+
+@asynccontextmanager
+async def _opened(app: App, engine: sa.Engine) -> AsyncIterator[None]:
+    with translated_errors(engine):
+        await app.open_async()
+    try:
+        yield
+    finally:
+        await app.close_async()
 
 
 async def _run_loop(app: App, worker: WorkerContext, queue: str, concurrency: int) -> None:
@@ -146,10 +162,12 @@ async def _run_loop(app: App, worker: WorkerContext, queue: str, concurrency: in
                 name=queue,
                 concurrency=concurrency,
                 install_signal_handlers=False,
+                shutdown_graceful_timeout=JOB_TIMEOUT_SECONDS,
                 delete_jobs="always",
             )
-        except ProcrastinateException as error:
-            _log.warning("the jobs of the queue %s can't be fetched: %s", queue, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not stop for it
+            reason = clean_line(str(error.__cause__ or error))
+            _log.warning("the jobs of the queue %s can't be fetched: %s", queue, reason)
         if asyncio.get_running_loop().time() - started_at > LAST_RETRY_SECONDS:
             retry_seconds = FIRST_RETRY_SECONDS
         if not worker.stopping.is_set():

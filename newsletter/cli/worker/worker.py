@@ -101,11 +101,7 @@ def _parse_queues(text: str) -> tuple[str, ...]:
 
 def _warn_of_connections(engine: "sa.Engine") -> None:
     """Say if the server has too few connections, or if nothing wakes the worker."""
-    from newsletter.worker.connections import (
-        get_conninfo,
-        load_connection_budget,
-        receives_notifications,
-    )
+    from newsletter.worker.connections import load_connection_budget, receives_notifications
     from newsletter.worker.run_worker import ENGINE_CONNECTIONS, QUEUE_CONNECTIONS
 
     budget = load_connection_budget(engine, ENGINE_CONNECTIONS + QUEUE_CONNECTIONS)
@@ -119,7 +115,7 @@ def _warn_of_connections(engine: "sa.Engine") -> None:
             "start fewer workers.",
             color="yellow",
         )
-    if not receives_notifications(get_conninfo(engine)):
+    if not receives_notifications(engine):
         echo_err(
             "LISTEN has no effect here, so the worker looks for work only every 5 seconds. A "
             "connection pooler in transaction mode drops it: connect directly, or in session mode.",

@@ -103,7 +103,7 @@ def configure_stderr_logging() -> None:
     """Write the server's log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLinesFormatter())
-    for name in ("newsletter", "uvicorn.error", "procrastinate"):
+    for name in ("newsletter", "uvicorn.error", "procrastinate", "psycopg", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.propagate = False
