@@ -47,7 +47,7 @@ def report_handed_over(
 
 
 def wait_for_workers(context: "SendContext", open_count: int) -> None:
-    """Show the progress of all workers together until the send is over.
+    """Show the progress of all workers together until the send is over, or no worker is left.
 
     Ctrl-C ends the wait, and not the send.
 
@@ -55,9 +55,10 @@ def wait_for_workers(context: "SendContext", open_count: int) -> None:
         context: the send.
         open_count: how many recipients were pending before.
     """
+    from newsletter.sending.lanes.worker_records import list_workers, select_sending_workers
     from newsletter.sending.ledger.record import count_recipients_by_state, get_send
 
-    slug, done = context.send.slug, 0
+    slug, done, has_worker = context.send.slug, 0, True
     try:
         with progress_bar(open_count, "Sending") as advance:
             while True:
@@ -68,6 +69,9 @@ def wait_for_workers(context: "SendContext", open_count: int) -> None:
                 done += newly_done
                 if current is None or current.state != "running":
                     break
+                has_worker = bool(select_sending_workers(list_workers(context.ledger)))
+                if not has_worker:
+                    break
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         echo_err(
@@ -76,5 +80,10 @@ def wait_for_workers(context: "SendContext", open_count: int) -> None:
             f"Stop it with: newsletter pause {slug}"
         )
         raise
+    if not has_worker:
+        echo_err(
+            "No worker can be seen any more. Start one and it goes on: newsletter worker",
+            color="yellow",
+        )
     if current and current.reason:
         echo_err(f"It was stopped: {current.reason}", color="yellow")
