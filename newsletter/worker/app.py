@@ -1,16 +1,20 @@
 """The worker's jobs, as tasks of procrastinate."""
 
 import asyncio
+import datetime
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job, Status
 
+from newsletter.errors import DatabaseError
 from newsletter.events.unreadable_store import purge_unreadable
 from newsletter.sending.lanes.lane_jobs import LANE_TASK
 from newsletter.sending.lanes.sweep import sweep
+from newsletter.sending.ledger.record import get_ledger_time
 from newsletter.web.background_jobs import notify_overdue_sends, send_queued_emails
 from newsletter.web.subscriber.transactional_emails import purge_stale_data
 from newsletter.worker.lane import run_lane
@@ -32,13 +36,23 @@ FIRST_LANE_RETRY_SECONDS, LAST_LANE_RETRY_SECONDS = 5, 300
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class LaneRetryStrategy(BaseRetryStrategy):
-    """Retry a lane that has failed on this worker, less and less often; others may succeed."""
+    """Retry a lane that has failed on this worker, less and less often; others may succeed.
 
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:  # noqa: ARG002 - any
-        """Return when it is tried again."""
+    Attributes:
+        clock: the time of the database, by which jobs are fetched; this machine's may be wrong.
+    """
+
+    clock: Callable[[], datetime.datetime]
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:  # noqa: ARG002 - any
+        """Return when it is tried again; ``None`` to leave that to the sweep."""
         seconds = min(FIRST_LANE_RETRY_SECONDS * 2**job.attempts, LAST_LANE_RETRY_SECONDS)
-        return RetryDecision(retry_in={"seconds": seconds})
+        try:
+            return RetryDecision(retry_at=self.clock() + datetime.timedelta(seconds=seconds))
+        except DatabaseError:
+            return None
 
 
 def make_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App":
@@ -51,7 +65,7 @@ def make_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App":
 
     # Asynchronous, so that it can be cancelled: if the connection is lost, procrastinate fetches
     # nothing more before its jobs are over. The lane itself goes on, and the next job awaits it.
-    @app.task(name=LANE_TASK, retry=LaneRetryStrategy())
+    @app.task(name=LANE_TASK, retry=LaneRetryStrategy(lambda: get_ledger_time(worker.ledger)))
     async def deliver_lane(send_id: int, worker_id: int) -> None:  # noqa: ARG001 - the queue's
         if send_id not in lanes or lanes[send_id].done():
             loop = asyncio.get_running_loop()

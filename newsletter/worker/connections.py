@@ -94,12 +94,20 @@ def require_known_job_queue(engine: sa.Engine, where: Location) -> None:
     """Refuse a job queue of another version of procrastinate than the installed one.
 
     Raises:
-        DatabaseError: it is another one.
+        DatabaseError: it is another one, or missing.
     """
     last = max(path.name for path in Path(SchemaManager.get_migrations_path()).glob("*.sql"))
     with read_transaction(engine) as connection:
         # A migration has noted it there.
-        note = connection.scalar(sa.text("SELECT obj_description('procrastinate_jobs'::regclass)"))
+        note = connection.scalar(
+            sa.text("SELECT obj_description(to_regclass('procrastinate_jobs'), 'pg_class')")
+        )
+    if note is None:
+        raise database_error(
+            "the job queue is missing, or was not created by newsletter",
+            where,
+            "Restore the database from a backup that has the tables procrastinate_….",
+        )
     found = str(note).removeprefix("schema ")
     if found != last[:11]:
         raise database_error(

@@ -1,16 +1,22 @@
 """When the worker's jobs are run."""
 
+import datetime
+from collections.abc import Callable
+
 import pytest
 from croniter import croniter  # type: ignore[import-untyped]
+from procrastinate import RetryDecision
 from procrastinate.jobs import Job
-from procrastinate.utils import utcnow
 
+from newsletter.errors import DatabaseUnavailableError
 from newsletter.worker.app import (
     EVERY_FIVE_SECONDS,
     EVERY_HOUR,
     EVERY_MINUTE,
     LaneRetryStrategy,
 )
+
+NOW = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
 @pytest.mark.parametrize(
@@ -22,12 +28,18 @@ def test_periodic_jobs_are_due_as_often_as_meant(cron: str, seconds: int) -> Non
     assert (second - first, third - second) == (seconds, seconds)
 
 
-def test_a_lane_that_fails_is_retried_less_and_less_often() -> None:
-    def get_delay(attempts: int) -> int:
-        job = Job(id=1, lock=None, queueing_lock=None, task_name="", queue="", attempts=attempts)
-        before = utcnow()
-        decision = LaneRetryStrategy().get_retry_decision(exception=ValueError(), job=job)
-        assert decision.retry_at
-        return round((decision.retry_at - before).total_seconds())
+def test_a_lane_that_fails_is_retried_less_and_less_often_by_the_clock_of_the_database() -> None:
+    def get_decision(attempts: int, clock: Callable[[], datetime.datetime]) -> RetryDecision | None:
+        job = Job(
+            id=1, lock=None, queueing_lock=None, task_name="", queue="", attempts=attempts
+        )  # fmt: skip
+        return LaneRetryStrategy(clock).get_retry_decision(exception=ValueError(), job=job)
 
-    assert [get_delay(attempts) for attempts in (0, 1, 2, 6, 1000)] == [5, 10, 20, 300, 300]
+    def lose_connection() -> datetime.datetime:
+        raise DatabaseUnavailableError("PostgreSQL is restarting")
+
+    for attempts, seconds in {0: 5, 1: 10, 2: 20, 6: 300, 1000: 300}.items():
+        decision = get_decision(attempts, lambda: NOW)
+        assert decision
+        assert decision.retry_at == NOW + datetime.timedelta(seconds=seconds)
+    assert get_decision(0, lose_connection) is None, "the sweep does it"
