@@ -123,5 +123,7 @@ def test_the_last_worker_stops_cleanly_and_the_next_goes_on(sender_project: Send
             "accepted": PER_BATCH,
             "pending": READERS - PER_BATCH,
         }
+        _, status = sender_project.run("status", ISSUE)
+        assert "nobody sends it: no worker is running." in status
         stack.enter_context(running_worker(sender_project))
         check_each_has_one_copy(sender_project)

@@ -43,6 +43,7 @@ def status_command(issue: str | None, *, as_json: bool, workers: bool, watch: bo
     """
     from newsletter.cli.worker.worker_table import print_workers
     from newsletter.project import open_project
+    from newsletter.sending.lanes.worker_records import lacks_worker
     from newsletter.sending.ledger.copied_database import find_copy
     from newsletter.sending.ledger.find_sends import find_send, list_sends, open_ledger
     from newsletter.sending.ledger.status import get_send_status
@@ -62,8 +63,11 @@ def status_command(issue: str | None, *, as_json: bool, workers: bool, watch: bo
         before: list[object] = []
         while True:
             statuses = [get_send_status(ledger, find_send(ledger, send.issue)) for send in sends]
+            needs_worker = lacks_worker(ledger)
             shown = [
-                status.as_data() if as_json else format_status(status, project.config)
+                status.as_data()
+                if as_json
+                else format_status(status, project.config, needs_worker=needs_worker)
                 for status in statuses
             ]
             if shown != before:
@@ -78,9 +82,15 @@ def status_command(issue: str | None, *, as_json: bool, workers: bool, watch: bo
             time.sleep(POLL_SECONDS)
 
 
-def format_status(status: "SendStatus", config: "Config") -> str:
-    """Format a send as a summary line, and details in the lines below it."""
-    lines = "\n".join(_iter_details(status, config))
+def format_status(status: "SendStatus", config: "Config", *, needs_worker: bool) -> str:
+    """Format a send as a summary line, and details in the lines below it.
+
+    Args:
+        status: the send.
+        config: the newsletter's settings.
+        needs_worker: whether workers could send it, and none is running.
+    """
+    lines = "\n".join(_iter_details(status, config, needs_worker=needs_worker))
     return f"{format_status_line(status)}\n{lines}" if lines else format_status_line(status)
 
 
@@ -108,7 +118,7 @@ def _format_accepted(phase: str, accepted_count: int, total: int) -> str:
     return f"{accepted_count:,} of {total:,} accepted"
 
 
-def _iter_details(status: "SendStatus", config: "Config") -> Iterator[str]:
+def _iter_details(status: "SendStatus", config: "Config", *, needs_worker: bool) -> Iterator[str]:
     from zoneinfo import ZoneInfo
 
     from newsletter.sending.ledger.send_phase import SEND_PHASE_LABELS
@@ -132,6 +142,11 @@ def _iter_details(status: "SendStatus", config: "Config") -> Iterator[str]:
     if send.state == "running" and status.next_claim_time:
         wait = format_rough_duration(status.next_claim_time - status.now)
         yield f"  waits until {format_schedule_time(status.next_claim_time, zone)} ({wait})"
+    elif send.state == "running" and needs_worker and not status.in_flight_recipients:
+        yield (
+            "  nobody sends it: no worker is running. Start one with: newsletter worker\n"
+            f"  or go on without: newsletter resume {slug}"
+        )
     if status.in_flight_recipients and status.lease_until and status.lease_until <= status.now:
         yield (
             f"  in flight when the sender stopped: "

@@ -55,7 +55,7 @@ def wait_for_workers(context: "SendContext", open_count: int) -> None:
         context: the send.
         open_count: how many recipients were pending before.
     """
-    from newsletter.sending.lanes.worker_records import list_workers, select_sending_workers
+    from newsletter.sending.lanes.worker_records import lacks_worker
     from newsletter.sending.ledger.record import count_recipients_by_state, get_send
 
     slug, done, has_worker = context.send.slug, 0, True
@@ -69,7 +69,7 @@ def wait_for_workers(context: "SendContext", open_count: int) -> None:
                 done += newly_done
                 if current is None or current.state != "running":
                     break
-                has_worker = bool(select_sending_workers(list_workers(context.ledger)))
+                has_worker = not lacks_worker(context.ledger)
                 if not has_worker:
                     break
                 time.sleep(POLL_SECONDS)

@@ -127,3 +127,10 @@ def load_workers(connection: sa.Connection, clock: Clock) -> list[WorkerRecord]:
 def select_sending_workers(workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
     """Return those that are live and take sends."""
     return [record for record in workers if record.is_live and record.concurrency]
+
+
+def lacks_worker(ledger: Ledger) -> bool:
+    """Return whether workers can share the database, and none that takes sends is live."""
+    return ledger.engine.dialect.name == "postgresql" and not select_sending_workers(
+        list_workers(ledger)
+    )
