@@ -55,7 +55,7 @@ class LaneRetryStrategy(BaseRetryStrategy):
             return None
 
 
-def make_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App":
+def make_job_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App":
     """Return procrastinate's app with the jobs of a worker."""
     from procrastinate import App
 

@@ -32,7 +32,7 @@ from newsletter.sending.lanes.worker_records import (
 )
 from newsletter.sending.ledger.heartbeat import record_heartbeat
 from newsletter.sending.notifications.notification import clean_line
-from newsletter.worker.app import PERIODIC_QUEUE, make_app
+from newsletter.worker.app import PERIODIC_QUEUE, make_job_app
 from newsletter.worker.connections import get_conninfo, translated_errors
 from newsletter.worker.worker_context import WorkerContext
 
@@ -117,7 +117,7 @@ async def _run_loops(worker: WorkerContext, worker_id: int, queues: Collection[s
         min_size=1,
         max_size=QUEUE_CONNECTIONS,
     )
-    app = make_app(worker, connector)
+    app = make_job_app(worker, connector)
     loops = []
     async with _opened(app, worker.ledger.engine):
         if "sends" in queues:

@@ -10,6 +10,10 @@ from forked_command import ForkedCommand
 from sender_process import READERS, SenderProject
 from worker_process import running_worker
 
+from newsletter.db import database_engine
+from newsletter.sending.lanes.sweep import sweep
+from newsletter.sending.ledger.record import Ledger
+
 # The full number is for `make faults`; each kill costs a few seconds.
 KILLS = int(os.environ.get("FAULTS_KILLS", "2"))
 
@@ -44,9 +48,11 @@ def wait_for_end(sender_project: SenderProject, send: ForkedCommand) -> None:
     """Wait until the send is over, with the leases expired of whoever holds a batch too long."""
     while True:
         try:
-            send.communicate(timeout=2)
+            send.communicate(timeout=1)
         except subprocess.TimeoutExpired:
             sender_project.let_leases_end()
+            with database_engine(sender_project.url, sender_project.folder) as engine:
+                sweep(Ledger(engine))  # as a worker does every few seconds
         else:
             return
 
