@@ -173,10 +173,7 @@ def test_sweeps_at_the_same_time_wake_each_worker_once(scenario: SendScenario) -
 
 
 def wait_for_waiting_lock(connection: sa.Connection) -> None:
-    waiting = sa.text(
-        "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = "
-        "(SELECT oid FROM pg_database WHERE datname = current_database())"
-    )
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     while not connection.scalar(waiting):
         pass
 
