@@ -6,11 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from forked_command import ForkedCommand
 from sender_process import READERS, SenderProject
 from worker_process import running_worker
 
 from newsletter.db import database_engine
+from newsletter.db.schema import batch
 from newsletter.sending.lanes.sweep import sweep
 from newsletter.sending.ledger.record import Ledger
 
@@ -45,16 +47,26 @@ def test_a_killed_worker_never_duplicates_or_loses_an_email(
 
 
 def wait_for_end(sender_project: SenderProject, send: ForkedCommand) -> None:
-    """Wait until the send is over, with the leases expired of whoever holds a batch too long."""
-    while True:
-        try:
-            send.communicate(timeout=1)
-        except subprocess.TimeoutExpired:
-            sender_project.let_leases_end()
-            with database_engine(sender_project.url, sender_project.folder) as engine:
-                sweep(Ledger(engine))  # as a worker does every few seconds
-        else:
-            return
+    """Wait until the send is over; once only the killed worker's batches are held, free them."""
+    held = None
+    with database_engine(sender_project.url, sender_project.folder) as engine:
+        while True:
+            try:
+                send.communicate(timeout=1)
+            except subprocess.TimeoutExpired:
+                # What a live worker holds changes within a second.
+                if held == (held := load_held_batches(engine)):
+                    sender_project.let_leases_end()
+                    sweep(Ledger(engine))  # as a worker does every few seconds
+            else:
+                return
+
+
+def load_held_batches(engine: sa.Engine) -> list[tuple[int, int]]:
+    """Return the id and fence of each batch that a worker holds."""
+    query = sa.select(batch.c.id, batch.c.fence).where(batch.c.lease_until.is_not(None))
+    with engine.connect() as connection:
+        return [(row.id, row.fence) for row in connection.execute(query.order_by(batch.c.id))]
 
 
 def resolve_unknown(sender_project: SenderProject, issue: str, events: Path) -> None:
