@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db import open_database
-from newsletter.db.postgresql.roles import ROLES, roles_script
+from newsletter.db.postgresql.roles import JOB_QUEUE_TABLES, ROLES, roles_script
 from newsletter.db.schema import metadata
 
 # Text is sorted as people sort it, on most servers and not on SQLite: "b" before "C", "_" ignored.
@@ -182,14 +182,13 @@ DISCONNECT_OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-# The job queue's tables are procrastinate's own.
-QUEUE_TABLES = [f"procrastinate_{name}" for name in ("periodic_defers", "jobs", "workers")]
-TRUNCATE_ALL = f"TRUNCATE {', '.join([*metadata.tables, *QUEUE_TABLES])} RESTART IDENTITY CASCADE"
+ALL_TABLES = (*metadata.tables, *JOB_QUEUE_TABLES)
+TRUNCATE_ALL = f"TRUNCATE {', '.join(ALL_TABLES)} RESTART IDENTITY CASCADE"
 # Takes a thirtieth of the time, since no file is made anew. What is deleted stays in the file, so
 # tables of more than a page are truncated: there, rows would no longer lie in the order of inserts.
 DELETE_ALL = ";".join(
     f"DELETE FROM {name}"  # noqa: S608 - names of ours
-    for name in (*metadata.tables, *QUEUE_TABLES, "procrastinate_events")
+    for name in ALL_TABLES
 )
 RESTART_IDENTITY = """
 SELECT setval(oid::regclass, 1, false)

@@ -1,8 +1,10 @@
 """``newsletter worker`` in processes of their own: they share a send, and stop cleanly."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
+from postgres_server import Server, login_in_role
 from sender_process import READERS, SenderProject
 from worker_process import running_worker
 
@@ -23,20 +25,24 @@ def count_workers(sender_project: SenderProject) -> int:
         return len(list_workers(Ledger(engine)))
 
 
-def test_workers_share_a_send_and_stop_cleanly(sender_project: SenderProject) -> None:
+def test_workers_share_a_send_and_stop_cleanly(
+    sender_project: SenderProject, postgres_server: Server
+) -> None:
     sender_project.write_issue(ISSUE)
-    with ExitStack() as stack:
+    owner = sender_project
+    with login_in_role(postgres_server, owner.url, "editor") as editor, ExitStack() as stack:
+        sender_project = replace(owner, url=editor)
         workers = [
             stack.enter_context(running_worker(sender_project, "--concurrency", "1"))
             for _ in range(2)
         ]
-        assert count_workers(sender_project) == 2
+        assert count_workers(owner) == 2
         code, output = sender_project.run("send", ISSUE, "--yes", "--wait")
         assert (code, f"Sent to {READERS} of {READERS} readers" in output) == (0, True), output
     assert [worker.returncode for worker in workers] == [0, 0]
-    assert set(sender_project.count_copies(ISSUE).values()) == {1}
-    assert sender_project.states(ISSUE) == {"accepted": READERS}
-    assert count_workers(sender_project) == 0
+    assert set(owner.count_copies(ISSUE).values()) == {1}
+    assert owner.states(ISSUE) == {"accepted": READERS}
+    assert count_workers(owner) == 0
 
 
 def test_without_a_worker_send_says_so_and_sends(sender_project: SenderProject) -> None:

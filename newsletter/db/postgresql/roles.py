@@ -40,6 +40,13 @@ _WEB = (
 )
 _READER = dict.fromkeys(metadata.tables, "SELECT")
 ROLES: Mapping[str, Mapping[str, str]] = {"editor": _EDITOR, "web": _WEB, "reader": _READER}
+# procrastinate's own, for the worker, which runs as an editor.
+JOB_QUEUE_TABLES = (
+    "procrastinate_periodic_defers",
+    "procrastinate_events",
+    "procrastinate_jobs",
+    "procrastinate_workers",
+)
 # From PostgreSQL 17 on; before, only the owner may, and autovacuum does it some minutes later.
 _ANALYZED = ("subscriber", "subscriber_tag")
 
@@ -54,12 +61,13 @@ def roles_script(prefix: str) -> str:
     """
     names = {role: f"{prefix}_{role}" for role in ROLES}
     everybody = ", ".join(names.values())
-    tables = ", ".join([*metadata.tables, VERSION_TABLE])
+    tables = ", ".join([*metadata.tables, VERSION_TABLE, *JOB_QUEUE_TABLES])
     sequences = ", ".join(
         f"{table.name}_id_seq"
         for table in metadata.tables.values()
         if (column := table.autoincrement_column) is not None and column.name == "id"
     )
+    queue_sequences = ", ".join(f"{name}_id_seq" for name in JOB_QUEUE_TABLES)
     statements = [
         *(_create_role(name) for name in names.values()),
         _grant_access(everybody),
@@ -70,6 +78,8 @@ def roles_script(prefix: str) -> str:
             for role, granted in ROLES.items()
             for rights in dict.fromkeys(granted.values())
         ),
+        f"GRANT {_ALL} ON {', '.join(JOB_QUEUE_TABLES)} TO {names['editor']}",
+        f"GRANT USAGE ON SEQUENCE {queue_sequences} TO {names['editor']}",
         f"GRANT USAGE ON SEQUENCE {sequences} TO {names['editor']}, {names['web']}",
         _grant_analyze(names["editor"]),
     ]
