@@ -1,8 +1,9 @@
 """Workers in processes of their own."""
 
 import signal
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from forked_command import ForkedCommand
 from sender_process import SenderProject
@@ -21,6 +22,8 @@ def running_worker(sender_project: SenderProject, *args: str) -> Iterator[Forked
     while "a worker is running" not in (line := process.stdout.readline()):
         lines.append(line)
         assert line, (lines, process.stderr.read())
+    with suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=0)  # reads its log from now on, or it would wait on a full pipe
     try:
         yield process
     finally:
