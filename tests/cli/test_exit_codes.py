@@ -122,6 +122,7 @@ CASES = {
     ("send", "the database is a copy and was not adopted"): Case(
         ["status", SEND], edit=copy_database
     ),
+    ("send", "the database was copied to another one, and is retired"): Case([COPY, SEND]),
     ("send --dry-run", "whether or not a real send would be refused"): Case(
         ["send --dry-run"], edit=drop_sender
     ),
@@ -295,7 +296,6 @@ CASES = {
     ("db copy", "the target is not empty"): Case(
         [COPY, "db copy sqlite:///other.db sqlite:///newsletter.db --yes"]
     ),
-    ("send", "the database was copied to another one, and is retired"): Case([COPY, SEND]),
 }
 
 
