@@ -329,6 +329,7 @@ worker = sa.Table(
     sa.Column("version", sa.Text, nullable=False),
     # Requests in flight at once for each send; 0 for one that takes no sends.
     sa.Column("concurrency", sa.Integer, nullable=False),
+    sa.Column("does_periodic_jobs", sa.Boolean, nullable=False),
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("seen_at", UtcDateTime, nullable=False),
     # Since its start: requests that were responded to, their recipients, and how long they took.

@@ -69,22 +69,26 @@ def run_worker(
         DatabaseError: the worker can't be recorded.
     """
     concurrency = worker.concurrency if "sends" in queues else 0
-    with _recorded(worker, concurrency, starts_sends="periodic" in queues) as worker_id:
+    with _recorded(worker, concurrency, does_periodic_jobs="periodic" in queues) as worker_id:
         on_start()
         asyncio.run(_run_loops(worker, worker_id, queues))
 
 
 @contextmanager
-def _recorded(worker: WorkerContext, concurrency: int, *, starts_sends: bool) -> Iterator[int]:
+def _recorded(
+    worker: WorkerContext, concurrency: int, *, does_periodic_jobs: bool
+) -> Iterator[int]:
     """Record the worker within the context, and renew its record in a thread.
 
     Args:
         worker: the worker.
         concurrency: requests in flight at once for each send; 0 if it takes no sends.
-        starts_sends: whether it starts those that are due.
+        does_periodic_jobs: whether it sweeps, and starts the sends that are due.
     """
-    worker_id = add_worker(worker.ledger, get_worker_name(), concurrency)
-    if starts_sends:
+    worker_id = add_worker(
+        worker.ledger, get_worker_name(), concurrency, does_periodic_jobs=does_periodic_jobs
+    )
+    if does_periodic_jobs:
         record_heartbeat(worker.ledger, "worker")
     stopped = threading.Event()
 
@@ -92,7 +96,7 @@ def _recorded(worker: WorkerContext, concurrency: int, *, starts_sends: bool) ->
         while not stopped.wait(RENEWAL_INTERVAL.total_seconds()):
             try:
                 renew_worker(worker.ledger, worker_id, worker.counter.get_total())
-                if starts_sends:
+                if does_periodic_jobs:
                     record_heartbeat(worker.ledger, "worker")
             except DatabaseError as error:
                 _log.warning("the worker's record could not be renewed: %s", error)

@@ -7,6 +7,8 @@ from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.table import align_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from newsletter.sending.lanes.worker_records import WorkerRecord
     from newsletter.sending.ledger.record import Ledger
 
@@ -35,6 +37,19 @@ def print_workers(ledger: "Ledger", *, as_json: bool) -> None:
             "The others take over what it had not sent.",
             color="yellow",
         )
+    warn_of_missing_sweeper(records)
+
+
+def warn_of_missing_sweeper(records: "Sequence[WorkerRecord]") -> None:
+    """Say if there are live workers, and none of them does the periodic jobs."""
+    from newsletter.sending.lanes.worker_records import lacks_sweeper
+
+    if any(record.is_live for record in records) and lacks_sweeper(records):
+        echo_err(
+            "No worker does the periodic jobs, so a send that pauses, or whose worker is killed, "
+            "does not go on. Start one with: newsletter worker --queues periodic",
+            color="yellow",
+        )
 
 
 def _as_data(record: "WorkerRecord") -> dict[str, Any]:
@@ -43,6 +58,7 @@ def _as_data(record: "WorkerRecord") -> dict[str, Any]:
         "name": record.name,
         "version": record.version,
         "concurrency": record.concurrency,
+        "does_periodic_jobs": record.does_periodic_jobs,
         "started_at": record.started_at.isoformat(timespec="seconds"),
         "seen_at": record.seen_at.isoformat(timespec="seconds"),
         "live": record.is_live,

@@ -44,6 +44,7 @@ class WorkerRecord(NamedTuple):
         name: its machine and process.
         version: of the newsletter's program.
         concurrency: requests in flight at once for each send; 0 if it takes no sends.
+        does_periodic_jobs: whether it sweeps, and starts what is scheduled.
         started_at: when it was started.
         seen_at: when it has last renewed its record.
         activity: what it has done.
@@ -54,19 +55,23 @@ class WorkerRecord(NamedTuple):
     name: str
     version: str
     concurrency: int
+    does_periodic_jobs: bool
     started_at: datetime.datetime
     seen_at: datetime.datetime
     activity: WorkerActivity
     is_live: bool
 
 
-def add_worker(ledger: Ledger, name: str, concurrency: int) -> int:
+def add_worker(
+    ledger: Ledger, name: str, concurrency: int, *, does_periodic_jobs: bool = True
+) -> int:
     """Record a worker that starts, and return its id; forget those that are long gone.
 
     Args:
         ledger: the ledger.
         name: its machine and process.
         concurrency: requests in flight at once for each send; 0 if it takes no sends.
+        does_periodic_jobs: whether it sweeps, and starts what is scheduled.
     """
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
@@ -75,6 +80,7 @@ def add_worker(ledger: Ledger, name: str, concurrency: int) -> int:
             "name": name,
             "version": __version__,
             "concurrency": concurrency,
+            "does_periodic_jobs": does_periodic_jobs,
             "started_at": now,
             "seen_at": now,
         }
@@ -115,6 +121,7 @@ def load_workers(connection: sa.Connection, clock: Clock) -> list[WorkerRecord]:
             name=row.name,
             version=row.version,
             concurrency=row.concurrency,
+            does_periodic_jobs=row.does_periodic_jobs,
             started_at=row.started_at,
             seen_at=row.seen_at,
             activity=WorkerActivity(row.requests, row.recipients, row.request_seconds),
@@ -127,6 +134,11 @@ def load_workers(connection: sa.Connection, clock: Clock) -> list[WorkerRecord]:
 def select_sending_workers(workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
     """Return those that are live and take sends."""
     return [record for record in workers if record.is_live and record.concurrency]
+
+
+def lacks_sweeper(workers: Sequence[WorkerRecord]) -> bool:
+    """Return whether no live worker does the periodic jobs."""
+    return not any(record.is_live and record.does_periodic_jobs for record in workers)
 
 
 def lacks_worker(ledger: Ledger) -> bool:
