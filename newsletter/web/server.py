@@ -106,7 +106,7 @@ def run_site(
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     with ExitStack() as stack:
         if metrics_port:
-            stack.enter_context(serve_metrics(metrics, metrics_port))
+            stack.enter_context(serve_metrics(metrics.registry, metrics_port))
         stack.callback(_save_last_counts, site)
         stack.enter_context(JobRunner(make_background_jobs(site, mailer)))
         limits = DEFAULT_LIMITS.fit_open_files(raise_open_file_limit())

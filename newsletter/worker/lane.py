@@ -97,7 +97,8 @@ def _run_lane(worker: WorkerContext, send_id: int) -> None:
     context = SendContext(project, ledger, send_record)
     transport = MeasuredTransport(worker.client, worker.counter)
     try:
-        outcome = deliver(context, transport, open_observer, worker.concurrency, is_lane=True)
+        with worker.counter.count_lane():
+            outcome = deliver(context, transport, open_observer, worker.concurrency, is_lane=True)
     finally:
         notifier.wait()
     if outcome:

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from newsletter.sending.delivery.worker_pool import MailTransport, TransportResult
@@ -18,6 +19,7 @@ class ActivityCounter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._activity = WorkerActivity()
+        self._lanes = 0
 
     def add(self, requests: int = 0, recipients: int = 0, request_seconds: float = 0.0) -> None:
         """Add to what was done."""
@@ -28,6 +30,22 @@ class ActivityCounter:
                 before.recipients + recipients,
                 before.request_seconds + request_seconds,
             )
+
+    @contextmanager
+    def count_lane(self) -> Iterator[None]:
+        """Count a send that the worker takes part in, within the context."""
+        with self._lock:
+            self._lanes += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._lanes -= 1
+
+    def get_lane_count(self) -> int:
+        """Return how many sends the worker takes part in now."""
+        with self._lock:
+            return self._lanes
 
     def get_total(self) -> WorkerActivity:
         """Return what was done since the start."""

@@ -1,9 +1,11 @@
 """``newsletter worker`` in processes of their own: they share a send, and stop cleanly."""
 
+import re
 from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+import urllib3
 from postgres_server import Server, login_in_role
 from sender_process import READERS, SenderProject
 from worker_process import running_worker
@@ -11,6 +13,7 @@ from worker_process import running_worker
 from newsletter.db import database_engine
 from newsletter.sending.lanes.worker_records import list_workers
 from newsletter.sending.ledger.record import Ledger
+from newsletter.web.server import open_public_socket
 
 ISSUE = "2026-12-01-letter"
 
@@ -25,6 +28,32 @@ def count_workers(sender_project: SenderProject) -> int:
         return len(list_workers(Ledger(engine)))
 
 
+def find_free_port() -> int:
+    with open_public_socket("127.0.0.1", 0) as sock:
+        port: int = sock.getsockname()[1]
+    return port
+
+
+def count_readers(metrics_port: int) -> int:
+    """Return how many readers a worker has sent to, by its metrics."""
+    page = urllib3.request("GET", f"http://127.0.0.1:{metrics_port}/metrics", timeout=60).data
+    match = re.search(rb"^newsletter_worker_readers_total (\d+)", page, re.MULTILINE)
+    assert match, page
+    return int(match[1])
+
+
+def test_a_worker_that_leaves_the_periodic_jobs_to_nobody_says_so(
+    sender_project: SenderProject,
+) -> None:
+    warning = "No worker does the periodic jobs"
+    with running_worker(sender_project, "--queues", "sends") as worker:
+        assert warning in sender_project.run("status", "--workers")[1]
+        with running_worker(sender_project, "--queues", "periodic") as other:
+            assert warning not in sender_project.run("status", "--workers")[1]
+    assert warning in worker.communicate()[1]
+    assert warning not in other.communicate()[1]
+
+
 def test_workers_share_a_send_and_stop_cleanly(
     sender_project: SenderProject, postgres_server: Server
 ) -> None:
@@ -32,13 +61,17 @@ def test_workers_share_a_send_and_stop_cleanly(
     owner = sender_project
     with login_in_role(postgres_server, owner.url, "editor") as editor, ExitStack() as stack:
         sender_project = replace(owner, url=editor)
+        ports = [find_free_port() for _ in range(2)]
         workers = [
-            stack.enter_context(running_worker(sender_project, "--concurrency", "1"))
-            for _ in range(2)
+            stack.enter_context(
+                running_worker(sender_project, "--concurrency", "1", f"--metrics-port={port}")
+            )
+            for port in ports
         ]
         assert count_workers(owner) == 2
         code, output = sender_project.run("send", ISSUE, "--yes", "--wait")
         assert (code, f"Sent to {READERS} of {READERS} readers" in output) == (0, True), output
+        assert sum(count_readers(port) for port in ports) == READERS
     assert [worker.returncode for worker in workers] == [0, 0]
     assert set(owner.count_copies(ISSUE).values()) == {1}
     assert owner.states(ISSUE) == {"accepted": READERS}

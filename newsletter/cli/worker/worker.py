@@ -1,12 +1,14 @@
 """``newsletter worker``: send from one of several machines."""
 
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli.output import echo, echo_err, format_fields
 from newsletter.cli.project_database import open_project_database
+from newsletter.cli.worker.worker_table import warn_of_missing_sweeper
 from newsletter.errors import Location, SendRefusedError, UsageError
 from newsletter.wording import format_count
 
@@ -34,7 +36,13 @@ QUEUE_NAMES = ("sends", "periodic")
     metavar="NAMES",
     help="What it does: takes part in sends, runs periodic jobs, or both.",
 )
-def worker_command(*, concurrency: int, queues: str) -> None:
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    help="Port for Prometheus metrics, on this machine only.",
+)
+def worker_command(*, concurrency: int, queues: str, metrics_port: int | None) -> None:
     """Send what is planned, together with the workers of other machines.
 
     Start it on as many machines as you like, each with the same newsletter.yml, a database
@@ -50,13 +58,15 @@ def worker_command(*, concurrency: int, queues: str) -> None:
     \b
     Examples:
       newsletter worker
-      newsletter worker --concurrency 32 --queues sends
+      newsletter worker --concurrency 32 --metrics-port 9101
     """
     from newsletter.db.errors import redact_database_url
     from newsletter.project import open_project
+    from newsletter.sending.lanes.worker_records import list_workers
     from newsletter.sending.ledger.find_sends import open_ledger
     from newsletter.sending.planning.preflight import find_resume_problems
     from newsletter.sending.providers.registry import get_provider
+    from newsletter.web.monitoring.metrics import serve_metrics
     from newsletter.web.monitoring.request_log import configure_stderr_logging
     from newsletter.web.site_context import open_site
 
@@ -74,17 +84,27 @@ def worker_command(*, concurrency: int, queues: str) -> None:
         from newsletter.worker.connections import require_known_job_queue
         from newsletter.worker.run_worker import run_worker
         from newsletter.worker.worker_context import WorkerContext
+        from newsletter.worker.worker_metrics import WorkerMetrics
 
         where = Location(redact_database_url(engine.url))
         require_known_job_queue(engine, where)
         if problems := find_resume_problems(config, os.environ):
             raise SendRefusedError.from_problems(problems)
         site, ledger = open_site(project, engine), open_ledger(engine, config)
-        with get_provider(config).connect(os.environ) as client:
+        with ExitStack() as stack:
+            client = stack.enter_context(get_provider(config).connect(os.environ))
             worker = WorkerContext(site, ledger, client, concurrency)
-            _warn_of_connections(engine)
+            if metrics_port:
+                metrics = WorkerMetrics(ledger, worker.counter)
+                stack.enter_context(serve_metrics(metrics.registry, metrics_port))
+            _warn_of_connections(engine, 1 if metrics_port else 0)
             configure_stderr_logging()
-            run_worker(worker, chosen, lambda: _print_startup(config, where, chosen, concurrency))
+
+            def print_startup() -> None:
+                _print_startup(config, where, chosen, concurrency)
+                warn_of_missing_sweeper(list_workers(ledger))
+
+            run_worker(worker, chosen, print_startup)
     echo_err("Stopped.")
 
 
@@ -99,12 +119,13 @@ def _parse_queues(text: str) -> tuple[str, ...]:
     return names
 
 
-def _warn_of_connections(engine: "sa.Engine") -> None:
+def _warn_of_connections(engine: "sa.Engine", metrics_connections: int) -> None:
     """Say if the server has too few connections, or if nothing wakes the worker."""
     from newsletter.worker.connections import load_connection_budget, receives_notifications
     from newsletter.worker.run_worker import ENGINE_CONNECTIONS, QUEUE_CONNECTIONS
 
-    budget = load_connection_budget(engine, ENGINE_CONNECTIONS + QUEUE_CONNECTIONS)
+    own = ENGINE_CONNECTIONS + QUEUE_CONNECTIONS + metrics_connections
+    budget = load_connection_budget(engine, own)
     echo(
         f"It opens up to {budget.own} connections; the server has {budget.limit}, of which "
         f"{budget.others} are open."

@@ -55,6 +55,15 @@ def sweep(ledger: Ledger) -> SweepResult:
     return SweepResult(unknown, lanes)
 
 
+def scheduled_due_condition(
+    time: sa.BindParameter[datetime.datetime],
+) -> sa.ColumnElement[bool]:
+    """Return the SQL condition that a send waits here, and its time has come."""
+    return sa.and_(
+        send.c.state == "frozen", send.c.scheduled_at <= time, send.c.provider_batch_id == ""
+    )
+
+
 def _needs_lanes(time: sa.BindParameter[datetime.datetime]) -> sa.ColumnElement[bool]:
     in_send = batch.c.send_id == send.c.id
     is_open = sa.exists().where(in_send, batch.c.state.in_(OPEN_BATCH_STATES))
@@ -65,7 +74,5 @@ def _needs_lanes(time: sa.BindParameter[datetime.datetime]) -> sa.ColumnElement[
         sa.or_(batch.c.available_at.is_(None), batch.c.available_at <= time),
     )
     has_work = sa.and_(can_be_claimed, ~provider_paused_condition(time))
-    is_due = sa.and_(
-        send.c.state == "frozen", send.c.scheduled_at <= time, send.c.provider_batch_id == ""
-    )
-    return sa.or_(is_due, sa.and_(send.c.state == "running", sa.or_(has_work, ~is_open)))
+    in_progress = sa.and_(send.c.state == "running", sa.or_(has_work, ~is_open))
+    return sa.or_(scheduled_due_condition(time), in_progress)

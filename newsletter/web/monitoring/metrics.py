@@ -81,9 +81,9 @@ class SiteMetrics:
 
 @contextmanager
 def serve_metrics(
-    metrics: SiteMetrics, port: int, limits: ConnectionLimits = DEFAULT_LIMITS
+    registry: CollectorRegistry, port: int, limits: ConnectionLimits = DEFAULT_LIMITS
 ) -> Iterator[None]:
-    """Serve the metrics to Prometheus on a loopback port.
+    """Serve the metrics of a registry to Prometheus on a loopback port.
 
     Each connection has a thread and an open file, until its client has been silent for too long.
 
@@ -98,9 +98,7 @@ def serve_metrics(
             pass
 
     try:
-        server = make_server(
-            LOOPBACK, port, make_wsgi_app(metrics.registry), ThreadingWSGIServer, Handler
-        )
+        server = make_server(LOOPBACK, port, make_wsgi_app(registry), ThreadingWSGIServer, Handler)
     except OSError as error:
         raise UsageError(
             f"could not listen on port {port}: {(error.strerror or str(error)).lower()}",

@@ -36,7 +36,7 @@ def prometheus(metrics: SiteMetrics) -> Iterator[str]:
     """The URL of the metrics."""
     with open_public_socket("127.0.0.1", 0) as sock:
         port = sock.getsockname()[1]
-    with serve_metrics(metrics, port):
+    with serve_metrics(metrics.registry, port):
         yield f"http://127.0.0.1:{port}/metrics"
 
 
@@ -111,7 +111,7 @@ def test_metrics_port_in_use_is_reported(metrics: SiteMetrics) -> None:
     with (
         open_public_socket("127.0.0.1", 0) as sock,
         pytest.raises(UsageError) as error,
-        serve_metrics(metrics, sock.getsockname()[1]),
+        serve_metrics(metrics.registry, sock.getsockname()[1]),
     ):
         pass
     assert "--metrics-port" in str(error.value.problems[0].remedy)
@@ -121,7 +121,7 @@ def test_silent_client_of_the_metrics_is_cut(site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
     with (
-        serve_metrics(SiteMetrics(site), port, ConnectionLimits(head_seconds=0.2)),
+        serve_metrics(SiteMetrics(site).registry, port, ConnectionLimits(head_seconds=0.2)),
         socket.create_connection(("127.0.0.1", port), timeout=20) as client,
     ):
         client.sendall(b"GET /metrics HTTP/1.1\r\nHost")
