@@ -7,8 +7,9 @@ FROM python:3.13-slim AS build
 WORKDIR /source
 RUN python -m venv /opt/newsletter
 COPY scripts/install-locked requirements.lock requirements-dev.lock ./
-# Of the development packages, only the driver of PostgreSQL.
-RUN awk '/^[a-z0-9]/ { wanted = /^psycopg/ } wanted' requirements-dev.lock > postgres.lock \
+# Of the development packages, only what PostgreSQL needs: its driver, and the workers' job queue.
+RUN awk '/^[a-z0-9]/ { wanted = /^(asgiref|attrs|croniter|procrastinate|psycopg)/ } wanted' \
+  requirements-dev.lock > postgres.lock \
   && ./install-locked /opt/newsletter/bin/python requirements.lock \
   && ./install-locked /opt/newsletter/bin/python postgres.lock
 COPY pyproject.toml README.md LICENSE ./

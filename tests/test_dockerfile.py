@@ -1,12 +1,16 @@
 """Dockerfile and .dockerignore: the rules of hadolint and of this project that matter."""
 
+import importlib.metadata
 import re
 import shutil
 import subprocess
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = ROOT / "Dockerfile"
@@ -77,7 +81,26 @@ def test_packages_come_from_the_locks_only(instructions: list[Instruction]) -> N
     assert sum(text.count("./install-locked /opt/newsletter/bin/python") for text in commands) == 2
 
 
-def test_driver_of_postgresql_is_picked_from_the_development_lock(
+def find_requirements(requirements: list[str]) -> set[str]:
+    """Return the packages that these need, and those that they need in turn."""
+    found: set[str] = set()
+    waiting = [(Requirement(text), "") for text in requirements]
+    seen = set()
+    while waiting:
+        requirement, extra = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        found.add(name)
+        for wanted in ("", *requirement.extras):
+            if (name, wanted) not in seen:
+                seen.add((name, wanted))
+                needed = importlib.metadata.requires(name) or []
+                waiting += [(Requirement(text), wanted) for text in needed]
+    return found
+
+
+def test_what_postgresql_needs_is_picked_from_the_development_lock(
     instructions: list[Instruction], tmp_path: Path
 ) -> None:
     [command] = [
@@ -89,7 +112,11 @@ def test_driver_of_postgresql_is_picked_from_the_development_lock(
     subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
     lock = (tmp_path / "postgres.lock").read_text()
     names = re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)
-    assert names == ["psycopg", "psycopg-binary"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = find_requirements(settings["optional-dependencies"]["postgres"])
+    assert {"procrastinate", "psycopg-binary", "psycopg-pool"} <= needed
+    runtime = re.findall(r"^([\w.-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert set(names) == needed - set(runtime)
     assert lock.count("--hash=sha256:") > len(names)
 
 

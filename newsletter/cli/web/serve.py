@@ -12,6 +12,7 @@ from newsletter.cli.project_database import open_project_database
 if TYPE_CHECKING:
     from newsletter.config import Config
     from newsletter.project import Project
+    from newsletter.web.deployment import DeploymentFile
 
 
 @click.command(
@@ -82,7 +83,13 @@ def _print_deployment_file(
         "caddy": deployment.make_caddyfile,
         "compose": deployment.make_compose_file,
     }[kind]
-    file = make_file(deployment.describe_deployment(project, host, port, metrics_port))
+    print_deployment_file(
+        make_file(deployment.describe_deployment(project, host, port, metrics_port))
+    )
+
+
+def print_deployment_file(file: "DeploymentFile") -> None:
+    """Print a file to standard output; what would keep it from working, to standard error."""
     click.echo(file.text, nl=False)
     for warning in file.warnings:
         echo_err(f"newsletter: {warning}", color="yellow")

@@ -8,6 +8,7 @@ import click
 
 from newsletter.cli.output import echo, echo_err, format_fields
 from newsletter.cli.project_database import open_project_database
+from newsletter.cli.web.serve import print_deployment_file
 from newsletter.cli.worker.worker_table import warn_of_missing_sweeper
 from newsletter.errors import Location, SendRefusedError, UsageError
 from newsletter.wording import format_count
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from newsletter.config import Config
+    from newsletter.project import Project
 
+DEFAULT_CONCURRENCY = 16
 QUEUE_NAMES = ("sends", "periodic")
 
 
@@ -24,7 +27,7 @@ QUEUE_NAMES = ("sends", "periodic")
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 256),
-    default=16,
+    default=DEFAULT_CONCURRENCY,
     show_default=True,
     metavar="N",
     help="Number of concurrent requests for each send.",
@@ -42,7 +45,15 @@ QUEUE_NAMES = ("sends", "periodic")
     metavar="N",
     help="Port for Prometheus metrics, on this machine only.",
 )
-def worker_command(*, concurrency: int, queues: str, metrics_port: int | None) -> None:
+@click.option(
+    "--print",
+    "printed",
+    type=click.Choice(["systemd"]),
+    help="Print a file that runs workers with these options, instead of running one.",
+)
+def worker_command(
+    *, concurrency: int, queues: str, metrics_port: int | None, printed: str | None
+) -> None:
     """Send what is planned, together with the workers of other machines.
 
     Start it on as many machines as you like, each with the same newsletter.yml, a database
@@ -59,6 +70,7 @@ def worker_command(*, concurrency: int, queues: str, metrics_port: int | None) -
     Examples:
       newsletter worker
       newsletter worker --concurrency 32 --metrics-port 9101
+      newsletter worker --print systemd
     """
     from newsletter.db.errors import redact_database_url
     from newsletter.project import open_project
@@ -72,6 +84,9 @@ def worker_command(*, concurrency: int, queues: str, metrics_port: int | None) -
 
     chosen = _parse_queues(queues)
     project = open_project()
+    if printed:
+        _print_unit(project, concurrency, chosen, metrics_port)
+        return
     config = project.config
     with open_project_database(project) as engine:
         if engine.dialect.name != "postgresql":
@@ -106,6 +121,20 @@ def worker_command(*, concurrency: int, queues: str, metrics_port: int | None) -
 
             run_worker(worker, chosen, print_startup)
     echo_err("Stopped.")
+
+
+def _print_unit(
+    project: "Project", concurrency: int, queues: tuple[str, ...], metrics_port: int | None
+) -> None:
+    from newsletter.web.deployment import describe_deployment, make_worker_unit
+
+    arguments = []
+    if concurrency != DEFAULT_CONCURRENCY:
+        arguments += ["--concurrency", str(concurrency)]
+    if set(queues) != set(QUEUE_NAMES):
+        arguments += ["--queues", ",".join(queues)]
+    deployment = describe_deployment(project, "127.0.0.1", 8000, metrics_port)
+    print_deployment_file(make_worker_unit(deployment, arguments))
 
 
 def _parse_queues(text: str) -> tuple[str, ...]:

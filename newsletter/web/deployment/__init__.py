@@ -3,7 +3,7 @@
 from newsletter.web.deployment.caddyfile import make_caddyfile
 from newsletter.web.deployment.compose_file import make_compose_file
 from newsletter.web.deployment.deployment import Deployment, DeploymentFile, describe_deployment
-from newsletter.web.deployment.systemd_unit import make_systemd_unit
+from newsletter.web.deployment.systemd_unit import make_systemd_unit, make_worker_unit
 
 __all__ = [
     "Deployment",
@@ -12,4 +12,5 @@ __all__ = [
     "make_caddyfile",
     "make_compose_file",
     "make_systemd_unit",
+    "make_worker_unit",
 ]

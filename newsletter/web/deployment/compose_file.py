@@ -1,9 +1,11 @@
-"""Make the Compose file: the server and PostgreSQL in containers."""
+"""Make the Compose file: the server, workers and PostgreSQL in containers."""
 
+import math
 from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_network
 
 from newsletter.web.deployment.deployment import Deployment, DeploymentFile
+from newsletter.web.deployment.systemd_unit import STOP_MARGIN_SECONDS
 
 # Fixed, so that newsletter.yml can trust it: to the server, every connection through the published
 # port comes from the gateway of this network.
@@ -21,21 +23,27 @@ def make_compose_file(deployment: Deployment) -> DeploymentFile:
     user_id, group_id = deployment.owner
     text = _HEAD.format(
         title=deployment.title,
-        what="" if keeps_sqlite else ", and PostgreSQL",
+        what="" if keeps_sqlite else ", a worker, and PostgreSQL",
         version=deployment.version,
         database="" if keeps_sqlite else _DATABASE_LINE,
         owner="" if user_id else _ROOT_OWNS_FOLDER,
         network=PROXY_NETWORK,
         service=deployment.service,
     )
+    shared = {
+        "version": deployment.version,
+        "user": f'    user: "{user_id}:{group_id}" # who owns the folder\n' if user_id else "",
+        "database": "" if keeps_sqlite else _USE_DATABASE,
+        "confined": _CONFINED,
+    }
     text += _WEB.format(
-        version=deployment.version,
-        user=f'    user: "{user_id}:{group_id}" # who owns the folder\n' if user_id else "",
-        database="" if keeps_sqlite else _USE_DATABASE,
+        **shared,
         publish=f"{host}:{port}",
         port=_CONTAINER_PORT,
     )
-    text += "" if keeps_sqlite else _DATABASE
+    if not keeps_sqlite:
+        stop_seconds = math.ceil(deployment.request_seconds) + STOP_MARGIN_SECONDS
+        text += _WORKER.format(**shared, stop_seconds=stop_seconds) + _DATABASE
     text += _NETWORK.format(network=PROXY_NETWORK)
     text += "" if keeps_sqlite else _VOLUMES
     warnings = tuple(_find_warnings(deployment))
@@ -88,6 +96,23 @@ _WEB = """\
       start_period: 30s
     restart: unless-stopped
     stop_grace_period: 1m
+{confined}"""
+_WORKER = """
+  # One worker; for three: docker compose up --detach --scale worker=3
+  worker:
+    image: newsletter:{version}
+    command: [worker]
+{user}    env_file: .env
+{database}    volumes:
+      - .:/srv/newsletter
+    healthcheck:
+      disable: true # that of the image asks the server
+    deploy:
+      replicas: 1
+    restart: unless-stopped
+    stop_grace_period: {stop_seconds}s # longer than a request to SendGrid can take
+{confined}"""
+_CONFINED = """\
     init: true
     read_only: true
     tmpfs: [/tmp]

@@ -11,6 +11,7 @@ from newsletter.db.engine import sqlite_file
 from newsletter.errors import UsageError
 from newsletter.posts.slug import slugify
 from newsletter.project import Project
+from newsletter.sending.providers.registry import get_request_timeout
 
 # Of whoever runs the server if the folder belongs to root, who should not.
 SERVICE_USER = "newsletter"
@@ -38,6 +39,7 @@ class Deployment:
         database_folder: where the SQLite database is; ``None`` with PostgreSQL.
         has_list: whether there is a SQLite database already.
         trusted_proxies: the networks whose forwarded addresses are trusted.
+        request_seconds: how long a request to the provider can take.
         version: the program's version.
     """
 
@@ -55,6 +57,7 @@ class Deployment:
     database_folder: Path | None
     has_list: bool
     trusted_proxies: tuple[str, ...]
+    request_seconds: float
     version: str = __version__
 
     @property
@@ -114,6 +117,7 @@ def describe_deployment(
         database_folder=database.parent if database else None,
         has_list=bool(database and database.is_file()),
         trusted_proxies=project.config.public.trusted_proxies,
+        request_seconds=get_request_timeout(project.config),
     )
 
 

@@ -1,6 +1,8 @@
-"""Make the systemd unit that runs the server, confined to its folder."""
+"""Make the systemd units of the server and of workers, confined to their folder."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.web.deployment.deployment import SERVICE_USER, Deployment, DeploymentFile
@@ -8,36 +10,118 @@ from newsletter.web.deployment.deployment import SERVICE_USER, Deployment, Deplo
 # What ProtectHome= hides (systemd.exec(5)).
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
+# How long a worker may take beyond its requests: they are recorded, and jobs complete.
+STOP_MARGIN_SECONDS = 30
+
 
 def make_systemd_unit(deployment: Deployment) -> DeploymentFile:
-    """Return the unit; the API key is in a file of root's that only systemd reads.
+    """Return the unit of the server; the API key is in a file of root's that only systemd reads.
 
     ``KillMode=process`` lets a scheduled send, which is a process of its own, finish while the
     server restarts. What a command of ``notify:`` may do is limited by the unit too.
     """
-    unit = f"/etc/systemd/system/{deployment.service}.service"
+    words = (*deployment.program, *deployment.serve_arguments)
+    return _make_unit(
+        deployment,
+        _UnitParts(
+            name=deployment.service,
+            instance=deployment.service,
+            command="newsletter serve",
+            head=f"The server of {deployment.title}.",
+            start=" ".join(_quote_argument(word) for word in words),
+            stop="""\
+# A scheduled send is a process of its own, which finishes while the server restarts.
+KillMode=process
+TimeoutStopSec=60
+""",
+            warnings=tuple(_find_warnings(deployment)),
+        ),
+    )
+
+
+def make_worker_unit(deployment: Deployment, arguments: Sequence[str]) -> DeploymentFile:
+    """Return the template of a unit, of which each instance is a worker.
+
+    With a port for Prometheus, its last digit is the instance's name, so that each has its own.
+
+    Args:
+        deployment: where it runs; of its ports, only that for Prometheus counts.
+        arguments: further arguments of ``newsletter worker``.
+    """
+    name = f"{deployment.service}-worker@"
+    words = (*deployment.program, "worker", *arguments)
+    start = " ".join(_quote_argument(word) for word in words)
+    explanation = f"# For another worker on this machine, enable {name}2 too.\n"
+    if port := deployment.metrics_port:
+        start += f" --metrics-port {port // 10}%i"
+        explanation += f"# Prometheus finds the metrics of @1 at port {port // 10}1.\n"
+    seconds = math.ceil(deployment.request_seconds)
+    return _make_unit(
+        deployment,
+        _UnitParts(
+            name=name,
+            instance=f"{name}1",
+            command="newsletter worker",
+            head=f"Workers of {deployment.title}.",
+            explanation=f"#\n{explanation}",
+            start=start,
+            stop=f"""\
+# It completes and records the requests in flight first, which takes {seconds} seconds at most.
+KillMode=mixed
+TimeoutStopSec={seconds + STOP_MARGIN_SECONDS}
+""",
+            warnings=(*_find_warnings(deployment), *_find_worker_warnings(deployment)),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _UnitParts:
+    """What differs between the units.
+
+    Attributes:
+        name: its name, without ``.service``.
+        instance: what is started.
+        command: the command that it runs, and that prints it.
+        head: what it is.
+        start: the value of ``ExecStart=``.
+        stop: the settings of how it is stopped.
+        warnings: what would keep it from working.
+        explanation: further comment.
+    """
+
+    name: str
+    instance: str
+    command: str
+    head: str
+    start: str
+    stop: str
+    warnings: tuple[str, ...]
+    explanation: str = ""
+
+
+def _make_unit(deployment: Deployment, parts: _UnitParts) -> DeploymentFile:
+    unit = f"/etc/systemd/system/{parts.name}.service"
     environment = f"/etc/{deployment.service}.env"
     writable = sorted({deployment.folder, deployment.database_folder or deployment.folder})
     used = (*writable, *deployment.program_folders)
     homes = "read-only" if any(_is_below(folder, _HOMES) for folder in used) else "yes"
     database = "" if deployment.database_folder else " postgresql.service"
-    words = (*deployment.program, *deployment.serve_arguments)
-    command = " ".join(_quote(word).replace("$", "$$") for word in words)
     text = f"""\
 # {unit}
 #
-# The server of {deployment.title}. Made by: newsletter serve --print systemd
+# {parts.head} Made by: {parts.command} --print systemd
 #
 {_explain_user(deployment)}#   sudo install -m 600 /dev/null {environment}
 #   sudoedit {environment}
 #   sudo systemctl daemon-reload
-#   sudo systemctl enable --now {deployment.service}
-#
+#   sudo systemctl enable --now {parts.instance}
+{parts.explanation}#
 # The file {environment} belongs to root, and has one line: SENDGRID_API_KEY=SG.…
 # For PostgreSQL, it has another one: NEWSLETTER_DATABASE=postgresql://…
 
 [Unit]
-Description={_escape(deployment.title)}: newsletter serve
+Description={_escape(deployment.title)}: {parts.command}
 After=network-online.target{database}
 Wants=network-online.target
 
@@ -47,17 +131,14 @@ User={deployment.user}
 WorkingDirectory={_escape(str(deployment.folder))}
 EnvironmentFile={environment}
 Environment=XDG_CACHE_HOME=%C/%N
-ExecStart={command}
+ExecStart={parts.start}
 Restart=on-failure
 RestartSec=5
 LimitNOFILE=4096
 UMask=0077
 CacheDirectory=%N
 CacheDirectoryMode=0700
-# A scheduled send is a process of its own, which finishes while the server restarts.
-KillMode=process
-TimeoutStopSec=60
-
+{parts.stop}
 # It writes to its folder and to nothing else.
 ProtectSystem=strict
 ReadWritePaths={" ".join(_quote(str(folder)) for folder in writable)}
@@ -90,8 +171,8 @@ SystemCallErrorNumber=EPERM
 [Install]
 WantedBy=multi-user.target
 """
-    next_step = f"newsletter serve --print systemd | sudo tee {unit}"
-    return DeploymentFile(text, next_step, tuple(_find_warnings(deployment)))
+    next_step = f"{parts.command} --print systemd | sudo tee {unit}"
+    return DeploymentFile(text, next_step, parts.warnings)
 
 
 def _find_warnings(deployment: Deployment) -> Iterator[str]:
@@ -108,12 +189,20 @@ def _find_warnings(deployment: Deployment) -> Iterator[str]:
         )
 
 
+def _find_worker_warnings(deployment: Deployment) -> Iterator[str]:
+    if deployment.database_folder:
+        yield (
+            "newsletter.yml names a database in SQLite, and workers need PostgreSQL. Name it "
+            f"there, or as NEWSLETTER_DATABASE in /etc/{deployment.service}.env."
+        )
+
+
 def _explain_user(deployment: Deployment) -> str:
     if deployment.owner[0]:
         return ""
     folder = _quote(str(deployment.folder)).replace("%%", "%")
     return f"""\
-# The folder belongs to root. Let a user of its own run the server:
+# The folder belongs to root. Let a user of its own run it:
 #
 #   sudo useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin {SERVICE_USER}
 #   sudo chown -R {SERVICE_USER}: {folder}
@@ -128,6 +217,10 @@ def _is_below(folder: Path, parents: tuple[Path, ...]) -> bool:
 def _escape(text: str) -> str:
     """Escape what systemd would replace in a value (systemd.unit(5), "Specifiers")."""
     return text.replace("%", "%%")
+
+
+def _quote_argument(text: str) -> str:
+    return _quote(text).replace("$", "$$")
 
 
 def _quote(text: str) -> str:

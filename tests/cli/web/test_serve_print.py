@@ -40,6 +40,18 @@ def test_printed_file_is_on_standard_output_alone(project: Project, cli: Cli, ki
     assert not (project.root / "newsletter.db").exists()
 
 
+def test_unit_of_workers_has_the_options_that_were_given(project: Project, cli: Cli) -> None:
+    for options, words in (
+        ("--concurrency 16 --queues periodic,sends", ""),
+        ("--concurrency 32", " --concurrency 32"),
+        ("--queues sends --metrics-port 9101", " --queues sends --metrics-port 910%i"),
+    ):
+        code, out, err = cli("worker", "--print", "systemd", *options.split())
+        assert (code, f" worker{words}\n" in out) == (0, True), out
+        assert "workers need PostgreSQL" in err
+    assert not (project.root / "newsletter.db").exists()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_printed_file_has_no_secret(
     project: Project, cli: Cli, monkeypatch: pytest.MonkeyPatch, kind: str

@@ -30,6 +30,7 @@ def make_deployment() -> MakeDeployment:
         database_folder=Path("/srv/harbour-notes"),
         has_list=False,
         trusted_proxies=("127.0.0.1", "::1"),
+        request_seconds=40.0,
         version="1.2.3",
     )
 

@@ -20,7 +20,7 @@ TOP_LEVEL = {"name", "services", "networks", "volumes"}
 SERVICE = {
     "image", "command", "user", "env_file", "environment", "depends_on", "volumes", "ports",
     "healthcheck", "restart", "stop_grace_period", "init", "read_only", "tmpfs", "cap_drop",
-    "security_opt",
+    "security_opt", "deploy",
 }  # fmt: skip
 HEALTHCHECK = {"test", "interval", "timeout", "start_period"}
 DURATION = re.compile(r"\d+[smh]")
@@ -47,11 +47,14 @@ def test_file_is_valid(make_deployment: MakeDeployment, *, has_list: bool) -> No
     for name, service in data["services"].items():
         assert service.keys() <= SERVICE, name
         check = service["healthcheck"]
-        assert check.keys() == HEALTHCHECK
-        assert check["test"][0] == "CMD"
-        times = [value for key, value in check.items() if key != "test"]
-        assert all(DURATION.fullmatch(time) for time in [*times, service["stop_grace_period"]])
-        words = [*check["test"], *service.get("command", ())]
+        words = list(service.get("command", ()))
+        times = [service["stop_grace_period"]]
+        if check != {"disable": True}:
+            assert check.keys() == HEALTHCHECK
+            assert check["test"][0] == "CMD"
+            words += check["test"]
+            times += [value for key, value in check.items() if key != "test"]
+        assert all(DURATION.fullmatch(time) for time in times)
         assert all(isinstance(word, str) for word in words)
         assert re.fullmatch(r"[a-z]+:[\w.]+", service["image"])
         assert not service["image"].endswith(":latest")
@@ -90,7 +93,8 @@ def test_server_is_confined(compose: dict[str, Any]) -> None:
 
 def test_secrets_come_from_the_environment_file_only(make_deployment: MakeDeployment) -> None:
     file = make_compose_file(make_deployment())
-    web, database = yaml.safe_load(file.text)["services"].values()
+    services = yaml.safe_load(file.text)["services"]
+    web, database = services["web"], services["database"]
     assert web["env_file"] == ".env"
     assert web["environment"] == {
         "NEWSLETTER_DATABASE": "postgresql://newsletter@database/newsletter"
@@ -98,6 +102,19 @@ def test_secrets_come_from_the_environment_file_only(make_deployment: MakeDeploy
     assert database["environment"]["POSTGRES_PASSWORD"].startswith("${PGPASSWORD:?")
     assert "SENDGRID_API_KEY" not in repr([web, database])
     assert "env_file" not in database  # it does not need the API key
+
+
+def test_workers_are_confined_and_reached_by_nobody(make_deployment: MakeDeployment) -> None:
+    services = read_compose(make_deployment(request_seconds=130.5))["services"]
+    web, worker = services["web"], services["worker"]
+    assert worker["command"] == ["worker"]
+    assert worker["deploy"] == {"replicas": 1}
+    assert worker["healthcheck"] == {"disable": True}
+    assert worker["stop_grace_period"] == "161s"
+    assert "ports" not in worker
+    own = {"command", "deploy", "healthcheck", "stop_grace_period", "ports"}
+    for key in (web.keys() | worker.keys()) - own:
+        assert worker[key] == web[key], key
 
 
 def test_list_that_is_in_sqlite_stays_there(make_deployment: MakeDeployment) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.web.deployment import Deployment, make_systemd_unit
+from newsletter.web.deployment import Deployment, make_systemd_unit, make_worker_unit
 
 MakeDeployment = Callable[..., Deployment]
 
@@ -55,6 +55,32 @@ def test_unit_has_the_folder_user_and_port_of_the_newsletter(
     assert "useradd" not in file.text
     assert file.warnings == ()
     assert file.next_step.endswith("sudo tee /etc/systemd/system/newsletter-harbour-notes.service")
+
+
+def test_each_instance_of_the_template_is_a_worker(make_deployment: MakeDeployment) -> None:
+    deployment = make_deployment(metrics_port=9101, request_seconds=130.5, database_folder=None)
+    file = make_worker_unit(deployment, ["--concurrency", "32"])
+    sections, server = parse_unit(file.text), parse_unit(make_systemd_unit(deployment).text)
+    service = sections["Service"]
+    assert service.pop("ExecStart") == [
+        "/opt/newsletter/bin/newsletter worker --concurrency 32 --metrics-port 910%i"
+    ]
+    assert service.pop("KillMode") == ["mixed"]
+    assert service.pop("TimeoutStopSec") == ["161"]
+    for setting in ("ExecStart", "KillMode", "TimeoutStopSec"):
+        del server["Service"][setting]
+    assert service == server["Service"]
+    assert sections["Unit"]["After"] == ["network-online.target postgresql.service"]
+    name = "newsletter-harbour-notes-worker@"
+    assert f"#   sudo systemctl enable --now {name}1\n" in file.text
+    assert f"{name}2" in file.text
+    assert "9101" in file.text
+    assert file.warnings == ()
+    unit = f"/etc/systemd/system/{name}.service"
+    assert file.text.startswith(f"# {unit}\n")
+    assert file.next_step == f"newsletter worker --print systemd | sudo tee {unit}"
+    [warning] = make_worker_unit(make_deployment(), []).warnings
+    assert "workers need PostgreSQL" in warning
 
 
 @pytest.mark.parametrize(
@@ -123,20 +149,26 @@ def systemd_analyze() -> str:
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "suffix"),
     [
-        {},
-        {"folder": Path("/srv/a b%c"), "title": 'Ærlig talt 100% "notes"', "host": "::"},
-        {"folder": Path("/home/ada/notes"), "database_folder": None, "metrics_port": 9100},
+        ({}, ""),
+        ({"folder": Path("/srv/a b%c"), "title": 'Ærlig talt 100% "notes"', "host": "::"}, ""),
+        ({"folder": Path("/home/ada/notes"), "database_folder": None, "metrics_port": 9100}, ""),
+        ({"database_folder": None, "metrics_port": 9101}, "-worker@"),
     ],
 )
 def test_systemd_verifies_the_unit_and_calls_its_exposure_ok(
-    make_deployment: MakeDeployment, systemd_analyze: str, tmp_path: Path, changes: dict[str, Any]
+    make_deployment: MakeDeployment,
+    systemd_analyze: str,
+    tmp_path: Path,
+    changes: dict[str, Any],
+    suffix: str,
 ) -> None:
     # verify also looks whether the program exists and the user is known.
     deployment = make_deployment(program=(sys.executable, "-m", "newsletter"), **changes)
-    unit = tmp_path / f"{deployment.service}.service"
-    unit.write_text(make_systemd_unit(deployment).text)
+    unit = tmp_path / f"{deployment.service}{suffix}.service"
+    file = make_worker_unit(deployment, []) if suffix else make_systemd_unit(deployment)
+    unit.write_text(file.text)
     verified = subprocess.run(
         [systemd_analyze, "verify", unit], capture_output=True, text=True, check=False
     )
