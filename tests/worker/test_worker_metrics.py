@@ -1,7 +1,10 @@
-"""Prometheus metrics of a worker, over a socket."""
+"""Prometheus metrics of a worker, over a socket; and the dashboard that shows them."""
 
 import datetime
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from newsletter.web.server import open_public_socket
 from newsletter.worker.worker_context import ActivityCounter
 from newsletter.worker.worker_metrics import WorkerMetrics
 
+DOCS = Path(__file__).parents[2] / "docs"
 MINUTE = datetime.timedelta(minutes=1)
 
 
@@ -114,3 +118,19 @@ def test_without_the_database_a_worker_shows_its_own_metrics(scenario: SendScena
     )
     assert "newsletter_worker_requests_total" in values
     assert "newsletter_unknown_batches" not in values
+
+
+def test_the_dashboard_and_its_page_show_the_metrics_that_there_are(
+    scenario: SendScenario,
+) -> None:
+    exported = scrape(WorkerMetrics(scenario.ledger, ActivityCounter())).keys()
+    dashboard = json.loads((DOCS / "dashboards" / "workers.json").read_text())
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    assert set(re.findall(r"newsletter_\w+", " ".join(expressions))) == exported
+    page = (DOCS / "how-to" / "several-machines.md").read_text()
+    assert set(re.findall(r"`(newsletter_\w+)`", page)) == exported
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(ids)) == len(ids)
+    [variable] = dashboard["templating"]["list"]
+    sources = {panel["datasource"]["uid"] for panel in dashboard["panels"]}
+    assert sources == {f"${{{variable['name']}}}"}

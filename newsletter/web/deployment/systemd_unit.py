@@ -1,4 +1,4 @@
-"""Make the systemd units of the server and of workers, confined to their folder."""
+"""Make the systemd units of the server and of workers, well confined."""
 
 import math
 from collections.abc import Iterator, Sequence
