@@ -159,11 +159,34 @@ def test_new_title_and_text_of_one_post_make_no_second_issue(project: Project) -
     run(project, [make_note("One"), make_note("Other", url="https://a.example/other")])
     renamed = make_note("A new title", "A new text.")
     assert run(project, [renamed]) == ["2026-11-21-one changed"]
-    # The same post twice in one export, once with a correction.
-    assert run(project, [make_note("One"), make_note("One", "Corrected.")]) == [
-        "2026-11-21-one unchanged",
-        "2026-11-21-one changed",
-    ]
+    # The same post twice in one export, once with a correction: none overwrites the other.
+    for options in (OPTIONS, replace(OPTIONS, update=True)):
+        assert run(project, [make_note("One"), make_note("One", "Corrected.")], options) == [
+            "2026-11-21-one unchanged",
+            "2026-11-21-one repeated",
+        ]
+
+
+@pytest.mark.parametrize("is_draft_first", [True, False])
+@pytest.mark.parametrize("shared", [{}, {"url": ""}, {"content": "<p>Another text. It is.</p>"}])
+def test_a_draft_overwrites_no_issue_of_a_published_post(
+    project: Project, shared: dict[str, str], *, is_draft_first: bool
+) -> None:
+    draft = replace(POST, post_id="2", status="draft", **shared)  # type: ignore[arg-type]
+    both = [draft, POST] if is_draft_first else [POST, draft]
+    update = replace(OPTIONS, update=True)
+    first, second = "2026-11-21-low-tide", "2026-11-21-low-tide-2"
+    assert run(project, both) == [f"{first} new", f"{second} new"]
+    for options in (OPTIONS, update):
+        assert set(run(project, both, options)) == {f"{first} unchanged", f"{second} unchanged"}
+    for post in both:
+        assert run(project, [post], update)[0].endswith(" unchanged")
+
+
+def test_a_draft_that_was_published_under_another_id_keeps_its_issue(project: Project) -> None:
+    update = replace(OPTIONS, update=True)
+    assert run(project, [replace(POST, post_id="2", status="draft")]) == ["2026-11-21-low-tide new"]
+    assert run(project, [POST], update) == ["2026-11-21-low-tide updated"]
 
 
 @pytest.mark.parametrize(

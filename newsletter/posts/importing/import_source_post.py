@@ -86,13 +86,14 @@ class SourceImport:
     Attributes:
         post: the post.
         state: whether its issue is new, unchanged or updated; ``changed`` if the post differs from
-            what was imported and was left.
+            what was imported and was left; ``repeated`` if it differs from an earlier one of the
+            same source with its id or URL and its title, whose issue this is.
         folder: the issue's folder.
         result: what was written; ``None`` if nothing was.
     """
 
     post: SourcePost
-    state: Literal["new", "unchanged", "updated", "changed"]
+    state: Literal["new", "unchanged", "updated", "changed", "repeated"]
     folder: Path
     result: ImportResult | None = None
 
@@ -131,12 +132,15 @@ def import_source_post(
     if existing is not None:
         if waits_if_doubtful and index.is_doubtful(existing, identity):
             return None
+        is_repeated = index.is_claimed(existing)
         index.claim(existing, identity)
         manifest = index.get_manifest(existing)
         known_hash, _, known_full = manifest.source_hash.partition("+") if manifest else ("",) * 3
         is_same = known_hash == source_hash and (bool(known_full) or not gets_full)
         if not manifest or not manifest.identity or is_same:
             return SourceImport(post, "unchanged", existing)
+        if is_repeated:
+            return SourceImport(post, "repeated", existing)
         if not options.update:
             return SourceImport(post, "changed", existing)
     if gets_full and options.fetch_full:

@@ -28,12 +28,14 @@ class PostIdentity:
         url: its URL, normalized.
         text_hash: hash of its title and text, without markup, case and punctuation.
         title_hash: hash of its title alone.
+        is_draft: whether it is not published.
     """
 
     post_id: str = ""
     url: str = ""
     text_hash: str = ""
     title_hash: str = ""
+    is_draft: bool = False
 
     def is_same_post(self, other: "PostIdentity") -> bool:
         """Return whether two identities are of one post.
@@ -49,6 +51,18 @@ class PostIdentity:
             return False
         return not (self.url and other.url and self.text_hash and other.text_hash)
 
+    def is_draft_beside(self, other: "PostIdentity") -> bool:
+        """Return whether this is a draft with an id of its own, and the other one is published.
+
+        It may be a copy of that one, so that the two have one text or one URL.
+        """
+        is_only_draft = self.is_draft and not other.is_draft
+        return is_only_draft and self.has_other_id_than(other)
+
+    def has_other_id_than(self, other: "PostIdentity") -> bool:
+        """Return whether the ids of both are known, and not the same."""
+        return bool(self.post_id and other.post_id) and self.post_id != other.post_id
+
     def has_title_of(self, other: "PostIdentity") -> bool:
         """Return whether two posts have the same title; a post without one has that of no other."""
         return bool(self.title_hash) and self.title_hash == other.title_hash
@@ -58,12 +72,14 @@ class PostIdentity:
 
         A source has each post once. So two items with other texts are two posts if they have other
         titles or other ids, though their URL or their id is the same: notes of several weeks on
-        one page, a feed that gives each post the same id.
+        one page, a feed that gives each post the same id. A draft is another one than a published
+        post with another id, even if their texts are the same.
         """
+        if self.is_draft_beside(other) or other.is_draft_beside(self):
+            return True
         if not self.text_hash or not other.text_hash or self.text_hash == other.text_hash:
             return False
-        has_other_id = bool(self.post_id and other.post_id) and self.post_id != other.post_id
-        return has_other_id or not self.has_title_of(other)
+        return self.has_other_id_than(other) or not self.has_title_of(other)
 
 
 def identify_post(post: SourcePost) -> PostIdentity:
@@ -73,6 +89,7 @@ def identify_post(post: SourcePost) -> PostIdentity:
         normalize_post_url(post.url),
         hash_post_text(post.title, post.original or post.content),
         hash_title(post.title),
+        is_draft=post.status != "published",
     )
 
 

@@ -32,6 +32,7 @@ _STATE_WORDS = {
     "updated": "updated",
     "unchanged": "imported before",
     "changed": "changed since",
+    "repeated": "repeated with changes",
 }
 
 _TEASER = "it seems to be only the beginning; --full fetches the post's page"
@@ -43,7 +44,7 @@ class ImportedRow:
 
     Attributes:
         title: the post's title, or what else names it.
-        state: ``new``, ``updated``, ``unchanged``, ``changed`` or ``failed``.
+        state: ``new``, ``updated``, ``unchanged``, ``changed``, ``repeated`` or ``failed``.
         path: the issue's folder as the user would type it; empty if there is none.
         rows: labels and values below it.
         problems: why it was not imported.
@@ -131,6 +132,8 @@ def _print_rows(rows: list[ImportedRow]) -> None:
             echo(row.path, color="green")
         elif row.state == "changed":
             echo(f"{row.path}: the post has changed since; --update imports it again")
+        elif row.state == "repeated":
+            echo(f"{row.path}: the source has this post twice; of the two, the first was imported")
         if row.rows:
             echo(format_fields(row.rows))
     removed = [entry._replace(line=0) for row in rows for entry in row.removed]
@@ -146,7 +149,7 @@ def _print_counts(counts: Counter[str], summary: dict[str, Any], if_none: str) -
     parts = [f"{counts[state]} {word}" for state, word in _STATE_WORDS.items() if counts[state]]
     if counts["failed"]:
         parts.append(f"{counts['failed']} not imported")
-    color = "yellow" if counts["failed"] or counts["changed"] else "green"
+    color = "yellow" if counts["failed"] or counts["changed"] or counts["repeated"] else "green"
     echo(f"{', '.join(parts) or if_none}.", color=color)
     if left := describe_left_out(summary["not_chosen"], summary["other_items"]):
         echo(textwrap.fill(f"Not chosen: {left}.", WIDTH))

@@ -81,21 +81,29 @@ class IssueIndex:
         )
         found = [*reversed(self._by_url.get(identity.url, ())), *same_id]
         found.sort(key=lambda folder: not self._identities[folder].has_title_of(identity))
-        for folder in (*reversed(self._by_text.get(identity.text_hash, ())), *found):
+        same_text = list(reversed(self._by_text.get(identity.text_hash, ())))
+        same_text.sort(key=lambda folder: self._identities[folder].has_other_id_than(identity))
+        for folder in (*same_text, *found):
             claim = self._claims.get(folder)
-            if claim is None or not claim.is_another_post(identity):
+            is_claimed = claim is not None and claim.is_another_post(identity)
+            if not is_claimed and not identity.is_draft_beside(self._identities[folder]):
                 yield folder
 
     def is_doubtful(self, folder: Path, identity: PostIdentity) -> bool:
         """Return whether a post that was found by its id or URL alone may be another one.
 
-        It is, if the source turns out to have a post whose text or title is that of the issue.
+        It is, if the source turns out to have a post whose text or title is that of the issue, or
+        if the issue is a draft's which the source still has.
         """
         known = self._identities[folder]
-        return folder not in self._claims and not (
-            known.has_title_of(identity)
-            or (known.text_hash and known.text_hash == identity.text_hash)
+        is_found = known.has_title_of(identity) or (
+            known.text_hash and known.text_hash == identity.text_hash
         )
+        return folder not in self._claims and (not is_found or known.is_draft_beside(identity))
+
+    def is_claimed(self, folder: Path) -> bool:
+        """Return whether an issue was found or written for an earlier post of the same source."""
+        return folder in self._claims
 
     def claim(self, folder: Path, identity: PostIdentity) -> None:
         """Record whose issue a folder is, for the other posts of the same source."""

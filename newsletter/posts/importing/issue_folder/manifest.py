@@ -50,7 +50,11 @@ def read_manifest(folder: Path) -> ImportManifest | None:
 def _read_identity(data: object) -> PostIdentity | None:
     if not isinstance(data, dict):
         return None
-    return PostIdentity(*(str(data.get(key, "")) for key in ("id", "url", "text", "title")))
+    post_id, url, text_hash, title_hash = (
+        str(data.get(key, "")) for key in ("id", "url", "text", "title")
+    )
+    is_draft = data.get("draft") is True
+    return PostIdentity(post_id, url, text_hash, title_hash, is_draft)
 
 
 def write_manifest(
@@ -70,6 +74,7 @@ def write_manifest(
             "url": identity.url,
             "text": identity.text_hash,
             "title": identity.title_hash,
+            **({"draft": True} if identity.is_draft else {}),
         }
     content["files"] = {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
     data = (json.dumps(content, indent=2) + "\n").encode()
