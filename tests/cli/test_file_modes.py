@@ -105,7 +105,7 @@ db roles
 db copy sqlite:///newsletter.db sqlite:///other.db --yes
 """.replace("LATER", LATER)
 # They write to the database, and to no file.
-SERVERS = {"serve", "preview"}
+SERVERS = {"serve", "preview", "worker"}
 
 
 def list_commands(group: LazyGroup, context: click.Context, *above: str) -> Iterator[str]:
