@@ -227,9 +227,17 @@ class MarkdownMasker(HtmlSourceMasker):
         self.out.glue("`" * length)
         if end < 0 or _PARAGRAPH_END.search(self.source, start, end):
             return start + length
+        self._add_shown_urls(start + length, end)
         self._mask_code(self.source[start + length : end])
         self.out.glue("`" * length)
         return end + length
+
+    def _add_shown_urls(self, start: int, end: int) -> None:
+        """Add the URLs in a code span; of a code block, whole lines are compared."""
+        for found in BARE_URL.finditer(self.source, start, end):
+            if not self.source.startswith(("{{", "{%"), found.end()):  # else only a part of one
+                url = strip_punctuation(found[0])
+                self.out.references.append(ContentReference("link", (url,), found.start()))
 
     def _is_escaped(self, start: int) -> bool:
         first = start

@@ -1,5 +1,7 @@
 """What a source holds and its email doesn't."""
 
+import html
+
 import pytest
 
 from newsletter.posts.content_loss.compare import ContentLoss, find_losses
@@ -385,3 +387,12 @@ def test_shortcodes_without_a_line_are_found_with_their_end_tags() -> None:
     assert find_losses(source, take_inventory(email, "email"), removed) == ()
     lost = find_losses(source, take_inventory(email, "email"), removed[:3])
     assert {loss.text for loss in lost} == {'caption width="640', "caption"}
+
+
+@pytest.mark.parametrize("url", ["https://a.example/v2?x=1&y=2", "www.a.example", "http://a/b\\_c"])
+def test_a_url_in_code_is_compared(url: str) -> None:
+    source = f"The address is:\n\n`{url}`\n\n`https://` is a scheme.\n"
+    email = render_markdown(source)
+    assert losses(source, email) == []
+    without_url = email.replace(f"<p><code>{html.escape(url)}</code></p>", "")
+    assert losses(source, without_url) == [("link", 3, url)]
