@@ -28,6 +28,7 @@ _BLOCK_KINDS: dict[str, BlockKind] = {
 }
 # Code, and what becomes a label or a formula in a line of text.
 _WORDLESS_TAGS = frozenset({"script", "style", "head", "svg", "math"})
+_LINK_TAGS = frozenset({"a", "area"})
 _IMAGE_TAGS = frozenset({"img", "amp-img"})
 # They end a word, not a block; where a link ends, the text part has its number.
 _SEPARATING_TAGS = _IMAGE_TAGS | {"a", "br"}
@@ -156,7 +157,7 @@ class HtmlMasker(TextMasker):
         get = {key: _get_value(found).strip() for key, found in values.items()}.get
         urls = _get_urls(tag[0])
         href = get("href", "")
-        if name == "a" and self.is_link(href, tag.end()):
+        if name in _LINK_TAGS and self.is_link(href, tag.end()):
             self.out.references.append(ContentReference("link", (href,), tag.start()))
         elif name in _IMAGE_TAGS and urls and self.is_image(get("width"), get("height")):
             self.out.references.append(ContentReference("image", urls, tag.start(), get("alt", "")))

@@ -312,6 +312,7 @@ def test_a_definition_is_listed_once_for_all_its_links() -> None:
         ("![](a.png)\n\nb\n\n![](a.png)", "<img src='a.png'><p>b</p>", [("image", 5, "a.png")]),
         ("![a][1]\n\n[1]: /x.png", "<img src='/x.png' alt='a'>", []),
         ("```\na = (b);\n```", "<pre>a = b;</pre>", [("code line", 2, "a = (b);")]),
+        ('<map><area href="/pier" alt="Pier"></map>', "<p></p>", [("link", 1, "/pier")]),
         ("| a |\n|---|\n| \u2705 |", "<td>a</td><td></td>", [("table cell", 3, "\u2705")]),
         ("[a](https://x.net/{{ id }})", "<p>a</p>", []),
     ],
