@@ -57,7 +57,7 @@ class SeenPosts:
         """
         seen = cls(folder / SEEN_POSTS_FILE_NAME)
         try:
-            text = seen.path.read_text(encoding="utf-8")
+            text = seen.path.read_text(encoding="utf-8-sig")  # editors on Windows may add a mark
         except FileNotFoundError:
             return seen
         except (OSError, UnicodeDecodeError) as error:
@@ -76,7 +76,9 @@ class SeenPosts:
         for feed in self._feeds.values():  # the settings have the new URL of a feed that has moved
             if normalized and normalize_post_url(feed.url) == normalized:
                 return feed
-        return SeenFeed(key, url)
+        # Posts without their feed: its line was lost by hand or in a merge. It is no new feed.
+        last_seen = max((record.seen for record in self._posts if record.feed == key), default="")
+        return SeenFeed(key, url, checked=last_seen)
 
     def list_feeds(self) -> list[SeenFeed]:
         """Return what is known of all feeds."""

@@ -215,6 +215,19 @@ def test_lines_of_both_sides_of_a_conflict_can_stay(tmp_path: Path) -> None:
     assert [post.seen for post in seen.list_posts(merged)] == ["2026-11-22"]
 
 
+def test_a_feed_whose_line_was_deleted_is_not_new(tmp_path: Path) -> None:
+    seen = SeenPosts(tmp_path / SEEN_POSTS_FILE_NAME)
+    record(seen, make_post(1), today=TODAY - datetime.timedelta(days=7))
+    record(seen, make_post(2))
+    seen.save()
+    lines = seen.path.read_text().splitlines()
+    left = "\n".join(line for line in lines if '"url"' not in line)
+    seen.path.write_text(left, encoding="utf-8-sig")
+    feed = SeenPosts.load(tmp_path).get_feed(URL)
+    assert (feed.url, feed.checked) == (URL, TODAY.isoformat())
+    assert not SeenPosts.load(tmp_path).get_feed("https://other.example/feed").checked
+
+
 def test_feed_is_known_with_either_protocol_and_after_it_has_moved(tmp_path: Path) -> None:
     seen = SeenPosts.load(tmp_path)
     feed = seen.get_feed(URL)
