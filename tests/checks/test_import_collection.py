@@ -183,6 +183,20 @@ def test_a_draft_overwrites_no_issue_of_a_published_post(
         assert run(project, [post], update)[0].endswith(" unchanged")
 
 
+@pytest.mark.parametrize("is_draft_known", [True, False])
+def test_a_draft_and_its_published_copy_are_told_apart_in_later_runs(
+    project: Project, *, is_draft_known: bool
+) -> None:
+    draft = replace(POST, post_id="2", status="draft")
+    known, other = (draft, POST) if is_draft_known else (POST, draft)
+    update = replace(OPTIONS, update=True)
+    run(project, [known])
+    later = [POST, draft] if is_draft_known else [draft]
+    assert "2026-11-21-low-tide-2 new" in run(project, later, update)
+    assert run(project, [known], update) == ["2026-11-21-low-tide unchanged"]
+    assert run(project, [other], update) == ["2026-11-21-low-tide-2 unchanged"]
+
+
 def test_a_draft_that_was_published_under_another_id_keeps_its_issue(project: Project) -> None:
     update = replace(OPTIONS, update=True)
     assert run(project, [replace(POST, post_id="2", status="draft")]) == ["2026-11-21-low-tide new"]
