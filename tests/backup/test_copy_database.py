@@ -115,6 +115,20 @@ def fill(place: DatabasePlace) -> None:
         ],
         "provider_pause": [{"id": 1, "paused_until": NOW}],
         "rate_bucket": [{"id": 1, "used": 3, "latest": NOW}],
+        "worker": [
+            {
+                "id": 4,
+                "name": "mail1:4211",
+                "version": "0.1.0",
+                "concurrency": 16,
+                "does_periodic_jobs": True,
+                "started_at": NOW,
+                "seen_at": NOW,
+                "requests": 3,
+                "recipients": 2500,
+                "request_seconds": 0.1 + 0.2,
+            }
+        ],
         "rate_limit": [{"key": "k", "hits": 3, "expires": 1_796_000_000.123_456_7}],
         "refused_signup": [{"month": "2026-11", "reason": "bot", "signups": 4}],
         "send": [
