@@ -13,6 +13,7 @@ from newsletter.db.schema import send
 from newsletter.errors import DatabaseUnavailableError, NewsletterError
 from newsletter.sending.delivery.observer import SendObserver
 from newsletter.sending.ledger.record import Ledger, Send, get_ledger_time, load_sends
+from newsletter.sending.notifications.notification import clean_line
 from newsletter.sending.notifications.notifier import Notifier
 from newsletter.sending.planning.frozen_content import load_frozen_email
 from newsletter.sending.planning.preflight import require_resumable
@@ -48,8 +49,8 @@ class LaneObserver:
         self.worker.counter.add(recipients=recipient_count)
 
     def notify(self, text: str) -> None:
-        """Log a message."""
-        _log.warning("%s: %s", self.issue, text)
+        """Log a message; the provider's own words in it may name a reader."""
+        _log.warning("%s: %s", self.issue, clean_line(text))
 
 
 def run_lane(worker: WorkerContext, send_id: int) -> None:
@@ -66,7 +67,7 @@ def run_lane(worker: WorkerContext, send_id: int) -> None:
     try:
         _run_lane(worker, send_id)
     except NewsletterError as error:
-        _log.warning("send %d: %s", send_id, error)
+        _log.warning("send %d: %s", send_id, clean_line(str(error)))
         raise
     except Exception:
         _log.exception("send %d: the lane has failed", send_id)

@@ -2,7 +2,7 @@
 
 import datetime
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from newsletter.sending.delivery.worker_pool import TransportResult
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.providers.registry import get_provider
 from newsletter.web.site_context import open_site
-from newsletter.worker.lane import may_run, run_lane
+from newsletter.worker.lane import LaneObserver, may_run, run_lane
 from newsletter.worker.worker_context import WorkerContext
 
 MINUTE = datetime.timedelta(minutes=1)
@@ -79,3 +79,10 @@ def test_a_lane_is_counted_as_long_as_it_runs(
     assert worker.counter.get_lane_count() == 0
     assert worker.counter.get_total()[:2] == (READERS / PER_BATCH, READERS)
     assert sender_project.states("2026-12-01-letter") == {"accepted": READERS}
+
+
+def test_the_log_names_no_reader(caplog: pytest.LogCaptureFixture) -> None:
+    observer = LaneObserver(cast("WorkerContext", None), "2026-12-01-letter")
+    observer.notify("batch 1: SendGrid refused 1 of 5 readers: ada@example.com is not valid")
+    assert "SendGrid refused 1 of 5 readers" in caplog.text
+    assert "ada" not in caplog.text

@@ -94,7 +94,7 @@ def worker_command(
                 "workers need a database on PostgreSQL",
                 where=Location("newsletter.yml"),
                 remedy="With SQLite, newsletter send and newsletter serve do all this on one "
-                "machine. To move: docs/how-to/several-machines.md.",
+                "machine. To move the list to PostgreSQL: newsletter db copy -h",
             )
         from newsletter.worker.connections import require_known_job_queue
         from newsletter.worker.run_worker import run_worker
