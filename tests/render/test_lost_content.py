@@ -84,6 +84,7 @@ def assert_nothing_vanishes(make_issue: MakeIssue, text: str, syntax: Syntax) ->
 
 @settings(max_examples=300)
 @example("``` @ @\n\n")
+@example("<select><option>@</select>\n::: @ @\n\n")
 @given(documents(MARKDOWN + HTML))
 def test_no_word_of_markdown_vanishes_unlisted(make_issue: MakeIssue, text: str) -> None:
     assert_nothing_vanishes(make_issue, text, "markdown")

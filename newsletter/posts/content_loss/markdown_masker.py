@@ -12,6 +12,7 @@ from dataclasses import replace
 from newsletter.posts.content_loss.html_source_masker import HtmlSourceMasker
 from newsletter.posts.content_loss.masked_text import ContentReference, MaskedText, ReferenceKind
 from newsletter.posts.content_loss.text_masker import BARE_URL, strip_punctuation
+from newsletter.posts.html.callouts import CONTAINER_NAMES
 from newsletter.posts.html.code_titles import find_code_title
 
 # Atomic groups, not possessive ones: Python 3.11.0 to 3.11.4 match some of these wrongly
@@ -41,10 +42,12 @@ _DEFINITION = re.compile(
     re.MULTILINE,
 )
 _FOOTNOTE_MARK = re.compile(r"\[\^[^\[\]\s]++\]:?+")
+_CONTAINER_NAMES = "|".join(sorted(CONTAINER_NAMES, key=len, reverse=True))
 _LINE_START = re.compile(
     r"[>\t ]*+(?>(?::[ \t]+)?)(?:"  # the colon of a definition, which may begin with a list
     r"(?<=[> ])\[!\w++\][+-]?+"  # an alert of GitHub
-    r"|:::+[ \t]*+(?>(?:\{?\w[\w-]*+\}?)?)"  # a callout of Docusaurus
+    # A container; another name than those is text.
+    rf"|:::+[ \t]*+(?>(?:(?i:\{{?(?:{_CONTAINER_NAMES})\}}?)(?![\w-]))?)"
     r"|(?P<item>[-*+](?=[ \t])|\d{1,9}[.)](?=\s|\Z))(?:[ \t]++\[[ xX]\](?=\s))?"
     r"|#{1,6}(?=[ \t])"
     r"|\|)?"

@@ -13,6 +13,7 @@ place of the latest issues, in an email that may have them.
 """
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
@@ -28,6 +29,18 @@ MAX_LATEST_COUNT = 10
 _LATEST_INFO = re.compile(r"latest(?:\s+(?P<count>[0-9]{1,2}))?")
 
 CALLOUT_KINDS = frozenset({"note", "tip", "important", "warning", "caution"})
+# The names that other tools have for them.
+CALLOUT_KIND_BY_NAME: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("note", "info", "notice", "information", "primary", "secondary", "question", "example",
+         "abstract", "summary", "message", "aside", "callout", "admonition", "alert"),
+        "note",
+    ),
+    **dict.fromkeys(("tip", "success", "hint", "check", "done", "protip"), "tip"),
+    "important": "important",
+    **dict.fromkeys(("warning", "warn", "attention"), "warning"),
+    **dict.fromkeys(("danger", "error", "caution", "bug", "failure"), "caution"),
+}  # fmt: skip
 
 
 class _Container(NamedTuple):
@@ -44,6 +57,8 @@ _CONTAINERS = {
     "reply": _Container("div", "reply-invitation"),
     "sponsor": _Container("div", "sponsor", "sponsor-name"),
 }
+# All that may follow ``:::`` in a post, or in one that is to be imported, without being text.
+CONTAINER_NAMES = frozenset({*CALLOUT_KINDS, *CALLOUT_KIND_BY_NAME, *_CONTAINERS, "latest"})
 
 
 def callouts_plugin(md: MarkdownIt) -> None:

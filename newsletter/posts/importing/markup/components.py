@@ -8,6 +8,7 @@ import html
 import re
 from collections.abc import Mapping
 
+from newsletter.posts.html.callouts import CALLOUT_KIND_BY_NAME
 from newsletter.posts.importing.markup.edits import Edit
 from newsletter.posts.importing.markup.media import (
     Handler,
@@ -22,17 +23,6 @@ from newsletter.posts.importing.markup.media import (
 from newsletter.posts.importing.markup.page import MarkupPage, quote_target
 from newsletter.posts.importing.markup.tags import MarkupElement
 
-CALLOUT_KIND_BY_NAME: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("note", "info", "notice", "information", "primary", "secondary", "question", "example",
-         "abstract", "summary", "message", "aside", "callout", "admonition", "alert"),
-        "note",
-    ),
-    **dict.fromkeys(("tip", "success", "hint", "check", "done", "protip"), "tip"),
-    "important": "important",
-    **dict.fromkeys(("warning", "warn", "attention"), "warning"),
-    **dict.fromkeys(("danger", "error", "caution", "bug", "failure"), "caution"),
-}  # fmt: skip
 # In a name of several words, such as ``callout-danger``, one of these makes it a callout.
 _CALLOUT_PARTS = frozenset({"callout", "admonition", "alert", "notice"})
 

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from newsletter.posts.html.callouts import CALLOUT_KINDS
-from newsletter.posts.importing.markup.components import CALLOUT_KIND_BY_NAME
+from newsletter.posts.html.callouts import CALLOUT_KIND_BY_NAME, CALLOUT_KINDS
 from newsletter.posts.importing.markup.edits import Edit
 from newsletter.posts.importing.markup.page import MarkupPage
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
-from newsletter.posts.importing.markup.components import CALLOUT_KIND_BY_NAME
+from newsletter.posts.html.callouts import CALLOUT_KIND_BY_NAME
 from newsletter.posts.importing.markup.edits import Edit
 from newsletter.posts.importing.markup.page import MarkupPage
 
