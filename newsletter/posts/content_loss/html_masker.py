@@ -61,7 +61,13 @@ _DECLARATION = re.compile(r"<(?:!doctype|\?xml|!\[(?:if|endif))\b[^<>]*+>", re.I
 _CONDITION = re.compile(r"<!--\[if\b[^\]<>]*+\]>\s*+(?:<!--+>|--+>)|<!--<!\[endif\]--+>")
 _SPECIAL = re.compile(r"[<\n]|https?://|\bwww\.", re.IGNORECASE)
 TEMPLATE_TAG_START = re.compile(r"\{[{%]")
-_BODY = re.compile(r"<body(?=[\s>])", re.IGNORECASE)
+# What a head can hold: parsers begin the body at anything else (html.spec.whatwg.org, 13.2.6.4.4).
+_HEAD_CONTENT = re.compile(
+    r"(?:\s++|<!--(?>(?:(?!-->).)*)-->|</?(?:meta|link|base|basefont|bgsound)\b[^<>]*+>"
+    r"|<(?P<name>title|style|script)\b[^<>]*+>(?>(?:(?!</(?P=name)).)*)"
+    r"</(?P=name)[^<>]*+>)*(?:</head[^<>]*+>)?",
+    re.IGNORECASE | re.DOTALL,
+)
 _ANY_TAG = re.compile(r"<[^<>]*+>")
 
 
@@ -200,9 +206,10 @@ class HtmlMasker(TextMasker):
 
     def _find_wordless_end(self, name: str, start: int) -> int:
         """Return where an element ends; 0 if the next one of its kind begins before that."""
+        if name == "head":
+            found = _HEAD_CONTENT.match(self.source, start)
+            return found.end() if found else start
         end = self._find_end_tag(name, start)
-        if name == "head" and not end and (body := _BODY.search(self.source, start)):
-            return body.start()
         # One in quotation marks is text that a script writes.
         inner = rf"(?<!['\"])<{name}\b"
         return 0 if re.search(inner, self.source[start:end], re.IGNORECASE) else end

@@ -56,6 +56,10 @@ def test_the_words_of_markdown(text: str, expected: str) -> None:
         ("<img alt=Gull src=a.png data-x='>'>x", "gull x"),
         ("<head><title>Tab</title></head><body>Text", "text"),
         ("<head><title>Tab</title><body>Text", "text"),
+        ("<head><meta name=a content=b><style>p { top: 0 }</style></head><body>Text", "text"),
+        # A form begins the body.
+        ("<head><title>Tab</title><form>Shown</form><body>Text", "shown text"),
+        ("<head><title>Tab</title><form>Shown</form></head><body>Text", "shown text"),
         ('<x:code lang="a">Text</x:code> <a href=/b">and</a>', "text and"),
         ('<b id="a"">Text</b> <b title="">and</b> more', "text and more"),
         ("<style>a{}</style><svg><text>No</text></svg>Yes", "yes"),
