@@ -78,7 +78,7 @@ def _import_each(
     waiting: list[SourcePost | UnreadablePost] = []
     for posts_now, waits in ((posts, True), (waiting, False)):
         for post in posts_now:
-            if outcome := _import_one(project, post, index, options, waits_if_doubtful=waits):
+            if outcome := _import_one(project, post, index, options, waits_if_ambiguous=waits):
                 yield outcome
             else:
                 waiting.append(post)
@@ -90,13 +90,13 @@ def _import_one(
     index: IssueIndex,
     options: SourceImportOptions,
     *,
-    waits_if_doubtful: bool,
+    waits_if_ambiguous: bool,
 ) -> ComparedImport | FailedImport | None:
     if isinstance(post, UnreadablePost):
         return FailedImport(post.title, (post.problem,))
     try:
         done = import_source_post(
-            project, post, index, options, waits_if_doubtful=waits_if_doubtful
+            project, post, index, options, waits_if_ambiguous=waits_if_ambiguous
         )
     except NewsletterError as error:
         name = post.title or post.post_id or post.url

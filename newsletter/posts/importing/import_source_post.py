@@ -104,7 +104,7 @@ def import_source_post(
     index: IssueIndex,
     options: SourceImportOptions,
     *,
-    waits_if_doubtful: bool = False,
+    waits_if_ambiguous: bool = False,
 ) -> SourceImport | None:
     """Import a post, unless it was imported before.
 
@@ -113,7 +113,7 @@ def import_source_post(
         post: the post.
         index: the issues of the project; the new one is added.
         options: options of the import.
-        waits_if_doubtful: whether ``None`` is returned and nothing done if only the other posts of
+        waits_if_ambiguous: whether ``None`` is returned and nothing done if only the other posts of
             the source can tell whether an issue is this one's.
 
     Raises:
@@ -130,7 +130,7 @@ def import_source_post(
     gets_full = post.is_teaser and bool(post.url) and options.fetch_full is not None
     existing = index.find(identity)
     if existing is not None:
-        if waits_if_doubtful and index.is_doubtful(existing, identity):
+        if waits_if_ambiguous and index.is_ambiguous(existing, identity):
             return None
         is_repeated = index.is_claimed(existing)
         index.claim(existing, identity)

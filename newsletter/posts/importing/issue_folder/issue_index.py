@@ -60,12 +60,12 @@ class IssueIndex:
     def find_all(self, identities: Sequence[PostIdentity]) -> list[Path | None]:
         """Return for all posts of one source what ``find`` returns, and claim the issues."""
         found: dict[int, Path | None] = {}
-        for waits_if_doubtful in (True, False):
+        for waits_if_ambiguous in (True, False):
             for number, identity in enumerate(identities):
                 if number in found:
                     continue
                 folder = self.find(identity)
-                if folder and waits_if_doubtful and self.is_doubtful(folder, identity):
+                if folder and waits_if_ambiguous and self.is_ambiguous(folder, identity):
                     continue
                 found[number] = folder
                 if folder:
@@ -89,7 +89,7 @@ class IssueIndex:
             if not is_claimed and not identity.is_draft_beside(self._identities[folder]):
                 yield folder
 
-    def is_doubtful(self, folder: Path, identity: PostIdentity) -> bool:
+    def is_ambiguous(self, folder: Path, identity: PostIdentity) -> bool:
         """Return whether a post that was found by its id or URL alone may be another one.
 
         It is, if the source turns out to have a post whose text or title is that of the issue, or
