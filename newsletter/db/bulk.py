@@ -60,7 +60,7 @@ def tune_for_bulk_writes(connection: sa.Connection) -> None:
 
 def insert_rows(
     connection: sa.Connection,
-    table: sa.Table,
+    table: sa.TableClause,
     names: Sequence[str],
     rows: Sequence[tuple[Any, ...]],
 ) -> None:

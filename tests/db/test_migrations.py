@@ -1,6 +1,7 @@
 """The migrations add up to the schema, on both databases."""
 
 import ast
+from collections.abc import Mapping
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -74,6 +75,11 @@ def without_added_name(key: ReflectedForeignKeyConstraint) -> dict[str, object]:
     return {**key, "name": "" if key["constrained_columns"] == ["parent_id"] else key["name"]}
 
 
+def without_storage(options: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Leave out how PostgreSQL stores a table, which SQLAlchemy 2.0 can't describe."""
+    return sorted((name, value) for name, value in options.items() if name != "postgresql_with")
+
+
 def reflect_tables(engine: sa.Engine) -> dict[str, list[str]]:
     with read_transaction(engine) as connection:
         inspector = sa.inspect(connection)
@@ -90,7 +96,7 @@ def reflect_tables(engine: sa.Engine) -> dict[str, list[str]]:
                         for index in inspector.get_indexes(table)
                     ),
                     inspector.get_pk_constraint(table),
-                    inspector.get_table_options(table),
+                    str(without_storage(inspector.get_table_options(table))),
                 )
             )
             for table in metadata.tables

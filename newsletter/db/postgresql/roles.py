@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Mapping
 
+from newsletter.db.postgresql.owner_functions import OWNER_FUNCTIONS
 from newsletter.db.schema import VERSION_TABLE, metadata
 
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
@@ -47,8 +48,6 @@ JOB_QUEUE_TABLES = (
     "procrastinate_jobs",
     "procrastinate_workers",
 )
-# From PostgreSQL 17 on; before, only the owner may, and autovacuum does it some minutes later.
-_ANALYZED = ("subscriber", "subscriber_tag")
 
 
 def roles_script(prefix: str) -> str:
@@ -68,6 +67,7 @@ def roles_script(prefix: str) -> str:
         if (column := table.autoincrement_column) is not None and column.name == "id"
     )
     queue_sequences = ", ".join(f"{name}_id_seq" for name in JOB_QUEUE_TABLES)
+    functions = ", ".join(OWNER_FUNCTIONS)
     statements = [
         *(_create_role(name) for name in names.values()),
         _grant_access(everybody),
@@ -81,7 +81,8 @@ def roles_script(prefix: str) -> str:
         f"GRANT {_ALL} ON {', '.join(JOB_QUEUE_TABLES)} TO {names['editor']}",
         f"GRANT USAGE ON SEQUENCE {queue_sequences} TO {names['editor']}",
         f"GRANT USAGE ON SEQUENCE {sequences} TO {names['editor']}, {names['web']}",
-        _grant_analyze(names["editor"]),
+        f"REVOKE ALL ON FUNCTION {functions} FROM {everybody}",
+        f"GRANT EXECUTE ON FUNCTION {functions} TO {names['editor']}",
     ]
     lines = "".join(f"{_wrap(statement)};\n" for statement in statements)
     return f"BEGIN;\n{lines}COMMIT;\n"
@@ -106,16 +107,6 @@ def _grant_access(names: str) -> str:
         "DO $$ BEGIN\n"
         f"  EXECUTE format('GRANT CONNECT ON DATABASE %I TO {names}', current_database());\n"
         f"  EXECUTE format('GRANT USAGE ON SCHEMA %I TO {names}', current_schema());\n"
-        "END $$"
-    )
-
-
-def _grant_analyze(name: str) -> str:
-    return (
-        "DO $$ BEGIN\n"
-        "  IF current_setting('server_version_num')::integer >= 170000 THEN\n"
-        f"    EXECUTE 'GRANT MAINTAIN ON {', '.join(_ANALYZED)} TO {name}';\n"
-        "  END IF;\n"
         "END $$"
     )
 

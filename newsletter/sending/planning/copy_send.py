@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_rows
+from newsletter.db.postgresql.recipient_partitions import find_recipient_table
 from newsletter.db.schema import batch, send, send_recipient
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.copied_database import require_adopted
@@ -98,6 +99,7 @@ def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> No
     batch_ids = connection.scalars(insert, rows).all()
     remaining = [id_ for id_, size in zip(batch_ids, sizes, strict=True) for _ in range(size)]
     columns = ("send_id", "subscriber_id", "address_key", "batch_id", "root_id", "variant")
+    table = find_recipient_table(connection, root_id)
     count = 0
     for page in _iter_recipients(connection, recalled):
         ids = remaining[count : count + len(page)]
@@ -106,7 +108,7 @@ def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> No
             break
         insert_rows(
             connection,
-            send_recipient,
+            table,
             columns,
             [
                 (send_id, row.subscriber_id, row.address_key, batch_id, root_id, row.variant)

@@ -3,39 +3,33 @@
 The list is queried once; later changes of the list add nobody to the send.
 """
 
-import datetime
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from newsletter.db import snapshot_write_transaction
-from newsletter.db.bulk import column_in_parameter
-from newsletter.db.schema import BigIntKey, attempt, batch, send, send_recipient, subscriber
+from newsletter.db.postgresql.recipient_partitions import drop_partition
+from newsletter.db.schema import attempt, batch, send, send_recipient
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
 from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.notification_claims import delete_notification_claims
 from newsletter.sending.ledger.recall_record import set_recalled_send_aside
 from newsletter.sending.ledger.record import Ledger, Send, get_send, sent_condition
+from newsletter.sending.planning.batches.insert_batches import SendKeys, insert_batches
 from newsletter.sending.planning.catch_up_audience import (
     count_catch_up_exclusions,
     exclude_earlier_recipients,
 )
 from newsletter.sending.planning.frozen_content import save_frozen_email
 from newsletter.sending.planning.preflight import no_recipients_problem
-from newsletter.sending.providers.prepared_email import PreparedEmail, split_into_batches
-from newsletter.subscribers import ALL_SUBSCRIBERS, MAILABLE, count_exclusions, iter_audience
+from newsletter.sending.providers.prepared_email import PreparedEmail
+from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions
 from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.send_names import CATCH_UP_MARK, make_catch_up_name
 from newsletter.subscribers.topics import delete_send_topic, insert_send_topic, limit_to_topic
-from newsletter.subscribers.tracking_groups import list_tracking_groups
 from newsletter.subscribers.tracking_record import delete_tracking
-
-# Selected at once: a segment can take as long to evaluate for one batch as for the whole list
-# (SQLite collects the ids of a tag first), so it isn't evaluated batch by batch.
-RECIPIENTS_PER_PAGE = 50_000
 
 
 def freeze_send(  # noqa: PLR0913 - all that a plan consists of
@@ -96,8 +90,8 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
                 frozen_at=now,
                 segment=query,
             )
-            send_ids = (send_id, parent.id if parent else send_id)
-            total = _insert_batches(connection, send_ids, prepared_email, condition, now)
+            keys = SendKeys(send_id, parent.id if parent else send_id)
+            total = insert_batches(connection, keys, prepared_email, condition, now)
             if parent and not total:
                 raise _already_caught_up_error(parent)
             _check_total(total, expected_total, segment, topic)
@@ -134,9 +128,10 @@ def discard_send(ledger: Ledger, send_record: Send) -> None:
         ):
             raise SendRefusedError(f"{send_record.issue} is being sent by another command")
         connection.execute(sa.delete(attempt).where(attempt.c.batch_id.in_(batch_ids)))
-        connection.execute(
-            sa.delete(send_recipient).where(send_recipient.c.send_id == send_record.id)
-        )
+        if not drop_partition(connection, send_record.id):
+            connection.execute(
+                sa.delete(send_recipient).where(send_recipient.c.send_id == send_record.id)
+            )
         connection.execute(
             sa.update(batch).where(batch.c.send_id == send_record.id).values(parent_id=None)
         )
@@ -189,123 +184,3 @@ def _insert_send(
         sa.insert(send).values(values).returning(send.c.id)
     ).scalar_one()
     return send_id
-
-
-def _insert_batches(
-    connection: sa.Connection,
-    send_ids: tuple[int, int],
-    prepared_email: PreparedEmail,
-    segment_condition: sa.ColumnElement[bool],
-    now: datetime.datetime,
-) -> int:
-    """Insert the batches and their recipients; return how many recipients there are.
-
-    ``send_ids`` are that of the send and that of the root.
-    """
-    send_id, root_id = send_ids
-    number, total = 0, 0
-    insert_batches = sa.insert(batch).returning(batch.c.id, sort_by_parameter_order=True)
-    insert_recipients = _build_recipient_insert(connection)
-    batches = _iter_batches(connection, prepared_email, segment_condition, now)
-    while page := list(itertools.islice(batches, _batches_per_page(prepared_email))):
-        rows = [
-            {
-                "send_id": send_id,
-                "number": number,
-                "size": len(subscriber_ids),
-                "state": "ready",
-                "variant": variant,
-            }
-            for number, (variant, subscriber_ids) in enumerate(page, number + 1)
-        ]
-        batch_ids = connection.scalars(insert_batches, rows).all()
-        connection.execute(
-            insert_recipients,
-            [
-                {
-                    "to_send": send_id,
-                    "to_batch": batch_id,
-                    "to_root": root_id,
-                    "to_variant": variant,
-                    "subscriber_ids": subscriber_ids,
-                }
-                for batch_id, (variant, subscriber_ids) in zip(batch_ids, page, strict=True)
-            ],
-        )
-        number += len(page)
-        total += sum(len(subscriber_ids) for _, subscriber_ids in page)
-    return total
-
-
-def _iter_batches(
-    connection: sa.Connection,
-    prepared_email: PreparedEmail,
-    segment_condition: sa.ColumnElement[bool],
-    now: datetime.datetime,
-) -> Iterator[tuple[str, Sequence[int]]]:
-    """Yield the variant and the subscriber ids of each batch.
-
-    First all of one variant, in the order of ``VARIANTS``; within it, the ids ascend.
-    """
-    for group in list_tracking_groups(prepared_email.config.tracking):
-        condition = segment_condition
-        if group.condition is not ALL_SUBSCRIBERS:
-            condition = sa.and_(segment_condition, group.condition)
-        for subscriber_ids in _iter_group_batches(connection, prepared_email, condition, now):
-            yield group.variant, subscriber_ids
-
-
-def _iter_group_batches(
-    connection: sa.Connection,
-    prepared_email: PreparedEmail,
-    segment_condition: sa.ColumnElement[bool],
-    now: datetime.datetime,
-) -> Iterator[Sequence[int]]:
-    """Yield the subscriber ids of each batch of one group, ascending."""
-    if not prepared_email.always_fits:
-        audience = iter_audience(connection, condition=segment_condition, at=now)
-        for recipients in split_into_batches(prepared_email, audience):
-            yield [recipient.id for recipient in recipients]
-        return
-    batch_size = prepared_email.batch_size
-    page_size = batch_size * _batches_per_page(prepared_email)
-    query = (
-        sa.select(subscriber.c.id)
-        .where(MAILABLE, segment_condition, subscriber.c.id > sa.bindparam("after"))
-        .order_by(subscriber.c.id)
-        .limit(page_size)
-    )
-    after = 0
-    while page := connection.scalars(query, {"after": after, "moment": now}).all():
-        for start in range(0, len(page), batch_size):
-            yield page[start : start + batch_size]
-        if len(page) < page_size:
-            return
-        after = page[-1]
-
-
-def _batches_per_page(prepared_email: PreparedEmail) -> int:
-    return max(1, RECIPIENTS_PER_PAGE // prepared_email.batch_size)
-
-
-def _build_recipient_insert(connection: sa.Connection) -> sa.Insert:
-    """Build the statement that inserts the recipients of one batch, given their ids.
-
-    It repeats nothing of the segment's condition: a list of values in it (``IN``) can't be part
-    of a statement that is executed for many batches at once. Names and addresses stay inside the
-    database.
-    """
-    recipients = (
-        sa.select(
-            sa.bindparam("to_send", type_=BigIntKey),
-            subscriber.c.id,
-            subscriber.c.address_key,
-            sa.bindparam("to_batch", type_=BigIntKey),
-            sa.bindparam("to_root", type_=BigIntKey),
-            sa.bindparam("to_variant", type_=sa.Text),
-        )
-        .where(column_in_parameter(connection, subscriber.c.id, "subscriber_ids"))
-        .order_by(subscriber.c.id)
-    )
-    columns = ("send_id", "subscriber_id", "address_key", "batch_id", "root_id", "variant")
-    return sa.insert(send_recipient).from_select(columns, recipients)

@@ -154,15 +154,6 @@ class SubscriberBulkWriter:
             erased,
         )
 
-    def update_planner_statistics(self) -> None:
-        """Update the statistics of PostgreSQL's planner.
-
-        Autovacuum does so only minutes later, and until then PostgreSQL reads the whole rest of
-        the list for each page of the audience.
-        """
-        if self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql(f"ANALYZE {subscriber.name}, {subscriber_tag.name}")
-
     def _find_newly_opted_out(
         self, entries: Sequence[ParsedSubscriber], keys: Collection[str]
     ) -> set[str]:

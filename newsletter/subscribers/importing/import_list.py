@@ -12,6 +12,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from newsletter.db.postgresql.owner_functions import analyze_tables
+from newsletter.db.schema import subscriber, subscriber_tag
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.attribute_types import AttributeType
 from newsletter.subscribers.importing.attributes import AttributeRegistry, infer_attribute_types
@@ -205,7 +207,7 @@ class _ImportRun:
             self.progress(open_list.read_position() - position)
             position = open_list.read_position()
         if not self.options.dry_run:
-            writer.update_planner_statistics()
+            analyze_tables(self.connection, subscriber, subscriber_tag)
             self.connection.commit()
 
 

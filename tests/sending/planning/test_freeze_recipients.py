@@ -13,7 +13,7 @@ from newsletter.db import read_transaction
 from newsletter.db.schema import batch, event, send, send_recipient, subscriber, subscriber_tag
 from newsletter.render.email import Email
 from newsletter.sending.ledger.record import Ledger
-from newsletter.sending.planning import freeze_recipients
+from newsletter.sending.planning.batches import insert_batches
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.payload import prepare_email
 from newsletter.subscribers.segments import find_segment
@@ -42,7 +42,7 @@ def _list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every second subscriber is tagged ``weekly``, every third lives in Oslo."""
-    monkeypatch.setattr(freeze_recipients, "RECIPIENTS_PER_PAGE", 2 * BATCH_SIZE)
+    monkeypatch.setattr(insert_batches, "RECIPIENTS_PER_PAGE", 2 * BATCH_SIZE)
     subscribe(make_readers(SUBSCRIBERS))
     with engine.begin() as connection:
         tagged = [{"subscriber_id": number, "tag": "weekly"} for number in EVEN]

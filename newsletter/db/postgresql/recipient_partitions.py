@@ -1,0 +1,90 @@
+"""Partitions: tables of their own for the recipients of a large send.
+
+A partition inherits from ``send_recipient``, so that a query, an update or a deletion of that table
+includes it; only what is inserted must name it. It is filled before it has an index, for which the
+rights of the tables' owner are needed.
+
+PostgreSQL's declarative partitions would need the partition's key in each unique constraint. But
+nobody may be twice among the recipients of a send and its catch-ups, whichever send they are of.
+"""
+
+import sqlalchemy as sa
+
+from newsletter.db.postgresql.owner_functions import CREATE_PARTITION, DROP_PARTITION
+from newsletter.db.postgresql.privileges import may_execute, may_insert
+from newsletter.db.schema import send_recipient
+
+# With fewer recipients, one more table costs more than it saves: each query includes all of them.
+MIN_PARTITION_RECIPIENTS = 1_000_000
+_PREFIX = "send_recipient_"
+
+
+def create_partition(connection: sa.Connection, send_id: int) -> sa.TableClause | None:
+    """Create a partition for a new send's recipients, to be attached when they are inserted.
+
+    Args:
+        connection: in the transaction that inserts the send.
+        send_id: the send, which is no catch-up.
+
+    Returns:
+        The partition; ``None`` if the role may not create one, or the database has none.
+    """
+    if connection.dialect.name != "postgresql":
+        return None
+    if not may_execute(connection, CREATE_PARTITION):
+        return None
+    connection.execute(sa.select(sa.func.newsletter_create_partition(send_id)))
+    return _partition(send_id)
+
+
+def attach_partition(connection: sa.Connection, send_id: int) -> None:
+    """Make the rows of a new partition rows of ``send_recipient``, with all its indexes.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: an address is in it twice.
+    """
+    connection.execute(sa.select(sa.func.newsletter_attach_partition(send_id)))
+
+
+def find_recipient_table(connection: sa.Connection, root_id: int) -> sa.TableClause:
+    """Return the table into which recipients of a send or of its catch-ups are inserted.
+
+    Args:
+        connection: in a transaction.
+        root_id: the send or, of a catch-up, its parent.
+    """
+    partition = _partition(root_id)
+    if has_partition(connection, root_id) and may_insert(connection, partition):
+        return partition
+    return send_recipient
+
+
+def has_partition(connection: sa.Connection, send_id: int) -> bool:
+    """Return whether a send has a partition."""
+    if connection.dialect.name != "postgresql":
+        return False
+    found = sa.func.to_regclass(f"{_PREFIX}{send_id}").is_not(None)
+    return bool(connection.scalar(sa.select(found)))
+
+
+def drop_partition(connection: sa.Connection, send_id: int) -> bool:
+    """Drop the partition of a send with all rows in it.
+
+    Args:
+        connection: in the transaction that deletes the send.
+        send_id: the send.
+
+    Returns:
+        Whether it was dropped. It is not if there is none, if recipients of a catch-up are in it,
+        or if the role may not.
+    """
+    if not has_partition(connection, send_id):
+        return False
+    if not may_execute(connection, DROP_PARTITION):
+        return False
+    return bool(connection.scalar(sa.select(sa.func.newsletter_drop_partition(send_id))))
+
+
+def _partition(send_id: int) -> sa.TableClause:
+    columns = [sa.column(column.name, column.type) for column in send_recipient.columns]
+    return sa.table(f"{_PREFIX}{send_id}", *columns)

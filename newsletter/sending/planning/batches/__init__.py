@@ -1,0 +1,1 @@
+"""Insert the batches of a send and their recipients."""
