@@ -142,9 +142,11 @@ def _require_other_database(
 
 def _require_adopted_source(connection: sa.Connection, source: DatabasePlace) -> None:
     is_held = read_setting(connection, COPIED_KEY) is not None
-    if is_held or compare_identity(connection, load_mark(source.engine)) == "different":
+    state = compare_identity(connection, load_mark(source.engine))
+    if is_held or state in {"different", "failed_over"}:
+        kind = "a copy" if state == "different" or is_held else "on a server that was promoted"
         raise SendRefusedError(
-            f"{source.url} is itself a copy, which was not adopted",
+            f"{source.url} is itself {kind}, which was not adopted",
             remedy="If it takes the place of its original, set database: to it and run: "
             "newsletter db adopt",
         )

@@ -7,8 +7,9 @@ since it was made. So each database notes where it is, once there and once outsi
   inode and generation, and a number that grows with every group of requests. A copy has another
   inode, no mark, a mark that is itself a copy, or a smaller number.
 - PostgreSQL: the server's system identifier, and the ``oid`` of the database and of the table
-  ``send``, which a restored dump does not keep. A physical copy of a whole server keeps all three,
-  and is not recognized.
+  ``send``, which a restored dump does not keep. A standby keeps all three, and so does a physical
+  copy of a whole server; but it has another timeline once it is promoted, or restored to a point in
+  time.
 
 ``newsletter db copy`` notes in both databases what it does: the source is retired then, and a
 target that is not finished is not used.
@@ -23,6 +24,7 @@ import sqlalchemy as sa
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.errors import database_error
 from newsletter.db.identity_mark import DatabaseMark, find_inode, save_mark
+from newsletter.db.postgresql.timeline import TIMELINE_KEY, read_timeline
 from newsletter.db.schema import setting
 from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.db.transaction import (
@@ -40,7 +42,9 @@ _OWNER_KEY = "newsletter_id"
 COPIED_KEY = "database_copied"
 # Of records of what runs where the database is; a copy forgets them.
 HEARTBEAT_PREFIX = "heartbeat."
-IDENTITY_KEYS = (_IDENTITY_KEY, _HIGH_WATER_KEY, COPIED_KEY)
+# When the last failover was noticed; in JSON.
+FAILOVER_KEY = "database_failover"
+IDENTITY_KEYS = (_IDENTITY_KEY, _HIGH_WATER_KEY, COPIED_KEY, TIMELINE_KEY, FAILOVER_KEY)
 # Of ``newsletter db copy``, in JSON: in the source, where its content is now; in the target, where
 # it comes from, and what is copied so far.
 MOVED_TO_KEY = "database_moved_to"
@@ -48,7 +52,8 @@ MOVED_FROM_KEY = "database_moved_from"
 MOVE_KEYS = (MOVED_TO_KEY, MOVED_FROM_KEY)
 
 # ``missing``: it was never sent from. ``partial``: it is the same, as far as is noted.
-IdentityState = Literal["missing", "same", "partial", "different"]
+# ``failed_over``: it is the same, on a server that was promoted since.
+IdentityState = Literal["missing", "same", "partial", "failed_over", "different"]
 _RETIRED_OPTION = "newsletter_retired"
 
 
@@ -180,7 +185,11 @@ def compare_identity(connection: sa.Connection, mark: DatabaseMark | None) -> Id
     if identity is None:
         return "missing"
     if connection.dialect.name != "sqlite":
-        return _compare_places(identity, locate_tables(connection))
+        state = _compare_places(identity, locate_tables(connection))
+        if state == "different":
+            return state
+        timeline = _compare_timeline(connection)
+        return state if timeline == "same" else timeline
     high_water = int(read_setting(connection, _HIGH_WATER_KEY) or 0)
     is_same = (
         mark is not None
@@ -220,6 +229,10 @@ def set_identity(connection: sa.Connection) -> None:
     """
     if connection.dialect.name != "sqlite":
         write_setting(connection, _IDENTITY_KEY, locate_tables(connection))
+        if timeline := read_timeline(connection):
+            write_setting(connection, TIMELINE_KEY, timeline)
+        else:
+            connection.execute(sa.delete(setting).where(setting.c.key == TIMELINE_KEY))
         return
     high_water = int(read_setting(connection, _HIGH_WATER_KEY) or 0)
     mark = DatabaseMark(secrets.token_hex(8), find_inode(connection.engine), high_water)
@@ -272,3 +285,13 @@ def _compare_places(noted: str, present: str) -> IdentityState:
     if any(before != now for before, now in shared):
         return "different"
     return "same" if len(noted_parts) >= len(present_parts) else "partial"
+
+
+def _compare_timeline(connection: sa.Connection) -> Literal["same", "partial", "failed_over"]:
+    present = read_timeline(connection)
+    if present is None:
+        return "same"
+    noted = read_setting(connection, TIMELINE_KEY) or ""
+    if noted and present and noted != present:
+        return "failed_over"
+    return "same" if noted == present else "partial"

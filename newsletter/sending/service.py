@@ -16,18 +16,21 @@ docs/explanation/exactly-once.md has the order of writes. Nothing here prints or
 Ctrl-C and messages are the caller's.
 """
 
+import datetime
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from newsletter.db.transaction import call_twice_if_lost
+from newsletter.errors import NewsletterError
 from newsletter.project import Project, find_issue
 from newsletter.sending.delivery.observer import SendObserver
 from newsletter.sending.delivery.sender import CONCURRENCY, BatchSender
 from newsletter.sending.delivery.worker_pool import MailTransport
+from newsletter.sending.ledger.copied_database import hold_after_failover
 from newsletter.sending.ledger.pause_cancel_retry import cancel_send
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
 from newsletter.sending.planning.catch_up import propose_catch_up
@@ -108,8 +111,9 @@ def deliver(
         The outcome that made the sender stop the send, if one did.
 
     Raises:
-        SendRefusedError: the plan's checksum doesn't match, a newer version made the plan, or
-            another sender has taken over a batch.
+        SendRefusedError: the plan's checksum doesn't match, a newer version made the plan,
+            another sender has taken over a batch, or the database has failed over: then its
+            unfinished sends are held.
         DatabaseError: the ledger can't be written.
     """
     project, ledger, send = context
@@ -125,9 +129,31 @@ def deliver(
             concurrency=concurrency,
             is_lane=is_lane,
         )
-        outcome = sender.run()
+        with _held_after_failover(ledger):
+            outcome = sender.run()
     call_twice_if_lost(lambda: record(context))
     return outcome
+
+
+@contextmanager
+def _held_after_failover(ledger: Ledger) -> Iterator[None]:
+    """Hold the unfinished sends if the database turns out to have failed over.
+
+    Only behind the context: what was in flight is recorded then, which nobody can once it is held.
+
+    Raises:
+        NewsletterError: what was raised in the context, with what to do about the failover.
+    """
+    try:
+        yield
+    except NewsletterError as error:
+        failed_over = None
+        with suppress(NewsletterError):  # it is unavailable; the next command does it
+            failed_over = hold_after_failover(ledger.engine, datetime.datetime.now(datetime.UTC))
+        if failed_over is None:
+            raise
+        problems = dict.fromkeys([failed_over.as_problem(), *error.problems])
+        raise type(error).from_problems(list(problems)) from error
 
 
 def record(context: SendContext) -> Send | None:

@@ -12,6 +12,7 @@ from newsletter.db import read_transaction
 from newsletter.db.schema import send
 from newsletter.errors import DatabaseUnavailableError, NewsletterError
 from newsletter.sending.delivery.observer import SendObserver
+from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.ledger.record import Ledger, Send, get_ledger_time, load_sends
 from newsletter.sending.notifications.notification import clean_line
 from newsletter.sending.notifications.notifier import Notifier
@@ -67,7 +68,8 @@ def run_lane(worker: WorkerContext, send_id: int) -> None:
     try:
         _run_lane(worker, send_id)
     except NewsletterError as error:
-        _log.warning("send %d: %s", send_id, clean_line(str(error)))
+        for problem in error.problems:
+            _log.warning("send %d: %s", send_id, clean_line(str(problem)))
         raise
     except Exception:
         _log.exception("send %d: the lane has failed", send_id)
@@ -97,16 +99,28 @@ def _run_lane(worker: WorkerContext, send_id: int) -> None:
 
     context = SendContext(project, ledger, send_record)
     transport = MeasuredTransport(worker.client, worker.counter)
-    try:
-        with worker.counter.count_lane():
-            outcome = deliver(context, transport, open_observer, worker.concurrency, is_lane=True)
-    finally:
-        notifier.wait()
+    with _failover_notified(notifier, send_record), worker.counter.count_lane():
+        outcome = deliver(context, transport, open_observer, worker.concurrency, is_lane=True)
     if outcome:
         _log.warning("%s was stopped; see newsletter status", send_record.issue)
     current = _load_send(ledger, send_id)
     if current and current.state != "running":  # otherwise other lanes have not ended
         notifier.notify_end(send_record, NOTIFICATION_KINDS, outcome=outcome)
+
+
+@contextmanager
+def _failover_notified(notifier: Notifier, send_record: Send) -> Iterator[None]:
+    """Wait for the notification of the start; notify the editor if the database has failed over."""
+    try:
+        yield
+    except DatabaseUnavailableError:
+        raise
+    except NewsletterError as error:
+        if find_copy(notifier.ledger.engine):
+            notifier.notify_end(send_record, NOTIFICATION_KINDS, error=str(error))
+        raise
+    finally:
+        notifier.wait()
 
 
 def _load_send(ledger: Ledger, send_id: int) -> Send | None:

@@ -61,8 +61,13 @@ class Server:
         self._run("pg_ctl", "--wait", "--silent", f"--log={self.folder / 'log'}",
                   f"--options=-k {self.folder} {SOCKET_ONLY}", "start")  # fmt: skip
 
-    def stop(self) -> None:
-        self._run("pg_ctl", "--wait", "--silent", "--mode=immediate", "stop")
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it, as kill -9 does; or by ``fast``, once a standby has received everything."""
+        self._run("pg_ctl", "--wait", "--silent", f"--mode={mode}", "stop")
+
+    def promote(self) -> None:
+        """Make a standby the primary server."""
+        self._run("pg_ctl", "--wait", "--silent", "promote")
 
     def new_database(self) -> str:
         name = f"test_{next(self._numbers)}"

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 @click.command("adopt", short_help="Send from a database that is a copy.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option(
+    "--nothing-lost",
+    is_flag=True,
+    help="After a failover to a server that has every commit: go on where the sends were.",
+)
 @json_option
-def adopt_command(*, yes: bool, as_json: bool) -> None:
+def adopt_command(*, yes: bool, nothing_lost: bool, as_json: bool) -> None:
     """Make this database, which is a copy, the one to send from.
 
     A restored backup, a restored dump and a copied file don't know what the original has sent
@@ -28,9 +33,15 @@ def adopt_command(*, yes: bool, as_json: bool) -> None:
     A database that newsletter db copy has retired is such a copy, too: adopt it if the database
     that took its place is lost.
 
+    So is a database on PostgreSQL whose server was replaced by a standby during a send: the
+    standby may lack the last commits. If you know that it lacks none, since the switchover was
+    planned or the standby is synchronous, --nothing-lost makes what was held ready again, and
+    running sends go on; requests that were in flight stay unknown.
+
     \b
-    Example:
+    Examples:
       newsletter db adopt
+      newsletter db adopt --nothing-lost
     """
     import sqlalchemy as sa
 
@@ -45,12 +56,18 @@ def adopt_command(*, yes: bool, as_json: bool) -> None:
     with open_project_database(project) as engine:
         open_ledger(engine, project.config)
         copied = find_copy(engine)
+        if copied and nothing_lost and not copied.is_failover:
+            raise SendRefusedError(
+                f"{url} is a copy as of {copied.as_of_text}, and lacks what was recorded since",
+                remedy="Without --nothing-lost, its unfinished sends stay held: newsletter db "
+                "adopt",
+            )
         if copied and not as_json:
-            _print_copy(copied, url)
+            _print_copy(copied, url, nothing_lost=nothing_lost)
         if copied and not yes:
             _confirm()
         if copied:
-            adopt(engine)
+            adopt(engine, nothing_lost=nothing_lost)
     if as_json:
         as_of = copied.as_of.isoformat(timespec="seconds") if copied and copied.as_of else None
         held = copied.held_issues if copied else ()
@@ -59,6 +76,8 @@ def adopt_command(*, yes: bool, as_json: bool) -> None:
         echo("Adopted. Sends go out from this database from now on.", color="green")
         for issue in copied.held_issues:
             echo(f"Next: newsletter status {issue[11:]}")
+        if copied.is_failover and not nothing_lost:
+            echo("Next: newsletter subscribers sync")
     else:
         echo(f"{url} is not a copy, or was adopted before: nothing to do.", color="green")
 
@@ -87,17 +106,25 @@ def _reinstate_if_retired(project: "Project", url: str, *, yes: bool) -> bool:
         engine.dispose()
 
 
-def _print_copy(copied: "CopiedDatabase", url: str) -> None:
+def _print_copy(copied: "CopiedDatabase", url: str, *, nothing_lost: bool) -> None:
     warning = (
         "an issue that the original has sent since reaches its readers a second time if you send "
         "it from here"
     )
+    if copied.is_failover:
+        warning = (
+            "what is held goes on at once: if the server lacks a commit after all, its readers get "
+            "the issue a second time"
+            if nothing_lost
+            else "what is held may have been sent: let SendGrid's events tell (newsletter "
+            "reconcile) before you send any of it again"
+        )
     rows = [
         ("as of", f"{copied.as_of_text}: what was sent since is not recorded here"),
         ("held", ", ".join(copied.held_issues) or "nothing: no send was unfinished then"),
         ("careful", warning),
     ]
-    echo(f"{url} is a copy.")
+    echo(f"{url} {'has failed over' if copied.is_failover else 'is a copy'}.")
     echo(format_fields(rows))
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from newsletter.db.postgresql.timeline import SameTimeline
 from newsletter.db.schema import attempt, batch, send
 from newsletter.sending.delivery.hourly_limit import consume_hourly_limit
+from newsletter.sending.ledger.copied_database import require_same_server
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger, Send
 
@@ -55,6 +57,7 @@ def _make_claim(*order: sa.ColumnElement[Any]) -> sa.UpdateBase:
             _is_due,
             sa.exists().where(send.c.id == sa.bindparam("b_send"), send.c.state == "running"),
             ~provider_paused_condition(sa.bindparam("now")),
+            SameTimeline(),
         )
         .order_by(*order)
         .limit(sa.bindparam("limit"))
@@ -99,6 +102,9 @@ def claim_batches(
         limit: how many at most.
         smallest_first: whether to take the smallest first: the halves of a refused batch, so that
             its cause is found after a few requests.
+
+    Raises:
+        SendRefusedError: the database has failed over, and may lack what was sent last.
     """
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
@@ -110,6 +116,8 @@ def claim_batches(
         }
         claim = _CLAIM_SMALLEST_BATCHES if smallest_first else _CLAIM_BATCHES
         rows = connection.execute(claim, values).all()
+        if not rows:
+            require_same_server(connection)
         rows = _apply_hourly_limit(connection, send_record, sorted(rows), now)
         ids = [row.id for row in rows]
         last_attempts: dict[int, int] = (

@@ -19,6 +19,7 @@ from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import get_host
 from newsletter.render.issue_folder import render_issue_folder
 from newsletter.render.template.loader import load_templates
+from newsletter.sending.doctor.failover import check_failover
 from newsletter.sending.doctor.private_data import check_private_data
 from newsletter.sending.doctor.single_emails import check_single_emails
 from newsletter.sending.doctor.undeclared_topics import (
@@ -182,6 +183,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
             with read_transaction(engine) as connection:
                 owner = read_owner(connection)
                 warnings = _check_durability(connection)
+                warnings += check_failover(connection)
                 warnings += _check_unreadable_events(connection, now)
                 warnings += check_private_data(connection, project, file)
                 warnings += check_undeclared_topics(connection, config)

@@ -23,6 +23,8 @@ from newsletter.subscribers.consent.delivery_feedback import (
     apply_reports,
 )
 
+# Of settings: when each of the provider's lists was last fetched.
+SYNC_KEY_PREFIX = "sync:"
 # The provider's lists are not exact to the second, and the clocks may differ.
 OVERLAP = datetime.timedelta(days=1)
 
@@ -75,7 +77,7 @@ def sync_suppressions(
     now = lists.now()
     for found in lists.lists:
         with read_transaction(engine) as connection:
-            value = read_setting(connection, f"sync:{found.name}")
+            value = read_setting(connection, SYNC_KEY_PREFIX + found.name)
         last_sync = datetime.datetime.fromisoformat(value) if value else None
         start = since or (last_sync - OVERLAP if last_sync else None)
         result = SuppressionSyncResult(found.name, found.label, start if found.has_dates else None)
@@ -92,7 +94,7 @@ def sync_suppressions(
         is_gapless = since is None or (last_sync is not None and since <= last_sync)
         if is_gapless and not dry_run:
             with engine.begin() as connection:
-                write_setting(connection, f"sync:{found.name}", now.isoformat())
+                write_setting(connection, SYNC_KEY_PREFIX + found.name, now.isoformat())
         yield result
 
 

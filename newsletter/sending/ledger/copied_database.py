@@ -1,42 +1,60 @@
-"""Hold the unfinished sends of a database that is a copy.
+"""Hold the unfinished sends of a database that is a copy, or has failed over.
 
 What a copy calls ready may be in readers' inboxes already: the original may have sent it since. So
 may issues of which the copy knows nothing, which were planned after it was made. Therefore nothing
 is planned or sent to the list from a copy until the editor has adopted it. Emails to single
 subscribers about their own subscription go on, since only this site can answer who signs up here.
+
+A PostgreSQL server that was promoted in a failover may lack the last commits, so it is such a copy,
+too, if a send was unfinished. Only the editor can know whether it lacks any: in a planned
+switchover it does not, and what was held goes on.
 """
 
 import datetime
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.identity import (
     COPIED_KEY,
+    FAILOVER_KEY,
     HEARTBEAT_PREFIX,
+    IdentityState,
     compare_identity,
     lock_identity,
     set_identity,
 )
 from newsletter.db.identity_mark import load_mark
 from newsletter.db.postgresql.privileges import may_insert
+from newsletter.db.postgresql.timeline import SameTimeline
 from newsletter.db.schema import (
     OPEN_BATCH_STATES,
     attempt,
     batch,
     journal,
     send,
-    send_recipient,
     setting,
     transactional_email,
 )
 from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.errors import Problem, SendRefusedError
+from newsletter.sending.ledger.held.hold_send import hold_send, release_send
 from newsletter.sending.providers.registry import get_facts
 
 _UNFINISHED_STATES = ("frozen", "running", "paused", "blocked", "needs_review")
+_IS_SAME_TIMELINE = sa.select(SameTimeline())
+_HAS_UNFINISHED_SEND = sa.select(
+    sa.exists().where(
+        send.c.state.in_(_UNFINISHED_STATES),
+        batch.c.send_id == send.c.id,
+        batch.c.state.in_(OPEN_BATCH_STATES),
+    )
+)
+FAILOVER_REASON = "the database has failed over, and may lack what was recorded last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +64,16 @@ class CopiedDatabase:
     Attributes:
         as_of: when the last thing was recorded in it before it was copied; ``None`` if nothing was.
         held_issues: the issues whose sends are held.
+        is_failover: whether it is one because its server was promoted in a failover.
+        held_at: when its sends were held.
+        held_states: of a failover, the states in which they were: send id -> state.
     """
 
     as_of: datetime.datetime | None
     held_issues: tuple[str, ...] = ()
+    is_failover: bool = False
+    held_at: datetime.datetime | None = None
+    held_states: dict[int, str] = field(default_factory=dict)
 
     @property
     def as_of_text(self) -> str:
@@ -60,6 +84,15 @@ class CopiedDatabase:
 
     def as_problem(self) -> Problem:
         """Return why nothing is planned or sent to the list."""
+        if self.is_failover:
+            return Problem(
+                "the database has failed over to another server, which may lack the last commits "
+                f"(it knows of nothing sent after {self.as_of_text}): what they recorded as sent "
+                "could be sent again",
+                remedy="If nothing is lost (a planned switchover, or a synchronous standby), run: "
+                "newsletter db adopt --nothing-lost. Otherwise run: newsletter db adopt, and "
+                "decide what became of each batch.",
+            )
         return Problem(
             f"this database is a copy as of {self.as_of_text}: what the original has sent since is "
             "not recorded in it, and could be sent again",
@@ -82,16 +115,36 @@ def hold_if_copied(engine: sa.Engine, now: datetime.datetime) -> CopiedDatabase 
         state = compare_identity(connection, mark)
         if state == "same":
             return None
-        if not may_insert(connection, setting):  # a role that only reads holds no sends
-            return _load_copy(connection) if state == "different" else None
+        # A role that only reads, and that of the site, hold no sends: they send none, either.
+        found = _recognize(connection, state)
+        if not may_insert(connection, attempt if found else setting):
+            return found
     with engine.begin() as connection:
         lock_identity(connection)
         state = compare_identity(connection, load_mark(engine))
         if state == "same":  # another process has done it meanwhile
             return None
-        copied = _hold(connection, now) if state == "different" else None
+        found = _recognize(connection, state)
+        copied = _hold(connection, found, now) if found else None
+        if state == "failed_over":
+            write_setting(connection, FAILOVER_KEY, json.dumps({"at": now.isoformat()}))
         set_identity(connection)
     return copied
+
+
+def hold_after_failover(engine: sa.Engine, now: datetime.datetime) -> CopiedDatabase | None:
+    """Hold the unfinished sends, as ``hold_if_copied`` does, if the database has failed over.
+
+    Returns:
+        The database if its sends are held, whether this has done it or another process before.
+    """
+    with read_transaction(engine) as connection:
+        is_same = connection.scalar(_IS_SAME_TIMELINE)
+    if not is_same:
+        hold_if_copied(engine, now)
+    with read_transaction(engine) as connection:
+        copied = _load_copy(connection)
+    return copied if copied and copied.is_failover else None
 
 
 def find_copy(engine: sa.Engine) -> CopiedDatabase | None:
@@ -102,19 +155,33 @@ def find_copy(engine: sa.Engine) -> CopiedDatabase | None:
     """
     mark = load_mark(engine)
     with read_transaction(engine) as connection:
-        if compare_identity(connection, mark) == "different":  # no command has recognized it yet
-            return _load_copy(connection) or CopiedDatabase(_last_recorded_at(connection))
-        return _load_copy(connection)
+        # If no command has recognized it yet.
+        return _recognize(connection, compare_identity(connection, mark)) or _load_copy(connection)
 
 
 def require_adopted(connection: sa.Connection) -> None:
     """Refuse to go on if the database was recognized as a copy and has not been adopted.
+
+    A failover is noticed here, even if nothing has recognized it yet.
 
     Raises:
         SendRefusedError: it has not.
     """
     if copied := _load_copy(connection):
         raise SendRefusedError.from_problems([copied.as_problem()])
+    require_same_server(connection)
+
+
+def require_same_server(connection: sa.Connection) -> None:
+    """Refuse to go on if the database has failed over in an unfinished send.
+
+    Raises:
+        SendRefusedError: it has, and its sends are not held yet.
+    """
+    if connection.scalar(_IS_SAME_TIMELINE):
+        return
+    if failed_over := _recognize(connection, "failed_over"):
+        raise SendRefusedError.from_problems([failed_over.as_problem()])
 
 
 def require_recall_allowed(connection: sa.Connection, issue: str) -> None:
@@ -125,7 +192,8 @@ def require_recall_allowed(connection: sa.Connection, issue: str) -> None:
     Raises:
         SendRefusedError: the database is a copy and has not been adopted.
     """
-    if copied := _load_copy(connection):
+    copied = _load_copy(connection)
+    if copied and not copied.is_failover:  # after a failover, there is no original any more
         raise SendRefusedError(
             f"{get_facts().name} may hold {issue} for the original of this database, which is a "
             f"copy as of {copied.as_of_text}; the original would not learn that it is cancelled",
@@ -134,25 +202,70 @@ def require_recall_allowed(connection: sa.Connection, issue: str) -> None:
         )
 
 
-def adopt(engine: sa.Engine) -> None:
+def adopt(engine: sa.Engine, *, nothing_lost: bool = False) -> None:
     """Record the editor's decision to send from this database from now on.
 
     Its held sends stay held: what is unknown of them is decided send by send.
+
+    Args:
+        engine: the database.
+        nothing_lost: of a failover: whether the server has all commits, so that the held sends go
+            on as they were; only requests that were in flight stay unknown.
     """
     with engine.begin() as connection:
+        copied = _load_copy(connection)
+        if copied and nothing_lost:
+            for send_id, state in copied.held_states.items():
+                release_send(connection, send_id, state, copied.held_at)
+            connection.execute(sa.delete(setting).where(setting.c.key == FAILOVER_KEY))
         connection.execute(sa.delete(setting).where(setting.c.key == COPIED_KEY))
 
 
-def _hold(connection: sa.Connection, now: datetime.datetime) -> CopiedDatabase:
-    earlier = _load_copy(connection)
-    # A copy of a copy: what was recorded in the first copy says nothing about the original.
-    copied = CopiedDatabase(earlier.as_of if earlier else _last_recorded_at(connection))
+def _recognize(connection: sa.Connection, state: IdentityState) -> CopiedDatabase | None:
+    """Return the database as a copy; ``None`` if it is none, or nothing was unfinished in it."""
+    if state == "different":
+        # A copy of a copy: what was recorded in the first copy says nothing about the original.
+        return _load_copy(connection) or CopiedDatabase(_last_recorded_at(connection))
+    if state == "failed_over":
+        if copied := _load_copy(connection):
+            return copied
+        if connection.scalar(_HAS_UNFINISHED_SEND):
+            # Neither is recorded after the failover, unlike what readers do.
+            columns = (send.c.frozen_at, attempt.c.started_at)
+            return CopiedDatabase(_last_recorded_at(connection, columns), is_failover=True)
+    return None
+
+
+def _hold(
+    connection: sa.Connection, copied: CopiedDatabase, now: datetime.datetime
+) -> CopiedDatabase:
     reason = f"the database is a copy as of {copied.as_of_text}; what was sent since is not known"
+    if copied.is_failover:
+        reason = FAILOVER_REASON
     rows = connection.execute(
-        sa.select(send.c.id).where(send.c.state.in_(_UNFINISHED_STATES)).order_by(send.c.id)
-    )
-    for (send_id,) in rows.all():
-        _hold_send(connection, send_id, reason, copied.as_of or now, now)
+        sa.select(send.c.id, send.c.state)
+        .where(send.c.state.in_(_UNFINISHED_STATES))
+        .order_by(send.c.id)
+    ).all()
+    held_at = copied.held_at or now  # the same for several failovers: they are adopted together
+    for send_id, _ in rows:
+        hold_send(connection, send_id, reason, copied.as_of or now, held_at)
+    note: dict[str, Any] = {"as_of": copied.as_of.isoformat() if copied.as_of else None}
+    if copied.is_failover:
+        states = {row.id: row.state for row in rows} | copied.held_states
+        note |= {"held_at": held_at.isoformat(), "held_states": states}
+    else:
+        _forget_running_programs(connection, reason, now)
+    write_setting(connection, COPIED_KEY, json.dumps(note))
+    held = _load_copy(connection)
+    assert held is not None
+    return held
+
+
+def _forget_running_programs(
+    connection: sa.Connection, reason: str, now: datetime.datetime
+) -> None:
+    """Leave to the original what is queued for single subscribers, and what starts its sends."""
     # The original has the same emails in its queue.
     connection.execute(
         sa.update(transactional_email)
@@ -163,79 +276,38 @@ def _hold(connection: sa.Connection, now: datetime.datetime) -> CopiedDatabase:
     connection.execute(
         sa.delete(setting).where(setting.c.key.startswith(HEARTBEAT_PREFIX, autoescape=True))
     )
-    as_of = copied.as_of.isoformat() if copied.as_of else None
-    write_setting(connection, COPIED_KEY, json.dumps({"as_of": as_of}))
-    held = _load_copy(connection)
-    assert held is not None
-    return held
 
 
 def _load_copy(connection: sa.Connection) -> CopiedDatabase | None:
     value = read_setting(connection, COPIED_KEY)
     if value is None:
         return None
-    as_of = json.loads(value)["as_of"]
+    note = json.loads(value)
+    as_of, held_at = (_parse_time(note.get(key)) for key in ("as_of", "held_at"))
     has_unknown = sa.exists().where(batch.c.send_id == send.c.id, batch.c.state == "unknown")
     held = connection.scalars(
         sa.select(send.c.issue)
         .where(send.c.state == "needs_review", has_unknown)
         .order_by(send.c.id)
     )
-    return CopiedDatabase(as_of and datetime.datetime.fromisoformat(as_of), tuple(held))
+    states = {int(send_id): state for send_id, state in note.get("held_states", {}).items()}
+    return CopiedDatabase(
+        as_of, tuple(held), is_failover=held_at is not None, held_at=held_at, held_states=states
+    )
 
 
-def _hold_send(
+def _parse_time(text: str | None) -> datetime.datetime | None:
+    return datetime.datetime.fromisoformat(text) if text else None
+
+
+def _last_recorded_at(
     connection: sa.Connection,
-    send_id: int,
-    reason: str,
-    as_of: datetime.datetime,
-    now: datetime.datetime,
-) -> None:
-    """Make the open batches of a send unknown, if there are any."""
-    is_open = sa.and_(batch.c.send_id == send_id, batch.c.state.in_(OPEN_BATCH_STATES))
-    ids = connection.scalars(sa.select(batch.c.id).where(is_open)).all()
-    if not ids:
-        return
-    in_batches = sa.select(batch.c.id).where(is_open)
-    connection.execute(
-        sa.update(attempt)
-        .where(attempt.c.batch_id.in_(in_batches), attempt.c.ended_at.is_(None))
-        .values(ended_at=now, outcome="unknown")
-    )
-    last_number = (
-        sa.select(sa.func.coalesce(sa.func.max(attempt.c.number), 0))
-        .where(attempt.c.batch_id == batch.c.id)
-        .scalar_subquery()
-    )
-    # The original's next attempt, so that events which name it are found.
-    next_attempt = sa.select(
-        batch.c.id,
-        last_number + 1,
-        sa.literal(""),
-        sa.literal(as_of, attempt.c.started_at.type),
-        sa.literal(now, attempt.c.ended_at.type),
-        sa.literal("unknown"),
-    ).where(batch.c.send_id == send_id, batch.c.state.in_(("ready", "claimed")))
-    names = ["batch_id", "number", "body_sha", "started_at", "ended_at", "outcome"]
-    connection.execute(sa.insert(attempt).from_select(names, next_attempt))
-    connection.execute(
-        sa.update(send_recipient)
-        .where(send_recipient.c.batch_id.in_(in_batches), send_recipient.c.state == "pending")
-        .values(state="unknown")
-    )
-    connection.execute(
-        sa.update(batch)
-        .where(is_open)
-        .values(
-            state="unknown", fence=batch.c.fence + 1, lease_until=None, retry_at=None, error=reason
-        )
-    )
-    connection.execute(
-        sa.update(send).where(send.c.id == send_id).values(state="needs_review", reason=reason)
-    )
-
-
-def _last_recorded_at(connection: sa.Connection) -> datetime.datetime | None:
-    columns = (send.c.frozen_at, attempt.c.started_at, attempt.c.ended_at, journal.c.at)
+    columns: Sequence[sa.Column[Any]] = (
+        send.c.frozen_at,
+        attempt.c.started_at,
+        attempt.c.ended_at,
+        journal.c.at,
+    ),
+) -> datetime.datetime | None:
     times = [connection.scalar(sa.select(sa.func.max(column))) for column in columns]
     return max(filter(None, times), default=None)

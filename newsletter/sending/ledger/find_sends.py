@@ -145,6 +145,14 @@ def _describe_copy(copied: CopiedDatabase) -> str:
         "until you run:",
         TEXT_WIDTH,
     )
+    if copied.is_failover:
+        text = textwrap.fill(
+            "The database has failed over to another server, which may lack the last commits: it "
+            f"knows of nothing sent after {copied.as_of_text}, and could send that again. Nothing "
+            "is sent to the list until you run this, with --nothing-lost if it lacks none (a "
+            "planned switchover, or a synchronous standby):",
+            TEXT_WIDTH,
+        )
     text += "\n  newsletter db adopt"
     if copied.held_issues:
         commands = "\n".join(f"  newsletter status {issue[11:]}" for issue in copied.held_issues)

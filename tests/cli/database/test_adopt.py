@@ -13,6 +13,7 @@ from database_copies import CopiedPlace
 from ready_to_send import READERS
 
 from newsletter.db import database_engine
+from newsletter.db.postgresql.timeline import TIMELINE_KEY
 from newsletter.db.schema import setting
 from newsletter.sending.rehearsal import FakeSendGrid
 
@@ -185,6 +186,41 @@ def test_adopt_shows_the_copy_and_asks(original: Cli, places: Places) -> None:
     assert (code, "is not a copy, or was adopted before: nothing to do." in out) == (0, True)
     data = json.loads(original("db", "adopt", "--json")[1])
     assert (data["adopted"], data["as_of"], data["held"]) == (False, None, [])
+
+
+def test_copy_lacks_what_was_recorded_since_whatever_the_editor_says(
+    original: Cli, places: Places
+) -> None:
+    assert original("plan", "the-ice")[0] == 0
+    places.make_copy()
+    places.go_to_copy()
+    code, out, err = original("db", "adopt", "--nothing-lost", "--yes")
+    assert (code, out) == (1, "")
+    assert "is a copy as of " in err
+    assert "this database is a copy as of " in original("status")[2]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_failover_is_adopted_by_one_command_if_nothing_is_lost(
+    original: Cli, places: Places, fake_sendgrid: FakeSendGrid
+) -> None:
+    assert original("plan", "the-ice")[0] == 0
+    with database_engine(*places.original) as engine, engine.begin() as connection:
+        connection.execute(
+            sa.update(setting).where(setting.c.key == TIMELINE_KEY).values(value="0000007F")
+        )
+    code, out, err = original("send", "the-ice", "--yes")
+    assert (code, out) == (1, "")
+    for words in ("has failed over to another server", "newsletter db adopt --nothing-lost"):
+        assert words in " ".join(err.split())
+    code, out, _ = original("doctor")
+    assert (code, "has failed over to another server" in " ".join(out.split())) == (1, True)
+    code, out, _ = original("db", "adopt", "--nothing-lost", typed="adopt\n")
+    assert code == 0
+    assert "has failed over.\n" in out
+    assert "  held     2026-12-01-the-ice\n" in out
+    assert original("send", "the-ice", "--yes")[0] == 0
+    assert len(fake_sendgrid.accepted) == READERS
 
 
 @pytest.fixture
