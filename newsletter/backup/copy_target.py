@@ -34,6 +34,7 @@ from newsletter.db.identity import (
 )
 from newsletter.db.schema import journal, metadata, setting, subscriber
 from newsletter.db.stored_settings import read_setting, write_setting
+from newsletter.db.transaction import lift_statement_timeout
 from newsletter.errors import DatabaseError, Location, NothingToDoError
 from newsletter.wording import format_count
 
@@ -281,3 +282,4 @@ class CopyTarget:
 def disable_idle_timeout(connection: sa.Connection) -> None:
     """Let a transaction on PostgreSQL wait for the other database as long as that takes."""
     connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+    lift_statement_timeout(connection)

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from newsletter.db.postgresql.server_errors import explain_failed_upgrade
 from newsletter.db.schema import VERSION_TABLE, metadata
-from newsletter.db.transaction import read_transaction
-from newsletter.errors import DatabaseError, Location
+from newsletter.db.transaction import lift_statement_timeout, read_transaction
+from newsletter.errors import DatabaseError, Location, SendRefusedError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -22,6 +22,9 @@ _LEGACY_REVISIONS = frozenset({"0001", "0002", "0003", "0004", "0005", "0006"})
 # Tables that all of them have.
 _OLDEST_TABLES = ("attempt", "batch", "event", "journal", "send", "send_recipient", "subscriber")
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
+_version = sa.table(VERSION_TABLE, sa.column("version_num"))
+# For programs that run for long: whether the schema is still that which they know.
+IS_CURRENT_SCHEMA = sa.exists().where(_version.c.version_num == HEAD_REVISION)
 # The key of PostgreSQL's advisory lock: any number that no other program uses.
 _ADVISORY_LOCK_ID = 0x6E6577736C
 
@@ -54,6 +57,7 @@ def ensure_current_schema(
         # site would fail if the copy of a large database took longer than they wait.
         before_upgrade()
     with explain_failed_upgrade(where), engine.begin() as connection:
+        lift_statement_timeout(connection)
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK_ID)))
         revision, is_legacy = _read_revision(connection, where)
@@ -65,6 +69,23 @@ def ensure_current_schema(
             _move_version(connection, revision)
         run_migrations(connection, revision, where)
     return revision
+
+
+def require_current_schema(connection: sa.Connection) -> None:
+    """Refuse to go on if another version of the program has upgraded the schema meanwhile.
+
+    Raises:
+        SendRefusedError: it has.
+    """
+    if connection.scalar(sa.select(IS_CURRENT_SCHEMA)):
+        return
+    revision = connection.scalar(sa.select(_version.c.version_num))
+    raise SendRefusedError(
+        f"another version of newsletter has upgraded the database to schema version {revision}, "
+        "and this one does not claim anything in it any more",
+        remedy="Install the same version on all machines, and start it: pip install --upgrade "
+        "newsletter",
+    )
 
 
 def run_migrations(connection: sa.Connection, revision: str | None, where: Location) -> None:

@@ -73,6 +73,15 @@ def without_nested_loops(connection: sa.Connection) -> Iterator[None]:
     connection.exec_driver_sql("SET LOCAL enable_nestloop = DEFAULT")
 
 
+def lift_statement_timeout(connection: sa.Connection) -> None:
+    """Let the statements of a transaction on PostgreSQL take as long as a large list needs.
+
+    The role's ``statement_timeout`` is meant for the queries of a site. To be called first.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
 def is_read_only(connection: sa.Connection) -> bool:
     """Return whether a transaction was begun by ``read_transaction``."""
     return bool(connection.get_execution_options().get(_DEFERRED_OPTION, False))

@@ -41,6 +41,7 @@ from newsletter.db.schema import (
     transactional_email,
 )
 from newsletter.db.stored_settings import read_setting, write_setting
+from newsletter.db.transaction import lift_statement_timeout
 from newsletter.errors import Problem, SendRefusedError
 from newsletter.sending.ledger.held.hold_send import hold_send, release_send
 from newsletter.sending.providers.registry import get_facts
@@ -120,6 +121,7 @@ def hold_if_copied(engine: sa.Engine, now: datetime.datetime) -> CopiedDatabase 
         if not may_insert(connection, attempt if found else setting):
             return found
     with engine.begin() as connection:
+        lift_statement_timeout(connection)
         lock_identity(connection)
         state = compare_identity(connection, load_mark(engine))
         if state == "same":  # another process has done it meanwhile
@@ -213,6 +215,7 @@ def adopt(engine: sa.Engine, *, nothing_lost: bool = False) -> None:
             on as they were; only requests that were in flight stay unknown.
     """
     with engine.begin() as connection:
+        lift_statement_timeout(connection)
         copied = _load_copy(connection)
         if copied and nothing_lost:
             for send_id, state in copied.held_states.items():

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from newsletter.db import snapshot_write_transaction
 from newsletter.db.postgresql.recipient_partitions import drop_partition
 from newsletter.db.schema import attempt, batch, send, send_recipient
+from newsletter.db.transaction import lift_statement_timeout
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
 from newsletter.sending.ledger.copied_database import require_adopted
@@ -68,6 +69,7 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
     issue = name = prepared_email.email.issue
     try:
         with snapshot_write_transaction(ledger.engine) as connection:
+            lift_statement_timeout(connection)
             require_adopted(connection)
             now = ledger.clock(connection)
             for recalled_send in recalled:
