@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from newsletter.db.migrate import IS_CURRENT_SCHEMA, require_current_schema
 from newsletter.db.postgresql.timeline import SameTimeline
 from newsletter.db.schema import attempt, batch, send
 from newsletter.sending.delivery.hourly_limit import consume_hourly_limit
@@ -58,6 +59,7 @@ def _make_claim(*order: sa.ColumnElement[Any]) -> sa.UpdateBase:
             sa.exists().where(send.c.id == sa.bindparam("b_send"), send.c.state == "running"),
             ~provider_paused_condition(sa.bindparam("now")),
             SameTimeline(),
+            IS_CURRENT_SCHEMA,
         )
         .order_by(*order)
         .limit(sa.bindparam("limit"))
@@ -104,7 +106,8 @@ def claim_batches(
             its cause is found after a few requests.
 
     Raises:
-        SendRefusedError: the database has failed over, and may lack what was sent last.
+        SendRefusedError: the database has failed over, and may lack what was sent last; or another
+            version of the program has upgraded its schema.
     """
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
@@ -118,6 +121,7 @@ def claim_batches(
         rows = connection.execute(claim, values).all()
         if not rows:
             require_same_server(connection)
+            require_current_schema(connection)
         rows = _apply_hourly_limit(connection, send_record, sorted(rows), now)
         ids = [row.id for row in rows]
         last_attempts: dict[int, int] = (

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from newsletter.db.identity import advance_high_water
 from newsletter.db.identity_mark import save_high_water
+from newsletter.db.migrate import IS_CURRENT_SCHEMA
 from newsletter.db.postgresql.timeline import SameTimeline
 from newsletter.db.schema import attempt, batch, send
 from newsletter.sending.delivery.claim import ClaimedBatch
@@ -26,7 +27,12 @@ UNSUBSCRIBED_SINCE_REASON = (
 _MAY_SEND = (
     # The lock keeps the send from being stopped before this transaction is committed.
     sa.select(~provider_paused_condition(sa.bindparam("now")))
-    .where(send.c.id == sa.bindparam("b_send"), send.c.state == "running", SameTimeline())
+    .where(
+        send.c.id == sa.bindparam("b_send"),
+        send.c.state == "running",
+        SameTimeline(),
+        IS_CURRENT_SCHEMA,
+    )
     .with_for_update(read=True)
 )
 _END_UNSENT_ATTEMPT = (
@@ -54,8 +60,8 @@ def mark_in_flight(
 
     Returns:
         The batches to send; a batch without a body is dropped. ``None`` if the send was stopped
-        meanwhile, the provider has asked for a pause, or the database has failed over: then all of
-        them are ready again.
+        meanwhile, the provider has asked for a pause, or the database has failed over or was
+        upgraded: then all of them are ready again.
 
     Raises:
         SendRefusedError: another sender has taken over a batch.
