@@ -1,10 +1,14 @@
 """Checks of the database before a worker starts."""
 
+from collections.abc import Callable
+
 import pytest
 import sqlalchemy as sa
 
 from newsletter.errors import DatabaseError, Location
 from newsletter.worker.connections import receives_notifications, require_known_job_queue
+
+Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -35,3 +39,11 @@ def test_a_server_that_takes_no_connection_is_told_without_the_password() -> Non
     with pytest.raises(DatabaseError, match="newsletter") as raised:
         receives_notifications(engine)
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_a_worker_needs_postgresql_and_says_how_to_move_there(cli: Cli) -> None:
+    code, out, err = cli("worker")
+    assert (code, out) == (1, "")
+    assert "workers need a database on PostgreSQL" in err
+    assert "newsletter db copy" in err
