@@ -32,7 +32,8 @@ from newsletter.sending.delivery.sender import CONCURRENCY, BatchSender
 from newsletter.sending.delivery.worker_pool import MailTransport
 from newsletter.sending.ledger.copied_database import hold_after_failover
 from newsletter.sending.ledger.pause_cancel_retry import cancel_send
-from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
+from newsletter.sending.ledger.record import Ledger, Send, get_send
+from newsletter.sending.ledger.status import count_open_recipients
 from newsletter.sending.planning.catch_up import propose_catch_up
 from newsletter.sending.planning.confirm import confirm_send
 from newsletter.sending.planning.frozen_content import load_frozen_email, load_prepared_email
@@ -118,8 +119,8 @@ def deliver(
     """
     project, ledger, send = context
     email = call_twice_if_lost(lambda: load_prepared_email(ledger, send, project.config))
-    counts = call_twice_if_lost(lambda: count_recipients_by_state(ledger, send))
-    with open_observer(counts.get("pending", 0)) as observer:
+    pending_count = call_twice_if_lost(lambda: count_open_recipients(ledger, send))
+    with open_observer(pending_count) as observer:
         sender = BatchSender(
             ledger,
             send,

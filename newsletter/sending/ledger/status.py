@@ -1,17 +1,22 @@
 """Status of a send, read in one transaction."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import batch, provider_pause, send, send_recipient
+from newsletter.db.bulk import column_in
+from newsletter.db.schema import OPEN_BATCH_STATES, batch, provider_pause, send, send_recipient
 from newsletter.sending.ledger.record import Ledger, Send, count_states, load_sends, replaced_error
 from newsletter.sending.ledger.send_phase import SendPhase, get_send_phase, is_held
 from newsletter.sending.providers.registry import get_facts
+
+# Counting these takes a scan of all recipients: of a running send it is repeated only so often.
+LEFT_OUT_STATES = ("skipped_late", "rejected", "dropped")
+RECOUNT_INTERVAL = datetime.timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class SendStatus:
 
     Attributes:
         send: the send.
-        recipients_by_state: state -> how many recipients; they add up to the send's total.
+        recipients_by_state: state -> how many recipients; they add up to the send's total. While
+            it runs, some of the accepted may have been left out in the last seconds.
         batches_by_state: state -> how many batches.
         unknown_batches: the unknown batches.
         in_flight_recipients: how many recipients' requests are in flight.
@@ -47,6 +53,7 @@ class SendStatus:
             hourly limit, or a backoff.
         now: the moment.
         catch_ups: its catch-ups, the earliest first.
+        left_out_counted_at: when those of ``LEFT_OUT_STATES`` were counted.
     """
 
     send: Send
@@ -58,10 +65,11 @@ class SendStatus:
     next_claim_time: datetime.datetime | None
     now: datetime.datetime
     catch_ups: tuple[CatchUpSummary, ...] = ()
+    left_out_counted_at: datetime.datetime | None = None
 
     @property
     def missing_recipients(self) -> int:
-        """How many recipients have no record; anything but 0 is a bug."""
+        """How many recipients have no record; anything but 0 is a bug. Counted once it stops."""
         return self.send.total - sum(self.recipients_by_state.values())
 
     @property
@@ -114,8 +122,22 @@ class SendStatus:
         }
 
 
-def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
+def count_open_recipients(ledger: Ledger, send_record: Send) -> int:
+    """Return how many recipients of a send are pending; fast, however many it has."""
+    with read_transaction(ledger.engine) as connection:
+        return _count_open(connection, send_record.id)
+
+
+def get_send_status(
+    ledger: Ledger, send_record: Send, recent: SendStatus | None = None
+) -> SendStatus:
     """Return the status of a send; change nothing.
+
+    Args:
+        ledger: the ledger.
+        send_record: the send.
+        recent: an earlier status of it. As long as it runs, how many were left out is taken from
+            there if that was counted lately.
 
     Raises:
         SendRefusedError: another command has replaced the plan, of which nothing was sent.
@@ -130,7 +152,6 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
         current = load_sends(connection, send.c.id == send_record.id)
         if not current:
             raise replaced_error(send_record)
-        recipients = count_states(connection, send_recipient, send_record.id)
         batches = count_states(connection, batch, send_record.id)
         in_flight, lease_until, retry_at = connection.execute(
             sa.select(
@@ -139,13 +160,15 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
                 earliest_retry,
             ).where(in_send)
         ).one()
-        unknown = connection.execute(
-            sa.select(batch.c.number, sa.func.count(), batch.c.error)
-            .join(send_recipient, send_recipient.c.batch_id == batch.c.id)
-            .where(in_send, batch.c.state == "unknown", send_recipient.c.state == "unknown")
-            .group_by(batch.c.id, batch.c.number, batch.c.error)
+        unknown_rows = connection.execute(
+            sa.select(batch.c.id, batch.c.number, batch.c.error)
+            .where(in_send, batch.c.state == "unknown")
             .order_by(batch.c.number)
         ).all()
+        unknown_sizes = _count_by_batch(connection, [row.id for row in unknown_rows], "unknown")
+        recipients, counted_at = _count_recipients(
+            connection, current[0], sum(unknown_sizes.values()), now, recent
+        )
         paused_until = connection.scalar(sa.select(provider_pause.c.paused_until))
         catch_ups = tuple(
             CatchUpSummary(
@@ -160,13 +183,95 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
         send=current[0],
         recipients_by_state=recipients,
         batches_by_state=batches,
-        unknown_batches=tuple(UnknownBatchSummary(*row) for row in unknown),
+        unknown_batches=tuple(
+            UnknownBatchSummary(row.number, unknown_sizes[row.id], row.error)
+            for row in unknown_rows
+            if row.id in unknown_sizes
+        ),
         in_flight_recipients=int(in_flight),
         lease_until=lease_until,
         next_claim_time=max(future, default=None) if batches.get("ready") else None,
         now=now,
         catch_ups=catch_ups,
+        left_out_counted_at=counted_at,
     )
+
+
+def _count_recipients(
+    connection: sa.Connection,
+    current: Send,
+    unknown_count: int,
+    now: datetime.datetime,
+    recent: SendStatus | None,
+) -> tuple[dict[str, int], datetime.datetime]:
+    """Return state -> how many recipients, and when those that are left out were counted.
+
+    Of a running send, most follows from its batches: to read each recipient every few seconds
+    would burden the database that sends.
+    """
+    if current.state != "running":
+        return count_states(connection, send_recipient, current.id), now
+    counted_at = recent.left_out_counted_at if recent else None
+    if recent and counted_at and now - counted_at < RECOUNT_INTERVAL:
+        left_out = {state: recent.recipients_by_state.get(state, 0) for state in LEFT_OUT_STATES}
+    else:
+        counted_at, left_out = now, _count_left_out(connection, current.id)
+    counts = {
+        "pending": _count_open(connection, current.id),
+        "unknown": unknown_count,
+        **left_out,
+    }
+    counts["accepted"] = current.total - sum(counts.values())
+    return {state: count for state, count in counts.items() if count}, counted_at
+
+
+def _count_open(connection: sa.Connection, send_id: int) -> int:
+    """Return how many recipients are pending: all of the open batches that nobody has claimed yet.
+
+    Of those that were claimed, some recipients may have been left out or refused.
+    """
+    is_open = batch.c.state.in_(OPEN_BATCH_STATES)
+    unclaimed = sa.select(sa.func.coalesce(sa.func.sum(batch.c.size), 0)).where(
+        batch.c.send_id == send_id, is_open, batch.c.fence == 0
+    )
+    claimed = _find_batch_ids(connection, send_id, is_open, batch.c.fence > 0)
+    return int(connection.scalar(unclaimed) or 0) + sum(
+        _count_by_batch(connection, claimed, "pending").values()
+    )
+
+
+def _find_batch_ids(
+    connection: sa.Connection, send_id: int, *conditions: sa.ColumnElement[bool]
+) -> Sequence[int]:
+    query = sa.select(batch.c.id).where(batch.c.send_id == send_id, *conditions)
+    return connection.scalars(query).all()
+
+
+def _count_by_batch(
+    connection: sa.Connection, batch_ids: Sequence[int], state: str
+) -> dict[int, int]:
+    """Return id of a batch -> how many of its recipients are in a state, if any are.
+
+    The batches are named: for a join, PostgreSQL would read all recipients of a large send.
+    """
+    query = (
+        sa.select(send_recipient.c.batch_id, sa.func.count())
+        .where(
+            column_in(connection, send_recipient.c.batch_id, batch_ids),
+            send_recipient.c.state == state,
+        )
+        .group_by(send_recipient.c.batch_id)
+    )
+    return dict(connection.execute(query).all()) if batch_ids else {}
+
+
+def _count_left_out(connection: sa.Connection, send_id: int) -> dict[str, int]:
+    query = (
+        sa.select(send_recipient.c.state, sa.func.count())
+        .where(send_recipient.c.send_id == send_id, send_recipient.c.state.in_(LEFT_OUT_STATES))
+        .group_by(send_recipient.c.state)
+    )
+    return dict(connection.execute(query).all())
 
 
 def _format_time(time: datetime.datetime | None) -> str | None:

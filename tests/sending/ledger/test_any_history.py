@@ -22,6 +22,7 @@ from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
 from newsletter.sending.ledger.state_machine import Resolution
+from newsletter.sending.ledger.status import get_send_status
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
@@ -227,6 +228,12 @@ class SendMachine(RuleBasedStateMachine):
     @invariant()
     def every_recipient_has_a_state(self) -> None:
         assert sum(count_recipients_by_state(self.ledger, self.frozen_send).values()) == TOTAL
+
+    @invariant()
+    def status_counts_every_recipient_in_its_state(self) -> None:
+        # While the send runs, it follows from the batches.
+        status = get_send_status(self.ledger, self.send)
+        assert status.recipients_by_state == count_recipients_by_state(self.ledger, self.send)
 
     @invariant()
     def nobody_gets_it_twice_unless_the_editor_resent_it(self) -> None:
