@@ -42,6 +42,10 @@ concurrency_option = click.option(
     metavar="N",
     help="Number of concurrent requests.",
 )
+# Of commands that hand a send over to the workers with newsletter.cli.worker.hand_over.
+wait_option = click.option(
+    "--wait", is_flag=True, help="If workers send it, show their progress until it is over."
+)
 strict_option = click.option(
     "--strict", is_flag=True, help="Exit with 1 if SendGrid refused any reader."
 )

@@ -14,6 +14,7 @@ from newsletter.cli.options import (
     no_image_check_option,
     repeat_article_option,
     strict_option,
+    wait_option,
     yes_option,
 )
 from newsletter.cli.output import confirm_count, echo, echo_err, format_fields
@@ -22,12 +23,10 @@ from newsletter.cli.send.proposal import (
     parse_schedule,
     print_scheduled,
 )
-from newsletter.cli.send.run_result import count_recipients, report_run
 from newsletter.cli.send.shared import (
     back_up_before_send,
     check_published_images,
     open_send_context,
-    run_and_notify,
 )
 from newsletter.wording import format_count
 
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 @local_option
 @repeat_article_option
 @concurrency_option
+@wait_option
 @strict_option
 @no_image_check_option
 @yes_option
@@ -58,6 +58,7 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
     local: bool,
     repeat_article: bool,
     concurrency: int,
+    wait: bool,
     strict: bool,
     no_image_check: bool,
     yes: bool,
@@ -72,13 +73,15 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
     What SendGrid holds is cancelled there first. If SendGrid does not confirm that at least
     10 minutes before the old time, nothing is sent at the new one, and the exit code is 1: it
     may still go out at the old time. It waits where it waited before, unless
-    --hold-at-sendgrid or --local is given.
+    --hold-at-sendgrid or --local is given. With --now, as with newsletter send, workers send
+    it if any is running.
 
     \b
     Examples:
       newsletter reschedule building-trust --at 'Wed 09:00'
       newsletter reschedule building-trust --now
     """
+    from newsletter.cli.worker.hand_over import deliver_or_hand_over
     from newsletter.sending import service
     from newsletter.sending.planning.image_check import list_email_image_urls
     from newsletter.sending.planning.schedule import choose_waiting_place
@@ -112,11 +115,13 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
             moved = perform_reschedule(proposal, client, scheduled_time)
             if scheduled_time and moved.send.is_scheduled_locally:
                 return print_scheduled(moved, as_json=as_json, verb="Rescheduled")
-            before = count_recipients(moved)
-            outcome = run_and_notify(
-                moved, lambda observe: service.deliver(moved, client, observe, concurrency)
+            return deliver_or_hand_over(
+                moved,
+                lambda observe: service.deliver(moved, client, observe, concurrency),
+                wait=wait,
+                strict=strict,
+                as_json=as_json,
             )
-        return report_run(moved, outcome, before, strict=strict, as_json=as_json)
 
 
 def _keep_place(send: "Send", place: "WaitingPlace") -> "WaitingPlace":

@@ -7,15 +7,12 @@ from newsletter.cli.options import (
     json_option,
     repeat_article_option,
     strict_option,
+    wait_option,
     yes_option,
 )
 from newsletter.cli.output import confirm_count, echo
-from newsletter.cli.send.run_result import count_recipients, report_run
-from newsletter.cli.send.shared import (
-    open_send_context,
-    refuse_copied_database,
-    run_and_notify,
-)
+from newsletter.cli.send.run_result import count_recipients
+from newsletter.cli.send.shared import open_send_context, refuse_copied_database
 from newsletter.wording import format_count
 
 
@@ -24,6 +21,7 @@ from newsletter.wording import format_count
 @yes_option
 @repeat_article_option
 @concurrency_option
+@wait_option
 @strict_option
 @json_option
 def retry_command(  # noqa: PLR0913 - one parameter per option
@@ -32,6 +30,7 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     yes: bool,
     repeat_article: bool,
     concurrency: int,
+    wait: bool,
     strict: bool,
     as_json: bool,
 ) -> int:
@@ -40,11 +39,13 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     ISSUE is an issue's name or a part of it. A refused reader has never got the email, so
     nobody gets it twice. Readers who have unsubscribed since are left out. See first who was
     refused, and why, with: newsletter who ISSUE --missed. If nobody was, the exit code is 3.
+    As with newsletter send, workers send it if any is running.
 
     \b
     Example:
       newsletter retry building-trust
     """
+    from newsletter.cli.worker.hand_over import deliver_or_hand_over
     from newsletter.sending.ledger import pause_cancel_retry
     from newsletter.sending.ledger.find_sends import find_send
     from newsletter.sending.ledger.record import get_ledger_time
@@ -76,6 +77,10 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
             context.ledger, context.send, min(batch_size, context.send.limit_per_hour or batch_size)
         )
         retried = context._replace(send=find_send(context.ledger, context.send.issue))
-        before = count_recipients(retried)
-        outcome = run_and_notify(retried, lambda observe: resume(retried, observe, concurrency))
-        return report_run(retried, outcome, before, strict=strict, as_json=as_json)
+        return deliver_or_hand_over(
+            retried,
+            lambda observe: resume(retried, observe, concurrency),
+            wait=wait,
+            strict=strict,
+            as_json=as_json,
+        )

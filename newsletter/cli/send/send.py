@@ -19,6 +19,7 @@ from newsletter.cli.options import (
     repeat_article_option,
     segment_option,
     strict_option,
+    wait_option,
     yes_option,
 )
 from newsletter.cli.output import confirm_count, make_output_private
@@ -32,12 +33,7 @@ from newsletter.cli.send.proposal import (
     raise_if_refused,
 )
 from newsletter.cli.send.resume import resume_due_sends
-from newsletter.cli.send.run_result import count_recipients, report_run
-from newsletter.cli.send.shared import (
-    back_up_before_send,
-    check_published_images,
-    run_and_notify,
-)
+from newsletter.cli.send.shared import back_up_before_send, check_published_images
 from newsletter.errors import SendRefusedError
 
 if TYPE_CHECKING:
@@ -46,7 +42,7 @@ if TYPE_CHECKING:
 
 
 # All that has a meaning for sends that are planned already.
-_DUE_OPTIONS = {"due", "by_server", "concurrency", "strict", "yes", "as_json"}
+_DUE_OPTIONS = {"due", "by_server", "concurrency", "wait", "strict", "yes", "as_json"}
 # What a plan has been approved for -> the parameter.
 _PLAN_OPTIONS = {
     "ISSUE": "issue",
@@ -110,11 +106,7 @@ _PLAN_OPTIONS = {
     help="With --plan: N readers are right, though the plan has another number.",
 )
 @concurrency_option
-@click.option(
-    "--wait",
-    is_flag=True,
-    help="If workers send it, show their progress until it is over.",
-)
+@wait_option
 @strict_option
 @no_image_check_option
 @yes_option
@@ -215,7 +207,9 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             # Not if it can't send: cron often lacks the key.
             if not by_server and not find_resume_problems(project.config, os.environ):
                 record_heartbeat(ledger, "due")
-            return resume_due_sends(project, ledger, concurrency, strict=strict, as_json=as_json)
+            return resume_due_sends(
+                project, ledger, concurrency, wait=wait, strict=strict, as_json=as_json
+            )
         scheduled_time = parse_schedule(
             open_ledger(engine, project.config),
             project.config,
@@ -333,11 +327,7 @@ def confirm_and_deliver(  # noqa: PLR0913 - the command's options
     Raises:
         NewsletterError: the issue or the list has changed since, or nobody was accepted.
     """
-    from newsletter.cli.worker.hand_over import (
-        hand_over_to_workers,
-        report_handed_over,
-        wait_for_workers,
-    )
+    from newsletter.cli.worker.hand_over import deliver_or_hand_over
     from newsletter.sending import service
     from newsletter.sending.planning.send_schedule import request_schedule
     from newsletter.sending.providers.registry import get_provider
@@ -348,14 +338,11 @@ def confirm_and_deliver(  # noqa: PLR0913 - the command's options
         context = service.confirm_plan(proposal, schedule)
         if context.send.is_scheduled_locally:
             return print_scheduled(context, as_json=as_json, more=more)
-        before = count_recipients(context)
-        outcome = None
-        if worker_count := hand_over_to_workers(context):
-            if not wait:
-                return report_handed_over(context, worker_count, as_json=as_json, more=more)
-            wait_for_workers(context, before.get("pending", 0))
-        else:
-            outcome = run_and_notify(
-                context, lambda observe: service.deliver(context, client, observe, concurrency)
-            )
-    return report_run(context, outcome, before, strict=strict, as_json=as_json, more=more)
+        return deliver_or_hand_over(
+            context,
+            lambda observe: service.deliver(context, client, observe, concurrency),
+            wait=wait,
+            strict=strict,
+            as_json=as_json,
+            more=more,
+        )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from newsletter.config import Config
+    from newsletter.sending.lanes.worker_records import WorkerPresence
     from newsletter.sending.ledger.status import SendStatus
 
 POLL_SECONDS = 2.0
@@ -43,7 +44,7 @@ def status_command(issue: str | None, *, as_json: bool, workers: bool, watch: bo
     """
     from newsletter.cli.worker.worker_table import print_workers
     from newsletter.project import open_project
-    from newsletter.sending.lanes.worker_records import lacks_worker
+    from newsletter.sending.lanes.worker_records import get_worker_presence
     from newsletter.sending.ledger.copied_database import find_copy
     from newsletter.sending.ledger.find_sends import find_send, list_sends, open_ledger
     from newsletter.sending.ledger.status import get_send_status
@@ -61,13 +62,16 @@ def status_command(issue: str | None, *, as_json: bool, workers: bool, watch: bo
         if not sends and not as_json:
             echo_err("Nothing has been sent or planned yet.")
         before: list[object] = []
+        recent: dict[int, SendStatus] = {}
         while True:
-            statuses = [get_send_status(ledger, find_send(ledger, send.issue)) for send in sends]
-            needs_worker = lacks_worker(ledger)
+            statuses = [
+                get_send_status(ledger, find_send(ledger, send.issue), recent.get(send.id))
+                for send in sends
+            ]
+            recent = {status.send.id: status for status in statuses}
+            presence = get_worker_presence(ledger)
             shown = [
-                status.as_data()
-                if as_json
-                else format_status(status, project.config, needs_worker=needs_worker)
+                status.as_data() if as_json else format_status(status, project.config, presence)
                 for status in statuses
             ]
             if shown != before:
@@ -82,15 +86,15 @@ def status_command(issue: str | None, *, as_json: bool, workers: bool, watch: bo
             time.sleep(POLL_SECONDS)
 
 
-def format_status(status: "SendStatus", config: "Config", *, needs_worker: bool) -> str:
+def format_status(status: "SendStatus", config: "Config", presence: "WorkerPresence") -> str:
     """Format a send as a summary line, and details in the lines below it.
 
     Args:
         status: the send.
         config: the newsletter's settings.
-        needs_worker: whether workers could send it, and none is running.
+        presence: whether workers could send it, and one is running.
     """
-    lines = "\n".join(_iter_details(status, config, needs_worker=needs_worker))
+    lines = "\n".join(_iter_details(status, config, presence))
     return f"{format_status_line(status)}\n{lines}" if lines else format_status_line(status)
 
 
@@ -118,7 +122,9 @@ def _format_accepted(phase: str, accepted_count: int, total: int) -> str:
     return f"{accepted_count:,} of {total:,} accepted"
 
 
-def _iter_details(status: "SendStatus", config: "Config", *, needs_worker: bool) -> Iterator[str]:
+def _iter_details(
+    status: "SendStatus", config: "Config", presence: "WorkerPresence"
+) -> Iterator[str]:
     from zoneinfo import ZoneInfo
 
     from newsletter.sending.ledger.send_phase import SEND_PHASE_LABELS
@@ -142,11 +148,8 @@ def _iter_details(status: "SendStatus", config: "Config", *, needs_worker: bool)
     if send.state == "running" and status.next_claim_time:
         wait = format_rough_duration(status.next_claim_time - status.now)
         yield f"  waits until {format_schedule_time(status.next_claim_time, zone)} ({wait})"
-    elif send.state == "running" and needs_worker and not status.in_flight_recipients:
-        yield (
-            "  nobody sends it: no worker is running. Start one with: newsletter worker\n"
-            f"  or go on without: newsletter resume {slug}"
-        )
+    if send.state == "running":
+        yield from _iter_missing_worker_lines(status, presence)
     if status.in_flight_recipients and status.lease_until and status.lease_until <= status.now:
         yield (
             f"  in flight when the sender stopped: "
@@ -158,6 +161,20 @@ def _iter_details(status: "SendStatus", config: "Config", *, needs_worker: bool)
     yield from iter_unknown_batch_texts(status)
     if status.recipients_by_state.get("rejected"):
         yield f"  retry the refused with: newsletter retry {slug}"
+
+
+def _iter_missing_worker_lines(status: "SendStatus", presence: "WorkerPresence") -> Iterator[str]:
+    """Yield that nobody sends it, and what the editor can do about it."""
+    is_idle = not status.in_flight_recipients and not status.next_claim_time
+    if presence == "lost" and not is_idle:
+        # A command may have taken over.
+        yield "  no worker is running any more; unless a command sends it, nothing goes on."
+    elif presence in {"lost", "none"} and is_idle:
+        yield "  nobody sends it: no worker is running."
+    else:
+        return
+    yield "  start one with: newsletter worker"
+    yield f"  or go on without: newsletter resume {status.send.slug}"
 
 
 def _iter_count_lines(status: "SendStatus") -> Iterator[str]:

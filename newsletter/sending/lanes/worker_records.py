@@ -6,7 +6,7 @@ renews its record every few seconds, by the clock of the database.
 
 import datetime
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -20,6 +20,10 @@ RENEWAL_INTERVAL = datetime.timedelta(seconds=5)
 LIVE_FOR = datetime.timedelta(seconds=20)
 # After so long it is forgotten: it was killed, or its machine is gone.
 REMEMBERED_FOR = datetime.timedelta(hours=1)
+
+# Of workers that take sends. ``impossible``: the database is one that no worker shares; ``lost``:
+# none is live, and one was killed or cut off lately. Who stops a worker leaves no record.
+WorkerPresence = Literal["impossible", "live", "lost", "none"]
 
 
 class WorkerActivity(NamedTuple):
@@ -125,7 +129,8 @@ def load_workers(connection: sa.Connection, clock: Clock) -> list[WorkerRecord]:
             started_at=row.started_at,
             seen_at=row.seen_at,
             activity=WorkerActivity(row.requests, row.recipients, row.request_seconds),
-            is_live=now - row.seen_at <= LIVE_FOR,
+            # One that was seen in the future is from another server, or its clock was set back.
+            is_live=abs(now - row.seen_at) <= LIVE_FOR,
         )
         for row in connection.execute(sa.select(worker).order_by(worker.c.id))
     ]
@@ -143,6 +148,17 @@ def lacks_sweeper(workers: Sequence[WorkerRecord]) -> bool:
 
 def lacks_worker(ledger: Ledger) -> bool:
     """Return whether workers can share the database, and none that takes sends is live."""
-    return ledger.engine.dialect.name == "postgresql" and not select_sending_workers(
-        list_workers(ledger)
-    )
+    return get_worker_presence(ledger) in {"none", "lost"}
+
+
+def get_worker_presence(ledger: Ledger) -> WorkerPresence:
+    """Return whether a worker that takes sends is live."""
+    if ledger.engine.dialect.name != "postgresql":
+        return "impossible"
+    with read_transaction(ledger.engine) as connection:
+        workers, now = load_workers(connection, ledger.clock), ledger.clock(connection)
+    if select_sending_workers(workers):
+        return "live"
+    recent = now - REMEMBERED_FOR
+    was_there = any(record.concurrency and record.seen_at > recent for record in workers)
+    return "lost" if was_there else "none"

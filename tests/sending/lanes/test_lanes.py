@@ -20,6 +20,7 @@ from newsletter.sending.lanes.worker_records import (
     REMEMBERED_FOR,
     WorkerActivity,
     add_worker,
+    get_worker_presence,
     list_workers,
     remove_worker,
     renew_worker,
@@ -69,6 +70,48 @@ def test_without_a_live_worker_nothing_is_done(scenario: SendScenario) -> None:
     assert hand_over_send(scenario.ledger, scenario.send()) == 0
     assert scenario.send().state == "frozen"
     assert load_queues(scenario.ledger) == []
+
+
+def test_a_send_that_was_handed_to_a_dead_worker_goes_on_with_another(
+    scenario: SendScenario,
+) -> None:
+    ledger, observer = scenario.ledger, scenario.observer
+    add_worker(ledger, "killed a moment ago", 16)
+    observer.now += LIVE_FOR
+    assert hand_over_send(ledger, scenario.send()) == 1
+    claim_batches(ledger, scenario.send(), 1)
+    observer.wait(ledger.lease.total_seconds())
+    assert get_worker_presence(ledger) == "lost"
+    second = add_worker(ledger, "second", 16)
+    assert get_worker_presence(ledger) == "live"
+    assert sweep(ledger).lanes == 1
+    assert load_queues(ledger)[-1] == get_queue_name(second)
+    make_lane(scenario).run()
+    assert scenario.state() == ("done", {"accepted": scenario.total})
+
+
+@pytest.mark.parametrize(
+    ("seen", "presence"),
+    [
+        (-REMEMBERED_FOR - MINUTE, "none"),
+        (-LIVE_FOR - MINUTE, "lost"),
+        (-LIVE_FOR, "live"),
+        (datetime.timedelta(seconds=3), "live"),
+        # By the clock of the server that the database was restored from.
+        (MINUTE, "lost"),
+    ],
+)
+def test_a_worker_is_live_if_it_was_seen_lately(
+    scenario: SendScenario, seen: datetime.timedelta, presence: str
+) -> None:
+    ledger = scenario.ledger
+    assert get_worker_presence(ledger) == "none"
+    add_worker(ledger, "periodic jobs only", 0)
+    assert get_worker_presence(ledger) == "none"
+    add_worker(ledger, "first", 16)
+    with ledger.engine.begin() as connection:
+        connection.execute(sa.update(worker).values(seen_at=scenario.observer.now + seen))
+    assert get_worker_presence(ledger) == presence
 
 
 def test_a_send_that_is_refused_wakes_nobody(scenario: SendScenario) -> None:

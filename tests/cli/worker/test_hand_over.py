@@ -1,0 +1,154 @@
+"""Every command that sends hands over to live workers, and sends by itself without any."""
+
+import datetime
+from collections.abc import Sequence
+
+import pytest
+import sqlalchemy as sa
+from ready_to_send import Cli
+from sender_process import READERS, SenderProject
+
+from newsletter.db import database_engine
+from newsletter.db.schema import batch, send, send_recipient, worker
+from newsletter.sending.lanes.worker_records import add_worker
+from newsletter.sending.ledger.record import Ledger
+
+ISSUE = "2026-12-01-letter"
+NOW, HOUR = datetime.datetime.now(datetime.UTC), datetime.timedelta(hours=1)
+DELETE_WORKERS = sa.delete(worker)
+DELETE_LANES = sa.text("DELETE FROM procrastinate_jobs")
+HANDED_OVER = (
+    "1 worker sends it now.\n"
+    "Follow it with: newsletter status letter --watch\n"
+    "Stop it with: newsletter pause letter\n"
+)
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> str:
+    return postgres_url
+
+
+def execute(project: SenderProject, *statements: sa.Executable) -> None:
+    with database_engine(project.url, project.folder) as engine, engine.begin() as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def record_worker(project: SenderProject) -> None:
+    """Leave the record of a live worker that does nothing."""
+    with database_engine(project.url, project.folder) as engine:
+        add_worker(Ledger(engine), "mail1:4211", 16)
+
+
+def is_handed_over(project: SenderProject) -> bool:
+    """Return whether the send runs, and a lane of it waits for the worker."""
+    query = sa.text("SELECT send.state, count(args) FROM send, procrastinate_jobs GROUP BY 1")
+    with database_engine(project.url, project.folder) as engine, engine.connect() as connection:
+        return connection.execute(query).all() == [("running", 1)]
+
+
+FROZEN = sa.update(send).values(state="frozen", scheduled_at=None)
+SCHEDULED = sa.update(send).values(state="frozen", scheduled_at=NOW + HOUR)
+DUE = sa.update(send).values(state="frozen", scheduled_at=NOW - HOUR)
+PAUSED = sa.update(send).values(state="paused", scheduled_at=None)
+REFUSED = (
+    sa.update(send_recipient).values(state="rejected", error="refused"),
+    sa.update(batch).values(state="rejected", fence=1),
+    sa.update(send).values(state="done", scheduled_at=None),
+)
+# What the send is before it; each also works on what the one before it has left.
+COMMANDS: Sequence[tuple[Sequence[sa.Executable], Sequence[str]]] = (
+    ([], ("send", ISSUE, "--yes")),
+    ([FROZEN], ("send", ISSUE, "--yes", "--concurrency", "2")),
+    ([PAUSED], ("resume", ISSUE)),
+    ([], ("resume", ISSUE)),  # of a send that runs
+    ([SCHEDULED], ("reschedule", ISSUE, "--now", "--yes")),
+    ([DUE], ("send", "--due")),
+    ([DUE], ("send", "--due", "--by-server")),
+    (REFUSED, ("retry", ISSUE, "--yes", "--repeat-article")),
+)
+
+
+@pytest.fixture
+def newsletter(sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> Cli:
+    """The command line in a project with an issue that is planned."""
+    sender_project.write_issue(ISSUE)
+    monkeypatch.chdir(sender_project.folder)
+    monkeypatch.setenv("SENDGRID_API_KEY", sender_project.double.key)
+    monkeypatch.setenv("SENDGRID_HOST", sender_project.double.url)
+    monkeypatch.setenv("NEWSLETTER_DATABASE", sender_project.url)
+    code, _, err = cli("plan", ISSUE)
+    assert code == 0, err
+    return cli
+
+
+def test_each_command_hands_over_to_live_workers_and_sends_without_any(
+    newsletter: Cli, sender_project: SenderProject
+) -> None:
+    for statements, command in COMMANDS:
+        execute(sender_project, DELETE_WORKERS, DELETE_LANES, *statements)
+        record_worker(sender_project)
+        code, out, err = newsletter(*command)
+        assert (code, HANDED_OVER in out) == (0, True), (command, out, err)
+        assert is_handed_over(sender_project), command
+    assert sender_project.double.requests == []
+    execute(sender_project, DELETE_WORKERS)
+    code, out, err = newsletter("resume", ISSUE)
+    assert (code, "No worker is running, so this command sends it." in err) == (0, True), (out, err)
+    assert sender_project.states(ISSUE) == {"accepted": READERS}
+    assert set(sender_project.count_copies(ISSUE).values()) == {1}
+
+
+def test_ctrl_c_ends_the_wait_and_not_the_send(
+    newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("newsletter.cli.worker.hand_over.time.sleep", interrupt)
+    record_worker(sender_project)
+    code, _, err = newsletter("send", ISSUE, "--yes", "--wait")
+    assert code == 1
+    assert f"The workers go on: 0 of {READERS} readers are done." in err
+    assert is_handed_over(sender_project)
+
+
+def test_the_wait_ends_when_the_worker_is_killed_and_says_what_to_do(
+    newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill_worker(_seconds: float) -> None:
+        execute(sender_project, sa.update(worker).values(seen_at=NOW - HOUR / 2))
+
+    monkeypatch.setattr("newsletter.cli.worker.hand_over.time.sleep", kill_worker)
+    record_worker(sender_project)
+    code, out, err = newsletter("send", ISSUE, "--yes", "--wait")
+    assert (code, f"Sent to 0 of {READERS} readers." in out) == (1, True), err
+    assert "No worker is running any more. Start one and it goes on: newsletter worker" in err
+    assert "Resume with: newsletter resume letter" in err
+
+
+def test_status_tells_that_a_running_send_has_no_worker(
+    newsletter: Cli, sender_project: SenderProject
+) -> None:
+    record_worker(sender_project)
+    code, _, err = newsletter("send", ISSUE, "--yes")
+    assert code == 0, err
+    advice = "  start one with: newsletter worker\n  or go on without: newsletter resume letter\n"
+    nobody = f"  nobody sends it: no worker is running.\n{advice}"
+    gone = "  no worker is running any more; unless a command sends it, nothing goes on.\n" + advice
+    lease = sa.func.now() + sa.literal(HOUR)
+    claimed = sa.update(batch).where(batch.c.number == 1).values(state="in_flight", fence=1)
+    killed = sa.update(worker).values(seen_at=NOW - HOUR / 2)
+    # Without a record, it may be a command in another terminal that has the request in flight.
+    for statements, expected in (
+        ([], ""),
+        ([killed], nobody),
+        ([claimed.values(lease_until=lease)], gone),
+        ([DELETE_WORKERS], ""),
+        ([sa.update(batch).values(state="ready", lease_until=None)], nobody),
+    ):
+        execute(sender_project, *statements)
+        code, out, _ = newsletter("status", ISSUE)
+        assert (code, advice in out) == (0, bool(expected)), out
+        assert expected in out
