@@ -32,7 +32,7 @@ from newsletter.db.identity import (
     retired_error,
     set_identity,
 )
-from newsletter.db.schema import journal, metadata, setting, subscriber
+from newsletter.db.schema import journal, metadata, setting, subscriber, worker
 from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.db.transaction import lift_statement_timeout
 from newsletter.errors import DatabaseError, Location, NothingToDoError
@@ -40,8 +40,9 @@ from newsletter.wording import format_count
 
 ProgressCallback = Callable[[int], None]
 
-# In the order in which rows can be inserted: each after those that it refers to.
-COPIED_TABLES = tuple(metadata.sorted_tables)
+# In the order in which rows can be inserted: each after those that it refers to. The workers of the
+# source don't send from the target: if they counted as running there, sends would be left to them.
+COPIED_TABLES = tuple(table for table in metadata.sorted_tables if table is not worker)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from newsletter.db.schema import (
     send,
     setting,
     transactional_email,
+    worker,
 )
 from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.db.transaction import lift_statement_timeout
@@ -275,7 +276,8 @@ def _forget_running_programs(
         .where(transactional_email.c.state.in_(("ready", "in_flight")))
         .values(state="unknown", ended_at=now, retry_at=None, error=reason)
     )
-    # What starts the original's sends does not start those of the copy.
+    # What starts the original's sends does not start those of the copy, and its workers send none.
+    connection.execute(sa.delete(worker))
     connection.execute(
         sa.delete(setting).where(setting.c.key.startswith(HEARTBEAT_PREFIX, autoescape=True))
     )

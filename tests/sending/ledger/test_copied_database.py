@@ -18,6 +18,7 @@ from newsletter.db.identity_mark import load_mark, mark_path
 from newsletter.db.schema import attempt, batch, event, setting, transactional_email
 from newsletter.db.sqlite_copy import back_up
 from newsletter.errors import DatabaseError, SendRefusedError
+from newsletter.sending.lanes.worker_records import add_worker, list_workers
 from newsletter.sending.ledger import pause_cancel_retry
 from newsletter.sending.ledger.copied_database import adopt, find_copy, hold_if_copied
 from newsletter.sending.ledger.heartbeat import load_heartbeats, record_heartbeat
@@ -78,12 +79,13 @@ def test_copy_sends_nothing_that_the_original_may_have_sent(
     assert original.states() == {"accepted": TOTAL}
 
 
-def test_copy_forgets_what_starts_sends_where_the_original_is(
-    original: Home, make_copy: MakeCopy
-) -> None:
+def test_copy_forgets_what_sends_where_the_original_is(original: Home, make_copy: MakeCopy) -> None:
     record_heartbeat(original.ledger, "serve")
+    add_worker(original.ledger, "mail1:4211", 16)
     copy = make_copy(original)
     assert not load_heartbeats(copy.ledger)
+    assert not list_workers(copy.ledger)
+    assert [found.name for found in list_workers(original.ledger)] == ["mail1:4211"]
     assert [seen.starter for seen in load_heartbeats(original.ledger)] == ["serve"]
 
 
