@@ -23,6 +23,7 @@ from newsletter.sending.notifications.periodic_check import notify_overdue
 from newsletter.sending.providers.provider import ProviderClient
 from newsletter.sending.transactional_queue import has_due_emails
 from newsletter.web.archive.latest_issues import make_latest_finder
+from newsletter.web.database_clock import DatabaseClock
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.transactional_emails import purge_stale_data, send_due_emails
 
@@ -50,6 +51,8 @@ def make_background_jobs(site: Site, mailer: ProviderClient | None) -> list[Back
         BackgroundJob("refused sign-ups", 60.0, lambda: site.refused_signups.save(site.engine)),
         BackgroundJob("erasures", 60.0, lambda: renew_erasures(site.engine, site.project.root)),
     ]
+    if isinstance(site.clock, DatabaseClock):
+        jobs.append(BackgroundJob("clock", 30.0, site.clock.sync))
     if mailer:
         jobs.append(
             BackgroundJob("transactional emails", 1.0, lambda: send_queued_emails(site, mailer))

@@ -14,6 +14,7 @@ from newsletter.db import read_transaction
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import setting
 from newsletter.project import Project
+from newsletter.web.database_clock import DatabaseClock
 from newsletter.web.page_templates import PageRenderer
 from newsletter.web.refused_signups import RefusedSignupCounter
 
@@ -61,13 +62,21 @@ def _make_signer(secret: bytes, purpose: str) -> itsdangerous.URLSafeTimedSerial
 
 
 def open_site(
-    project: Project, engine: sa.Engine, clock: Callable[[], datetime.datetime] = utc_now
+    project: Project, engine: sa.Engine, clock: Callable[[], datetime.datetime] | None = None
 ) -> Site:
     """Open a project's site; create its secret on first use.
+
+    Args:
+        project: the newsletter's project.
+        engine: the database.
+        clock: returns the current time; ``None`` for that of the database if several hosts may
+            share it, else of this machine.
 
     Raises:
         TemplateError: a page's template or the messages can't be read.
     """
+    if clock is None:
+        clock = DatabaseClock(engine) if engine.dialect.name == "postgresql" else utc_now
     return Site(project, engine, PageRenderer(project), _load_or_create_secret(engine), clock)
 
 

@@ -32,6 +32,7 @@ from newsletter.sending.lanes.worker_records import (
 )
 from newsletter.sending.ledger.heartbeat import record_heartbeat
 from newsletter.sending.notifications.notification import clean_line
+from newsletter.web.database_clock import DatabaseClock
 from newsletter.worker.app import PERIODIC_QUEUE, make_job_app
 from newsletter.worker.connections import get_conninfo, translated_errors
 from newsletter.worker.worker_context import WorkerContext
@@ -98,6 +99,8 @@ def _recorded(
                 renew_worker(worker.ledger, worker_id, worker.counter.get_total())
                 if does_periodic_jobs:
                     record_heartbeat(worker.ledger, "worker")
+                if isinstance(worker.site.clock, DatabaseClock):
+                    worker.site.clock.sync()
             except DatabaseError as error:
                 _log.warning("the worker's record could not be renewed: %s", error)
 
