@@ -184,3 +184,7 @@ class PublishError(NewsletterError):
 
 class ProviderError(NewsletterError):
     """SendGrid rejected a request, or could not be reached."""
+
+
+class MissingPermissionError(ProviderError):
+    """The API key may not do that; it may do other things."""

@@ -17,6 +17,7 @@ from newsletter.sending.lanes.sweep import sweep
 from newsletter.sending.ledger.record import get_ledger_time
 from newsletter.web.background_jobs import notify_overdue_sends, send_queued_emails
 from newsletter.web.subscriber.transactional_emails import purge_stale_data
+from newsletter.worker.feedback_jobs import SuppressionSync, retry_unreadable_events
 from newsletter.worker.lane import run_lane
 from newsletter.worker.worker_context import WorkerContext
 
@@ -29,6 +30,7 @@ PERIODIC_QUEUE = "periodic"
 EVERY_FIVE_SECONDS = "* * * * * */5"
 EVERY_MINUTE = "* * * * * 30"
 EVERY_HOUR = "17 * * * * 0"
+EVERY_HOUR_LATER = "47 * * * * 0"
 # A job whose worker has given no sign for so long is given up; its worker may still be finishing
 # what it does, so nothing relies on it.
 STALLED_AFTER_SECONDS = 120
@@ -80,6 +82,10 @@ def make_job_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App
         lambda: send_queued_emails(worker.site, worker.client),
     )  # fmt: skip
     _add_periodic_job(app, "cleanup", EVERY_HOUR, lambda: _clean_up(worker))
+    _add_periodic_job(app, "suppressions", EVERY_HOUR_LATER, SuppressionSync(worker).run)
+    _add_periodic_job(
+        app, "unreadable-events", EVERY_HOUR_LATER, lambda: retry_unreadable_events(worker)
+    )
     if worker.site.config.notify.is_set:
         _add_periodic_job(
             app, "overdue-sends", EVERY_MINUTE, lambda: notify_overdue_sends(worker.site)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from newsletter.errors import ProviderError
+from newsletter.errors import MissingPermissionError, ProviderError
 from newsletter.sending.providers.provider import Outcome, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.outcomes import classify_response
@@ -162,7 +162,8 @@ def _list_error(outcome: Outcome, list_name: str) -> ProviderError:
         )
         permission = "Unsubscribe Groups" if list_name == "group" else "Suppressions"
         remedy = f"Give the key the {permission} permission at SendGrid (scope {scope})."
-    elif outcome.status == HTTPStatus.NOT_FOUND and list_name == "group":
+        return MissingPermissionError(message, remedy=remedy)
+    if outcome.status == HTTPStatus.NOT_FOUND and list_name == "group":
         remedy = "Check sendgrid.asm_group in newsletter.yml: the account has no such group."
     elif outcome.kind == "blocked":
         remedy = outcome.remedy
