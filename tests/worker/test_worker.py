@@ -1,15 +1,18 @@
 """``newsletter worker`` in processes of their own: they share a send, and stop cleanly."""
 
+import json
 import re
 from contextlib import ExitStack
 from dataclasses import replace
 
+import click
 import pytest
 import urllib3
 from postgres_server import Server, login_in_role
-from sender_process import READERS, SenderProject
+from sender_process import PER_BATCH, READERS, SenderProject
 from worker_process import running_worker
 
+from newsletter.cli.worker.worker import parse_metrics_port, worker_command
 from newsletter.db import database_engine
 from newsletter.sending.lanes.worker_records import list_workers
 from newsletter.sending.ledger.record import Ledger
@@ -73,6 +76,17 @@ def test_workers_share_a_send_and_stop_cleanly(
         assert (code, f"Sent to {READERS} of {READERS} readers" in output) == (0, True), output
         assert sum(count_readers(port) for port in ports) == READERS
     assert [worker.returncode for worker in workers] == [0, 0]
+    send_id = int(owner.send_id(ISSUE))
+    requests = [
+        line
+        for worker in workers
+        for text in worker.communicate()[1].splitlines()
+        if "batch recorded" in text
+        for line in [json.loads(text)]
+    ]
+    assert {line["send_id"] for line in requests} == {send_id}
+    assert len({line["batch_id"] for line in requests}) == READERS / PER_BATCH
+    assert len({line["worker"] for line in requests}) == len(workers)
     assert set(owner.count_copies(ISSUE).values()) == {1}
     assert owner.states(ISSUE) == {"accepted": READERS}
     assert count_workers(owner) == 0
@@ -83,3 +97,18 @@ def test_without_a_worker_send_says_so_and_sends(sender_project: SenderProject) 
     code, output = sender_project.run("send", ISSUE, "--yes")
     assert (code, "No worker is running, so this command sends it." in output) == (0, True), output
     assert sender_project.states(ISSUE) == {"accepted": READERS}
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [("9101", 9101), ("9100+2", 9102), ("9100+12", 9112), ("0+1", 1), ("9100+mail", None),
+     ("9100+", None), ("1+2+3", None), ("65535+1", None), ("0", None), ("-1", None)],
+)  # fmt: skip
+def test_the_port_for_metrics_can_be_that_of_an_instance(text: str, port: int | None) -> None:
+    [option] = [option for option in worker_command.params if option.name == "metrics_port"]
+    context = click.Context(worker_command)
+    if port:
+        assert parse_metrics_port(context, option, text) == port
+        return
+    with pytest.raises(click.BadParameter, match="is not a port"):
+        parse_metrics_port(context, option, text)

@@ -1,6 +1,7 @@
 """``newsletter worker``: send from one of several machines."""
 
 import os
+import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,30 @@ if TYPE_CHECKING:
 
 DEFAULT_CONCURRENCY = 16
 QUEUE_NAMES = ("sends", "periodic")
+MAX_PORT = 65535
+
+
+def parse_metrics_port(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> int | None:
+    """Return a port, which may be a sum: a unit of systemd can't add its instance's number.
+
+    Raises:
+        click.BadParameter: it is not a port.
+    """
+    if value is None:
+        return None
+    numbers = value.split("+")
+    is_sum = len(numbers) <= 2 and all(re.fullmatch("[0-9]{1,5}", text) for text in numbers)  # noqa: PLR2004
+    port = sum(map(int, numbers)) if is_sum else 0
+    if not 1 <= port <= MAX_PORT:
+        raise click.BadParameter(
+            f"'{value}' is not a port. Give a number up to {MAX_PORT}, or one plus the number of "
+            "an instance: 9100+2",
+            context,
+            parameter,
+        )
+    return port
 
 
 @click.command("worker", short_help="Send from this machine, too; needs PostgreSQL.")
@@ -41,9 +66,9 @@ QUEUE_NAMES = ("sends", "periodic")
 )
 @click.option(
     "--metrics-port",
-    type=click.IntRange(1, 65535),
+    callback=parse_metrics_port,
     metavar="N",
-    help="Port for Prometheus metrics, on this machine only.",
+    help="Port for Prometheus metrics, on this machine only; 9100+2 is 9102.",
 )
 @click.option(
     "--print",
@@ -64,7 +89,7 @@ def worker_command(
     Workers also start what is scheduled, send confirmations and welcome emails, and take
     over from senders that were killed. SIGTERM or Ctrl-C stops a worker once its requests in
     flight are recorded; the others go on. It logs to standard error, one JSON object per
-    line, without addresses.
+    line, without addresses; that of a request names the send, the batch and the worker.
 
     \b
     Examples:
@@ -97,7 +122,7 @@ def worker_command(
                 "machine. To move the list to PostgreSQL: newsletter db copy -h",
             )
         from newsletter.worker.connections import require_known_job_queue
-        from newsletter.worker.run_worker import run_worker
+        from newsletter.worker.run_worker import get_worker_name, run_worker
         from newsletter.worker.worker_context import WorkerContext
         from newsletter.worker.worker_metrics import WorkerMetrics
 
@@ -113,7 +138,7 @@ def worker_command(
                 metrics = WorkerMetrics(ledger, worker.counter)
                 stack.enter_context(serve_metrics(metrics.registry, metrics_port))
             _warn_of_connections(engine, 1 if metrics_port else 0)
-            configure_stderr_logging()
+            configure_stderr_logging(worker=get_worker_name())
 
             def print_startup() -> None:
                 _print_startup(config, where, chosen, concurrency)

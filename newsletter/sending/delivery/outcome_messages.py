@@ -71,9 +71,14 @@ def unreleased_problem(batch_number: int, slug: str) -> Problem:
 
 
 def describe_batch(issue: str, result: BatchResult) -> dict[str, object]:
-    """Return what the log says of a batch: numbers only, no address."""
+    """Return what the log says of a batch's request: numbers only, no address.
+
+    With its ids as the provider's events have them, and the number that the editor knows it by.
+    """
     return {
         "issue": issue,
+        "send_id": result.batch.send_id,
+        "batch_id": result.batch.id,
         "batch": result.batch.number,
         "attempt": result.batch.attempt_number,
         "state": result.action.batch_state,

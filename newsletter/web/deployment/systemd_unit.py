@@ -42,10 +42,10 @@ TimeoutStopSec=60
 def make_worker_unit(deployment: Deployment, arguments: Sequence[str]) -> DeploymentFile:
     """Return the template of a unit, of which each instance is a worker.
 
-    With a port for Prometheus, its last digit is the instance's name, so that each has its own.
+    Each has a port of its own for Prometheus: that of the first one, and those after it.
 
     Args:
-        deployment: where it runs; of its ports, only that for Prometheus counts.
+        deployment: where it runs; of its ports, only that for Prometheus counts: of instance 1.
         arguments: further arguments of ``newsletter worker``.
     """
     name = f"{deployment.service}-worker@"
@@ -53,8 +53,8 @@ def make_worker_unit(deployment: Deployment, arguments: Sequence[str]) -> Deploy
     start = " ".join(_quote_argument(word) for word in words)
     explanation = f"# For another worker on this machine, enable {name}2 too.\n"
     if port := deployment.metrics_port:
-        start += f" --metrics-port {port // 10}%i"
-        explanation += f"# Prometheus finds the metrics of @1 at port {port // 10}1.\n"
+        start += f" --metrics-port {port - 1}+%i"  # systemd can't add
+        explanation += f"# Metrics for Prometheus: of @1 at port {port}, of @2 at {port + 1}.\n"
     seconds = math.ceil(deployment.request_seconds)
     return _make_unit(
         deployment,

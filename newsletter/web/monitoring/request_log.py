@@ -73,7 +73,15 @@ def get_route_pattern(scope: Scope) -> str:
 
 
 class JsonLinesFormatter(logging.Formatter):
-    """Formatter that writes each record as one line of JSON."""
+    """Formatter that writes each record as one line of JSON.
+
+    Args:
+        common: further keys of every line.
+    """
+
+    def __init__(self, **common: str) -> None:
+        super().__init__()
+        self._common = common
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON."""
@@ -83,6 +91,7 @@ class JsonLinesFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._common,
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
@@ -99,10 +108,14 @@ def _format_traceback(
     return [name, *(f"{summary.filename}:{summary.lineno} {summary.name}" for summary in summaries)]
 
 
-def configure_stderr_logging() -> None:
-    """Write the server's log to standard error."""
+def configure_stderr_logging(**common: str) -> None:
+    """Write the log of a server or worker to standard error.
+
+    Args:
+        common: further keys of every line.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLinesFormatter())
+    handler.setFormatter(JsonLinesFormatter(**common))
     for name in ("newsletter", "uvicorn.error", "procrastinate", "psycopg", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]

@@ -63,7 +63,7 @@ def test_each_instance_of_the_template_is_a_worker(make_deployment: MakeDeployme
     sections, server = parse_unit(file.text), parse_unit(make_systemd_unit(deployment).text)
     service = sections["Service"]
     assert service.pop("ExecStart") == [
-        "/opt/newsletter/bin/newsletter worker --concurrency 32 --metrics-port 910%i"
+        "/opt/newsletter/bin/newsletter worker --concurrency 32 --metrics-port 9100+%i"
     ]
     assert service.pop("KillMode") == ["mixed"]
     assert service.pop("TimeoutStopSec") == ["161"]
@@ -74,7 +74,7 @@ def test_each_instance_of_the_template_is_a_worker(make_deployment: MakeDeployme
     name = "newsletter-harbour-notes-worker@"
     assert f"#   sudo systemctl enable --now {name}1\n" in file.text
     assert f"{name}2" in file.text
-    assert "9101" in file.text
+    assert "of @1 at port 9101, of @2 at 9102" in file.text
     assert file.warnings == ()
     unit = f"/etc/systemd/system/{name}.service"
     assert file.text.startswith(f"# {unit}\n")
