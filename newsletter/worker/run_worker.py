@@ -86,9 +86,17 @@ def _recorded(
         concurrency: requests in flight at once for each send; 0 if it takes no sends.
         does_periodic_jobs: whether it sweeps, and starts the sends that are due.
     """
-    worker_id = add_worker(
-        worker.ledger, get_worker_name(), concurrency, does_periodic_jobs=does_periodic_jobs
-    )
+
+    def record(worker_id: int | None = None) -> int:
+        return add_worker(
+            worker.ledger,
+            get_worker_name(),
+            concurrency,
+            does_periodic_jobs=does_periodic_jobs,
+            worker_id=worker_id,
+        )
+
+    worker_id = record()
     if does_periodic_jobs:
         record_heartbeat(worker.ledger, "worker")
     stopped = threading.Event()
@@ -96,7 +104,9 @@ def _recorded(
     def renew_until_stopped() -> None:
         while not stopped.wait(RENEWAL_INTERVAL.total_seconds()):
             try:
-                renew_worker(worker.ledger, worker_id, worker.counter.get_total())
+                if not renew_worker(worker.ledger, worker_id, worker.counter.get_total()):
+                    # Forgotten while it could not reach the database: nothing is handed to it.
+                    record(worker_id)
                 if does_periodic_jobs:
                     record_heartbeat(worker.ledger, "worker")
                 if isinstance(worker.site.clock, DatabaseClock):

@@ -67,7 +67,12 @@ class WorkerRecord(NamedTuple):
 
 
 def add_worker(
-    ledger: Ledger, name: str, concurrency: int, *, does_periodic_jobs: bool = True
+    ledger: Ledger,
+    name: str,
+    concurrency: int,
+    *,
+    does_periodic_jobs: bool = True,
+    worker_id: int | None = None,
 ) -> int:
     """Record a worker that starts, and return its id; forget those that are long gone.
 
@@ -76,6 +81,7 @@ def add_worker(
         name: its machine and process.
         concurrency: requests in flight at once for each send; 0 if it takes no sends.
         does_periodic_jobs: whether it sweeps, and starts what is scheduled.
+        worker_id: its id, if it was on record before and is forgotten.
     """
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
@@ -87,11 +93,12 @@ def add_worker(
             "does_periodic_jobs": does_periodic_jobs,
             "started_at": now,
             "seen_at": now,
+            **({} if worker_id is None else {"id": worker_id}),
         }
-        worker_id: int = connection.execute(
+        new_id: int = connection.execute(
             sa.insert(worker).values(row).returning(worker.c.id)
         ).scalar_one()
-    return worker_id
+    return new_id
 
 
 def renew_worker(ledger: Ledger, worker_id: int, activity: WorkerActivity) -> bool:
