@@ -1,4 +1,4 @@
-"""Jobs that bring what the provider knows into the list: suppressions, unreadable events."""
+"""Periodic jobs: sync suppressions, retry unreadable events."""
 
 import logging
 import random

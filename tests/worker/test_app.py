@@ -12,6 +12,7 @@ from newsletter.errors import DatabaseUnavailableError
 from newsletter.worker.app import (
     EVERY_FIVE_SECONDS,
     EVERY_HOUR,
+    EVERY_HOUR_LATER,
     EVERY_MINUTE,
     LaneRetryStrategy,
 )
@@ -20,7 +21,8 @@ NOW = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
 @pytest.mark.parametrize(
-    ("cron", "seconds"), [(EVERY_FIVE_SECONDS, 5), (EVERY_MINUTE, 60), (EVERY_HOUR, 3600)]
+    ("cron", "seconds"),
+    [(EVERY_FIVE_SECONDS, 5), (EVERY_MINUTE, 60), (EVERY_HOUR, 3600), (EVERY_HOUR_LATER, 3600)],
 )
 def test_periodic_jobs_are_due_as_often_as_meant(cron: str, seconds: int) -> None:
     times = croniter(cron, start_time=1_796_000_000.0)

@@ -23,6 +23,7 @@ from newsletter.cli.send.proposal import (
     parse_schedule,
     print_scheduled,
 )
+from newsletter.cli.send.run_result import deliver_or_hand_over
 from newsletter.cli.send.shared import (
     back_up_before_send,
     check_published_images,
@@ -81,7 +82,6 @@ def reschedule_command(  # noqa: PLR0913 - one parameter per option
       newsletter reschedule building-trust --at 'Wed 09:00'
       newsletter reschedule building-trust --now
     """
-    from newsletter.cli.worker.hand_over import deliver_or_hand_over
     from newsletter.sending import service
     from newsletter.sending.planning.image_check import list_email_image_urls
     from newsletter.sending.planning.schedule import choose_waiting_place

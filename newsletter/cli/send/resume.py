@@ -7,7 +7,11 @@ import click
 
 from newsletter.cli.options import concurrency_option, json_option, strict_option, wait_option
 from newsletter.cli.output import echo
-from newsletter.cli.send.run_result import count_recipients, finished_send_error
+from newsletter.cli.send.run_result import (
+    count_recipients,
+    deliver_or_hand_over,
+    finished_send_error,
+)
 from newsletter.cli.send.shared import open_notifier, open_send_context, refuse_copied_database
 from newsletter.errors import NewsletterError, Problem
 
@@ -37,7 +41,6 @@ def resume_command(
     Example:
       newsletter resume building-trust
     """
-    from newsletter.cli.worker.hand_over import deliver_or_hand_over
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.state_machine import next_state
     from newsletter.sending.planning.preflight import finished_send_problem
@@ -72,7 +75,6 @@ def resume_due_sends(  # noqa: PLR0913 - the command's options
 
     One that fails doesn't keep the others from starting.
     """
-    from newsletter.cli.worker.hand_over import deliver_or_hand_over
     from newsletter.sending.ledger.find_sends import iter_due_sends
     from newsletter.sending.notifications.periodic_check import notify_overdue
     from newsletter.sending.service import SendContext, resume

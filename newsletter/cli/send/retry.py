@@ -11,7 +11,7 @@ from newsletter.cli.options import (
     yes_option,
 )
 from newsletter.cli.output import confirm_count, echo
-from newsletter.cli.send.run_result import count_recipients
+from newsletter.cli.send.run_result import count_recipients, deliver_or_hand_over
 from newsletter.cli.send.shared import open_send_context, refuse_copied_database
 from newsletter.wording import format_count
 
@@ -45,7 +45,6 @@ def retry_command(  # noqa: PLR0913 - one parameter per option
     Example:
       newsletter retry building-trust
     """
-    from newsletter.cli.worker.hand_over import deliver_or_hand_over
     from newsletter.sending.ledger import pause_cancel_retry
     from newsletter.sending.ledger.find_sends import find_send
     from newsletter.sending.ledger.record import get_ledger_time

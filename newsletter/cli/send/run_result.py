@@ -1,11 +1,11 @@
-"""Print the result of a run of the sender, and choose the exit code."""
+"""Run the sender or hand over; print the result, choose the exit code."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import echo, echo_err, format_fields, print_json
-from newsletter.cli.send.shared import CANCELLATION_CAVEAT, print_unknown_batches
+from newsletter.cli.send.shared import CANCELLATION_CAVEAT, print_unknown_batches, run_and_notify
 from newsletter.errors import (
     NewsletterError,
     NothingToDoError,
@@ -18,9 +18,54 @@ from newsletter.wording import format_count
 if TYPE_CHECKING:
     from newsletter.sending.ledger.status import SendStatus
     from newsletter.sending.providers.provider import Outcome
-    from newsletter.sending.service import SendContext
+    from newsletter.sending.service import ObserverFactory, SendContext
 
 MAX_REASONS_SHOWN = 3
+
+
+def deliver_or_hand_over(  # noqa: PLR0913 - a run, and how it is printed
+    context: "SendContext",
+    run: "Callable[[ObserverFactory], Outcome | None]",
+    *,
+    wait: bool,
+    strict: bool,
+    as_json: bool,
+    more: Mapping[str, object] = MappingProxyType({}),
+    is_due: bool = False,
+) -> int:
+    """Have the live workers send it, or run the sender here; print the result.
+
+    Args:
+        context: the send.
+        run: runs the sender in this process, with an observer.
+        wait: whether to wait for the workers, if they send it.
+        strict: whether a single rejected recipient is a failure.
+        as_json: whether one JSON object is printed.
+        more: further keys of that object.
+        is_due: whether it was scheduled, so that nobody has started it.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        NewsletterError: the send can't be resumed, or was stopped; or nobody was accepted.
+    """
+    from newsletter.cli.worker.hand_over import (
+        hand_over_to_workers,
+        report_handed_over,
+        wait_for_workers,
+    )
+
+    worker_count = hand_over_to_workers(context, is_due=is_due)
+    if worker_count and not wait:
+        return report_handed_over(context, worker_count, as_json=as_json, more=more)
+    outcome = None
+    if worker_count:
+        before = wait_for_workers(context)
+    else:
+        before = count_recipients(context)
+        outcome = run_and_notify(context, run, is_due=is_due)
+    return report_run(context, outcome, before, strict=strict, as_json=as_json, more=more)
 
 
 def count_recipients(context: "SendContext") -> dict[str, int]:

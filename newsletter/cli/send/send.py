@@ -33,6 +33,7 @@ from newsletter.cli.send.proposal import (
     raise_if_refused,
 )
 from newsletter.cli.send.resume import resume_due_sends
+from newsletter.cli.send.run_result import deliver_or_hand_over
 from newsletter.cli.send.shared import back_up_before_send, check_published_images
 from newsletter.errors import SendRefusedError
 
@@ -327,7 +328,6 @@ def confirm_and_deliver(  # noqa: PLR0913 - the command's options
     Raises:
         NewsletterError: the issue or the list has changed since, or nobody was accepted.
     """
-    from newsletter.cli.worker.hand_over import deliver_or_hand_over
     from newsletter.sending import service
     from newsletter.sending.planning.send_schedule import request_schedule
     from newsletter.sending.providers.registry import get_provider

@@ -1,68 +1,34 @@
-"""Hand a send over to the workers, or run the sender here, and print the result."""
+"""Hand a send over to the workers, and wait for them."""
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.progress import progress_bar
-from newsletter.cli.send.run_result import count_recipients, report_run
-from newsletter.cli.send.shared import open_notifier, run_and_notify
 from newsletter.cli.worker.worker_table import warn_of_missing_sweeper
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
-    from newsletter.sending.providers.provider import Outcome
-    from newsletter.sending.service import ObserverFactory, SendContext
+    from newsletter.sending.service import SendContext
 
 POLL_SECONDS = 1.0
 
 
-def deliver_or_hand_over(  # noqa: PLR0913 - a run, and how it is printed
-    context: "SendContext",
-    run: "Callable[[ObserverFactory], Outcome | None]",
-    *,
-    wait: bool,
-    strict: bool,
-    as_json: bool,
-    more: Mapping[str, object] = MappingProxyType({}),
-    is_due: bool = False,
-) -> int:
-    """Have the live workers send it, or run the sender here; print the result.
+def hand_over_to_workers(context: "SendContext", *, is_due: bool) -> int:
+    """Hand a send over to the live workers; return how many, 0 if nothing was done.
 
     Args:
         context: the send.
-        run: runs the sender in this process, with an observer.
-        wait: whether to wait for the workers, if they send it.
-        strict: whether a single rejected recipient is a failure.
-        as_json: whether one JSON object is printed.
-        more: further keys of that object.
         is_due: whether it was scheduled, so that nobody has started it.
 
-    Returns:
-        The exit code.
-
     Raises:
-        NewsletterError: the send can't be resumed, or was stopped; or nobody was accepted.
+        SendRefusedError: it can't be resumed, or another command has replaced the plan.
     """
-    worker_count = _hand_over_to_workers(context, is_due=is_due)
-    if worker_count and not wait:
-        return _report_handed_over(context, worker_count, as_json=as_json, more=more)
-    outcome = None
-    if worker_count:
-        before = _wait_for_workers(context)
-    else:
-        before = count_recipients(context)
-        outcome = run_and_notify(context, run, is_due=is_due)
-    return report_run(context, outcome, before, strict=strict, as_json=as_json, more=more)
-
-
-def _hand_over_to_workers(context: "SendContext", *, is_due: bool) -> int:
-    """Hand a send over to the live workers; return how many, 0 if nothing was done."""
     from newsletter.sending.lanes.lane_jobs import hand_over_send, has_workers
     from newsletter.sending.lanes.worker_records import lacks_worker, list_workers
+    from newsletter.sending.notifications.notifier import Notifier
     from newsletter.sending.planning.frozen_content import load_frozen_email
     from newsletter.sending.planning.preflight import require_resumable
 
@@ -78,13 +44,13 @@ def _hand_over_to_workers(context: "SendContext", *, is_due: bool) -> int:
         return 0
     warn_of_missing_sweeper(list_workers(ledger))
     if is_due:  # a lane does so only for a send that it starts
-        notifier = open_notifier(project, ledger)
+        notifier = Notifier(project, ledger, lambda text: echo_err(text, color="yellow"))
         notifier.notify_start(send)
         notifier.wait()
     return worker_count
 
 
-def _report_handed_over(
+def report_handed_over(
     context: "SendContext", worker_count: int, *, as_json: bool, more: Mapping[str, object]
 ) -> int:
     """Print that workers send it, and how to follow them; return the exit code."""
@@ -102,7 +68,7 @@ def _report_handed_over(
     return 0
 
 
-def _wait_for_workers(context: "SendContext") -> dict[str, int]:
+def wait_for_workers(context: "SendContext") -> dict[str, int]:
     """Show the progress of all workers together until the send is over, or no worker is left.
 
     Ctrl-C ends the wait, and not the send.
@@ -111,13 +77,13 @@ def _wait_for_workers(context: "SendContext") -> dict[str, int]:
         State -> how many recipients were in it before.
     """
     from newsletter.sending.lanes.worker_records import lacks_worker
-    from newsletter.sending.ledger.record import get_send
+    from newsletter.sending.ledger.record import count_recipients_by_state, get_send
     from newsletter.sending.ledger.status import count_open_recipients
 
     ledger, slug = context.ledger, context.send.slug
     open_count, done, has_worker = 0, 0, True
     try:
-        before = count_recipients(context)
+        before = count_recipients_by_state(ledger, context.send)
         open_count = count_open_recipients(ledger, context.send)
         with progress_bar(open_count, "Sending") as advance:
             while True:
