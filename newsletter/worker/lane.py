@@ -68,7 +68,7 @@ def run_lane(worker: WorkerContext, send_id: int) -> None:
     try:
         _run_lane(worker, send_id)
     except NewsletterError as error:
-        for problem in error.problems:
+        for problem in error.problems:  # a line is cut, and each names another batch
             _log.warning("send %d: %s", send_id, clean_line(str(problem)))
         raise
     except Exception:
