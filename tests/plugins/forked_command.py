@@ -11,7 +11,7 @@ import pkgutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
@@ -34,16 +34,23 @@ class ForkedCommand:
         cwd: the working folder.
         env: the environment.
         nohup: ignore SIGHUP, as under ``nohup``.
+        prepare: called in the process before the command; can be pickled.
     """
 
     def __init__(
-        self, args: Sequence[str], cwd: Path, env: Mapping[str, str], *, nohup: bool
+        self,
+        args: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        *,
+        nohup: bool = False,
+        prepare: Callable[[], object] = bool,
     ) -> None:
         out, child_out = CONTEXT.Pipe(duplex=False)
         err, child_err = CONTEXT.Pipe(duplex=False)
         self._process = CONTEXT.Process(
             target=_run,
-            args=(args, cwd, dict(env), child_out, child_err, nohup),
+            args=(args, cwd, dict(env), child_out, child_err, nohup, prepare),
             daemon=True,  # it doesn't outlive the tests
         )
         self._process.start()
@@ -67,6 +74,12 @@ class ForkedCommand:
         self._readers.shutdown()
         self.stdout.close()
         self.stderr.close()
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        assert self._process.pid
+        return self._process.pid
 
     @property
     def returncode(self) -> int | None:
@@ -98,8 +111,7 @@ class ForkedCommand:
             raise subprocess.TimeoutExpired("newsletter", timeout or 0)
 
     def send_signal(self, number: signal.Signals) -> None:
-        assert self._process.pid
-        os.kill(self._process.pid, number)
+        os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self._process.terminate()
@@ -129,6 +141,7 @@ def _run(
     out: Connection,
     err: Connection,
     nohup: bool,
+    prepare: Callable[[], object],
 ) -> None:
     from newsletter.cli.main import main
 
@@ -142,4 +155,5 @@ def _run(
     os.environ.update(env)
     if nohup:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    prepare()
     main(list(args))

@@ -21,11 +21,17 @@ from newsletter.db import open_database
 from newsletter.db.postgresql.roles import JOB_QUEUE_TABLES, ROLES, roles_script
 from newsletter.db.schema import metadata
 
+# Of hosts in namespaces that a test has made; outside them the server listens on no address.
+HOSTS_NETWORK = "10.231.7.0/24"
 # Text is sorted as people sort it, on most servers and not on SQLite: "b" before "C", "_" ignored.
 LINGUISTIC_ORDER = ("--locale-provider=icu", "--icu-locale=de-DE")
 # Of the roles of these names: before the rule by which everybody else is trusted.
-ACCESS_RULES = "local all with_password scram-sha-256\nlocal all rejected reject\n"
-SOCKET_ONLY = "-c listen_addresses= -c fsync=off -c max_connections=50"
+ACCESS_RULES = f"""\
+local all with_password scram-sha-256
+local all rejected reject
+host all all {HOSTS_NETWORK} trust
+"""
+SETTINGS = "-c fsync=off -c max_connections=50"
 
 
 @dataclass
@@ -57,9 +63,11 @@ class Server:
         self._run("pg_basebackup", f"--host={primary.folder}", "--username=postgres",
                   "--write-recovery-conf", "--checkpoint=fast", "--no-sync")  # fmt: skip
 
-    def start(self) -> None:
+    def start(self, namespace: Path | None = None, address: str = "") -> None:
+        """Start it; perhaps in a network namespace, where it listens on an address as well."""
         self._run("pg_ctl", "--wait", "--silent", f"--log={self.folder / 'log'}",
-                  f"--options=-k {self.folder} {SOCKET_ONLY}", "start")  # fmt: skip
+                  f"--options=-k {self.folder} -c listen_addresses={address} {SETTINGS}", "start",
+                  namespace=namespace)  # fmt: skip
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop it, as kill -9 does; or by ``fast``, once a standby has received everything."""
@@ -94,13 +102,22 @@ class Server:
         with self._engines[name].connect() as connection:
             yield connection
 
-    def _run(self, program: str, *arguments: str) -> None:
-        group = pwd.getpwnam(self.account).pw_gid if self.account else None
+    def _run(self, program: str, *arguments: str, namespace: Path | None = None) -> None:
+        user = pwd.getpwnam(self.account) if self.account else None
+        command: list[str | Path] = [
+            self.programs / program,
+            "--pgdata",
+            self.folder / "data",
+            *arguments,
+        ]
+        if namespace and user:  # only root can enter it, so the program can't be run as the user
+            ids = f"--setuid={user.pw_uid}", f"--setgid={user.pw_gid}"
+            command, user = ["nsenter", f"--net={namespace}", *ids, *map(str, command)], None
         with (self.folder / "setup.log").open("ab") as log:
             code = subprocess.run(
-                [self.programs / program, "--pgdata", self.folder / "data", *arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", check=False,
-                user=self.account, group=group, extra_groups=() if self.account else None,
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", check=False,
+                user=user and user.pw_name, group=user and user.pw_gid,
+                extra_groups=() if user else None,
             ).returncode  # fmt: skip
         if code:
             logs = "".join(path.read_text() for path in sorted(self.folder.glob("*log")))

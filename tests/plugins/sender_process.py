@@ -4,11 +4,13 @@ import datetime
 import json
 import os
 import shutil
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +18,8 @@ from forked_command import ForkedCommand
 
 from newsletter.db import database_engine
 from newsletter.db.schema import batch, send, send_recipient
-from newsletter.sending.rehearsal import FakeSendGrid
+from newsletter.sending.rehearsal import FakeSendGrid, ReceivedRequest
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 ROOT = Path(__file__).parents[2]
 READERS = 200
@@ -33,6 +36,39 @@ limits: {{batch_size: {PER_BATCH}}}
 LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
+OK = InjectedFault(accept=True)
+HELD = InjectedFault(accept=True, name="held")  # accepted; the response waits until it is released
+
+
+class HoldingFakeSendGrid(FakeSendGrid):
+    """A fake SendGrid that holds the responses to requests with the fault ``HELD``.
+
+    Args:
+        host: the IPv4 address that it listens on.
+
+    Attributes:
+        released: once set, nothing is held any more.
+    """
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__(host=host)
+        self.released = threading.Event()
+
+    def record_request(self, request: ReceivedRequest) -> None:
+        super().record_request(request)
+        if request.fault is HELD:
+            self.released.wait()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.released.set()
+        super().__exit__(kind, error, trace)
+
+
 @dataclass(frozen=True, slots=True)
 class SenderProject:
     """A project folder, and the fake SendGrid that it sends to.
@@ -42,12 +78,14 @@ class SenderProject:
         double: the fake SendGrid.
         url: the URL of the database.
         command: starts ``newsletter ARGS``.
+        prepare: called in each process before its command; can be pickled.
     """
 
     folder: Path
-    double: FakeSendGrid
+    double: HoldingFakeSendGrid
     url: str
     command: type[ForkedCommand]
+    prepare: Callable[[], object] = bool
 
     def start(self, *args: str, nohup: bool = False) -> ForkedCommand:
         """Start ``newsletter ARGS`` in a process of its own, which ignores SIGHUP on request."""
@@ -57,7 +95,7 @@ class SenderProject:
             "SENDGRID_HOST": self.double.url,
             "NEWSLETTER_DATABASE": self.url,
         }
-        return self.command(args, self.folder, environment, nohup=nohup)
+        return self.command(args, self.folder, environment, nohup=nohup, prepare=self.prepare)
 
     def run(self, *args: str) -> tuple[int, str]:
         """Run ``newsletter ARGS`` to its end; return the exit code and the output."""
@@ -131,7 +169,7 @@ def sender_project(
     shutil.copytree(ROOT / "templates", folder / "templates")
     rows = "".join(f"reader{n}@example.com,Reader {n}\n" for n in range(READERS))
     (folder / "readers.csv").write_text(f"email,name\n{rows}")
-    with FakeSendGrid() as double:
+    with HoldingFakeSendGrid() as double:
         sender_project = SenderProject(folder, double, database_url, forked_command)
         code, output = sender_project.run("subscribers", "import", "readers.csv")
         assert code == 0, output

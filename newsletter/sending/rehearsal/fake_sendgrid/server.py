@@ -67,16 +67,18 @@ class AcceptedRecipient:
 
 
 class FakeSendGrid:
-    """A fake of SendGrid's API, as documented, on a free port of the loopback interface.
+    """A fake of SendGrid's API, as documented, on a free port.
 
     Use it as a context manager. Requests and accepted recipients can be read at any time.
 
     Args:
         key: the API key that it accepts.
         clock: returns the time, in seconds since the epoch.
+        host: the IPv4 address that it listens on; that of the loopback interface by default.
 
     Attributes:
         key: the API key that it accepts.
+        host: the address that it listens on.
         url: its base URL.
         requests: every request, in the order of arrival.
         accepted: every recipient of every accepted request.
@@ -88,10 +90,14 @@ class FakeSendGrid:
     """
 
     def __init__(
-        self, key: str = "SG.rehearsal.key", clock: Callable[[], float] = time.time
+        self,
+        key: str = "SG.rehearsal.key",
+        clock: Callable[[], float] = time.time,
+        host: str = "127.0.0.1",
     ) -> None:
         self.key = key
         self.clock = clock
+        self.host = host
         self.requests: list[ReceivedRequest] = []
         self.accepted: list[AcceptedRecipient] = []
         self.unfilled_tokens: set[str] = set()
@@ -102,13 +108,13 @@ class FakeSendGrid:
         self.closing = threading.Event()
         self._condition = threading.Condition()
         self._faults: deque[InjectedFault] = deque()
-        self._server = _Server(self)
+        self._server = _Server(self, host)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
     def url(self) -> str:
         """``http://127.0.0.1:PORT``."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://{self.host}:{self._server.server_port}"
 
     def inject_faults(self, *faults: InjectedFault) -> None:
         """Apply the faults to the next requests, one each; later ones are handled as documented."""
@@ -137,7 +143,7 @@ class FakeSendGrid:
             TimeoutError: some connections are still open after ``seconds``.
         """
         # Connections are accepted in order: once this one has a response, none is in the queue.
-        with socket.create_connection(("127.0.0.1", self._server.server_port), seconds) as probe:
+        with socket.create_connection((self.host, self._server.server_port), seconds) as probe:
             probe.sendall(b"GET / HTTP/1.0\r\n\r\n")
             probe.recv(1)
         with self._condition:
@@ -201,8 +207,8 @@ class _Server(ThreadingHTTPServer):
     # Eight senders open up to 128 connections at once; the default queue of five would reset some.
     request_queue_size = 1024
 
-    def __init__(self, fake: FakeSendGrid) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, fake: FakeSendGrid, host: str) -> None:
+        super().__init__((host, 0), _Handler)
         self.fake = fake
         self.open_connections: set[socket.socket] = set()
 
