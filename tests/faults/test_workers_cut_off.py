@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from forked_command import ForkedCommand
 from postgres_server import DISCONNECT_OTHERS, Server
-from sender_process import PER_BATCH, READERS, SenderProject
-from worker_process import running_worker
+from sender_process import HELD, PER_BATCH, READERS, SenderProject
+from worker_process import running_worker, running_workers, watch_send
 
 from newsletter.db import database_engine
 from newsletter.sending.rehearsal.fake_sendgrid import faults
@@ -30,10 +30,8 @@ def start_workers(
     sender_project: SenderProject, stack: ExitStack, count: int
 ) -> list[ForkedCommand]:
     sender_project.write_issue(ISSUE)
-    return [
-        stack.enter_context(running_worker(sender_project, "--concurrency", "1"))
-        for _ in range(count)
-    ]
+    projects = [sender_project] * count
+    return stack.enter_context(running_workers(projects, "--concurrency", "1"))
 
 
 def send(sender_project: SenderProject) -> None:
@@ -79,24 +77,31 @@ def test_restart_of_the_server_before_the_responses_are_recorded(
 ) -> None:
     with ExitStack() as stack:
         workers = start_workers(sender_project, stack, 3)
-        sender_project.double.inject_faults(*[faults.slow_response(1.0)] * len(workers))
+        sender_project.double.inject_faults(*[HELD] * len(workers))
         send(sender_project)
         sender_project.double.wait_for_requests(len(workers))
         postgres_server.stop()
+        workers[0].kill()  # with it goes the response
+        sender_project.double.released.set()
         postgres_server.start()
-        check_each_has_one_copy(sender_project)
+        # The others record theirs, and take what is left.
+        sender_project.double.wait_for_requests(BATCHES)
+        with watch_send(sender_project, ISSUE) as watch:
+            watch.wait_until(lambda: watch.count_batches("accepted") == BATCHES - 1)
+        sender_project.let_leases_end()
+        check_each_has_one_copy(sender_project, unknown=PER_BATCH)
 
 
 def test_worker_that_was_suspended_for_longer_than_its_lease_records_nothing(
     sender_project: SenderProject,
 ) -> None:
     with ExitStack() as stack:
-        suspended, _ = start_workers(sender_project, stack, 2)
-        sender_project.double.inject_faults(*[faults.slow_response(1.0)] * 2)
+        suspended, *_ = start_workers(sender_project, stack, 3)
+        sender_project.double.inject_faults(*[faults.slow_response(1.0)] * 3)
         send(sender_project)
-        sender_project.double.wait_for_requests(2)
+        sender_project.double.wait_for_requests(3)
         suspended.send_signal(signal.SIGSTOP)
-        sender_project.double.wait_for_requests(BATCHES // 2)  # of the other
+        sender_project.double.wait_for_requests(BATCHES // 2)  # of the others
         sender_project.let_leases_end()
         check_each_has_one_copy(sender_project, unknown=PER_BATCH)
         suspended.send_signal(signal.SIGCONT)

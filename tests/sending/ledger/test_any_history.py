@@ -17,6 +17,8 @@ from newsletter.db.schema import attempt, batch, event, send_recipient, subscrib
 from newsletter.errors import NewsletterError
 from newsletter.render.email import Email
 from newsletter.sending.delivery.sender import BatchSender
+from newsletter.sending.lanes.lane_jobs import has_workers
+from newsletter.sending.lanes.sweep import sweep
 from newsletter.sending.ledger import pause_cancel_retry
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
@@ -33,6 +35,7 @@ from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 TOTAL = 17
 BATCH_SIZE = 4
+WORKERS = 3
 FAULTS = (
     faults.lost_response(),
     faults.lost_request(),
@@ -57,6 +60,9 @@ request_events = st.sampled_from(
     ]
 )
 
+# Of a worker: others begin while its request is in flight.
+worker_events = request_events | st.sampled_from(["another worker", "swept"])
+
 
 class SendMachine(RuleBasedStateMachine):
     """One send to seventeen recipients, its catch-ups, and a model of what may have happened.
@@ -70,6 +76,7 @@ class SendMachine(RuleBasedStateMachine):
             may have accepted them.
         unsubscribed: addresses that unsubscribed before their email was accepted.
         plan: what happens to the next requests, in order.
+        running: how many senders run, each during a request of the one before.
         catch_up: the latest catch-up, to readers who joined later.
         joined: how many readers are in the list or were.
     """
@@ -89,6 +96,7 @@ class SendMachine(RuleBasedStateMachine):
         self.declared_dropped: set[str] = set()
         self.unsubscribed: set[str] = set()
         self.plan: list[str | InjectedFault] = []
+        self.running = 0
         self.catch_up: Send | None = None
         self.joined = TOTAL
         start_over(self.ledger.engine, self.double)
@@ -102,11 +110,14 @@ class SendMachine(RuleBasedStateMachine):
         assert current is not None
         return current
 
-    def run_sender(self, send: Send, concurrency: int = 1) -> None:
+    def run_sender(self, send: Send, concurrency: int = 1, *, is_lane: bool = False) -> None:
+        self.running += 1
         with suppress(NewsletterError), SimulatedProcess.running(self.post) as process:
             BatchSender(
-                self.ledger, send, self.prepared, process, self.observer, concurrency=concurrency
-            ).run()
+                self.ledger, send, self.prepared, process, self.observer, concurrency=concurrency,
+                is_lane=is_lane,
+            ).run()  # fmt: skip
+        self.running -= 1
 
     def post(self, body: bytes) -> Response | NoResponse:
         """POST with what is planned for this request."""
@@ -114,12 +125,27 @@ class SendMachine(RuleBasedStateMachine):
         if event == "lease expires":  # so slow that another sender takes over
             self.observer.now += 2 * self.ledger.lease
             self.run_sender(self.frozen_send)
+        if event == "another worker" and self.running < WORKERS:
+            self.run_sender(self.frozen_send, is_lane=True)
+        if event == "swept":
+            self.sweep()
         return post_with_fault(self.mailer, self.double, event, body)
 
     @rule(plan=st.lists(request_events, max_size=6), concurrency=st.integers(1, 3))
     def run(self, plan: list[str | InjectedFault], concurrency: int) -> None:
         self.plan = list(plan)
         self.run_sender(self.frozen_send, concurrency)
+
+    @rule(plan=st.lists(worker_events, max_size=8), concurrency=st.integers(1, 3))
+    def run_workers(self, plan: list[str | InjectedFault], concurrency: int) -> None:
+        self.plan = list(plan)
+        self.run_sender(self.frozen_send, concurrency, is_lane=True)
+
+    @rule()
+    def sweep(self) -> None:
+        """Take over from dead senders, as workers do all the time; there are none on SQLite."""
+        if has_workers(self.ledger.engine):
+            sweep(self.ledger)
 
     @rule(count=st.integers(1, 6), moved=st.none() | st.integers(1, TOTAL))
     def join(self, count: int, moved: int | None) -> None:
