@@ -28,7 +28,7 @@ def make_caddyfile(deployment: Deployment) -> DeploymentFile:
     text = f"""\
 # {CADDYFILE_PATH}, or a file that it imports
 #
-# HTTPS for {deployment.title}. Made by: newsletter serve --print caddy
+# HTTPS for {deployment.title}. Made by: newsletter serve{deployment.serve_options} --print caddy
 #
 # Caddy gets its certificate by itself once {parts.hostname} leads to this machine and
 # ports 80 and 443 are open: sudo systemctl reload caddy
@@ -36,7 +36,8 @@ def make_caddyfile(deployment: Deployment) -> DeploymentFile:
 {parts.netloc} {{
 {_make_routes(parts.path, deployment.upstream)}}}
 """
-    return DeploymentFile(text, f"newsletter serve --print caddy | sudo tee {CADDYFILE_PATH}")
+    command = f"newsletter serve{deployment.serve_options} --print caddy"
+    return DeploymentFile(text, f"{command} | sudo tee {CADDYFILE_PATH}")
 
 
 def _make_routes(path: str, upstream: str) -> str:

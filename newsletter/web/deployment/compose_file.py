@@ -11,21 +11,28 @@ from newsletter.web.deployment.systemd_unit import STOP_MARGIN_SECONDS
 # port comes from the gateway of this network.
 PROXY_NETWORK = "172.30.57.0/24"
 _CONTAINER_PORT = 8000
+# The service of PostgreSQL, by whose name the others reach it.
+_DATABASE_HOST = "database"
+_LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 def make_compose_file(deployment: Deployment) -> DeploymentFile:
     """Return the Compose file; the secrets are in ``.env``, which git ignores.
 
-    The list of a newsletter that has one in SQLite stays there; otherwise it is in PostgreSQL.
+    The list of a newsletter that has one, in SQLite or on a PostgreSQL server elsewhere, stays
+    there; otherwise it is in a PostgreSQL of the file.
     """
     host, _, port = deployment.upstream.rpartition(":")
-    keeps_sqlite = deployment.has_list
+    has_workers = not deployment.has_list
+    is_elsewhere = deployment.database_host not in {None, _DATABASE_HOST}
+    has_database = has_workers and not is_elsewhere
     user_id, group_id = deployment.owner
     text = _HEAD.format(
         title=deployment.title,
-        what="" if keeps_sqlite else ", a worker, and PostgreSQL",
+        options=deployment.serve_options,
+        what=", a worker, and PostgreSQL" if has_database else " and a worker" * has_workers,
         version=deployment.version,
-        database="" if keeps_sqlite else _DATABASE_LINE,
+        database=_DATABASE_LINE if has_database else _ELSEWHERE_LINES * is_elsewhere,
         owner="" if user_id else _ROOT_OWNS_FOLDER,
         network=PROXY_NETWORK,
         service=deployment.service,
@@ -33,7 +40,7 @@ def make_compose_file(deployment: Deployment) -> DeploymentFile:
     shared = {
         "version": deployment.version,
         "user": f'    user: "{user_id}:{group_id}" # who owns the folder\n' if user_id else "",
-        "database": "" if keeps_sqlite else _USE_DATABASE,
+        "database": _USE_DATABASE if has_database else "",
         "confined": _CONFINED,
     }
     text += _WEB.format(
@@ -41,19 +48,21 @@ def make_compose_file(deployment: Deployment) -> DeploymentFile:
         publish=f"{host}:{port}",
         port=_CONTAINER_PORT,
     )
-    if not keeps_sqlite:
+    if has_workers:
         stop_seconds = math.ceil(deployment.request_seconds) + STOP_MARGIN_SECONDS
-        text += _WORKER.format(**shared, stop_seconds=stop_seconds) + _DATABASE
+        text += _WORKER.format(**shared, stop_seconds=stop_seconds)
+    text += _DATABASE if has_database else ""
     text += _NETWORK.format(network=PROXY_NETWORK)
-    text += "" if keeps_sqlite else _VOLUMES
+    text += _VOLUMES if has_database else ""
     warnings = tuple(_find_warnings(deployment))
-    return DeploymentFile(text, "newsletter serve --print compose > compose.yml", warnings)
+    next_step = f"newsletter serve{deployment.serve_options} --print compose > compose.yml"
+    return DeploymentFile(text, next_step, warnings)
 
 
 _HEAD = """\
 # compose.yml, beside newsletter.yml
 #
-# The server of {title}{what}. Made by: newsletter serve --print compose
+# The server of {title}{what}. Made by: newsletter serve{options} --print compose
 #
 # The image is built from the source of newsletter: docker build -t newsletter:{version} .
 # The secrets are in .env, beside this file, which only you can read (chmod 600 .env):
@@ -71,6 +80,10 @@ services:
 """
 _DATABASE_LINE = """\
 #   PGPASSWORD=…            # a long random word: openssl rand -hex 24
+"""
+_ELSEWHERE_LINES = """\
+#   PGPASSWORD=…            # of the role in database: of newsletter.yml
+#   NEWSLETTER_DATABASE=postgresql://…   # only if newsletter.yml does not name the database
 """
 _ROOT_OWNS_FOLDER = """\
 # The folder belongs to root, whom nothing runs as in the container: chown -R 10001:10001 .
@@ -168,3 +181,9 @@ def _find_warnings(deployment: Deployment) -> Iterator[str]:
         )
     if deployment.has_list and deployment.database_folder != deployment.folder:
         yield "The database is not in the newsletter's folder: the container can't see it."
+    local = deployment.database_host
+    if local is not None and (local in _LOCAL_HOSTS or local.startswith("/")):
+        yield (
+            "The database is on this machine, by a name that means the container itself in a "
+            "container. Write another one in database: of newsletter.yml."
+        )

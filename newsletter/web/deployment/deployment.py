@@ -2,9 +2,12 @@
 
 import pwd
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from newsletter import __version__
 from newsletter.db.engine import sqlite_file
@@ -15,6 +18,8 @@ from newsletter.sending.providers.registry import get_request_timeout
 
 # Of whoever runs the server if the folder belongs to root, who should not.
 SERVICE_USER = "newsletter"
+# Of the options of ``newsletter serve``.
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
 _ALL_ADDRESSES = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not listened on
 # It becomes a word of each file's syntax: no spaces, quotes or braces.
 _HOST_PATTERN = re.compile(r"(?:[\w:][\w.:%-]*)?")
@@ -38,6 +43,7 @@ class Deployment:
         public_url: where readers reach the server; ``None`` if it is not set.
         database_folder: where the SQLite database is; ``None`` with PostgreSQL.
         has_list: whether there is a SQLite database already.
+        database_host: where PostgreSQL is, a folder or ``""`` on this machine; or ``None``.
         trusted_proxies: the networks whose forwarded addresses are trusted.
         request_seconds: how long a request to the provider can take.
         version: the program's version.
@@ -59,12 +65,21 @@ class Deployment:
     trusted_proxies: tuple[str, ...]
     request_seconds: float
     version: str = __version__
+    database_host: str | None = None
 
     @property
     def serve_arguments(self) -> tuple[str, ...]:
         """The arguments of the command that runs the server."""
         metrics = ("--metrics-port", str(self.metrics_port)) if self.metrics_port else ()
         return ("serve", "--host", self.host, "--port", str(self.port), *metrics)
+
+    @property
+    def serve_options(self) -> str:
+        """The options with which ``newsletter serve`` describes the same, each behind a space."""
+        host = "" if self.host == DEFAULT_HOST else f" --host {shlex.quote(self.host)}"
+        port = "" if self.port == DEFAULT_PORT else f" --port {self.port}"
+        metrics = f" --metrics-port {self.metrics_port}" if self.metrics_port else ""
+        return host + port + metrics
 
     @property
     def upstream(self) -> str:
@@ -118,7 +133,13 @@ def describe_deployment(
         has_list=bool(database and database.is_file()),
         trusted_proxies=project.config.public.trusted_proxies,
         request_seconds=get_request_timeout(project.config),
+        database_host=None if database else _get_host(project.config.database),
     )
+
+
+def _get_host(database_url: str) -> str:
+    url = sa.make_url(database_url)
+    return str(url.host or url.query.get("host", ""))
 
 
 def _check_path(folder: Path, what: str) -> None:

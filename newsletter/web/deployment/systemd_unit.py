@@ -1,6 +1,7 @@
 """Make the systemd units of the server and of workers, well confined."""
 
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ def make_systemd_unit(deployment: Deployment) -> DeploymentFile:
             name=deployment.service,
             instance=deployment.service,
             command="newsletter serve",
+            options=deployment.serve_options,
             head=f"The server of {deployment.title}.",
             start=" ".join(_quote_argument(word) for word in words),
             stop="""\
@@ -52,7 +54,9 @@ def make_worker_unit(deployment: Deployment, arguments: Sequence[str]) -> Deploy
     words = (*deployment.program, "worker", *arguments)
     start = " ".join(_quote_argument(word) for word in words)
     explanation = f"# For another worker on this machine, enable {name}2 too.\n"
+    options = "".join(f" {shlex.quote(argument)}" for argument in arguments)
     if port := deployment.metrics_port:
+        options += f" --metrics-port {port}"
         start += f" --metrics-port {port - 1}+%i"  # systemd can't add
         explanation += f"# Metrics for Prometheus: of @1 at port {port}, of @2 at {port + 1}.\n"
     seconds = math.ceil(deployment.request_seconds)
@@ -62,6 +66,7 @@ def make_worker_unit(deployment: Deployment, arguments: Sequence[str]) -> Deploy
             name=name,
             instance=f"{name}1",
             command="newsletter worker",
+            options=options,
             head=f"Workers of {deployment.title}.",
             explanation=f"#\n{explanation}",
             start=start,
@@ -83,6 +88,7 @@ class _UnitParts:
         name: its name, without ``.service``.
         instance: what is started.
         command: the command that it runs, and that prints it.
+        options: with which it prints the same, each behind a space.
         head: what it is.
         start: the value of ``ExecStart=``.
         stop: the settings of how it is stopped.
@@ -93,6 +99,7 @@ class _UnitParts:
     name: str
     instance: str
     command: str
+    options: str
     head: str
     start: str
     stop: str
@@ -110,7 +117,7 @@ def _make_unit(deployment: Deployment, parts: _UnitParts) -> DeploymentFile:
     text = f"""\
 # {unit}
 #
-# {parts.head} Made by: {parts.command} --print systemd
+# {parts.head} Made by: {parts.command}{parts.options} --print systemd
 #
 {_explain_user(deployment)}#   sudo install -m 600 /dev/null {environment}
 #   sudoedit {environment}
@@ -118,7 +125,8 @@ def _make_unit(deployment: Deployment, parts: _UnitParts) -> DeploymentFile:
 #   sudo systemctl enable --now {parts.instance}
 {parts.explanation}#
 # The file {environment} belongs to root, and has one line: SENDGRID_API_KEY=SG.…
-# For PostgreSQL, it has another one: NEWSLETTER_DATABASE=postgresql://…
+# For PostgreSQL, it has PGPASSWORD=… too, unless ~/.pgpass has the password, and
+# NEWSLETTER_DATABASE=postgresql://… unless newsletter.yml names the database.
 
 [Unit]
 Description={_escape(deployment.title)}: {parts.command}
@@ -171,7 +179,7 @@ SystemCallErrorNumber=EPERM
 [Install]
 WantedBy=multi-user.target
 """
-    next_step = f"{parts.command} --print systemd | sudo tee {unit}"
+    next_step = f"{parts.command}{parts.options} --print systemd | sudo tee {unit}"
     return DeploymentFile(text, next_step, parts.warnings)
 
 

@@ -34,21 +34,26 @@ def test_printed_file_is_on_standard_output_alone(project: Project, cli: Cli, ki
     code, out, err = cli("serve", "--print", kind, "--port", "8100")
     assert code == 0
     assert out.startswith("# ")
-    assert f"Made by: newsletter serve --print {kind}\n" in out
+    assert f"Made by: newsletter serve --port 8100 --print {kind}\n" in out
     assert "8100" in out
-    assert f"Next: newsletter serve --print {kind} " in err
+    assert f"Next: newsletter serve --port 8100 --print {kind} " in err
     assert not (project.root / "newsletter.db").exists()
 
 
 def test_unit_of_workers_has_the_options_that_were_given(project: Project, cli: Cli) -> None:
-    for options, words in (
-        ("--concurrency 16 --queues periodic,sends", ""),
-        ("--concurrency 32", " --concurrency 32"),
-        ("--queues sends --metrics-port 9101", " --queues sends --metrics-port 910%i"),
+    for options, words, again in (
+        ("--concurrency 16 --queues periodic,sends", "", ""),
+        ("--concurrency 32", " --concurrency 32", "--concurrency 32 "),
+        (
+            "--queues sends --metrics-port 9101",
+            " --queues sends --metrics-port 910%i",
+            "--queues sends --metrics-port 9101 ",
+        ),
     ):
         code, out, err = cli("worker", "--print", "systemd", *options.split())
         assert (code, f" worker{words}\n" in out) == (0, True), out
         assert "workers need PostgreSQL" in err
+        assert f"Next: newsletter worker {again}--print systemd |" in err
     assert not (project.root / "newsletter.db").exists()
 
 
@@ -84,6 +89,25 @@ def test_deployment_is_that_of_the_folder(project: Project) -> None:
     assert not deployment.has_list
     (project.root / "newsletter.db").touch()
     assert describe_deployment(project, "127.0.0.1", 8000, None).has_list
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("postgresql://ada@db.example/notes", "db.example"),
+        ("postgresql://ada@/notes?host=/run/postgresql", "/run/postgresql"),
+        ("postgresql:///notes", ""),
+        ("sqlite:///newsletter.db", None),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_database_server_is_that_of_the_url(
+    monkeypatch: pytest.MonkeyPatch, url: str, host: str | None
+) -> None:
+    monkeypatch.setenv("NEWSLETTER_DATABASE", url)
+    deployment = describe_deployment(open_project(), "127.0.0.1", 8000, None)
+    assert deployment.database_host == host
+    assert (deployment.database_folder is None) == (host is not None)
 
 
 @pytest.mark.parametrize(

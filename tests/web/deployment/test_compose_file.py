@@ -128,6 +128,29 @@ def test_list_that_is_in_sqlite_stays_there(make_deployment: MakeDeployment) -> 
     assert any("can't see it" in text for text in make_compose_file(elsewhere).warnings)
 
 
+def test_database_elsewhere_is_used_and_no_new_one_is_made(
+    make_deployment: MakeDeployment,
+) -> None:
+    file = make_compose_file(make_deployment(database_folder=None, database_host="db.example"))
+    data = yaml.safe_load(file.text)
+    assert data["services"].keys() == {"web", "worker"}
+    assert "volumes" not in data
+    for service in data["services"].values():
+        assert "environment" not in service  # it would hide what newsletter.yml names
+        assert "depends_on" not in service
+    assert "#   PGPASSWORD=…" in file.text
+    own = make_compose_file(make_deployment(database_folder=None, database_host="database"))
+    assert own.text == make_compose_file(make_deployment()).text
+
+
+@pytest.mark.parametrize("host", ["", "localhost", "127.0.0.1", "::1", "/var/run/postgresql"])
+def test_database_that_containers_cannot_reach_is_pointed_out(
+    make_deployment: MakeDeployment, host: str
+) -> None:
+    file = make_compose_file(make_deployment(database_folder=None, database_host=host))
+    assert any("means the container itself" in text for text in file.warnings)
+
+
 @pytest.mark.parametrize(
     ("trusted", "warnings"),
     [

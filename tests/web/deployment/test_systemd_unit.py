@@ -76,9 +76,9 @@ def test_each_instance_of_the_template_is_a_worker(make_deployment: MakeDeployme
     assert f"{name}2" in file.text
     assert "of @1 at port 9101, of @2 at 9102" in file.text
     assert file.warnings == ()
-    unit = f"/etc/systemd/system/{name}.service"
+    unit, options = f"/etc/systemd/system/{name}.service", " --concurrency 32 --metrics-port 9101"
     assert file.text.startswith(f"# {unit}\n")
-    assert file.next_step == f"newsletter worker --print systemd | sudo tee {unit}"
+    assert file.next_step == f"newsletter worker{options} --print systemd | sudo tee {unit}"
     [warning] = make_worker_unit(make_deployment(), []).warnings
     assert "workers need PostgreSQL" in warning
 
