@@ -133,6 +133,8 @@ async def _run_loops(worker: WorkerContext, worker_id: int, queues: Collection[s
         conninfo=get_conninfo(worker.ledger.engine),
         min_size=1,
         max_size=QUEUE_CONNECTIONS,
+        # A pooler in transaction mode mixes prepared statements up, and so few queries need none.
+        kwargs={"prepare_threshold": None},
     )
     app = make_job_app(worker, connector)
     loops = []

@@ -4,15 +4,18 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from postgres_server import ReusedDatabase, Server
 
 from newsletter.cli.main import run_cli
 from newsletter.db import database_engine, open_database
+from newsletter.db.postgresql.server_errors import translate_postgresql_error
 from newsletter.db.schema import setting, subscriber
-from newsletter.errors import DatabaseError, DatabaseUnavailableError
+from newsletter.errors import DatabaseError, DatabaseUnavailableError, Location
 
 ROLES = ("limited", "with_password", "rejected")
 
@@ -109,6 +112,25 @@ def test_url_that_can_not_be_used(
     error = fail_to_open(change(url), tmp_path)
     assert expected in str(error)
     assert not isinstance(error, DatabaseUnavailableError)
+
+
+ATTEMPT = 'connection to server at "::1", port 5432 failed: '
+REFUSAL = 'password authentication failed for user "ada"'
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (f"{ATTEMPT}FATAL:  {REFUSAL}\n{ATTEMPT}FATAL:  {REFUSAL}", f"{REFUSAL}. Correct"),
+        (f"{ATTEMPT}closed\n\tThis probably means the server terminated", "closed. Start"),
+    ],
+)
+def test_failure_is_displayed_once(words: str, expected: str) -> None:
+    """With sslmode=prefer the client library tries twice, with and without TLS."""
+    where = Location("newsletter.yml")
+    error = psycopg.OperationalError(f"connection failed: {words}")
+    translated = translate_postgresql_error(error, "", where, "", None)
+    assert f'server at "::1", port 5432: {expected}' in str(translated)
 
 
 @pytest.mark.parametrize(
@@ -232,6 +254,30 @@ def test_role_that_may_only_read_writes(url: str, tmp_path: Path) -> None:
         with engine.connect() as reading:
             assert reading.execute(sa.select(subscriber)).all() == []
     assert "the role may only read: default_transaction_read_only is on" in str(failed.value)
+
+
+@pytest.mark.parametrize("statement", ["PREPARE _pg3_0 AS SELECT 1", "DEALLOCATE ALL"])
+def test_pooler_that_mixes_up_prepared_statements(statement: str, url: str, tmp_path: Path) -> None:
+    """Statements as another client of the pooler runs them, on what was this one's connection."""
+    query = sa.select(subscriber.c.id)
+
+    def read_repeatedly(connection: sa.Connection) -> None:
+        for _ in range(3):
+            connection.execute(query)
+
+    with database_engine(f"{url}&prepare_threshold=1", tmp_path) as engine:
+        engine.dispose()
+        with engine.connect() as connection:
+            if statement == "DEALLOCATE ALL":
+                read_repeatedly(connection)
+            driver: Any = connection.connection.driver_connection
+            driver.pgconn.exec_(statement.encode())  # the driver does not notice
+            with pytest.raises(DatabaseUnavailableError) as failed:
+                read_repeatedly(connection)
+        with engine.connect() as again:
+            assert again.execute(query).all() == []
+    assert "mixes up prepared statements: prepared statement" in str(failed.value)
+    assert "Add ?prepare_threshold=none" in str(failed.value)
 
 
 def test_query_that_takes_too_long(url: str, tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ from newsletter.db.transaction import is_read_only
 from newsletter.errors import DatabaseError, Location
 
 _CORRECT_URL = "database: in newsletter.yml (or NEWSLETTER_DATABASE)"
+_LOST_PREPARED_STATEMENT = (
+    "a connection pooler mixes up prepared statements: {words}",
+    "Add ?prepare_threshold=none to the database's URL, or use the pooler's session mode.",
+)
 # SQLSTATE (postgresql.org/docs/current/errcodes-appendix.html) -> message, remedy; ``{words}`` are
 # the server's. Other errors are displayed in the server's words.
 _MESSAGES = {
@@ -32,9 +36,11 @@ _MESSAGES = {
         "the role may use no schema in which the tables could be, or its search_path names none",
         "Correct its search_path, or as the schema's owner: GRANT USAGE ON SCHEMA public TO …",
     ),
+    "26000": _LOST_PREPARED_STATEMENT,  # invalid_sql_statement_name
+    "42P05": _LOST_PREPARED_STATEMENT,  # duplicate_prepared_statement
     "42501": (  # insufficient_privilege
         "the role may not do this: {words}",
-        "Use a role that may, or grant it: newsletter db roles prints what each role needs.",
+        "Use the role of the editor, or grant it: newsletter db roles prints what each role needs.",
     ),
     "53100": (  # disk_full
         "the disk of the PostgreSQL server is full",
@@ -63,6 +69,8 @@ _READ_ONLY_BY_DEFAULT = (
 # later, if need be on another connection.
 _TEMPORARY_SQLSTATES = (
     "08",  # the connection was lost or refused; also all errors of the pooler PgBouncer
+    "26000",  # behind a pooler: a new connection has no prepared statements
+    "42P05",
     "25006",  # the server is read-only: it was demoted in a failover, or isn't promoted yet
     "25P03",  # the transaction was idle for too long
     "40",  # deadlock, conflict between transactions or with the replay on a standby
@@ -73,6 +81,7 @@ _TEMPORARY_SQLSTATES = (
 )
 # Exceptions to them.
 _PERMANENT_SQLSTATES = ("57P04",)  # the database was dropped
+_PREPARED_STATEMENT_SQLSTATES = ("26000", "42P05")
 _READ_ONLY_TRANSACTION = "25006"
 _INSUFFICIENT_PRIVILEGE = "42501"
 _LEFTOVERS = ("42P07", "42701")  # duplicate_table, duplicate_column
@@ -241,6 +250,8 @@ def get_sqlstate(context: sa.ExceptionContext) -> str:
     connection = context.connection
     if connection is None:
         return state
+    if state in _PREPARED_STATEMENT_SQLSTATES:
+        context.is_disconnect = True  # the driver would use the same name again
     if state == _READ_ONLY_TRANSACTION:
         # The session stays open: the next try must not get it from the pool of connections.
         context.is_disconnect = True
@@ -262,7 +273,11 @@ def _explain_failed_connection(words: str, where: Location) -> DatabaseError:
     words = words.partition(" Multiple connection attempts failed.")[0]
     words = re.sub(r"^connection (failed|is bad): ", "", words)
     words = re.sub(r"connection to server ((?:on|at) .*?) failed: (?:FATAL: +)?", r"\1: ", words)
-    words = re.sub(r" (Is the server running |DETAIL: |Either provide ).*", "", words)
+    words = re.sub(
+        r" (Is the server running |This probably means |DETAIL: |Either provide ).*", "", words
+    )
+    # With sslmode=prefer it tries with TLS and without, and may fail in the same way.
+    words = re.sub(r"^((?:on|at) .+?) \1$", r"\1", words)
     place = " " if words.startswith(("on ", "at ")) else ": "
     return database_error(
         f"can't connect to the PostgreSQL server{place}{words}",
