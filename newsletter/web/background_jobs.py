@@ -13,6 +13,7 @@ from newsletter.backup.erasure_record import renew_erasures
 from newsletter.db import read_transaction
 from newsletter.db.postgresql.privileges import may_insert
 from newsletter.db.schema import attempt
+from newsletter.errors import NewsletterError
 from newsletter.events.unreadable_store import purge_unreadable
 from newsletter.project.editor_command import read_last_line
 from newsletter.sending.ledger.find_sends import has_due_sends, open_ledger
@@ -168,6 +169,12 @@ class JobRunner:
         while not self._stop_event.is_set():
             try:
                 job.run()
+            except NewsletterError as error:
+                _log.error(
+                    "background job failed and will be retried: %s: %s",
+                    job.name,
+                    clean_line(str(error)),
+                )
             except Exception:  # noqa: BLE001 - one failure must not end the others
                 _log.exception("background job failed and will be retried: %s", job.name)
             self._stop_event.wait(job.interval_seconds)

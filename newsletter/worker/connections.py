@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
 import sqlalchemy as sa
@@ -20,25 +19,6 @@ _PROBE_CHANNEL = "newsletter_probe"
 PROBE_SECONDS = 2.0
 
 
-class ConnectionBudget(NamedTuple):
-    """How many connections a worker may open, and how many the server has.
-
-    Attributes:
-        own: how many this worker opens at most.
-        others: how many are open now, without this worker's.
-        limit: ``max_connections`` of the server, less those kept for superusers.
-    """
-
-    own: int
-    others: int
-    limit: int
-
-    @property
-    def is_enough(self) -> bool:
-        """Whether the server has as many as this worker and the others need."""
-        return self.own + self.others <= self.limit
-
-
 def get_conninfo(engine: sa.Engine) -> str:
     """Return the connection string of an engine, for libraries that open their own connections.
 
@@ -46,18 +26,6 @@ def get_conninfo(engine: sa.Engine) -> str:
     """
     address = engine.url.translate_connect_args(username="user", database="dbname")
     return make_conninfo(**{**POSTGRESQL_OPTIONS, **address, **engine.url.query})
-
-
-def load_connection_budget(engine: sa.Engine, own: int) -> ConnectionBudget:
-    """Return how many connections there are for a worker that opens at most ``own``."""
-    query = sa.text(
-        "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
-        "AND pid <> pg_backend_pid()), current_setting('max_connections')::int "
-        "- current_setting('superuser_reserved_connections')::int"
-    )
-    with read_transaction(engine) as connection:
-        others, limit = connection.execute(query).one()
-    return ConnectionBudget(own, others, limit)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from ready_to_send import READERS, Cli
 from newsletter.db import database_engine
 from newsletter.db.schema import send
 from newsletter.db.sqlite_copy import back_up
+from newsletter.errors import DatabaseError
 from newsletter.events.unreadable_item import make_unreadable_item
 from newsletter.events.unreadable_store import (
     RETENTION,
@@ -180,3 +181,19 @@ def test_failing_job_is_retried_and_does_not_block_others(
     assert "background job failed and will be retried: failing" in caplog.messages
     # After the context manager's exit no job runs any more, however long its interval.
     assert {"failing", "other"}.isdisjoint(thread.name for thread in threading.enumerate())
+
+
+def test_job_that_is_refused_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    failed = threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise DatabaseError("the role may not do this", remedy="Tell ada@example.org.")
+
+    with caplog.at_level(logging.ERROR), JobRunner([BackgroundJob("refused", 60.0, fail)]):
+        assert failed.wait(60)
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "background job failed and will be retried: refused: the role may not do this. Tell …"
+    )
+    assert not record.exc_info

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.connection_budget import print_connection_budget
 from newsletter.cli.output import echo, echo_err, format_fields
 from newsletter.cli.project_database import open_project_database
+from newsletter.errors import Location
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from newsletter.config import Config
     from newsletter.project import Project
     from newsletter.web.deployment import DeploymentFile
@@ -48,6 +52,7 @@ def serve_command(*, host: str, port: int, metrics_port: int | None, printed: st
       newsletter serve --port 8000 --metrics-port 9100
       newsletter serve --print systemd
     """
+    from newsletter.db.engine import POOL_SIZE
     from newsletter.db.identity import find_retirement
     from newsletter.project import open_project
     from newsletter.sending.providers.registry import get_provider
@@ -64,10 +69,13 @@ def serve_command(*, host: str, port: int, metrics_port: int | None, printed: st
     with open_project_database(project) as engine, open_public_socket(host, port) as listener:
         if retired := find_retirement(engine):
             raise retired
+        _check_role(engine)
         site = open_site(project, engine)
         connection = get_provider(config).connect(os.environ) if with_key else nullcontext()
         with connection as client:
             _print_startup(config, host, listener.getsockname()[1], with_key=with_key)
+            if engine.dialect.name == "postgresql":
+                print_connection_budget(engine, POOL_SIZE)
             configure_stderr_logging()
             run_site(site, client, listener, metrics_port)
     echo_err("Stopped.")
@@ -94,6 +102,26 @@ def print_deployment_file(file: "DeploymentFile") -> None:
     for warning in file.warnings:
         echo_err(f"newsletter: {warning}", color="yellow")
     echo_err(f"Next: {file.next_step}")
+
+
+def _check_role(engine: "sa.Engine") -> None:
+    """Refuse a role that only reads: each reader who signs up or unsubscribes would see an error.
+
+    Raises:
+        DatabaseError: it only reads.
+    """
+    from newsletter.db.errors import redact_database_url
+    from newsletter.db.postgresql.privileges import require_insert
+    from newsletter.db.schema import journal
+
+    require_insert(
+        engine,
+        journal,
+        Location(redact_database_url(engine.url)),
+        "record who signs up or unsubscribes",
+        "Serve as the role of the site or of the editor: newsletter db roles prints what they may "
+        "do.",
+    )
 
 
 def _print_startup(config: "Config", host: str, port: int, *, with_key: bool) -> None:

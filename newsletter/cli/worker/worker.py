@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.connection_budget import print_connection_budget
 from newsletter.cli.output import echo, echo_err, format_fields
 from newsletter.cli.project_database import open_project_database
 from newsletter.cli.web.serve import print_deployment_file
@@ -98,6 +99,8 @@ def worker_command(
       newsletter worker --print systemd
     """
     from newsletter.db.errors import redact_database_url
+    from newsletter.db.postgresql.privileges import require_insert
+    from newsletter.db.schema import attempt
     from newsletter.project import open_project
     from newsletter.sending.lanes.worker_records import list_workers
     from newsletter.sending.ledger.find_sends import open_ledger
@@ -127,6 +130,10 @@ def worker_command(
         from newsletter.worker.worker_metrics import WorkerMetrics
 
         where = Location(redact_database_url(engine.url))
+        require_insert(
+            engine, attempt, where, "send",
+            "Run workers as the role of the editor: newsletter db roles prints what it may do.",
+        )  # fmt: skip
         require_known_job_queue(engine, where)
         if problems := find_resume_problems(config, os.environ):
             raise SendRefusedError.from_problems(problems)
@@ -175,21 +182,10 @@ def _parse_queues(text: str) -> tuple[str, ...]:
 
 def _warn_of_connections(engine: "sa.Engine", metrics_connections: int) -> None:
     """Say if the server has too few connections, or if nothing wakes the worker."""
-    from newsletter.worker.connections import load_connection_budget, receives_notifications
+    from newsletter.worker.connections import receives_notifications
     from newsletter.worker.run_worker import ENGINE_CONNECTIONS, QUEUE_CONNECTIONS
 
-    own = ENGINE_CONNECTIONS + QUEUE_CONNECTIONS + metrics_connections
-    budget = load_connection_budget(engine, own)
-    echo(
-        f"It opens up to {budget.own} connections; the server has {budget.limit}, of which "
-        f"{budget.others} are open."
-    )
-    if not budget.is_enough:
-        echo_err(
-            "The server may run out of connections. Raise max_connections in postgresql.conf, or "
-            "start fewer workers.",
-            color="yellow",
-        )
+    print_connection_budget(engine, ENGINE_CONNECTIONS + QUEUE_CONNECTIONS + metrics_connections)
     if not receives_notifications(engine):
         echo_err(
             "LISTEN has no effect here, so the worker looks for work only every 5 seconds. A "

@@ -86,3 +86,29 @@ def test_reader_reads_a_database_that_nothing_was_sent_from(
         monkeypatch.setenv("NEWSLETTER_DATABASE", reader)
         run(cli, "status")
         run(cli, "subscribers", "list")
+
+
+@pytest.mark.parametrize(
+    ("role", "command", "expected"),
+    [
+        ("reader", "serve --port 0", "the role may not record who signs up or unsubscribes. Serve"),
+        ("reader", "worker", "the role may not send. Run workers as the role of the editor"),
+        ("web", "worker", "the role may not send. Run workers as the role of the editor"),
+    ],
+)
+def test_program_that_keeps_running_does_not_start_in_a_role(
+    cli: Cli,
+    project_folder: Path,
+    postgres_server: Server,
+    postgres_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    role: str,
+    command: str,
+    expected: str,
+) -> None:
+    assert project_folder.is_dir()
+    with login_in_role(postgres_server, postgres_url, role) as url:
+        monkeypatch.setenv("NEWSLETTER_DATABASE", url)
+        code, out, err = cli(*command.split())
+    assert (code, out) == (1, "")
+    assert expected in err

@@ -1,0 +1,33 @@
+"""Print how many connections to PostgreSQL a program opens that keeps running."""
+
+from typing import TYPE_CHECKING
+
+from newsletter.cli.output import echo, echo_err
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+def print_connection_budget(engine: "sa.Engine", own: int) -> None:
+    """Print how many connections there are, and warn if they may not be enough.
+
+    Args:
+        engine: of PostgreSQL.
+        own: how many this program opens at most.
+
+    Raises:
+        DatabaseError: the database can't be reached.
+    """
+    from newsletter.db.postgresql.connection_budget import load_connection_budget
+
+    budget = load_connection_budget(engine, own)
+    echo(
+        f"It opens up to {budget.own} connections; the server has {budget.limit}, of which "
+        f"others use {budget.others}."
+    )
+    if not budget.is_enough:
+        echo_err(
+            "The server may run out of connections. Raise max_connections in postgresql.conf, or "
+            "start fewer workers and servers.",
+            color="yellow",
+        )
