@@ -58,6 +58,19 @@ def open_database(
     return _open_engine(url, root, newsletter_id, is_temporary=is_temporary, is_copied=is_copied)[0]
 
 
+def open_copy_source(url: str, root: Path) -> sa.Engine:
+    """Open the database that ``newsletter db copy`` copies; it must have a newsletter.
+
+    Args:
+        url: the database's URL.
+        root: the project's folder.
+
+    Raises:
+        DatabaseError: as ``open_database``; or no newsletter is in it. No table is made then.
+    """
+    return _open_engine(url, root, "", is_copied=True, may_create=False)[0]
+
+
 def open_existing_database(url: str, root: Path, newsletter_id: str = "") -> sa.Engine | None:
     """Return an engine, or ``None`` if the database does not exist or can't be opened.
 
@@ -86,13 +99,14 @@ def upgrade_database(url: str, root: Path, newsletter_id: str = "") -> tuple[str
     return before, HEAD_REVISION
 
 
-def _open_engine(
+def _open_engine(  # noqa: PLR0913 - each is independent of the others
     url: str,
     root: Path,
     newsletter_id: str,
     *,
     is_temporary: bool = False,
     is_copied: bool = False,
+    may_create: bool = True,
 ) -> tuple[sa.Engine, str | None]:
     target = _parse_url(url)
     file = sqlite_file(url, root)
@@ -113,7 +127,7 @@ def _open_engine(
             back_up_automatically(file, datetime.datetime.now(datetime.UTC))
 
     try:
-        before = ensure_current_schema(engine, where, back_up_before_upgrade)
+        before = ensure_current_schema(engine, where, back_up_before_upgrade, may_create=may_create)
         if not is_copied:
             guard_moved_database(engine, where)
     except BaseException:

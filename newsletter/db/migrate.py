@@ -30,7 +30,11 @@ _ADVISORY_LOCK_ID = 0x6E6577736C
 
 
 def ensure_current_schema(
-    engine: sa.Engine, where: Location, before_upgrade: Callable[[], object] = lambda: None
+    engine: sa.Engine,
+    where: Location,
+    before_upgrade: Callable[[], object] = lambda: None,
+    *,
+    may_create: bool = True,
 ) -> str | None:
     """Create the schema, or upgrade it if it isn't the newest.
 
@@ -38,13 +42,14 @@ def ensure_current_schema(
         engine: the database.
         where: the database, for messages.
         before_upgrade: called before an existing schema is upgraded.
+        may_create: whether a schema is made if there is none.
 
     Returns:
         The revision before; ``None`` if there was no schema.
 
     Raises:
         DatabaseError: the schema is newer than this program, or belongs to another program; or
-            some tables are those of an older backup.
+            some tables are those of an older backup; or there is none, and none may be made.
     """
     with read_transaction(engine) as connection:
         revision, is_legacy = _read_revision(connection, where)
@@ -52,6 +57,12 @@ def ensure_current_schema(
         return HEAD_REVISION
     if revision is not None:
         _check_supported(revision, where)
+    elif not may_create:
+        raise DatabaseError(
+            "no newsletter is in this database",
+            where=where,
+            remedy="Name the one that has the list: it is in newsletter.yml, as database:.",
+        )
     if revision not in {None, HEAD_REVISION}:
         # Not in the transaction below: on SQLite it locks all writers out, and a send or the public
         # site would fail if the copy of a large database took longer than they wait.

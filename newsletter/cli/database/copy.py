@@ -105,7 +105,7 @@ def _open_place(url: str, root: Path, *, must_exist: bool = False) -> "Iterator[
     """Open one of the two databases; one that does not exist is created unless it must exist."""
     from newsletter.backup.copy_database import DatabasePlace
     from newsletter.db import open_database
-    from newsletter.db.engine import sqlite_file
+    from newsletter.db.engine import open_copy_source, sqlite_file
     from newsletter.db.errors import database_error
     from newsletter.errors import Location
 
@@ -117,7 +117,7 @@ def _open_place(url: str, root: Path, *, must_exist: bool = False) -> "Iterator[
             Location(shown),
             "Name the one that is in newsletter.yml, as database:.",
         )
-    engine = open_database(url, root, is_copied=True)
+    engine = open_copy_source(url, root) if must_exist else open_database(url, root, is_copied=True)
     try:
         yield DatabasePlace(engine, shown)
     finally:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from ready_to_send import READERS, flatten
 
 from newsletter.sending.rehearsal import FakeSendGrid
@@ -86,3 +87,17 @@ def test_copy_is_confirmed_by_the_number_of_readers(newsletter: Cli, project_fol
     assert (code, "there is no such database" in err) == (1, True)
     assert not (project_folder / "missing.db").exists()
     assert newsletter("send", "the-ice", "--dry-run")[2] == ""
+
+
+def test_exchanged_urls_make_nothing_in_the_empty_database(
+    newsletter: Cli, target: str, project_folder: Path
+) -> None:
+    (project_folder / "empty.db").touch()
+    for empty in (target, "sqlite:///empty.db"):
+        code, out, err = newsletter("db", "copy", empty, SOURCE, "--yes")
+        assert (code, out) == (1, "")
+        assert "no newsletter is in this database. Name the one that has the list" in err
+    engine = sa.create_engine(sa.make_url(target).set(drivername="postgresql+psycopg"))
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+    assert newsletter("subscribers", "list")[0] == 0
