@@ -7,7 +7,6 @@ its own process on loopback, which reads requests and responds with 202.
 """
 
 import argparse
-import asyncio
 import datetime
 import gc
 import multiprocessing
@@ -17,13 +16,13 @@ import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from benchmarks.http_sink import running_sink
 from newsletter.config import Config
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.bulk import BulkStatement
@@ -48,63 +47,6 @@ NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
 SITE = "https://news.harbour-notes.org"
 COLUMNS = ("address", "address_key", "name", "status", "attributes", "token", "joined_at")
-
-
-class Sink(asyncio.BufferedProtocol):
-    """A minimal HTTP server: it reads the length of a request and responds with 202."""
-
-    response = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Message-Id: sink\r\n\r\n"
-
-    def __init__(self, latency: float) -> None:
-        self._latency = latency
-        self._buffer = memoryview(bytearray(1 << 20))
-        self._header = b""
-        self._remaining = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if not self._remaining:
-            self._header += bytes(self._buffer[:nbytes])
-            header, end, body = self._header.partition(b"\r\n\r\n")
-            if not end:
-                return
-            self._header = b""
-            length = header.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-            self._remaining, nbytes = int(length), len(body)
-        self._remaining -= nbytes
-        if not self._remaining:
-            asyncio.get_running_loop().call_later(self._latency, self._respond)
-
-    def _respond(self) -> None:
-        assert isinstance(self._transport, asyncio.WriteTransport)
-        self._transport.write(self.response)
-
-
-def serve(latency: float, ports: "multiprocessing.Queue[int]") -> None:
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Sink(latency), "127.0.0.1", 0)
-        ports.put(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(run())
-
-
-@contextmanager
-def sink(latency: float) -> Iterator[str]:
-    ports: multiprocessing.Queue[int] = multiprocessing.Queue()
-    process = multiprocessing.Process(target=serve, args=(latency, ports), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{ports.get()}"
-    finally:
-        process.kill()
-        process.join()
 
 
 def make_config(url: str) -> Config:
@@ -304,8 +246,8 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0, help="of the sink, in seconds")
     parser.add_argument("--concurrency", type=int, default=sender.CONCURRENCY)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, sink(options.latency) as url:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as name, running_sink(options.latency) as sink:
+        folder, url = Path(name), sink.url
         with database_engine("sqlite:///list.db", folder) as engine:
             add_subscribers(engine, options.readers)
         # The baseline before and after: the speed of a shared machine changes.
