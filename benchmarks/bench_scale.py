@@ -201,6 +201,7 @@ class Benchmark:
             "peak": result.peak,
             "wal": self._wal_position() - wal,
             "sent_bytes": self.sink.totals[1] - sent,
+            "delivered": self.delivered,
         }
         if self.statements:
             row["statements"] = self.server.query(self.database, STATEMENTS.format(self.statements))
