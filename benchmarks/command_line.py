@@ -36,12 +36,14 @@ class CommandResult(NamedTuple):
         cpu: its seconds of CPU time.
         peak: the most memory it had, in MB.
         output: what it has printed.
+        server_cpu: the database's CPU seconds, if they are not all that it used meanwhile.
     """
 
     seconds: float
     cpu: float
     peak: int
-    output: str
+    output: str = ""
+    server_cpu: float | None = None
 
 
 class RunningWorker(NamedTuple):
