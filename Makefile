@@ -77,6 +77,7 @@ reference: $(DEV)
 	$(BIN)/python scripts/front_matter_reference.py
 	$(BIN)/python scripts/checks_reference.py > docs/checks.md
 	$(BIN)/python scripts/architecture_tree.py
+	$(BIN)/python scripts/scale_model.py
 
 # The pictures of the README and the documentation.
 pictures: $(DEV)
