@@ -117,16 +117,33 @@ def _load_open_batch_sizes(
     connection: sa.Connection, resumed: Send, now: datetime.datetime
 ) -> Sequence[int]:
     """Return the sizes of a plan's open batches, without those whose recipients have all left."""
-    has_recipient = sa.exists().where(
-        send_recipient.c.batch_id == batch.c.id,
-        send_recipient.c.state == "pending",
-        still_mailable_condition(send_recipient),
-    )
-    query = sa.select(batch.c.size).where(
-        batch.c.send_id == resumed.id, batch.c.state.in_(OPEN_BATCH_STATES), has_recipient
-    )
     values = {"moment": now, "topic_scope": topic_scope(resumed.topic)}
-    return connection.scalars(query, values).all()
+    return connection.scalars(select_open_batch_sizes(resumed.id), values).all()
+
+
+def select_open_batch_sizes(send_id: int) -> sa.Select[tuple[int]]:
+    """Return the query for the sizes of a send's open batches that have somebody to be sent to.
+
+    Its parameters are those of ``still_mailable_condition``.
+
+    Args:
+        send_id: the id of the send.
+    """
+    has_recipient = (
+        sa.select(sa.literal(1))
+        .where(
+            send_recipient.c.batch_id == batch.c.id,
+            send_recipient.c.state == "pending",
+            still_mailable_condition(send_recipient),
+        )
+        .correlate(batch)
+        # One row a batch is enough. Without this, PostgreSQL joins all recipients with all
+        # subscribers, expects one row of that, and compares each batch with each of the millions.
+        .offset(0)
+    )
+    return sa.select(batch.c.size).where(
+        batch.c.send_id == send_id, batch.c.state.in_(OPEN_BATCH_STATES), has_recipient.exists()
+    )
 
 
 def recipient_state_condition(send_record: Send, *states: str) -> sa.ColumnElement[bool]:
