@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -71,6 +72,9 @@ def durable_server(
         folder: of its data, which is kept, and used again if it has some; its path must be short.
             By default a temporary one.
     """
+    # A benchmark that is killed must not leave a server behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     place = folder or Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     place.mkdir(parents=True, exist_ok=True)
     server = DurableServer(programs(), place, account(), settings=settings or {})
