@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 DEV := $(VENV)/dev
 # One more than there are cores, since tests also wait for sockets and timers.
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Containers often set it: then each of some hundred processes would compile the package again, and
+# each worker the tests, with their assertions rewritten.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test coverage faults check audit bench format lock schema golden reference pictures release release-check clean
 
