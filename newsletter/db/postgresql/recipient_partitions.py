@@ -17,6 +17,10 @@ from newsletter.db.schema import send_recipient
 # With fewer recipients, one more table costs more than it saves: each query includes all of them.
 MIN_PARTITION_RECIPIENTS = 1_000_000
 _PREFIX = "send_recipient_"
+# A transaction that reads recipients locks each partition and its three indexes. When the server's
+# lock table is full, everybody's statements fail.
+_LOCKS_PER_PARTITION = 4
+_TRANSACTIONS_AT_ONCE = 30
 
 
 def create_partition(connection: sa.Connection, send_id: int) -> sa.TableClause | None:
@@ -27,11 +31,12 @@ def create_partition(connection: sa.Connection, send_id: int) -> sa.TableClause 
         send_id: the send, which is no catch-up.
 
     Returns:
-        The partition; ``None`` if the role may not create one, or the database has none.
+        The partition; ``None`` if the role may not create one, or there are as many as the server
+        can lock.
     """
-    if connection.dialect.name != "postgresql":
-        return None
     if not may_execute(connection, CREATE_PARTITION):
+        return None
+    if count_partitions(connection) >= get_max_partitions(connection):
         return None
     connection.execute(sa.select(sa.func.newsletter_create_partition(send_id)))
     return _partition(send_id)
@@ -83,6 +88,25 @@ def drop_partition(connection: sa.Connection, send_id: int) -> bool:
     if not may_execute(connection, DROP_PARTITION):
         return False
     return bool(connection.scalar(sa.select(sa.func.newsletter_drop_partition(send_id))))
+
+
+def count_partitions(connection: sa.Connection) -> int:
+    """Return how many sends have a partition."""
+    if connection.dialect.name != "postgresql":
+        return 0
+    query = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'send_recipient'::regclass"
+    return int(connection.scalar(sa.text(query)) or 0)
+
+
+def get_max_partitions(connection: sa.Connection) -> int:
+    """Return how many partitions leave room in the lock table of a PostgreSQL server.
+
+    Its size is that of https://www.postgresql.org/docs/current/runtime-config-locks.html.
+    """
+    names = ("max_locks_per_transaction", "max_connections", "max_prepared_transactions")
+    settings = [sa.cast(sa.func.current_setting(name), sa.Integer) for name in names]
+    locks, *transactions = connection.execute(sa.select(*settings)).one()
+    return int(locks * sum(transactions) // (_LOCKS_PER_PARTITION * _TRANSACTIONS_AT_ONCE))
 
 
 def _partition(send_id: int) -> sa.TableClause:

@@ -20,6 +20,7 @@ from newsletter.render.article.links import get_host
 from newsletter.render.issue_folder import render_issue_folder
 from newsletter.render.template.loader import load_templates
 from newsletter.sending.doctor.failover import check_failover
+from newsletter.sending.doctor.partitions import check_partitions
 from newsletter.sending.doctor.private_data import check_private_data
 from newsletter.sending.doctor.single_emails import check_single_emails
 from newsletter.sending.doctor.undeclared_topics import (
@@ -184,6 +185,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
                 owner = read_owner(connection)
                 warnings = _check_durability(connection)
                 warnings += check_failover(connection)
+                warnings += check_partitions(connection)
                 warnings += _check_unreadable_events(connection, now)
                 warnings += check_private_data(connection, project, file)
                 warnings += check_undeclared_topics(connection, config)

@@ -13,9 +13,15 @@ from newsletter.backup.copied_rows import read_row_chunks
 from newsletter.config import Config
 from newsletter.config.tracking import TrackingOptions
 from newsletter.db import open_database, read_transaction
-from newsletter.db.postgresql.recipient_partitions import find_recipient_table, has_partition
+from newsletter.db.postgresql import recipient_partitions
+from newsletter.db.postgresql.recipient_partitions import (
+    find_recipient_table,
+    get_max_partitions,
+    has_partition,
+)
 from newsletter.db.schema import batch, send, send_recipient, subscriber, subscriber_tag
 from newsletter.render.email import Email
+from newsletter.sending.doctor.partitions import check_partitions
 from newsletter.sending.ledger.record import Ledger, Send, get_send
 from newsletter.sending.planning.batches import insert_batches
 from newsletter.sending.planning.freeze_recipients import discard_send, freeze_send
@@ -234,6 +240,25 @@ def test_role_that_may_make_no_partition_freezes_without_one(
         frozen = freeze(Ledger(engine), email, config)
         assert (frozen.total, is_partitioned(Ledger(engine), frozen)) == (READERS - 1, False)
         engine.dispose()
+
+
+def test_there_are_no_more_partitions_than_the_server_can_lock(
+    ledger: Ledger, email: Email, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with read_transaction(ledger.engine) as connection:
+        # As the tests' server is configured: max_locks_per_transaction 64, max_connections 50.
+        assert get_max_partitions(connection) == 64 * 50 // 120
+        assert check_partitions(connection) == []
+    monkeypatch.setattr(recipient_partitions, "_TRANSACTIONS_AT_ONCE", 64 * 50 // 4)
+    first = freeze(ledger, email, config)
+    assert is_partitioned(ledger, first)
+    with read_transaction(ledger.engine) as connection:
+        (check,) = check_partitions(connection)
+    assert (check.state, check.says[:33]) == ("warn", "there are the tables of 1 large s")
+    with ledger.engine.begin() as connection:
+        connection.execute(sa.update(send).values(issue="earlier"))
+    second = freeze(ledger, email, config)
+    assert (second.total, is_partitioned(ledger, second)) == (READERS - 1, False)
 
 
 def test_functions_of_the_owner_use_the_owners_tables_only(
