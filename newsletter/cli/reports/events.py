@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Ledger
 
 _MAX_SPOOL_BYTES = 1_000_000
+# With fewer, PostgreSQL's old statistics do no harm.
+_MIN_ANALYZED_EVENTS = 10_000
 
 
 @click.group("events")
@@ -102,6 +104,8 @@ def _open_seekable(file: str) -> Iterator[IO[bytes]]:
 def _record_all_events(
     ledger: "Ledger", config: "Config", data: IO[bytes], name: str
 ) -> "tuple[list[IntakeResult], Counter[str], int]":
+    from newsletter.db.postgresql.owner_functions import analyze_tables
+    from newsletter.db.schema import event
     from newsletter.events.parse import Event
     from newsletter.events.read_events import iter_file_entries
     from newsletter.sending.feedback.event_intake import (
@@ -122,6 +126,9 @@ def _record_all_events(
             resolved.update(reconcile_from_events(ledger, events))
             unreadable_count += len(unreadable)
             advance(len(entries))
+    if sum(intake.new_count for intake in intakes) >= _MIN_ANALYZED_EVENTS:
+        with ledger.engine.begin() as connection:
+            analyze_tables(connection, event)
     return intakes, resolved, unreadable_count
 
 

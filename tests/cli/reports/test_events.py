@@ -219,3 +219,21 @@ def test_words_of_a_bouncing_server_do_not_break_json(
     code, out, _ = newsletter("subscribers", "show", json.loads(event)["email"], "--json")
     assert code == 0
     assert words in json.dumps(json.loads(out), ensure_ascii=False)
+
+
+def test_planner_of_postgresql_knows_of_many_new_events(
+    newsletter: Cli, project_folder: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.cli.reports.events._MIN_ANALYZED_EVENTS", 3)
+    monkeypatch.setenv("NEWSLETTER_DATABASE", postgres_url)
+    line = (
+        '{"sg_event_id": "e%d", "event": "delivered", "timestamp": 1, "email": "a@example.com"}\n'
+    )
+    path = project_folder / "events.jsonl"
+    rows = "SELECT reltuples FROM pg_class WHERE relname = 'event'"
+    # Two are too few: -1 is what PostgreSQL says of a table that was never analyzed.
+    for first, count, known in ((0, 2, -1), (2, 3, 5)):
+        path.write_text("".join(line % number for number in range(first, first + count)))
+        newsletter("events", "import", path)
+        with database_engine(postgres_url, project_folder, "") as engine, engine.begin() as opened:
+            assert opened.exec_driver_sql(rows).scalar() == known
