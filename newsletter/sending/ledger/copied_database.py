@@ -277,9 +277,7 @@ def _forget_running_programs(
         .values(state="unknown", ended_at=now, retry_at=None, error=reason)
     )
     # What starts the original's sends does not start those of the copy, and its workers send none.
-    if may_insert(
-        connection, worker
-    ):  # the role of the site leaves them: they don't count for long
+    if may_insert(connection, worker):  # the site's role may not; they don't count for long
         connection.execute(sa.delete(worker))
     connection.execute(
         sa.delete(setting).where(setting.c.key.startswith(HEARTBEAT_PREFIX, autoescape=True))
