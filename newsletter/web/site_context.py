@@ -4,7 +4,7 @@ import datetime
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from typing import Any
 
 import itsdangerous
 import sqlalchemy as sa
@@ -53,12 +53,24 @@ class Site:
 
     def signer(self, purpose: str) -> itsdangerous.URLSafeTimedSerializer:
         """Return a signer for one purpose, which rejects what is signed for another."""
-        return _make_signer(self.secret, purpose)
+        return itsdangerous.URLSafeTimedSerializer(
+            self.secret,
+            salt=purpose,
+            signer=_SiteTimestampSigner,
+            signer_kwargs={"clock": self.clock},
+        )
 
 
-@lru_cache(maxsize=32)
-def _make_signer(secret: bytes, purpose: str) -> itsdangerous.URLSafeTimedSerializer:
-    return itsdangerous.URLSafeTimedSerializer(secret, salt=purpose)
+class _SiteTimestampSigner(itsdangerous.TimestampSigner):
+    """A signer that goes by the site's clock, with which the age of a link is computed."""
+
+    def __init__(self, *args: Any, clock: Callable[[], datetime.datetime], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._clock = clock
+
+    def get_timestamp(self) -> int:
+        """Return the time in seconds since the epoch."""
+        return int(self._clock().timestamp())
 
 
 def open_site(

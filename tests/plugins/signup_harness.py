@@ -23,7 +23,6 @@ from newsletter.web.subscriber.transactional_emails import send_due_emails
 class ManualClock:
     """A clock that only moves when a test moves it."""
 
-    # Links are signed with the real time.
     now: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
     def __call__(self) -> datetime.datetime:

@@ -30,7 +30,7 @@ def test_a_worker_that_was_forgotten_is_recorded_again(
     worker = WorkerContext(
         open_site(open_project(project_folder), engine), ledger, client, concurrency=7
     )
-    seen = []
+    seen: list[tuple[bool, int]] = []
 
     async def forget(_: WorkerContext, worker_id: int, _queues: Collection[str]) -> None:
         """Stand in for the loops: delete the record, and wait until it is there again."""
