@@ -185,7 +185,7 @@ def test_every_command_with_json_uses_that_function() -> None:
     assert {"send_command", "check_command", "import_events_command", "show_command"} <= set(
         commands
     )
-    printers = {"print_json", "print_send_json", "report_run"}
+    printers = {"print_json", "print_send_json", "deliver_or_hand_over"}
     lacking = {
         name
         for name, module in commands.items()
