@@ -106,7 +106,7 @@ def wait_for_workers(context: "SendContext") -> dict[str, int]:
         raise
     if not has_worker:
         echo_err(
-            "No worker is running any more. Start one and it goes on: newsletter worker",
+            "No worker can be seen any more. Start one and it goes on: newsletter worker",
             color="yellow",
         )
     if current and current.reason:

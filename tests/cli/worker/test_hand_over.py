@@ -124,7 +124,7 @@ def test_the_wait_ends_when_the_worker_is_killed_and_says_what_to_do(
     record_worker(sender_project)
     code, out, err = newsletter("send", ISSUE, "--yes", "--wait")
     assert (code, f"Sent to 0 of {READERS} readers." in out) == (1, True), err
-    assert "No worker is running any more. Start one and it goes on: newsletter worker" in err
+    assert "No worker can be seen any more. Start one and it goes on: newsletter worker" in err
     assert "Resume with: newsletter resume letter" in err
 
 
