@@ -23,6 +23,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest_plugins = [
     "chromium",
     "forked_command",
+    "frozen_collection",
     "sender_process",
     "coverage_scope",
     "notify_recorder",
