@@ -61,7 +61,7 @@ def wait_until_held(sender_project: SenderProject, standby: Server, sender: Fork
     """Wait until the sender has held the send: no other command notices the failover here."""
     name = str(sa.make_url(sender_project.url).database)
     state = ""
-    while state != "needs_review":
+    while state not in {"needs_review", "done"}:
         with suppress(subprocess.TimeoutExpired):
             sender.wait(0.1)
         with standby.connected(name) as connection:
