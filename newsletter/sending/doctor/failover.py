@@ -1,4 +1,4 @@
-"""Check whether the database has failed over, and may lack what readers did just before."""
+"""Check whether the database has failed over, and lacks recent changes."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""Hold the unfinished sends of a database that is a copy, or has failed over.
+"""Hold the unfinished sends of a copied or failed-over database.
 
 What a copy calls ready may be in readers' inboxes already: the original may have sent it since. So
 may issues of which the copy knows nothing, which were planned after it was made. Therefore nothing

@@ -65,7 +65,8 @@ def _notify_without_events(notifier: Notifier) -> None:
     has_webhook = bool(options.webhook_key or options.webhook_unsigned)
     if not hours or not has_webhook or options.sandbox:
         return
-    if find_copy(notifier.ledger.engine):
+    copied = find_copy(notifier.ledger.engine)
+    if copied and not copied.is_failover:
         return  # the provider reports to the original
     for found in _find_sends_without_events(notifier, datetime.timedelta(hours=hours)):
         with notifier.ledger.engine.begin() as connection:

@@ -1,1 +1,1 @@
-"""Hold and release one send of a database that is a copy, or has failed over."""
+"""Hold and release one send of a copied or failed-over database."""

@@ -1,4 +1,4 @@
-"""A role's limit on the time of its queries ends neither an upgrade nor the freeze of a send."""
+"""A role's limits on time end neither an upgrade, nor the freeze of a send, nor a write."""
 
 from pathlib import Path
 
@@ -6,8 +6,9 @@ import pytest
 import sqlalchemy as sa
 from sending_fixtures import MakeReaders, Subscribe
 
-from newsletter.db import migrate, open_database, read_transaction
+from newsletter.db import database_engine, migrate, open_database, read_transaction
 from newsletter.db.schema import send
+from newsletter.db.transaction import IDLE_TIMEOUT_SECONDS
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.prepared_email import PreparedEmail
@@ -51,3 +52,13 @@ def test_freeze_lifts_it(
     with read_transaction(ledger.engine) as connection:
         assert connection.scalar(sa.select(send.c.reason)) == "0"
         assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "100s"
+
+
+def test_write_has_an_idle_timeout_of_its_own(postgres_url: str, tmp_path: Path) -> None:
+    limited = f"{postgres_url}&options=-cidle_in_transaction_session_timeout%3D1s"
+    query = "SHOW idle_in_transaction_session_timeout"
+    with database_engine(limited, tmp_path) as engine:
+        with engine.begin() as connection:
+            assert connection.exec_driver_sql(query).scalar() == f"{IDLE_TIMEOUT_SECONDS}s"
+        with read_transaction(engine) as connection:
+            assert connection.exec_driver_sql(query).scalar() == "1s"
