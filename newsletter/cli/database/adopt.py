@@ -43,11 +43,13 @@ def adopt_command(*, yes: bool, nothing_lost: bool, as_json: bool) -> None:
       newsletter db adopt
       newsletter db adopt --nothing-lost
     """
+    import datetime
+
     import sqlalchemy as sa
 
     from newsletter.db.errors import redact_database_url
     from newsletter.project import open_project
-    from newsletter.sending.ledger.copied_database import adopt, find_copy
+    from newsletter.sending.ledger.copied_database import adopt, find_copy, hold_after_failover
     from newsletter.sending.ledger.find_sends import open_ledger
 
     project = open_project()
@@ -55,6 +57,7 @@ def adopt_command(*, yes: bool, nothing_lost: bool, as_json: bool) -> None:
     yes = _reinstate_if_retired(project, url, yes=yes) or yes
     with open_project_database(project) as engine:
         open_ledger(engine, project.config)
+        hold_after_failover(engine, datetime.datetime.now(datetime.UTC))
         copied = find_copy(engine)
         if copied and nothing_lost and not copied.is_failover:
             raise SendRefusedError(

@@ -56,6 +56,10 @@ _HAS_UNFINISHED_SEND = sa.select(
         batch.c.state.in_(OPEN_BATCH_STATES),
     )
 )
+# Only after a failover, so on PostgreSQL. Leases go by its clock.
+_HAS_LIVE_REQUEST = sa.select(
+    sa.exists().where(batch.c.state == "in_flight", batch.c.lease_until > sa.func.clock_timestamp())
+)
 FAILOVER_REASON = "the database has failed over, and may lack what was recorded last"
 
 
@@ -102,11 +106,19 @@ class CopiedDatabase:
         )
 
 
-def hold_if_copied(engine: sa.Engine, now: datetime.datetime) -> CopiedDatabase | None:
-    """Hold the unfinished sends of a database that is a copy; return ``None`` if nothing was held.
+def hold_if_copied(
+    engine: sa.Engine, now: datetime.datetime, *, is_at_once: bool = False
+) -> CopiedDatabase | None:
+    """Hold the unfinished sends of a database that is a copy; return ``None`` if it is none.
 
     A held send's open batches become unknown: events, ``reconcile`` and ``resolve`` settle them. A
     database without an identity gets one.
+
+    Args:
+        engine: the database.
+        now: the time.
+        is_at_once: of a failover: whether to hold also while requests are in flight, whose sender
+            can't record the responses then. Nothing is claimed meanwhile, held or not.
 
     Raises:
         DatabaseError: the mark beside the database can't be read; nothing is held.
@@ -120,6 +132,9 @@ def hold_if_copied(engine: sa.Engine, now: datetime.datetime) -> CopiedDatabase 
         # A role that only reads, and that of the site, hold no sends: they send none, either.
         found = _recognize(connection, state)
         if not may_insert(connection, attempt if found else setting):
+            return found
+        is_awaited = state == "failed_over" and not is_at_once
+        if found and is_awaited and connection.scalar(_HAS_LIVE_REQUEST):
             return found
     with engine.begin() as connection:
         lift_statement_timeout(connection)
@@ -136,7 +151,7 @@ def hold_if_copied(engine: sa.Engine, now: datetime.datetime) -> CopiedDatabase 
 
 
 def hold_after_failover(engine: sa.Engine, now: datetime.datetime) -> CopiedDatabase | None:
-    """Hold the unfinished sends, as ``hold_if_copied`` does, if the database has failed over.
+    """Hold the unfinished sends at once, as ``hold_if_copied``, if the database has failed over.
 
     Returns:
         The database if its sends are held, whether this has done it or another process before.
@@ -144,7 +159,7 @@ def hold_after_failover(engine: sa.Engine, now: datetime.datetime) -> CopiedData
     with read_transaction(engine) as connection:
         is_same = connection.scalar(_IS_SAME_TIMELINE)
     if not is_same:
-        hold_if_copied(engine, now)
+        hold_if_copied(engine, now, is_at_once=True)
     with read_transaction(engine) as connection:
         copied = _load_copy(connection)
     return copied if copied and copied.is_failover else None

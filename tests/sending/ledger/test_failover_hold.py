@@ -20,7 +20,12 @@ from newsletter.sending.delivery.claim import ClaimedBatch, claim_batches
 from newsletter.sending.delivery.in_flight import mark_in_flight
 from newsletter.sending.delivery.prepare_batch import PreparedBatch
 from newsletter.sending.doctor.failover import check_failover
-from newsletter.sending.ledger.copied_database import adopt, find_copy, hold_if_copied
+from newsletter.sending.ledger.copied_database import (
+    adopt,
+    find_copy,
+    hold_after_failover,
+    hold_if_copied,
+)
 from newsletter.sending.ledger.heartbeat import load_heartbeats, record_heartbeat
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, start_send
@@ -128,6 +133,12 @@ def test_only_what_was_in_flight_stays_unknown_if_nothing_is_lost(home: Home) ->
     [claimed, _] = claim(home, 2)
     assert mark_in_flight(home.ledger, [PreparedBatch(claimed, b"{}", (1,))])
     fail_over(home)
+    # Its sender may record the response: others don't hold it yet, and claim nothing.
+    assert home.send.state == "running"
+    assert find_copy(home.engine).is_failover  # type: ignore[union-attr]
+    with pytest.raises(SendRefusedError, match=REFUSED):
+        claim_batches(ledger_of(home), home.send, 1)
+    hold_after_failover(home.engine, home.observer.now)
     assert home.send.state == "needs_review"
     adopt(home.engine, nothing_lost=True)
     assert count_batches(home) == {"ready": 2, "unknown": 1}
