@@ -1,4 +1,4 @@
-"""A send on several hosts: one worker is killed, and another one's host cut off, in its middle.
+"""A send on several hosts: one worker is killed, another cut off.
 
 Each host is a network namespace of its own, and where none can be made, a process.
 """
@@ -106,6 +106,7 @@ def test_one_worker_is_killed_and_another_cut_off(
         killed, cut_off = stack.enter_context(
             running_workers([hosts["killed"].project, hosts["cut-off"].project], *OPTIONS)
         )
+        stack.callback(double.released.set)
         double.inject_faults(*[OK] * BEFORE, *[HELD] * lost)
         watch.start(editor)
         double.wait_for_requests(BEFORE + lost)

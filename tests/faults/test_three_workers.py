@@ -1,4 +1,4 @@
-"""Three workers send: an editor's commands, refusals, lost connections, wrong clocks, dead ones."""
+"""Three workers send while something stops, fails or misleads them."""
 
 import datetime
 import signal
@@ -137,17 +137,6 @@ def has_pause(watch: SendWatch) -> bool:
         return connection.execute(sa.select(provider_pause.c.id)).first() is not None
 
 
-def test_workers_that_lose_their_listening_connection_are_woken_nevertheless(
-    sender_project: SenderProject, workers: list[ForkedCommand]
-) -> None:
-    with watch_send(sender_project, "2026-12-01-letter") as watch:
-        execute(watch, STOP_LISTENING)
-        watch.start()
-        watch.finish(workers)
-        assert sender_project.states(watch.issue) == ALL_ACCEPTED
-        watch.check_copies()
-
-
 def test_workers_behind_a_pooler_that_drops_listen_say_so_and_send(
     sender_project: SenderProject, postgres_server: Server
 ) -> None:
@@ -175,6 +164,7 @@ def test_clocks_an_hour_apart_end_no_lease(sender_project: SenderProject) -> Non
     with ExitStack() as stack:
         watch = stack.enter_context(watch_send(sender_project, "2026-12-01-letter"))
         first = stack.enter_context(running_worker(sender_project, *OPTIONS))
+        stack.callback(sender_project.double.released.set)
         sender_project.double.inject_faults(OK, HELD)
         watch.start()
         sender_project.double.wait_for_requests(2)
@@ -245,10 +235,17 @@ def test_a_sweeper_that_is_killed_in_a_transaction_changes_nothing(
         watch.check_copies()
 
 
-def test_a_server_without_connections_left_doubles_and_loses_nobody(
+def test_workers_that_lose_their_connections_and_get_no_others_go_on(
     sender_project: SenderProject, postgres_server: Server, workers: list[ForkedCommand]
 ) -> None:
-    issue = "2026-12-01-letter"
+    with watch_send(sender_project, "2026-12-01-not-woken") as watch:
+        execute(watch, STOP_LISTENING)
+        watch.start()
+        watch.finish(workers)
+        assert sender_project.states(watch.issue) == ALL_ACCEPTED
+        watch.check_copies()
+
+    issue = "2026-12-02-not-connected"
     with interrupted_send(sender_project, issue, *[HELD] * 3) as watch, ExitStack() as stack:
 
         def occupy() -> bool:

@@ -1,4 +1,4 @@
-"""kill -9 of one of three workers at random points: nobody gets the email twice or is lost."""
+"""kill -9 of one of three workers at random points: nobody twice or lost."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""A TCP proxy that can stop forwarding, like a network that is cut, or change the data."""
+"""A TCP proxy that can stop forwarding, or change what is sent."""
 
 import socket
 import threading

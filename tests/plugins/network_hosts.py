@@ -202,8 +202,8 @@ def namespaces(
             address = f"{addresses[name]}/{length}"
             space.run("link set lo up", f"addr add {address} dev eth0", "link set eth0 up")
         server.stop()
-        server.start(spaces["database"].path, addresses["database"])
         stack.callback(server.start)
+        server.start(spaces["database"].path, addresses["database"])
         stack.callback(server.stop)
         certificate = sender_project.folder.parent / "provider.pem"
         with spaces["provider"].thread() as thread:

@@ -1,4 +1,4 @@
-"""Workers in processes of their own, and what is seen of them in the database."""
+"""Workers in processes of their own, and what they do to a send."""
 
 import signal
 import subprocess
