@@ -107,6 +107,7 @@ def test_one_worker_is_killed_and_another_cut_off(
             running_workers([hosts["killed"].project, hosts["cut-off"].project], *OPTIONS)
         )
         stack.callback(double.released.set)
+        stack.callback(hosts["cut-off"].connect)  # or its worker could not be stopped
         double.inject_faults(*[OK] * BEFORE, *[HELD] * lost)
         watch.start(editor)
         double.wait_for_requests(BEFORE + lost)
