@@ -121,7 +121,7 @@ def _load_open_batch_sizes(
     return connection.scalars(select_open_batch_sizes(resumed.id), values).all()
 
 
-def select_open_batch_sizes(send_id: int) -> sa.Select[tuple[int]]:
+def select_open_batch_sizes(send_id: int) -> sa.Select[int]:
     """Return the query for the sizes of a send's open batches that have somebody to be sent to.
 
     Its parameters are those of ``still_mailable_condition``.
