@@ -37,6 +37,7 @@ def backup_command(file: Path, *, force: bool, as_json: bool) -> None:
         raise postgresql_tools_error(
             ["pg_dump", "--format=custom", "--no-owner", f"--file={file}"],
             project.config.database,
+            makes_file=True,
         )
     where = Location(display_path(file))
     if file.exists() and database.exists() and file.samefile(database):
@@ -74,13 +75,16 @@ def print_orphan_rows(orphan_rows: Sequence[str]) -> None:
         )
 
 
-def postgresql_tools_error(command: list[str], url: str, advice: str = "") -> DatabaseError:
+def postgresql_tools_error(
+    command: list[str], url: str, advice: str = "", *, makes_file: bool = False
+) -> DatabaseError:
     """Return the error that refers to PostgreSQL's own backup tools.
 
     Args:
         command: the program and its arguments, without the database.
         url: the database's URL; the password in it is not shown.
         advice: a sentence to put before the command, which comes last so that it can be copied.
+        makes_file: whether it makes a file with readers in it, which only its user may read.
     """
     import shlex
 
@@ -89,6 +93,7 @@ def postgresql_tools_error(command: list[str], url: str, advice: str = "") -> Da
     target, has_password = libpq_url(url)
     program, *arguments = command
     line = shlex.join([program, f"--dbname={target}", *arguments])
+    line = f"(umask 077; {line})" if makes_file else line
     password = " (the password in PGPASSWORD or ~/.pgpass, or it asks)" if has_password else ""
     return DatabaseError(
         "the list is in PostgreSQL, which has its own tools for this",

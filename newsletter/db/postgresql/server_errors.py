@@ -40,7 +40,7 @@ _MESSAGES = {
     "42P05": _LOST_PREPARED_STATEMENT,  # duplicate_prepared_statement
     "42501": (  # insufficient_privilege
         "the role may not do this: {words}",
-        "Use the role of the editor, or grant it: newsletter db roles prints what each role needs.",
+        "Use a role that may, as newsletter db roles prints them, or for db copy the tables' owner.",
     ),
     "53100": (  # disk_full
         "the disk of the PostgreSQL server is full",

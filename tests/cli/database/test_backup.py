@@ -64,11 +64,11 @@ def test_backup_into_missing_folder_fails(cli: Cli) -> None:
     [
         (
             "postgresql://ada:secret@db/notes",
-            "or it asks): pg_dump --dbname=postgresql://ada@db/notes --format=custom --no-owner",
+            "or it asks): (umask 077; pg_dump --dbname=postgresql://ada@db/notes --format=custom",
         ),
         (
             "postgres://db:5433/notes?sslmode=verify-full&sslpassword=secret&prepare_threshold=none",
-            "Run: pg_dump '--dbname=postgresql://db:5433/notes?sslmode=verify-full' --format",
+            "(umask 077; pg_dump '--dbname=postgresql://db:5433/notes?sslmode=verify-full' --format",
         ),
         (
             "postgresql://ada@/notes?host=one:5433&host=two:5434&password=secret",
@@ -100,6 +100,7 @@ def test_printed_postgresql_commands_can_be_pasted_into_a_shell(
     assert cli("subscribers", "import", "readers.csv")[0] == 0
     file = "Ada's list; of $(date)"
     run_printed_command(cli("backup", file)[2], project_folder)
+    assert (project_folder / file).stat().st_mode & 0o777 == 0o600
     assert cli("subscribers", "add", "bo@example.com")[0] == 0
     run_printed_command(cli("restore", file)[2], project_folder)
     assert cli("subscribers", "list")[1].startswith("ada@example.com")
