@@ -69,7 +69,7 @@ def serve_command(*, host: str, port: int, metrics_port: int | None, printed: st
     with open_project_database(project) as engine, open_public_socket(host, port) as listener:
         if retired := find_retirement(engine):
             raise retired
-        _check_role(engine)
+        _check_database(engine, config.id)
         site = open_site(project, engine)
         connection = get_provider(config).connect(os.environ) if with_key else nullcontext()
         with connection as client:
@@ -104,20 +104,27 @@ def print_deployment_file(file: "DeploymentFile") -> None:
     echo_err(f"Next: {file.next_step}")
 
 
-def _check_role(engine: "sa.Engine") -> None:
-    """Refuse a role that only reads: each reader who signs up or unsubscribes would see an error.
+def _check_database(engine: "sa.Engine", newsletter_id: str) -> None:
+    """Refuse a database that can't be written: who signs up or unsubscribes would see an error.
 
     Raises:
-        DatabaseError: it only reads.
+        DatabaseError: it belongs to another newsletter, or the role only reads.
     """
+    from newsletter.db import read_transaction
     from newsletter.db.errors import redact_database_url
+    from newsletter.db.identity import other_owner_error, read_owner
     from newsletter.db.postgresql.privileges import require_insert
     from newsletter.db.schema import journal
 
+    where = Location(redact_database_url(engine.url))
+    with read_transaction(engine) as connection:
+        owner = read_owner(connection)
+    if newsletter_id and owner not in {"", newsletter_id}:
+        raise other_owner_error(owner, where)
     require_insert(
         engine,
         journal,
-        Location(redact_database_url(engine.url)),
+        where,
         "record who signs up or unsubscribes",
         "Serve as the role of the site or of the editor: newsletter db roles prints what they may "
         "do.",

@@ -40,7 +40,7 @@ _MESSAGES = {
     "42P05": _LOST_PREPARED_STATEMENT,  # duplicate_prepared_statement
     "42501": (  # insufficient_privilege
         "the role may not do this: {words}",
-        "Use a role that may, as newsletter db roles prints them, or for db copy the tables' owner.",
+        "Use a role that may: newsletter db roles prints them; db copy needs the tables' owner.",
     ),
     "53100": (  # disk_full
         "the disk of the PostgreSQL server is full",

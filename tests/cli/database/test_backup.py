@@ -68,7 +68,7 @@ def test_backup_into_missing_folder_fails(cli: Cli) -> None:
         ),
         (
             "postgres://db:5433/notes?sslmode=verify-full&sslpassword=secret&prepare_threshold=none",
-            "(umask 077; pg_dump '--dbname=postgresql://db:5433/notes?sslmode=verify-full' --format",
+            "umask 077; pg_dump '--dbname=postgresql://db:5433/notes?sslmode=verify-full' --format",
         ),
         (
             "postgresql://ada@/notes?host=one:5433&host=two:5434&password=secret",
