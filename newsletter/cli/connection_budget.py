@@ -1,4 +1,4 @@
-"""Print how many connections to PostgreSQL a program opens that keeps running."""
+"""Print how many connections to PostgreSQL a program may open."""
 
 from typing import TYPE_CHECKING
 
