@@ -36,14 +36,15 @@ class DurableServer(Server):
         self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8",
                   "--locale=C.UTF-8")  # fmt: skip
 
-    def start(self) -> None:
-        settings = {"listen_addresses": "", **self.settings}
+    def start(self, namespace: Path | None = None, address: str = "") -> None:
+        settings = {"listen_addresses": address, **self.settings}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         self._run("pg_ctl", "--wait", "--silent", f"--log={self.folder / 'log'}",
-                  f"--options=-k {self.folder} {options}", "start")  # fmt: skip
+                  f"--options=-k {self.folder} {options}", "start",
+                  namespace=namespace)  # fmt: skip
 
-    def stop(self) -> None:
-        self._run("pg_ctl", "--wait", "--silent", "--mode=fast", "stop")
+    def stop(self, mode: str = "fast") -> None:
+        super().stop(mode)
 
     @property
     def pid(self) -> int:
