@@ -11,30 +11,19 @@
 
 import asyncio
 import logging
-import os
 import signal
-import socket
-import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager
 
 import sqlalchemy as sa
 from procrastinate import App, PsycopgConnector
 
-from newsletter.errors import DatabaseError
 from newsletter.sending.lanes.lane_jobs import get_queue_name
-from newsletter.sending.lanes.worker_records import (
-    RENEWAL_INTERVAL,
-    add_worker,
-    remove_worker,
-    renew_worker,
-)
-from newsletter.sending.ledger.heartbeat import record_heartbeat
 from newsletter.sending.notifications.notification import clean_line
-from newsletter.web.database_clock import DatabaseClock
 from newsletter.worker.app import PERIODIC_QUEUE, make_job_app
 from newsletter.worker.connections import get_conninfo, translated_errors
+from newsletter.worker.kept_record import recorded
 from newsletter.worker.worker_context import WorkerContext
 
 # How many sends a worker takes part in at once, and how many periodic jobs it runs.
@@ -51,11 +40,6 @@ JOB_TIMEOUT_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
-def get_worker_name() -> str:
-    """Return the name of this machine and process."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 def run_worker(
     worker: WorkerContext, queues: Collection[str], on_start: Callable[[], object]
 ) -> None:
@@ -70,59 +54,9 @@ def run_worker(
         DatabaseError: the worker can't be recorded.
     """
     concurrency = worker.concurrency if "sends" in queues else 0
-    with _recorded(worker, concurrency, does_periodic_jobs="periodic" in queues) as worker_id:
+    with recorded(worker, concurrency, does_periodic_jobs="periodic" in queues) as worker_id:
         on_start()
         asyncio.run(_run_loops(worker, worker_id, queues))
-
-
-@contextmanager
-def _recorded(
-    worker: WorkerContext, concurrency: int, *, does_periodic_jobs: bool
-) -> Iterator[int]:
-    """Record the worker within the context, and renew its record in a thread.
-
-    Args:
-        worker: the worker.
-        concurrency: requests in flight at once for each send; 0 if it takes no sends.
-        does_periodic_jobs: whether it sweeps, and starts the sends that are due.
-    """
-
-    def record(worker_id: int | None = None) -> int:
-        return add_worker(
-            worker.ledger,
-            get_worker_name(),
-            concurrency,
-            does_periodic_jobs=does_periodic_jobs,
-            worker_id=worker_id,
-        )
-
-    worker_id = record()
-    if does_periodic_jobs:
-        record_heartbeat(worker.ledger, "worker")
-    stopped = threading.Event()
-
-    def renew_until_stopped() -> None:
-        while not stopped.wait(RENEWAL_INTERVAL.total_seconds()):
-            try:
-                if not renew_worker(worker.ledger, worker_id, worker.counter.get_total()):
-                    # Forgotten while it could not reach the database: nothing is handed to it.
-                    record(worker_id)
-                if does_periodic_jobs:
-                    record_heartbeat(worker.ledger, "worker")
-                if isinstance(worker.site.clock, DatabaseClock):
-                    worker.site.clock.sync()
-            except DatabaseError as error:
-                _log.warning("the worker's record could not be renewed: %s", error)
-
-    thread = threading.Thread(target=renew_until_stopped, name="worker record", daemon=True)
-    thread.start()
-    try:
-        yield worker_id
-    finally:
-        stopped.set()
-        thread.join()
-        with suppress(DatabaseError):  # it is forgotten after a while
-            remove_worker(worker.ledger, worker_id)
 
 
 async def _run_loops(worker: WorkerContext, worker_id: int, queues: Collection[str]) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import worker as worker_table
 from newsletter.project import open_project
-from newsletter.sending.lanes.worker_records import list_workers
+from newsletter.sending.lanes.worker_records import list_workers, select_sending_workers
 from newsletter.sending.ledger.record import Ledger
 from newsletter.web.site_context import open_site
 from newsletter.worker.run_worker import run_worker
@@ -22,14 +22,38 @@ def database_url(postgres_url: str) -> str:
     return postgres_url
 
 
-def test_a_worker_that_was_forgotten_is_recorded_again(
-    project_folder: Path, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ledger = Ledger(engine)
+@pytest.fixture
+def worker(project_folder: Path, engine: sa.Engine) -> WorkerContext:
     client: Any = None
-    worker = WorkerContext(
-        open_site(open_project(project_folder), engine), ledger, client, concurrency=7
-    )
+    site = open_site(open_project(project_folder), engine)
+    return WorkerContext(site, Ledger(engine), client, concurrency=7)
+
+
+def test_nothing_is_handed_to_a_worker_that_completes_what_is_in_flight(
+    worker: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states: list[tuple[int, bool, bool]] = []
+
+    async def stop(_: WorkerContext, _id: int, _queues: Collection[str]) -> None:
+        """Stand in for the loops: the worker is told to stop, and its requests take a while."""
+        for is_stopping in (False, True):
+            if is_stopping:
+                worker.stopping.set()
+            while bool(select_sending_workers(list_workers(worker.ledger))) == is_stopping:
+                pass
+            [record] = list_workers(worker.ledger)
+            states.append((record.concurrency, record.does_periodic_jobs, record.is_live))
+
+    monkeypatch.setattr("newsletter.worker.run_worker._run_loops", stop)
+    run_worker(worker, ("sends", "periodic"), lambda: None)
+    assert states == [(7, True, True), (0, False, True)]
+    assert list_workers(worker.ledger) == []
+
+
+def test_a_worker_that_was_forgotten_is_recorded_again(
+    worker: WorkerContext, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = worker.ledger
     seen: list[tuple[bool, int]] = []
 
     async def forget(_: WorkerContext, worker_id: int, _queues: Collection[str]) -> None:
@@ -41,7 +65,7 @@ def test_a_worker_that_was_forgotten_is_recorded_again(
         seen.extend((record.id == worker_id, record.concurrency) for record in records)
 
     interval = datetime.timedelta(milliseconds=10)
-    monkeypatch.setattr("newsletter.worker.run_worker.RENEWAL_INTERVAL", interval)
+    monkeypatch.setattr("newsletter.worker.kept_record.RENEWAL_INTERVAL", interval)
     monkeypatch.setattr("newsletter.worker.run_worker._run_loops", forget)
     run_worker(worker, ("sends",), lambda: None)
     assert seen == [(True, 7)]

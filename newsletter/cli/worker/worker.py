@@ -125,7 +125,8 @@ def worker_command(
                 "machine. To move the list to PostgreSQL: newsletter db copy -h",
             )
         from newsletter.worker.connections import require_known_job_queue
-        from newsletter.worker.run_worker import get_worker_name, run_worker
+        from newsletter.worker.kept_record import get_worker_name
+        from newsletter.worker.run_worker import run_worker
         from newsletter.worker.worker_context import WorkerContext
         from newsletter.worker.worker_metrics import WorkerMetrics
 
@@ -197,7 +198,8 @@ def _warn_of_connections(engine: "sa.Engine", metrics_connections: int) -> None:
 def _print_startup(
     config: "Config", where: Location, queues: tuple[str, ...], concurrency: int
 ) -> None:
-    from newsletter.worker.run_worker import SENDS_AT_ONCE, get_worker_name
+    from newsletter.worker.kept_record import get_worker_name
+    from newsletter.worker.run_worker import SENDS_AT_ONCE
 
     work = {
         "sends": f"up to {SENDS_AT_ONCE} at once, {format_count(concurrency, 'request')} each",

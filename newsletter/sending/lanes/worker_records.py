@@ -101,10 +101,24 @@ def add_worker(
     return new_id
 
 
-def renew_worker(ledger: Ledger, worker_id: int, activity: WorkerActivity) -> bool:
-    """Record that a worker is there, and what it has done; return whether it is still on record."""
+def renew_worker(
+    ledger: Ledger, worker_id: int, activity: WorkerActivity, *, is_stopping: bool = False
+) -> bool:
+    """Record that a worker is there, and what it has done.
+
+    Args:
+        ledger: the ledger.
+        worker_id: the worker.
+        activity: what it has done.
+        is_stopping: whether it only completes what is in flight, and takes no jobs any more.
+
+    Returns:
+        Whether it is still on record.
+    """
     with ledger.engine.begin() as connection:
         values = {"seen_at": ledger.clock(connection), **activity._asdict()}
+        if is_stopping:
+            values |= {"concurrency": 0, "does_periodic_jobs": False}
         renewed = connection.execute(
             sa.update(worker).where(worker.c.id == worker_id).values(values)
         )
