@@ -103,7 +103,7 @@ def wait_for_workers(context: "SendContext") -> dict[str, int]:
             f"Follow it with: newsletter status {slug} --watch\n"
             f"Stop it with: newsletter pause {slug}"
         )
-        raise
+        raise SystemExit(1) from None
     if not has_worker:
         echo_err(
             "No worker can be seen any more. Start one and it goes on: newsletter worker",

@@ -111,6 +111,7 @@ def test_ctrl_c_ends_the_wait_and_not_the_send(
     code, _, err = newsletter("send", ISSUE, "--yes", "--wait")
     assert code == 1
     assert f"The workers go on: 0 of {READERS} readers are done." in err
+    assert "Stopped" not in err
     assert is_handed_over(sender_project)
 
 
