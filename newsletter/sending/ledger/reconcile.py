@@ -76,6 +76,15 @@ def _select_attempts_with_events(send_record: Send) -> sa.Select[Any]:
             later_attempt.c.outcome.is_(None), later_attempt.c.outcome.in_(("accepted", "unknown"))
         ),
     )
+    named_attempt = attempt.alias()
+    is_recorded = sa.exists().where(
+        named_attempt.c.batch_id == event.c.batch_id,
+        named_attempt.c.number == event.c.attempt_number,
+    )
+    # A held batch has one such attempt; the original of its database may have needed several.
+    is_of_original = sa.and_(
+        attempt.c.body_sha == "", event.c.attempt_number > attempt.c.number, ~is_recorded
+    )
     columns = (batch.c.id, batch.c.number, batch.c.state, attempt.c.started_at, attempt.c.outcome)
     return (
         sa.select(*columns, later.label("later"), sa.func.max(event.c.at).label("latest"))
@@ -85,7 +94,7 @@ def _select_attempts_with_events(send_record: Send) -> sa.Select[Any]:
             event,
             sa.and_(
                 event.c.batch_id == batch.c.id,
-                event.c.attempt_number == attempt.c.number,
+                sa.or_(event.c.attempt_number == attempt.c.number, is_of_original),
                 event.c.send_id == send_record.id,
                 # Another newsletter on the same account may use the same ids.
                 event.c.address_key == send_recipient.c.address_key,
