@@ -13,7 +13,7 @@ switchover it does not, and what was held goes on.
 import datetime
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,7 +44,7 @@ from newsletter.db.schema import (
 from newsletter.db.stored_settings import read_setting, write_setting
 from newsletter.db.transaction import lift_statement_timeout
 from newsletter.errors import Problem, SendRefusedError
-from newsletter.sending.ledger.held.hold_send import hold_send, release_send
+from newsletter.sending.ledger.held.hold_send import find_proven_sends, hold_send, release_send
 from newsletter.sending.providers.registry import get_facts
 
 _UNFINISHED_STATES = ("frozen", "running", "paused", "blocked", "needs_review")
@@ -72,14 +72,14 @@ class CopiedDatabase:
         held_issues: the issues whose sends are held.
         is_failover: whether it is one because its server was promoted in a failover.
         held_at: when its sends were held.
-        held_states: of a failover, the states in which they were: send id -> state.
+        held_states: of a failover, how they were: send id -> state, and why it had stopped.
     """
 
     as_of: datetime.datetime | None
     held_issues: tuple[str, ...] = ()
     is_failover: bool = False
     held_at: datetime.datetime | None = None
-    held_states: dict[int, str] = field(default_factory=dict)
+    held_states: dict[int, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def as_of_text(self) -> str:
@@ -229,22 +229,41 @@ def adopt(engine: sa.Engine, *, nothing_lost: bool = False) -> None:
         engine: the database.
         nothing_lost: of a failover: whether the server has all commits, so that the held sends go
             on as they were; only requests that were in flight stay unknown.
+
+    Raises:
+        SendRefusedError: events prove that commits are lost. Nothing is written then.
     """
     with engine.begin() as connection:
         lift_statement_timeout(connection)
         copied = _load_copy(connection)
         if copied and nothing_lost:
-            for send_id, state in copied.held_states.items():
-                release_send(connection, send_id, state, copied.held_at)
+            _require_nothing_lost(connection, copied)
+            for send_id, (state, reason) in copied.held_states.items():
+                release_send(connection, send_id, state, reason, copied.held_at)
             connection.execute(sa.delete(setting).where(setting.c.key == FAILOVER_KEY))
         connection.execute(sa.delete(setting).where(setting.c.key == COPIED_KEY))
+
+
+def _require_nothing_lost(connection: sa.Connection, copied: CopiedDatabase) -> None:
+    issues = find_proven_sends(connection, copied.held_at)
+    if issues:
+        slugs = [issue[11:] for issue in issues]
+        raise SendRefusedError(
+            f"commits are lost: events prove that more of {', '.join(issues)} was sent than is "
+            "recorded here",
+            remedy="Run: newsletter db adopt. Then, before you send the rest: "
+            + ", ".join(f"newsletter reconcile {slug}" for slug in slugs),
+        )
 
 
 def _recognize(connection: sa.Connection, state: IdentityState) -> CopiedDatabase | None:
     """Return the database as a copy; ``None`` if it is none, or nothing was unfinished in it."""
     if state == "different":
         # A copy of a copy: what was recorded in the first copy says nothing about the original.
-        return _load_copy(connection) or CopiedDatabase(_last_recorded_at(connection))
+        if copied := _load_copy(connection):
+            # Also of a database that had failed over: that one may have been adopted since.
+            return replace(copied, is_failover=False, held_at=None, held_states={})
+        return CopiedDatabase(_last_recorded_at(connection))
     if state == "failed_over":
         if copied := _load_copy(connection):
             return copied
@@ -262,16 +281,16 @@ def _hold(
     if copied.is_failover:
         reason = FAILOVER_REASON
     rows = connection.execute(
-        sa.select(send.c.id, send.c.state)
+        sa.select(send.c.id, send.c.state, send.c.reason)
         .where(send.c.state.in_(_UNFINISHED_STATES))
         .order_by(send.c.id)
     ).all()
     held_at = copied.held_at or now  # the same for several failovers: they are adopted together
-    for send_id, _ in rows:
-        hold_send(connection, send_id, reason, copied.as_of or now, held_at)
+    for row in rows:
+        hold_send(connection, row.id, reason, copied.as_of or now, held_at)
     note: dict[str, Any] = {"as_of": copied.as_of.isoformat() if copied.as_of else None}
     if copied.is_failover:
-        states = {row.id: row.state for row in rows} | copied.held_states
+        states = {row.id: (row.state, row.reason) for row in rows} | copied.held_states
         note |= {"held_at": held_at.isoformat(), "held_states": states}
     else:
         _forget_running_programs(connection, reason, now)
@@ -311,7 +330,10 @@ def _load_copy(connection: sa.Connection) -> CopiedDatabase | None:
         .where(send.c.state == "needs_review", has_unknown)
         .order_by(send.c.id)
     )
-    states = {int(send_id): state for send_id, state in note.get("held_states", {}).items()}
+    states = {
+        int(send_id): (state, reason)
+        for send_id, (state, reason) in note.get("held_states", {}).items()
+    }
     return CopiedDatabase(
         as_of, tuple(held), is_failover=held_at is not None, held_at=held_at, held_states=states
     )

@@ -21,6 +21,7 @@ from newsletter.sending.delivery.in_flight import mark_in_flight
 from newsletter.sending.delivery.prepare_batch import PreparedBatch
 from newsletter.sending.doctor.failover import check_failover
 from newsletter.sending.ledger.copied_database import (
+    FAILOVER_REASON,
     adopt,
     find_copy,
     hold_after_failover,
@@ -170,6 +171,63 @@ def test_event_proves_what_the_lost_commits_recorded(home: Home, nothing_lost: b
         )  # fmt: skip
     reconcile_send(home.ledger, home.send)
     assert home.states()["accepted"] == 10
+
+
+def add_event(home: Home, attempt_number: int) -> None:
+    """Record that the provider has delivered the email to a reader of the first batch."""
+    with home.engine.begin() as connection:
+        first = connection.scalar(sa.select(sa.func.min(batch.c.id)))
+        connection.execute(
+            sa.insert(event).values(
+                sg_event_id="1", type="delivered", at=home.observer.now, send_id=home.send.id,
+                address_key="reader1@example.com", batch_id=first, attempt_number=attempt_number,
+                raw={},
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("attempt_number", [1, 2])
+def test_nothing_goes_on_if_an_event_proves_that_something_is_lost(
+    home: Home, attempt_number: int
+) -> None:
+    """A worker would claim the batch before anybody reconciles it."""
+    fail_over(home)
+    assert home.send.state == "needs_review"
+    add_event(home, attempt_number)
+    with pytest.raises(SendRefusedError, match=r"events prove.*newsletter reconcile ice"):
+        adopt(home.engine, nothing_lost=True)
+    assert find_copy(home.engine)
+    assert home.states() == {"unknown": TOTAL}
+    reconcile_send(home.ledger, home.send)
+    with pytest.raises(SendRefusedError, match="events prove"):
+        adopt(home.engine, nothing_lost=True)
+    adopt(home.engine)
+    assert home.states() == {"accepted": 10, "unknown": 15}
+
+
+@pytest.mark.parametrize("state", ["paused", "blocked"])
+def test_released_send_says_why_it_had_stopped(home: Home, state: str) -> None:
+    set_state(home, state)
+    for _ in range(2):
+        fail_over(home)
+        assert home.send.reason == FAILOVER_REASON
+    adopt(home.engine, nothing_lost=True)
+    assert (home.send.state, home.send.reason) == (state, "by hand")
+
+
+def test_copy_of_a_held_database_is_a_copy(home: Home, make_copy: Callable[[Home], Home]) -> None:
+    """The original may be adopted and send, of which the copy knows nothing."""
+    fail_over(home)
+    assert home.send.state == "needs_review"
+    copied_home = make_copy(home)
+    adopt(home.engine, nothing_lost=True)
+    home.deliver()
+    assert copied_home.send.state == "needs_review"
+    copied = find_copy(copied_home.engine)
+    assert copied
+    assert (copied.is_failover, copied.held_issues) == (False, (home.prepared.email.issue,))
+    adopt(copied_home.engine, nothing_lost=True)
+    assert copied_home.states() == {"unknown": TOTAL}
 
 
 def test_finished_send_is_not_held_and_doctor_warns_of_the_failover(home: Home) -> None:

@@ -4,7 +4,7 @@ import datetime
 
 import sqlalchemy as sa
 
-from newsletter.db.schema import OPEN_BATCH_STATES, attempt, batch, send, send_recipient
+from newsletter.db.schema import OPEN_BATCH_STATES, attempt, batch, event, send, send_recipient
 
 
 def hold_send(
@@ -67,7 +67,11 @@ def hold_send(
 
 
 def release_send(
-    connection: sa.Connection, send_id: int, state: str, held_at: datetime.datetime | None
+    connection: sa.Connection,
+    send_id: int,
+    state: str,
+    reason: str,
+    held_at: datetime.datetime | None,
 ) -> None:
     """Take back what ``hold_send`` did to batches that were ready or claimed, and to the send.
 
@@ -75,10 +79,11 @@ def release_send(
         connection: in a transaction.
         send_id: the send.
         state: the state in which it was.
+        reason: why it had stopped, if it had.
         held_at: when it was held.
     """
     # An event that names the attempt is evidence all the same, and it is never deleted.
-    is_held = sa.and_(attempt.c.body_sha == "", attempt.c.ended_at == held_at)
+    is_held = _held_condition(held_at)
     released = connection.scalars(
         sa.update(batch)
         .where(
@@ -105,5 +110,28 @@ def release_send(
     connection.execute(
         sa.update(send)
         .where(send.c.id == send_id, send.c.state == "needs_review")
-        .values(state=state, reason="")
+        .values(state=state, reason=reason)
     )
+
+
+def find_proven_sends(connection: sa.Connection, held_at: datetime.datetime | None) -> list[str]:
+    """Return the issues of which a batch was sent that was ready or claimed when it was held.
+
+    Events prove it: they name the attempt that ``hold_send`` has recorded.
+    """
+    is_proven = sa.exists().where(
+        attempt.c.batch_id == batch.c.id,
+        _held_condition(held_at),
+        send_recipient.c.batch_id == batch.c.id,
+        event.c.send_id == send.c.id,
+        event.c.batch_id == batch.c.id,
+        event.c.attempt_number >= attempt.c.number,
+        # Another newsletter on the same account may use the same ids.
+        event.c.address_key == send_recipient.c.address_key,
+    )
+    query = sa.select(send.c.issue).distinct().join(batch, batch.c.send_id == send.c.id)
+    return [*connection.scalars(query.where(is_proven).order_by(send.c.issue))]
+
+
+def _held_condition(held_at: datetime.datetime | None) -> sa.ColumnElement[bool]:
+    return sa.and_(attempt.c.body_sha == "", attempt.c.ended_at == held_at)
