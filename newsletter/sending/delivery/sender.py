@@ -13,7 +13,12 @@ from zoneinfo import ZoneInfo
 
 from newsletter.db import read_transaction
 from newsletter.db.transaction import call_twice_if_lost
-from newsletter.errors import DatabaseError, DatabaseUnavailableError, NewsletterError
+from newsletter.errors import (
+    DatabaseError,
+    DatabaseUnavailableError,
+    NewsletterError,
+    SendRefusedError,
+)
 from newsletter.sending.delivery.claim import ClaimedBatch, claim_batches
 from newsletter.sending.delivery.database_outage import DatabaseOutage
 from newsletter.sending.delivery.in_flight import mark_in_flight, release_unsent, renew_leases
@@ -28,6 +33,7 @@ from newsletter.sending.delivery.record_results import BatchResult
 from newsletter.sending.delivery.response_recorder import ResponseRecorder
 from newsletter.sending.delivery.worker_pool import MailTransport, WorkerPool
 from newsletter.sending.ledger import record
+from newsletter.sending.ledger.copied_database import hold_if_lost
 from newsletter.sending.ledger.leases import expire_leases, find_held_batches, get_next_claim_time
 from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON
 from newsletter.sending.ledger.record import STARTABLE_STATES, Ledger, Send
@@ -96,6 +102,7 @@ class BatchSender:
                 pass
         if self.observer.stop_requested and not self.is_lane:
             loop.pause_send()
+        loop.check_recorded()
         loop.raise_errors()
         return loop.stop_outcome
 
@@ -120,6 +127,7 @@ class _SendLoop:
         resume_at: nothing is sent before then: another batch would fail in the same way.
         errors: errors of the ledger; once there is one, nothing more is sent.
         has_split: whether a batch was split.
+        has_submitted: whether a request was made.
         announced_until: until when the editor knows that the sender waits for others' leases.
     """
 
@@ -133,6 +141,7 @@ class _SendLoop:
     resume_at: datetime.datetime | None = None
     errors: list[NewsletterError] = field(default_factory=list)
     has_split: bool = False
+    has_submitted: bool = False
     announced_until: datetime.datetime | None = None
 
     def run_round(self) -> bool:
@@ -194,6 +203,7 @@ class _SendLoop:
             raise
         if in_flight is None:
             return 0
+        self.has_submitted |= bool(in_flight)
         for batch in in_flight:
             self.pool.submit(batch, batch.body)
         sender.observer.advance(
@@ -285,6 +295,29 @@ class _SendLoop:
             # It would say the same as the error that has stopped the run, without the next step.
             if not any(isinstance(earlier, DatabaseError) for earlier in self.errors):
                 self.errors.append(error)
+
+    def check_recorded(self) -> None:
+        """Hold the database if a failover has lost this send, of which requests were made."""
+        if not self.has_submitted:
+            return  # the editor may have planned it again
+        ledger, issue = self.sender.ledger, self.sender.send.issue
+        now = datetime.datetime.now(datetime.UTC)
+        try:
+            is_lost = call_twice_if_lost(
+                lambda: hold_if_lost(ledger.engine, self.sender.send.id, issue, now)
+            )
+        except DatabaseError as error:
+            if not self._failed:
+                self.errors.append(error)
+            return
+        if is_lost:
+            provider = self.sender.send.provider_name
+            lost = SendRefusedError(
+                f"the database does not know the send of {issue} any more, of which requests were "
+                "made",
+                remedy=f"Before you send {issue} again, look up at {provider} who has it.",
+            )
+            self.errors.append(lost)
 
     def raise_errors(self) -> None:
         """Raise what went wrong, if anything did: first what could not be recorded."""

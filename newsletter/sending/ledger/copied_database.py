@@ -60,6 +60,8 @@ _HAS_UNFINISHED_SEND = sa.select(
 _HAS_LIVE_REQUEST = sa.select(
     sa.exists().where(batch.c.state == "in_flight", batch.c.lease_until > sa.func.clock_timestamp())
 )
+# Neither is recorded after a failover, unlike what readers do.
+_SENT_COLUMNS = (send.c.frozen_at, attempt.c.started_at)
 FAILOVER_REASON = "the database has failed over, and may lack what was recorded last"
 
 
@@ -165,6 +167,37 @@ def hold_after_failover(engine: sa.Engine, now: datetime.datetime) -> CopiedData
     return copied if copied and copied.is_failover else None
 
 
+def hold_if_lost(engine: sa.Engine, send_id: int, issue: str, now: datetime.datetime) -> bool:
+    """Hold the unfinished sends if a send is not recorded any more of which requests were made.
+
+    The server that has taken over lacks all of it, and may have nothing unfinished, so that no
+    other command finds anything to hold.
+
+    Args:
+        engine: the database.
+        send_id: the id of the send.
+        issue: its issue.
+        now: the time.
+
+    Returns:
+        Whether the send is lost; never on SQLite, which has no standby.
+    """
+    if engine.dialect.name == "sqlite":
+        return False
+    is_recorded = sa.exists().where(send.c.id == send_id, send.c.issue == issue)
+    with read_transaction(engine) as connection:
+        if connection.scalar(sa.select(is_recorded)):
+            return False
+    with engine.begin() as connection:
+        lift_statement_timeout(connection)
+        lock_identity(connection)
+        if _load_copy(connection) is None:
+            as_of = _last_recorded_at(connection, _SENT_COLUMNS)
+            _hold(connection, CopiedDatabase(as_of, is_failover=True), now)
+        write_setting(connection, FAILOVER_KEY, json.dumps({"at": now.isoformat()}))
+    return True
+
+
 def find_copy(engine: sa.Engine) -> CopiedDatabase | None:
     """Return the database if it is a copy that has not been adopted; change nothing.
 
@@ -268,9 +301,8 @@ def _recognize(connection: sa.Connection, state: IdentityState) -> CopiedDatabas
         if copied := _load_copy(connection):
             return copied
         if connection.scalar(_HAS_UNFINISHED_SEND):
-            # Neither is recorded after the failover, unlike what readers do.
-            columns = (send.c.frozen_at, attempt.c.started_at)
-            return CopiedDatabase(_last_recorded_at(connection, columns), is_failover=True)
+            as_of = _last_recorded_at(connection, _SENT_COLUMNS)
+            return CopiedDatabase(as_of, is_failover=True)
     return None
 
 

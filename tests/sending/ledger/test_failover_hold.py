@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pytest
 import sqlalchemy as sa
@@ -13,12 +14,21 @@ from newsletter.db import database_engine, read_transaction
 from newsletter.db.identity import FAILOVER_KEY
 from newsletter.db.postgresql import timeline
 from newsletter.db.postgresql.timeline import TIMELINE_KEY, read_timeline
-from newsletter.db.schema import attempt, batch, event, send, setting, transactional_email
+from newsletter.db.schema import (
+    attempt,
+    batch,
+    event,
+    send,
+    send_recipient,
+    setting,
+    transactional_email,
+)
 from newsletter.db.stored_settings import read_setting, write_setting
-from newsletter.errors import SendRefusedError
+from newsletter.errors import NewsletterError, SendRefusedError
 from newsletter.sending.delivery.claim import ClaimedBatch, claim_batches
 from newsletter.sending.delivery.in_flight import mark_in_flight
 from newsletter.sending.delivery.prepare_batch import PreparedBatch
+from newsletter.sending.delivery.worker_pool import MailTransport
 from newsletter.sending.doctor.failover import check_failover
 from newsletter.sending.ledger.copied_database import (
     FAILOVER_REASON,
@@ -31,11 +41,13 @@ from newsletter.sending.ledger.heartbeat import load_heartbeats, record_heartbea
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, start_send
 from newsletter.sending.providers.prepared_email import PreparedEmail
+from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.transactional_queue import enqueue_email
 from newsletter.subscribers.address import parse_address
 
 TOTAL = 25
+PER_BATCH = 10
 REFUSED = "has failed over to another server.*newsletter db adopt --nothing-lost"
 
 
@@ -228,6 +240,52 @@ def test_copy_of_a_held_database_is_a_copy(home: Home, make_copy: Callable[[Home
     assert (copied.is_failover, copied.held_issues) == (False, (home.prepared.email.issue,))
     adopt(copied_home.engine, nothing_lost=True)
     assert copied_home.states() == {"unknown": TOTAL}
+
+
+@dataclass
+class LosingTransport:
+    """Calls a function in each request, once it is accepted."""
+
+    mailer: MailTransport
+    lose: Callable[..., None]
+
+    def post_mail(self, body: bytes) -> Response | NoResponse:
+        response = self.mailer.post_mail(body)
+        self.lose()
+        return response
+
+
+@pytest.mark.parametrize("is_noticed", [False, True])
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_issue_of_a_lost_send_is_not_planned_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch, *, in_flight: bool, is_noticed: bool
+) -> None:
+    """A standby takes over that lacks the plan, and the first requests."""
+
+    def lose(recipient_count: int = PER_BATCH) -> None:
+        if not recipient_count:
+            return
+        with home.engine.begin() as connection:
+            for table in (attempt, send_recipient, batch, send):
+                connection.execute(sa.delete(table))
+        fail_over(home)
+        if is_noticed:  # by a command, which finds nothing unfinished
+            assert hold_if_copied(home.engine, home.observer.now) is None
+
+    sending = home
+    if in_flight:
+        sending = replace(home, mailer=LosingTransport(home.mailer, lose))
+    else:
+        monkeypatch.setattr(home.observer, "advance", lose)
+    with pytest.raises(NewsletterError) as caught:
+        sending.deliver()
+    problem = caught.value.problems[-1]
+    assert "does not know the send of 2026-12-01-ice any more" in problem.message
+    assert find_copy(home.engine).is_failover  # type: ignore[union-attr]
+    with pytest.raises(SendRefusedError, match=REFUSED):
+        home.plan()
+    adopt(home.engine)
+    home.plan()
 
 
 def test_finished_send_is_not_held_and_doctor_warns_of_the_failover(home: Home) -> None:
