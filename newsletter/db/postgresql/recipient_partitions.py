@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from newsletter.db.postgresql.owner_functions import CREATE_PARTITION, DROP_PARTITION
 from newsletter.db.postgresql.privileges import may_execute, may_insert
-from newsletter.db.schema import send_recipient
+from newsletter.db.schema import BigIntKey, send_recipient
 
 # With fewer recipients, one more table costs more than it saves: each query includes all of them.
 MIN_PARTITION_RECIPIENTS = 1_000_000
@@ -38,7 +38,7 @@ def create_partition(connection: sa.Connection, send_id: int) -> sa.TableClause 
         return None
     if count_partitions(connection) >= get_max_partitions(connection):
         return None
-    connection.execute(sa.select(sa.func.newsletter_create_partition(send_id)))
+    connection.execute(sa.select(sa.func.newsletter_create_partition(_id(send_id))))
     return _partition(send_id)
 
 
@@ -48,7 +48,7 @@ def attach_partition(connection: sa.Connection, send_id: int) -> None:
     Raises:
         sqlalchemy.exc.IntegrityError: an address is in it twice.
     """
-    connection.execute(sa.select(sa.func.newsletter_attach_partition(send_id)))
+    connection.execute(sa.select(sa.func.newsletter_attach_partition(_id(send_id))))
 
 
 def find_recipient_table(connection: sa.Connection, root_id: int) -> sa.TableClause:
@@ -87,7 +87,7 @@ def drop_partition(connection: sa.Connection, send_id: int) -> bool:
         return False
     if not may_execute(connection, DROP_PARTITION):
         return False
-    return bool(connection.scalar(sa.select(sa.func.newsletter_drop_partition(send_id))))
+    return bool(connection.scalar(sa.select(sa.func.newsletter_drop_partition(_id(send_id)))))
 
 
 def count_partitions(connection: sa.Connection) -> int:
@@ -107,6 +107,10 @@ def get_max_partitions(connection: sa.Connection) -> int:
     settings = [sa.cast(sa.func.current_setting(name), sa.Integer) for name in names]
     locks, *transactions = connection.execute(sa.select(*settings)).one()
     return int(locks * sum(transactions) // (_LOCKS_PER_PARTITION * _TRANSACTIONS_AT_ONCE))
+
+
+def _id(send_id: int) -> sa.BindParameter[int]:
+    return sa.literal(send_id, BigIntKey)
 
 
 def _partition(send_id: int) -> sa.TableClause:

@@ -81,7 +81,9 @@ def roles_script(prefix: str) -> str:
         f"GRANT {_ALL} ON {', '.join(JOB_QUEUE_TABLES)} TO {names['editor']}",
         f"GRANT USAGE ON SEQUENCE {queue_sequences} TO {names['editor']}",
         f"GRANT USAGE ON SEQUENCE {sequences} TO {names['editor']}, {names['web']}",
-        f"REVOKE ALL ON FUNCTION {functions} FROM {everybody}",
+        _grant_on_partitions(names),
+        # A dump that was restored without its rights lets the public execute them.
+        f"REVOKE ALL ON FUNCTION {functions} FROM PUBLIC, {everybody}",
         f"GRANT EXECUTE ON FUNCTION {functions} TO {names['editor']}",
     ]
     lines = "".join(f"{_wrap(statement)};\n" for statement in statements)
@@ -108,6 +110,24 @@ def _grant_access(names: str) -> str:
         f"  EXECUTE format('GRANT CONNECT ON DATABASE %I TO {names}', current_database());\n"
         f"  EXECUTE format('GRANT USAGE ON SCHEMA %I TO {names}', current_schema());\n"
         "END $$"
+    )
+
+
+def _grant_on_partitions(names: Mapping[str, str]) -> str:
+    """Return the statement that sets the rights on the tables of the large sends that there are."""
+    grants = "".join(
+        f"    EXECUTE format('GRANT {ROLES[role]['send_recipient']} ON %s TO {name}', partition);\n"
+        for role, name in names.items()
+    )
+    return (
+        "DO $$ DECLARE partition regclass; BEGIN\n"
+        "  FOR partition IN\n"
+        "    SELECT inhrelid FROM pg_inherits WHERE inhparent = 'send_recipient'::regclass\n"
+        "  LOOP\n"
+        f"    EXECUTE format('REVOKE ALL ON %s FROM {', '.join(names.values())}', partition);\n"
+        f"{grants}"
+        "  END LOOP;\n"
+        "END $$"  # noqa: S608 - our own names
     )
 
 

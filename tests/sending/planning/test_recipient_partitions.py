@@ -259,21 +259,3 @@ def test_there_are_no_more_partitions_than_the_server_can_lock(
         connection.execute(sa.update(send).values(issue="earlier"))
     second = freeze(ledger, email, config)
     assert (second.total, is_partitioned(ledger, second)) == (READERS - 1, False)
-
-
-def test_functions_of_the_owner_use_the_owners_tables_only(
-    postgres_server: Server, postgres_url: str
-) -> None:
-    """A temporary table of the same name would run its defaults with the owner's rights."""
-    with login_in_role(postgres_server, postgres_url, "editor") as url:
-        engine = open_database(url, Path())
-        with engine.begin() as connection:
-            connection.exec_driver_sql("CREATE TEMPORARY TABLE send_recipient (send_id bigint)")
-            connection.execute(sa.select(sa.func.newsletter_create_partition(1)))
-            columns = (
-                "SELECT count(*) FROM pg_attribute WHERE attrelid = 'send_recipient_1'::regclass"
-            )
-            assert connection.exec_driver_sql(columns).scalar_one() > len(ROW) - 4
-        with engine.begin() as connection, pytest.raises(sa.exc.DBAPIError, match="not a table"):
-            connection.execute(sa.select(sa.func.newsletter_analyze("worker")))
-        engine.dispose()
