@@ -115,20 +115,21 @@ def _grant_access(names: str) -> str:
 
 def _grant_on_partitions(names: Mapping[str, str]) -> str:
     """Return the statement that sets the rights on the tables of the large sends that there are."""
-    grants = "".join(
-        f"    EXECUTE format('GRANT {ROLES[role]['send_recipient']} ON %s TO {name}', partition);\n"
-        for role, name in names.items()
-    )
-    return (
-        "DO $$ DECLARE partition regclass; BEGIN\n"
-        "  FOR partition IN\n"
-        "    SELECT inhrelid FROM pg_inherits WHERE inhparent = 'send_recipient'::regclass\n"
-        "  LOOP\n"
-        f"    EXECUTE format('REVOKE ALL ON %s FROM {', '.join(names.values())}', partition);\n"
-        f"{grants}"
-        "  END LOOP;\n"
-        "END $$"  # noqa: S608 - our own names
-    )
+    grants = {name: ROLES[role]["send_recipient"] for role, name in names.items()}
+    lines = [
+        "DO $$ DECLARE partition regclass; BEGIN",
+        "  FOR partition IN",
+        "    SELECT inhrelid FROM pg_inherits WHERE inhparent = 'send_recipient'::regclass",
+        "  LOOP",
+        *(f"    EXECUTE format('REVOKE ALL ON %s FROM {name}', partition);" for name in grants),
+        *(
+            f"    EXECUTE format('GRANT {rights} ON %s TO {name}', partition);"
+            for name, rights in grants.items()
+        ),
+        "  END LOOP;",
+        "END $$",
+    ]
+    return "\n".join(lines)
 
 
 def _wrap(statement: str) -> str:
