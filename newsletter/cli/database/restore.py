@@ -76,8 +76,8 @@ def restore_command(file: Path, *, yes: bool, as_json: bool) -> None:
             ],
             project.config.database,
             "Afterwards run newsletter subscribers sync, so that readers who unsubscribed since "
-            "stay unsubscribed. If it stops because a table send_recipient_… depends on another, which "
-            "is of a send since the backup, restore into a new, empty database. ",
+            "stay unsubscribed. If it stops because a table send_recipient_… depends on another, "
+            "which is of a send since the backup, restore into a new, empty database. ",
         )
     if database.exists() and file.samefile(database):
         raise DatabaseError(
