@@ -4,6 +4,10 @@ A partition inherits from ``send_recipient``, so that a query, an update or a de
 includes it; only what is inserted must name it. It is filled before it has an index, for which the
 rights of the tables' owner are needed.
 
+A migration that adds a column to ``send_recipient`` adds it to its partitions. One that drops a column
+or a constraint must drop it from each of them as well, before a new constraint of the same name is
+made, and an index must be created on each of them: PostgreSQL takes these for the partition's own.
+
 PostgreSQL's declarative partitions would need the partition's key in each unique constraint. But
 nobody may be twice among the recipients of a send and its catch-ups, whichever send they are of.
 """
@@ -75,13 +79,15 @@ def has_partition(connection: sa.Connection, send_id: int) -> bool:
 def drop_partition(connection: sa.Connection, send_id: int) -> bool:
     """Drop the partition of a send with all rows in it.
 
+    From then on nobody reads any recipients until the transaction ends, so this comes last in it.
+
     Args:
         connection: in the transaction that deletes the send.
         send_id: the send.
 
     Returns:
         Whether it was dropped. It is not if there is none, if recipients of a catch-up are in it,
-        or if the role may not.
+        if the role may not, or if it is being read for more than half a second.
     """
     if not has_partition(connection, send_id):
         return False

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.db import snapshot_write_transaction
-from newsletter.db.postgresql.recipient_partitions import drop_partition
+from newsletter.db.postgresql.recipient_partitions import drop_partition, has_partition
 from newsletter.db.schema import attempt, batch, send, send_recipient
 from newsletter.db.transaction import lift_statement_timeout
 from newsletter.errors import SendRefusedError
@@ -130,10 +130,12 @@ def discard_send(ledger: Ledger, send_record: Send) -> None:
         ):
             raise SendRefusedError(f"{send_record.issue} is being sent by another command")
         connection.execute(sa.delete(attempt).where(attempt.c.batch_id.in_(batch_ids)))
-        if not drop_partition(connection, send_record.id):
-            connection.execute(
-                sa.delete(send_recipient).where(send_recipient.c.send_id == send_record.id)
-            )
+        delete_recipients = sa.delete(send_recipient).where(
+            send_recipient.c.send_id == send_record.id
+        )
+        is_partitioned = has_partition(connection, send_record.id)
+        if not is_partitioned:
+            connection.execute(delete_recipients)
         connection.execute(
             sa.update(batch).where(batch.c.send_id == send_record.id).values(parent_id=None)
         )
@@ -142,6 +144,8 @@ def discard_send(ledger: Ledger, send_record: Send) -> None:
         delete_notification_claims(connection, send_record.id)
         delete_send_topic(connection, send_record.id)
         delete_tracking(connection, send_record.issue)
+        if is_partitioned and not drop_partition(connection, send_record.id):
+            connection.execute(delete_recipients)
 
 
 def _already_caught_up_error(parent: Send) -> SendRefusedError:

@@ -201,6 +201,19 @@ def test_partition_that_holds_a_catch_up_is_not_dropped(
     assert len(rows_of(ledger, catch_up)) == 1
 
 
+def test_plan_is_discarded_while_a_report_reads_so_that_no_sender_waits_for_both(
+    ledger: Ledger, email: Email, config: Config
+) -> None:
+    """A table can't be dropped while it is read, and whoever comes next would wait as well."""
+    frozen = freeze(ledger, email, config)
+    with read_transaction(ledger.engine) as reading:
+        count = sa.select(sa.func.count()).select_from(send_recipient)
+        assert reading.scalar(count) == READERS - 1
+        discard_send(ledger, frozen)
+    assert rows_of(ledger, frozen) == []
+    assert freeze(ledger, email, config).total == READERS - 1
+
+
 def test_all_rows_are_copied_to_another_database(ledger: Ledger, finished: Send) -> None:
     with read_transaction(ledger.engine) as connection:
         rows = [row for chunk in read_row_chunks(connection, send_recipient) for row in chunk]

@@ -53,10 +53,11 @@ BEGIN
   EXECUTE format('ALTER TABLE %s INHERIT %I.send_recipient', partition, home);
   EXECUTE format('ANALYZE %s', partition);
 END $newsletter$"""
-# Not if a catch-up of the send has recipients in it.
+# Not if a catch-up of the send has recipients in it, or if somebody goes on reading recipients:
+# while this waited for them, all others that read or update recipients would wait behind it.
 _DROP_PARTITION = f"""\
 CREATE FUNCTION newsletter_drop_partition(send_id bigint) RETURNS boolean
-{_DEFINER} AS $newsletter$
+{_DEFINER} SET lock_timeout = '500ms' AS $newsletter$
 DECLARE
   partition text := format('%I.%I', {{schema}}, 'send_recipient_' || send_id);
   has_others boolean;
@@ -67,6 +68,8 @@ BEGIN
     EXECUTE format('DROP TABLE %s', partition);
   END IF;
   RETURN NOT has_others;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN false;
 END $newsletter$"""  # noqa: S608 - our own names
 # Before PostgreSQL 17, only its owner may analyze a table.
 _ANALYZE = f"""\
