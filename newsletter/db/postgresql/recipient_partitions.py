@@ -4,9 +4,9 @@ A partition inherits from ``send_recipient``, so that a query, an update or a de
 includes it; only what is inserted must name it. It is filled before it has an index, for which the
 rights of the tables' owner are needed.
 
-A migration that adds a column to ``send_recipient`` adds it to its partitions. One that drops a column
-or a constraint must drop it from each of them as well, before a new constraint of the same name is
-made, and an index must be created on each of them: PostgreSQL takes these for the partition's own.
+A migration that adds a column to ``send_recipient`` adds it to its partitions. One that drops a
+column or a constraint must drop it from each of them as well, before a new constraint of the same
+name is made, and an index must be created on each of them: PostgreSQL takes these for their own.
 
 PostgreSQL's declarative partitions would need the partition's key in each unique constraint. But
 nobody may be twice among the recipients of a send and its catch-ups, whichever send they are of.
