@@ -231,9 +231,9 @@ def test_planner_of_postgresql_knows_of_many_new_events(
     )
     path = project_folder / "events.jsonl"
     rows = "SELECT reltuples FROM pg_class WHERE relname = 'event'"
-    # Two are too few: -1 is what PostgreSQL says of a table that was never analyzed.
-    for first, count, known in ((0, 2, -1), (2, 3, 5)):
+    # Two are too few. PostgreSQL may have analyzed the table by itself when it was empty.
+    for first, count, is_known in ((0, 2, False), (2, 3, True)):
         path.write_text("".join(line % number for number in range(first, first + count)))
         newsletter("events", "import", path)
         with database_engine(postgres_url, project_folder, "") as engine, engine.begin() as opened:
-            assert opened.exec_driver_sql(rows).scalar() == known
+            assert (opened.exec_driver_sql(rows).scalar() == first + count) is is_known
