@@ -137,7 +137,7 @@ def get_send_status(
         ledger: the ledger.
         send_record: the send.
         recent: an earlier status of it. As long as it runs, how many were left out is taken from
-            there if that was counted lately.
+            there if that was counted lately, and nobody seems to have been retried since.
 
     Raises:
         SendRefusedError: another command has replaced the plan, of which nothing was sent.
@@ -211,18 +211,23 @@ def _count_recipients(
     """
     if current.state != "running":
         return count_states(connection, send_recipient, current.id), now
-    counted_at = recent.left_out_counted_at if recent else None
-    if recent and counted_at and now - counted_at < RECOUNT_INTERVAL:
-        left_out = {state: recent.recipients_by_state.get(state, 0) for state in LEFT_OUT_STATES}
-    else:
-        counted_at, left_out = now, _count_left_out(connection, current.id)
-    counts = {
-        "pending": _count_open(connection, current.id),
-        "unknown": unknown_count,
-        **left_out,
-    }
-    counts["accepted"] = current.total - sum(counts.values())
-    return {state: count for state, count in counts.items() if count}, counted_at
+    counts = {"pending": _count_open(connection, current.id), "unknown": unknown_count}
+    if recent and recent.send.state == "running" and recent.left_out_counted_at:
+        before = recent.recipients_by_state
+        estimate = _add_accepted(
+            current.total, counts | {state: before.get(state, 0) for state in LEFT_OUT_STATES}
+        )
+        # Fewer: the send was stopped meanwhile, and the refused, now pending again, retried.
+        has_fewer = estimate.get("accepted", 0) < before.get("accepted", 0)
+        if now - recent.left_out_counted_at < RECOUNT_INTERVAL and not has_fewer:
+            return estimate, recent.left_out_counted_at
+    return _add_accepted(current.total, counts | _count_left_out(connection, current.id)), now
+
+
+def _add_accepted(total: int, counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts with that of the accepted, which are the rest; without those of nobody."""
+    every_count = {**counts, "accepted": total - sum(counts.values())}
+    return {state: count for state, count in every_count.items() if count}
 
 
 def _count_open(connection: sa.Connection, send_id: int) -> int:

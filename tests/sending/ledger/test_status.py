@@ -75,6 +75,25 @@ def test_who_was_left_out_is_counted_again_after_a_while_and_at_the_end(
     assert paused.missing_recipients == 0
 
 
+def test_refused_recipients_that_are_retried_are_not_counted_twice(scenario: SendScenario) -> None:
+    for number in (1, 2, 3):
+        set_batch(scenario, number, "rejected")
+    set_recipients(scenario, 1, 20, "rejected")
+    set_recipients(scenario, 21, TOTAL, "accepted")
+    for state_before in ("done", "running"):
+        set_send(scenario, state_before)
+        recent = get_send_status(scenario.ledger, scenario.send())
+        with scenario.ledger.engine.begin() as connection:
+            connection.execute(sa.update(batch).where(batch.c.number < 3).values(state="ready"))
+        set_recipients(scenario, 1, 20, "pending")
+        set_send(scenario, "running")
+        status = get_send_status(scenario.ledger, scenario.send(), recent)
+        assert status.recipients_by_state == {"accepted": 5, "pending": 20}
+        set_recipients(scenario, 1, 20, "rejected")
+        set_batch(scenario, 1, "rejected")
+        set_batch(scenario, 2, "rejected")
+
+
 def test_a_recipient_without_a_record_is_told_once_the_send_stops(scenario: SendScenario) -> None:
     with scenario.ledger.engine.begin() as connection:
         connection.execute(sa.delete(send_recipient).where(send_recipient.c.subscriber_id == 7))
