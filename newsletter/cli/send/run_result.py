@@ -55,15 +55,20 @@ def deliver_or_hand_over(  # noqa: PLR0913 - a run, and how it is printed
         report_handed_over,
         wait_for_workers,
     )
+    from newsletter.sending.ledger.status import get_send_status
 
+    # Before: once it is handed over, readers get it.
+    before = count_recipients(context) if wait else None
     worker_count = hand_over_to_workers(context, is_due=is_due)
     if worker_count and not wait:
-        return report_handed_over(context, worker_count, as_json=as_json, more=more)
+        status = get_send_status(context.ledger, context.send)
+        if status.send.state not in {"cancelled", "paused", "blocked"}:
+            return report_handed_over(status, worker_count, as_json=as_json, more=more)
+    before = before or count_recipients(context)
     outcome = None
-    if worker_count:
-        before = wait_for_workers(context)
-    else:
-        before = count_recipients(context)
+    if worker_count and wait:
+        wait_for_workers(context, before.get("pending", 0))
+    elif not worker_count:
         outcome = run_and_notify(context, run, is_due=is_due)
     return report_run(context, outcome, before, strict=strict, as_json=as_json, more=more)
 

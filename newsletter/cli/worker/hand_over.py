@@ -11,6 +11,7 @@ from newsletter.cli.worker.worker_table import warn_of_missing_sweeper
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
+    from newsletter.sending.ledger.status import SendStatus
     from newsletter.sending.service import SendContext
 
 POLL_SECONDS = 1.0
@@ -28,6 +29,7 @@ def hand_over_to_workers(context: "SendContext", *, is_due: bool) -> int:
     """
     from newsletter.sending.lanes.lane_jobs import hand_over_send, has_workers
     from newsletter.sending.lanes.worker_records import lacks_worker, list_workers
+    from newsletter.sending.ledger.record import STARTABLE_STATES
     from newsletter.sending.notifications.notifier import Notifier
     from newsletter.sending.planning.frozen_content import load_frozen_email
     from newsletter.sending.planning.preflight import require_resumable
@@ -38,7 +40,9 @@ def hand_over_to_workers(context: "SendContext", *, is_due: bool) -> int:
     # Of a send that is due, the lane reports what is wrong: nobody reads it here.
     if not is_due and not lacks_worker(ledger):
         require_resumable(send, load_frozen_email(ledger, send), project.config, os.environ)
-    worker_count = hand_over_send(ledger, send)
+    # A send that is due may have been started, and paused by hand, since it was looked up.
+    from_states = ("frozen",) if is_due else STARTABLE_STATES
+    worker_count = hand_over_send(ledger, send, from_states)
     if not worker_count:
         echo_err("No worker is running, so this command sends it.")
         return 0
@@ -51,16 +55,13 @@ def hand_over_to_workers(context: "SendContext", *, is_due: bool) -> int:
 
 
 def report_handed_over(
-    context: "SendContext", worker_count: int, *, as_json: bool, more: Mapping[str, object]
+    status: "SendStatus", worker_count: int, *, as_json: bool, more: Mapping[str, object]
 ) -> int:
     """Print that workers send it, and how to follow them; return the exit code."""
-    from newsletter.sending.ledger.status import get_send_status
-
     if as_json:
-        data = get_send_status(context.ledger, context.send).as_data()
-        print_json(data | {"workers": worker_count} | dict(more))
+        print_json(status.as_data() | {"workers": worker_count} | dict(more))
         return 0
-    slug = context.send.slug
+    slug = status.send.slug
     verb = "sends" if worker_count == 1 else "send"
     echo(f"{format_count(worker_count, 'worker')} {verb} it now.", color="green")
     echo(f"Follow it with: newsletter status {slug} --watch")
@@ -68,23 +69,23 @@ def report_handed_over(
     return 0
 
 
-def wait_for_workers(context: "SendContext") -> dict[str, int]:
+def wait_for_workers(context: "SendContext", open_count: int) -> None:
     """Show the progress of all workers together until the send is over, or no worker is left.
 
     Ctrl-C ends the wait, and not the send.
 
-    Returns:
-        State -> how many recipients were in it before.
+    Args:
+        context: the send.
+        open_count: how many of its recipients were pending before it was handed over.
     """
-    from newsletter.sending.lanes.worker_records import lacks_worker
-    from newsletter.sending.ledger.record import count_recipients_by_state, get_send
+    from newsletter.sending.lanes.worker_records import lacks_sweeper, lacks_worker, list_workers
+    from newsletter.sending.ledger.record import get_send
     from newsletter.sending.ledger.status import count_open_recipients
 
     ledger, slug = context.ledger, context.send.slug
-    open_count, done, has_worker = 0, 0, True
+    done, has_worker = 0, True
     try:
-        before = count_recipients_by_state(ledger, context.send)
-        open_count = count_open_recipients(ledger, context.send)
+        is_warned = lacks_sweeper(list_workers(ledger))  # when it was handed over
         with progress_bar(open_count, "Sending") as advance:
             while True:
                 current = get_send(ledger, context.send.issue)
@@ -96,6 +97,9 @@ def wait_for_workers(context: "SendContext") -> dict[str, int]:
                 has_worker = not lacks_worker(ledger)
                 if not has_worker:
                     break
+                if not is_warned and lacks_sweeper(workers := list_workers(ledger)):
+                    warn_of_missing_sweeper(workers)
+                    is_warned = True
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         echo_err(
@@ -111,4 +115,3 @@ def wait_for_workers(context: "SendContext") -> dict[str, int]:
         )
     if current and current.reason:
         echo_err(f"It was stopped: {current.reason}", color="yellow")
-    return before

@@ -5,14 +5,19 @@ ledger alone knows what was sent, so a job that is lost, late or run twice does 
 has a queue of its own, so that every live worker takes part in every send.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from newsletter.sending.lanes.worker_records import load_workers, select_sending_workers
-from newsletter.sending.ledger.record import Ledger, Send, start_send_in_transaction
+from newsletter.sending.ledger.record import (
+    STARTABLE_STATES,
+    Ledger,
+    Send,
+    start_send_in_transaction,
+)
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -42,8 +47,15 @@ def has_workers(engine: sa.Engine) -> bool:
     return engine.dialect.name == "postgresql"
 
 
-def hand_over_send(ledger: Ledger, send_record: Send) -> int:
+def hand_over_send(
+    ledger: Ledger, send_record: Send, from_states: Collection[str] = STARTABLE_STATES
+) -> int:
     """Start a send and wake every live worker for it, in one transaction.
+
+    Args:
+        ledger: the ledger.
+        send_record: the send.
+        from_states: a send in another state is left as it is.
 
     Returns:
         How many workers send it; 0 if none is live, and nothing was done.
@@ -58,7 +70,7 @@ def hand_over_send(ledger: Ledger, send_record: Send) -> int:
         workers = select_sending_workers(load_workers(connection, ledger.clock))
         if not workers:
             return 0
-        start_send_in_transaction(connection, send_record)
+        start_send_in_transaction(connection, send_record, from_states)
         defer_lanes(connection, send_record.id, [record.id for record in workers])
     return len(workers)
 

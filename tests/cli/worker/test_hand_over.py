@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sender_process import READERS, SenderProject
 
 from newsletter.db import database_engine
 from newsletter.db.schema import batch, send, send_recipient, worker
+from newsletter.sending.lanes import lane_jobs
 from newsletter.sending.lanes.worker_records import add_worker
 from newsletter.sending.ledger.record import Ledger
 
@@ -127,6 +129,75 @@ def test_the_wait_ends_when_the_worker_is_killed_and_says_what_to_do(
     assert (code, f"Sent to 0 of {READERS} readers." in out) == (1, True), err
     assert "No worker can be seen any more. Start one and it goes on: newsletter worker" in err
     assert "Resume with: newsletter resume letter" in err
+
+
+def test_readers_who_get_it_while_it_is_handed_over_count_for_the_wait(
+    newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_last = (
+        send_recipient.c.subscriber_id
+        == sa.select(sa.func.max(send_recipient.c.subscriber_id)).scalar_subquery()
+    )
+    hand_over = lane_jobs.hand_over_send
+
+    def hand_over_to_a_quick_worker(*args: Any) -> int:
+        worker_count = hand_over(*args)
+        accepted = sa.update(send_recipient).where(~is_last).values(state="accepted")
+        execute(sender_project, accepted)
+        return worker_count
+
+    def refuse_the_last(_seconds: float) -> None:
+        refused = sa.update(send_recipient).where(is_last).values(state="rejected", error="no")
+        execute(sender_project, refused, sa.update(send).values(state="done"))
+
+    monkeypatch.setattr(lane_jobs, "hand_over_send", hand_over_to_a_quick_worker)
+    monkeypatch.setattr("newsletter.cli.worker.hand_over.time.sleep", refuse_the_last)
+    record_worker(sender_project)
+    code, out, err = newsletter("send", ISSUE, "--yes", "--wait")
+    assert (code, f"Sent to {READERS - 1} of {READERS} readers." in out) == (0, True), err
+    assert "SendGrid refused 1 reader: no" in err
+
+
+# What another command does as this one hands the send over, this one, and what it says.
+MEANWHILE: Sequence[tuple[str, Sequence[str], str]] = (
+    ("cancelled", ("resume", ISSUE), "It was cancelled by another command."),
+    ("cancelled", ("send", "--due"), "It was cancelled by another command."),
+    ("paused", ("send", "--due"), "Resume with: newsletter resume letter"),
+)
+
+
+def test_what_was_stopped_meanwhile_is_not_handed_over(
+    newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_over, meanwhile = lane_jobs.hand_over_send, list[str]()
+
+    def hand_over_too_late(*args: Any) -> int:
+        execute(sender_project, sa.update(send).values(state=meanwhile.pop()))
+        return hand_over(*args)
+
+    monkeypatch.setattr(lane_jobs, "hand_over_send", hand_over_too_late)
+    record_worker(sender_project)
+    for state, command, words in MEANWHILE:
+        meanwhile.append(state)
+        execute(sender_project, DELETE_LANES, PAUSED if command[0] == "resume" else DUE)
+        code, out, err = newsletter(*command)
+        assert (code, words in err, "sends it now" in out) == (1, True, False), (out, err)
+        assert f"Sent to 0 of {READERS} readers." in out
+        assert not is_handed_over(sender_project)
+
+
+def test_the_wait_says_that_nobody_does_the_periodic_jobs_any_more(
+    newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_sweeper = sa.update(worker).values(does_periodic_jobs=False)
+    steps = iter([[stop_sweeper], [], [sa.update(send).values(state="paused")]])
+    monkeypatch.setattr(
+        "newsletter.cli.worker.hand_over.time.sleep",
+        lambda _seconds: execute(sender_project, *next(steps)),
+    )
+    record_worker(sender_project)
+    code, _, err = newsletter("send", ISSUE, "--yes", "--wait")
+    assert (code, err.count("No worker does the periodic jobs")) == (1, 1), err
 
 
 def test_status_tells_that_a_running_send_has_no_worker(
