@@ -12,6 +12,7 @@ from newsletter.errors import DatabaseError
 from newsletter.sending.lanes.worker_records import (
     RENEWAL_INTERVAL,
     add_worker,
+    lacks_worker,
     remove_worker,
     renew_worker,
 )
@@ -72,8 +73,7 @@ class _KeptRecord:
             does_periodic_jobs=self.does_periodic_jobs,
             worker_id=worker_id,
         )
-        if self.does_periodic_jobs:
-            record_heartbeat(ledger, "worker")
+        self._leave_heartbeat()
         return new_id
 
     def renew_until_over(self, worker_id: int) -> None:
@@ -94,7 +94,12 @@ class _KeptRecord:
             if not renewed:
                 # Forgotten while it could not reach the database: nothing is handed to it.
                 self.add(worker_id)
-            elif self.does_periodic_jobs:
-                record_heartbeat(ledger, "worker")
+            else:
+                self._leave_heartbeat()
         if isinstance(self.worker.site.clock, DatabaseClock):
             self.worker.site.clock.sync()
+
+    def _leave_heartbeat(self) -> None:
+        """Record that what is scheduled is started: it wakes those that take sends, if any."""
+        if self.does_periodic_jobs and not lacks_worker(self.worker.ledger):
+            record_heartbeat(self.worker.ledger, "worker")

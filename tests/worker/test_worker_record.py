@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from newsletter.db.schema import setting
 from newsletter.db.schema import worker as worker_table
 from newsletter.project import open_project
-from newsletter.sending.lanes.worker_records import list_workers, select_sending_workers
+from newsletter.sending.lanes.worker_records import (
+    add_worker,
+    list_workers,
+    select_sending_workers,
+)
+from newsletter.sending.ledger.heartbeat import load_heartbeats
 from newsletter.sending.ledger.record import Ledger
 from newsletter.web.site_context import open_site
 from newsletter.worker.run_worker import run_worker
@@ -70,3 +76,32 @@ def test_a_worker_that_was_forgotten_is_recorded_again(
     run_worker(worker, ("sends",), lambda: None)
     assert seen == [(True, 7)]
     assert list_workers(ledger) == []
+
+
+# The queues of a worker that is live already, of the one that starts, and whether sends that are
+# scheduled are started then: it takes one that wakes the workers, and one that sends.
+STARTERS = (
+    ((), ("sends", "periodic"), True),
+    ((), ("sends",), False),
+    ((), ("periodic",), False),
+    (("periodic",), ("periodic",), False),
+    (("sends",), ("periodic",), True),
+)
+
+
+def test_a_worker_says_that_it_starts_sends_only_if_one_takes_them(
+    worker: WorkerContext, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stop_at_once(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr("newsletter.worker.run_worker._run_loops", stop_at_once)
+    for others, queues, starts in STARTERS:
+        with engine.begin() as connection:
+            connection.execute(sa.delete(setting).where(setting.c.key == "heartbeat.worker"))
+            connection.execute(sa.delete(worker_table))
+        if others:
+            add_worker(worker.ledger, "mail1:4211", 16 if "sends" in others else 0)
+        worker.stopping.clear()
+        run_worker(worker, queues, lambda: None)
+        assert bool(load_heartbeats(worker.ledger)) == starts, (others, queues)
