@@ -133,7 +133,7 @@ def perform_reschedule(
     ledger, send = context.ledger, context.send
     if proposal.kind == "recall":
         _check_margin(send, get_ledger_time(ledger), context.project.config)
-    schedule = request_schedule(client, scheduled_time, None)
+    schedule = request_schedule(client, scheduled_time, None, get_ledger_time(ledger))
     if schedule.scheduled_at is None:
         # Due at once: if this command dies, the next ``send --due`` continues.
         schedule = SendSchedule(get_ledger_time(ledger))

@@ -80,7 +80,9 @@ def confirm(
     proposal = service.plan(project, "ice", engine, SendOptions(batch_size=BATCH_SIZE))
     assert not proposal.problems
     with get_provider(project.config).connect(os.environ) as client:
-        schedule = request_schedule(client, scheduled_time, limit)
+        schedule = request_schedule(
+            client, scheduled_time, limit, datetime.datetime.now(datetime.UTC)
+        )
     return service.confirm_plan(proposal, schedule)
 
 
@@ -133,7 +135,8 @@ def test_schedule_has_an_id_only_if_the_provider_holds_the_send(
     assert local.is_scheduled_locally
     assert (local.scheduled_at, local.limit_per_hour, double.requests) == (later, 100, [])
     with get_provider(open_project().config).connect(os.environ) as client:
-        held = request_schedule(client, ScheduledTime(later, held_by_provider=True), None)
+        time = ScheduledTime(later, held_by_provider=True)
+        held = request_schedule(client, time, None, datetime.datetime.now(datetime.UTC))
     assert held.provider_batch_id
     assert held.scheduled_at == later
 

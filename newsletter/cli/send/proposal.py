@@ -169,13 +169,14 @@ def parse_schedule(  # noqa: PLR0913 - the options
     from zoneinfo import ZoneInfo
 
     from newsletter.sending.ledger.heartbeat import load_heartbeats
+    from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.planning.schedule import parse_schedule_options
 
     seen = place == "here" and any(beat.is_recent for beat in load_heartbeats(ledger))
     return parse_schedule_options(
         at,
         undo_window,
-        datetime.datetime.now(datetime.UTC),
+        get_ledger_time(ledger),
         ZoneInfo(config.timezone),
         place=place,
         is_starter_seen=seen,

@@ -329,12 +329,15 @@ def confirm_and_deliver(  # noqa: PLR0913 - the command's options
         NewsletterError: the issue or the list has changed since, or nobody was accepted.
     """
     from newsletter.sending import service
+    from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.planning.send_schedule import request_schedule
     from newsletter.sending.providers.registry import get_provider
 
     back_up_before_send(proposal.project, proposal.ledger.engine)
     with get_provider(proposal.project.config).connect(os.environ) as client:
-        schedule = request_schedule(client, scheduled_time, limit_per_hour)
+        schedule = request_schedule(
+            client, scheduled_time, limit_per_hour, get_ledger_time(proposal.ledger)
+        )
         context = service.confirm_plan(proposal, schedule)
         if context.send.is_scheduled_locally:
             return print_scheduled(context, as_json=as_json, more=more)

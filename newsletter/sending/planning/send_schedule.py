@@ -96,7 +96,10 @@ def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> 
 
 
 def request_schedule(
-    client: ProviderClient, scheduled_time: ScheduledTime | None, limit_per_hour: int | None
+    client: ProviderClient,
+    scheduled_time: ScheduledTime | None,
+    limit_per_hour: int | None,
+    now: datetime.datetime,
 ) -> SendSchedule:
     """Return when and how fast a send goes, with the provider's id if the provider holds it.
 
@@ -107,6 +110,7 @@ def request_schedule(
         client: the client that requests the id.
         scheduled_time: when the send goes; ``None`` for at once.
         limit_per_hour: recipients; ``None`` to leave it as it is.
+        now: by the ledger's clock; this machine's may be wrong.
 
     Raises:
         ProviderError: the provider returned no id.
@@ -114,7 +118,7 @@ def request_schedule(
     if scheduled_time is None:
         return SendSchedule(limit_per_hour=limit_per_hour)
     batch_id = client.create_schedule_id() if scheduled_time.held_by_provider else ""
-    start = scheduled_time.get_start_time(datetime.datetime.now(datetime.UTC))
+    start = scheduled_time.get_start_time(now)
     return SendSchedule(start, scheduled_time.undo_seconds, batch_id, limit_per_hour)
 
 

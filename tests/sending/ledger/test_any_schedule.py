@@ -164,7 +164,7 @@ class ScheduleMachine(RuleBasedStateMachine):
                 discard_send(self.ledger, earlier)
                 freeze_send(self.ledger, self.prepared)
             time = ScheduledTime(self.observer.now + minutes * MINUTE, held_by_provider=held)
-            schedule = request_schedule(self.mailer, time, None)
+            schedule = request_schedule(self.mailer, time, None, self.observer.now)
             self._note_schedule(save_schedule(self.ledger, self.send, schedule))
 
     def _answering(
