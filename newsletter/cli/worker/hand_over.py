@@ -72,13 +72,15 @@ def report_handed_over(
 def wait_for_workers(context: "SendContext", open_count: int) -> None:
     """Show the progress of all workers together until the send is over, or no worker is left.
 
-    Ctrl-C ends the wait, and not the send.
+    Of a send that is paused or cancelled, the requests in flight are awaited. Ctrl-C ends the wait,
+    and not the send.
 
     Args:
         context: the send.
         open_count: how many of its recipients were pending before it was handed over.
     """
     from newsletter.sending.lanes.worker_records import lacks_sweeper, lacks_worker, list_workers
+    from newsletter.sending.ledger.leases import has_live_lease
     from newsletter.sending.ledger.record import get_send
     from newsletter.sending.ledger.status import count_open_recipients
 
@@ -92,7 +94,8 @@ def wait_for_workers(context: "SendContext", open_count: int) -> None:
                 newly_done = open_count - count_open_recipients(ledger, context.send) - done
                 advance(newly_done)
                 done += newly_done
-                if current is None or current.state != "running":
+                is_over = current is None or current.state != "running"
+                if is_over and not has_live_lease(ledger, context.send):
                     break
                 has_worker = not lacks_worker(ledger)
                 if not has_worker:
@@ -113,5 +116,5 @@ def wait_for_workers(context: "SendContext", open_count: int) -> None:
             "No worker can be seen any more. Start one and it goes on: newsletter worker",
             color="yellow",
         )
-    if current and current.reason:
+    if current and current.reason and current.state != "cancelled":  # which is told anyway
         echo_err(f"It was stopped: {current.reason}", color="yellow")

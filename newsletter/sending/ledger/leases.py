@@ -13,7 +13,7 @@ from newsletter.config import Config
 from newsletter.db import read_transaction
 from newsletter.db.schema import OPEN_BATCH_STATES, attempt, batch, send_recipient
 from newsletter.sending.ledger.provider_pause import select_paused_until
-from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.sending.ledger.record import Ledger, Send, get_ledger_time
 from newsletter.sending.providers.registry import get_request_timeout
 
 # The longest that the settings allow. A lease that ends later was taken before the clock was set
@@ -43,6 +43,12 @@ def find_held_batches(ledger: Ledger, send_record: Send) -> HeldBatches | None:
     with read_transaction(ledger.engine) as connection:
         size, lease_until = connection.execute(query).one()
     return HeldBatches(int(size), lease_until) if lease_until else None
+
+
+def has_live_lease(ledger: Ledger, send_record: Send) -> bool:
+    """Return whether a sender that may be alive holds batches of a send."""
+    held = find_held_batches(ledger, send_record)
+    return held is not None and held.lease_until > get_ledger_time(ledger)
 
 
 def get_next_claim_time(ledger: Ledger, send_record: Send) -> datetime.datetime | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from ready_to_send import Cli
-from sender_process import READERS, SenderProject
+from sender_process import PER_BATCH, READERS, SenderProject
 
 from newsletter.db import database_engine
 from newsletter.db.schema import batch, send, send_recipient, worker
@@ -184,6 +184,35 @@ def test_what_was_stopped_meanwhile_is_not_handed_over(
         assert (code, words in err, "sends it now" in out) == (1, True, False), (out, err)
         assert f"Sent to 0 of {READERS} readers." in out
         assert not is_handed_over(sender_project)
+
+
+def test_the_wait_of_a_send_that_is_stopped_is_for_the_requests_in_flight(
+    newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sa.select(batch.c.id).where(batch.c.number == 1).scalar_subquery()
+    in_flight = sa.update(batch).where(batch.c.id == first)
+    accepted = sa.update(send_recipient).where(send_recipient.c.batch_id == first)
+    steps = iter(
+        [
+            [
+                in_flight.values(state="in_flight", fence=1, lease_until=NOW + HOUR),
+                sa.update(send).values(state="cancelled", reason="stopped by hand"),
+            ],
+            [
+                in_flight.values(state="accepted", lease_until=None),
+                accepted.values(state="accepted"),
+            ],
+        ]
+    )
+    monkeypatch.setattr(
+        "newsletter.cli.worker.hand_over.time.sleep",
+        lambda _seconds: execute(sender_project, *next(steps)),
+    )
+    record_worker(sender_project)
+    code, out, err = newsletter("send", ISSUE, "--yes", "--wait")
+    assert (code, f"Sent to {PER_BATCH} of {READERS} readers." in out) == (1, True), (out, err)
+    assert err.endswith("It was cancelled by another command.\n")
+    assert "stopped by hand" not in err
 
 
 def test_the_wait_says_that_nobody_does_the_periodic_jobs_any_more(
