@@ -28,21 +28,23 @@ class SuppressionSync:
 
     def __init__(self, worker: WorkerContext) -> None:
         self._worker = worker
-        self._failure = ""
+        # Since the last success: an outage may alternate between a few of them.
+        self._logged = set[str]()
 
     def run(self) -> None:
         """Sync all lists; a key that may not read them is no failure."""
-        failure = ""
         try:
             self._sync()
         except _WorkerStoppedError:
             return
         except ProviderError as error:
             failure = clean_line(str(error))
-            if failure != self._failure:
+            if failure not in self._logged:
                 is_missing = isinstance(error, MissingPermissionError)
                 _log.log(logging.INFO if is_missing else logging.WARNING, "%s", failure)
-        self._failure = failure
+            self._logged.add(failure)
+        else:
+            self._logged.clear()
 
     def _sync(self) -> None:
         site = self._worker.site

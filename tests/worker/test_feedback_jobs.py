@@ -59,7 +59,7 @@ def test_a_failure_that_lasts_is_logged_once(
     unauthorized = faults.error_response(401, "the key was revoked")
     forbidden = faults.error_response(403, "access forbidden")
     sync, levels = SuppressionSync(worker), []
-    for fault in (unauthorized, unauthorized, forbidden, forbidden, None, unauthorized):
+    for fault in (unauthorized, unauthorized, forbidden, unauthorized, None, unauthorized):
         caplog.clear()
         if fault:
             double.inject_faults(fault)
