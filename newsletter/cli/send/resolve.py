@@ -63,8 +63,11 @@ def resolve_command(
         if as_json:
             print_send_json(context, resolved=[batch.number for batch in unknown_batches])
             return
-        echo(f"Resolved. {context.send.slug} is {state.replace('_', ' ')}.", color="green")
-        if how == "resend" and state != "running":
+        phrase = "is scheduled again" if state == "frozen" else f"is {state.replace('_', ' ')}"
+        echo(f"Resolved. {context.send.slug} {phrase}.", color="green")
+        if state == "frozen":
+            echo(f"Next: newsletter status {context.send.slug}")
+        elif how == "resend" and state != "running":
             echo(f"Next: newsletter resume {context.send.slug}")
         elif state == "needs_review":
             echo(f"Next: newsletter status {context.send.slug}")

@@ -3,6 +3,7 @@
 A batch is resolved only if it is still the unknown one that the editor was shown.
 """
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -130,7 +131,10 @@ def resolve_batches(
 
 
 def update_send_state(connection: sa.Connection, ledger: Ledger, send_record: Send) -> str:
-    """Set the state of the send that follows from its batches; return it."""
+    """Set the state of the send that follows from its batches; return it.
+
+    One that was held before its time waits for that again: resumed, it would go at once.
+    """
     in_send = batch.c.send_id == send_record.id
     has_open = sa.exists().where(in_send, batch.c.state.in_(OPEN_BATCH_STATES))
     has_unknown = sa.exists().where(in_send, batch.c.state == "unknown")
@@ -141,13 +145,25 @@ def update_send_state(connection: sa.Connection, ledger: Ledger, send_record: Se
         state, has_open_batches=has_open_batches, has_unknown_batches=has_unknown_batches
     )
     if new_state != state:
-        finished_at = None if new_state == "paused" else ledger.clock(connection)
+        now = ledger.clock(connection)
+        values = {"state": new_state, "finished_at": None if new_state == "paused" else now}
+        if new_state == "paused" and connection.scalar(_select_still_scheduled(send_record, now)):
+            new_state = "frozen"
+            values |= {"state": new_state, "reason": ""}
         connection.execute(
-            sa.update(send)
-            .where(send.c.id == send_record.id, send.c.state == state)
-            .values(state=new_state, finished_at=finished_at)
+            sa.update(send).where(send.c.id == send_record.id, send.c.state == state).values(values)
         )
     return new_state
+
+
+def _select_still_scheduled(send_record: Send, now: datetime.datetime) -> sa.Select[tuple[bool]]:
+    """Select whether a send waits here for its time: it was held, and nothing of it was sent."""
+    is_begun = sa.exists().where(
+        batch.c.send_id == send_record.id, batch.c.state.not_in(("ready", "unknown", "dropped"))
+    )
+    return sa.select(
+        sa.and_(send.c.scheduled_at > now, send.c.provider_batch_id == "", ~is_begun)
+    ).where(send.c.id == send_record.id)
 
 
 def _count_and_sample(connection: sa.Connection, batch_id: int) -> tuple[int, tuple[str, ...]]:

@@ -40,6 +40,8 @@ from newsletter.sending.ledger.copied_database import (
 from newsletter.sending.ledger.heartbeat import load_heartbeats, record_heartbeat
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, start_send
+from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
+from newsletter.sending.ledger.state_machine import Resolution
 from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
@@ -165,6 +167,32 @@ def test_what_is_held_stays_unknown_if_commits_are_lost(home: Home) -> None:
     adopt(home.engine)
     assert (home.send.state, home.states()) == ("needs_review", {"unknown": TOTAL})
     assert not find_copy(home.engine)
+
+
+@pytest.mark.parametrize(
+    ("hours", "resolution", "expected"),
+    [
+        (1, "resend", "frozen"),
+        (-1, "resend", "paused"),
+        (1, "accepted", "paused"),
+        (None, "resend", "paused"),
+    ],
+)
+def test_send_that_is_resolved_before_its_time_keeps_it(
+    home: Home, hours: int | None, resolution: Resolution, expected: str
+) -> None:
+    """Otherwise it would go at once, as it is resumed."""
+    at = hours and home.observer.now + datetime.timedelta(hours=hours)
+    with home.engine.begin() as connection:
+        connection.execute(sa.update(send).values(scheduled_at=at))
+    fail_over(home)
+    frozen = home.send
+    adopt(home.engine)
+    first, *others = find_unknown_batches(home.ledger, frozen)
+    resolve_batches(home.ledger, frozen, [first], resolution)
+    assert resolve_batches(home.ledger, home.send, others, "resend") == expected
+    assert home.send.state == expected
+    assert home.send.scheduled_at == at
 
 
 @pytest.mark.parametrize("nothing_lost", [False, True])
