@@ -156,7 +156,7 @@ def update_send_state(connection: sa.Connection, ledger: Ledger, send_record: Se
     return new_state
 
 
-def _select_still_scheduled(send_record: Send, now: datetime.datetime) -> sa.Select[tuple[bool]]:
+def _select_still_scheduled(send_record: Send, now: datetime.datetime) -> sa.Select[bool]:
     """Select whether a send waits here for its time: it was held, and nothing of it was sent."""
     is_begun = sa.exists().where(
         batch.c.send_id == send_record.id, batch.c.state.not_in(("ready", "unknown", "dropped"))
