@@ -15,6 +15,7 @@ from newsletter.db import read_transaction
 from newsletter.db.schema import (
     MAYBE_SENT_BATCH_STATES,
     OPEN_BATCH_STATES,
+    attempt,
     batch,
     send,
     send_recipient,
@@ -305,5 +306,8 @@ def sent_condition(send_id: int, time: datetime.datetime) -> sa.ColumnElement[bo
     """Return the condition of ``may_have_been_sent``."""
     is_claimed = sa.and_(batch.c.state == "claimed", batch.c.lease_until > time)
     is_sent = batch.c.state.in_(MAYBE_SENT_BATCH_STATES)
+    # The editor gave it up without knowing what became of it.
+    is_unknown = sa.exists().where(attempt.c.batch_id == batch.c.id, attempt.c.outcome == "unknown")
+    is_given_up = sa.and_(batch.c.state == "dropped", is_unknown)
     # A batch of which some recipients were rejected is ready again, and none of it was accepted.
-    return sa.exists().where(batch.c.send_id == send_id, sa.or_(is_claimed, is_sent))
+    return sa.exists().where(batch.c.send_id == send_id, sa.or_(is_claimed, is_sent, is_given_up))

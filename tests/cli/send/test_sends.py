@@ -165,6 +165,22 @@ def test_unknown_batch_is_resolved_as_accepted_or_dropped(
     assert len(fake_sendgrid.requests) == 3
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_issue_is_not_planned_again_once_its_unknown_batches_are_given_up(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, *, is_cancelled: bool
+) -> None:
+    fake_sendgrid.inject_faults(faults.lost_response(), faults.error_response(403, "no"))
+    newsletter(*SEQUENTIAL_SEND)
+    if is_cancelled:
+        assert newsletter("cancel", "ice")[0] == 0
+    assert newsletter("resolve", "ice", "--drop", "--yes")[0] == 0
+    newsletter("cancel", "ice")
+    code, _, err = newsletter("plan", "ice", "--again")
+    assert (code, "An issue is sent only once" in " ".join(err.split())) == (1, True), err
+    assert newsletter("send", "ice", "--yes")[0] != 0
+    assert len(fake_sendgrid.accepted) == 10
+
+
 def test_resolve_without_option_is_a_usage_error(newsletter: Cli) -> None:
     code, _, err = newsletter("resolve", "ice")
     assert code == 2
