@@ -54,7 +54,8 @@ SELECT round(total_exec_time)::bigint, calls, rows, pg_size_pretty(wal_bytes),
 FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT {}
 """
 SIZES = """
-SELECT coalesce(pg_partition_root(c.oid)::regclass::text, c.oid::regclass::text) AS name,
+SELECT coalesce(
+         (SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid), c.oid)::regclass::text AS name,
        sum(pg_table_size(c.oid))::bigint, sum(pg_indexes_size(c.oid))::bigint
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema')
