@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ def worker(project_folder: Path, engine: sa.Engine) -> WorkerContext:
     return WorkerContext(site, Ledger(engine), client, concurrency=7)
 
 
+def run_in_thread(worker: WorkerContext, queues: Collection[str]) -> None:
+    """Run a worker: the main thread of a test run may have an event loop, that of a browser."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run_worker, worker, queues, lambda: None).result()
+
+
 def test_nothing_is_handed_to_a_worker_that_completes_what_is_in_flight(
     worker: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,7 +58,7 @@ def test_nothing_is_handed_to_a_worker_that_completes_what_is_in_flight(
             states.append((record.concurrency, record.does_periodic_jobs, record.is_live))
 
     monkeypatch.setattr("newsletter.worker.run_worker._run_loops", stop)
-    run_worker(worker, ("sends", "periodic"), lambda: None)
+    run_in_thread(worker, ("sends", "periodic"))
     assert states == [(7, True, True), (0, False, True)]
     assert list_workers(worker.ledger) == []
 
@@ -73,7 +80,7 @@ def test_a_worker_that_was_forgotten_is_recorded_again(
     interval = datetime.timedelta(milliseconds=10)
     monkeypatch.setattr("newsletter.worker.kept_record.RENEWAL_INTERVAL", interval)
     monkeypatch.setattr("newsletter.worker.run_worker._run_loops", forget)
-    run_worker(worker, ("sends",), lambda: None)
+    run_in_thread(worker, ("sends",))
     assert seen == [(True, 7)]
     assert list_workers(ledger) == []
 
@@ -103,5 +110,5 @@ def test_a_worker_says_that_it_starts_sends_only_if_one_takes_them(
         if others:
             add_worker(worker.ledger, "mail1:4211", 16 if "sends" in others else 0)
         worker.stopping.clear()
-        run_worker(worker, queues, lambda: None)
+        run_in_thread(worker, queues)
         assert bool(load_heartbeats(worker.ledger)) == starts, (others, queues)

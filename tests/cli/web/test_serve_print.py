@@ -46,7 +46,7 @@ def test_unit_of_workers_has_the_options_that_were_given(project: Project, cli: 
         ("--concurrency 32", " --concurrency 32", "--concurrency 32 "),
         (
             "--queues sends --metrics-port 9101",
-            " --queues sends --metrics-port 910%i",
+            " --queues sends --metrics-port 9100+%i",
             "--queues sends --metrics-port 9101 ",
         ),
     ):
