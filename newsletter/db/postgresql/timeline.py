@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
-from newsletter.errors import DatabaseError
+from newsletter.errors import DatabaseError, DatabaseUnavailableError
 
 TIMELINE_KEY = "database_timeline"
 # The first eight digits of the name of the log file that is written now. Any role may ask for it.
@@ -48,13 +48,23 @@ def read_timeline(connection: sa.Connection) -> str | None:
 
     Returns:
         ``None`` for a standby; ``""`` if the server does not say, as Amazon Aurora does not.
+
+    Raises:
+        DatabaseUnavailableError: it can't say at the moment; that must not pass for never.
     """
     if connection.scalar(sa.text("SELECT pg_is_in_recovery()")):
         return None
     try:
         with connection.begin_nested():
             return str(connection.scalar(sa.text(f"SELECT {_TIMELINE}")))
-    except (DatabaseError, sa.exc.DBAPIError):
-        if connection.invalidated:
+    except (DatabaseError, sa.exc.DBAPIError) as error:
+        is_temporary = isinstance(error, DatabaseUnavailableError) and not _is_unsupported(error)
+        if connection.invalidated or is_temporary:
             raise
         return ""
+
+
+def _is_unsupported(error: DatabaseUnavailableError) -> bool:
+    """Return whether a server that is no standby has answered as one does, for good."""
+    cause = getattr(error.__cause__, "orig", error.__cause__)
+    return getattr(cause, "sqlstate", None) == "55000"  # object_not_in_prerequisite_state

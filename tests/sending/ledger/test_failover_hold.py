@@ -24,7 +24,7 @@ from newsletter.db.schema import (
     transactional_email,
 )
 from newsletter.db.stored_settings import read_setting, write_setting
-from newsletter.errors import NewsletterError, SendRefusedError
+from newsletter.errors import DatabaseUnavailableError, NewsletterError, SendRefusedError
 from newsletter.sending.delivery.claim import ClaimedBatch, claim_batches
 from newsletter.sending.delivery.in_flight import mark_in_flight
 from newsletter.sending.delivery.prepare_batch import PreparedBatch
@@ -377,6 +377,21 @@ def test_server_that_does_not_say_its_timeline_is_sent_from(
     assert home.states() == {"accepted": TOTAL}
     with read_transaction(home.engine) as connection:
         assert read_setting(connection, TIMELINE_KEY) is None
+
+
+def test_server_that_can_not_say_its_timeline_at_the_moment_keeps_the_note(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline, "_TIMELINE", "CAST(pg_sleep(60) AS text)")
+    with home.engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 20")
+        with pytest.raises(DatabaseUnavailableError):
+            read_timeline(connection)
+        assert read_setting(connection, TIMELINE_KEY) == "00000001"
+    # What a standby answers, of a server that is none: it never says.
+    monkeypatch.setattr(timeline, "_TIMELINE", "CAST(currval('unreadable_event_id_seq') AS text)")
+    with home.engine.begin() as connection:
+        assert read_timeline(connection) == ""
 
 
 def test_database_of_an_older_version_gets_a_timeline(home: Home) -> None:
