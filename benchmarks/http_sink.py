@@ -12,9 +12,13 @@ if TYPE_CHECKING:
 
 
 class SinkProtocol(asyncio.BufferedProtocol):
-    """A minimal HTTP server: it reads the length of a request and responds with 202."""
+    """A minimal HTTP server: it reads the length of a request and responds with 202.
+
+    A request without a body asks for a list, such as that of the unsubscribed: it is empty.
+    """
 
     response = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Message-Id: sink\r\n\r\n"
+    empty_list = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
 
     def __init__(self, latency: float, totals: "SynchronizedArray[int]") -> None:
         self._latency = latency
@@ -36,17 +40,20 @@ class SinkProtocol(asyncio.BufferedProtocol):
             if not end:
                 return
             self._header = b""
+            if header.startswith(b"GET "):
+                self._respond(self.empty_list)
+                return
             length = header.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
             self._remaining, nbytes = int(length), len(body)
             self._totals[0] += 1
             self._totals[1] += self._remaining
         self._remaining -= nbytes
         if not self._remaining:
-            asyncio.get_running_loop().call_later(self._latency, self._respond)
+            asyncio.get_running_loop().call_later(self._latency, self._respond, self.response)
 
-    def _respond(self) -> None:
+    def _respond(self, response: bytes) -> None:
         assert isinstance(self._transport, asyncio.WriteTransport)
-        self._transport.write(self.response)
+        self._transport.write(response)
 
 
 @dataclass(frozen=True, slots=True)
