@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # The revision of the last migration; kept here so that a current database needs no Alembic import.
-HEAD_REVISION = "0008"
+HEAD_REVISION = "0009"
 # Where the version was at first, up to these revisions.
 LEGACY_VERSION_TABLE = "alembic_version"
 _LEGACY_REVISIONS = frozenset({"0001", "0002", "0003", "0004", "0005", "0006"})

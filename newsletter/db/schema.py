@@ -24,6 +24,7 @@ __all__ = [
     "BATCH_STATES",
     "CHANGE_KINDS",
     "CHANGE_METHODS",
+    "HAS_REASON",
     "MAYBE_SENT_BATCH_STATES",
     "OPEN_BATCH_STATES",
     "RECIPIENT_STATES",
@@ -278,6 +279,16 @@ send_recipient = sa.Table(
     sa.Column("root_id", BigIntKey, nullable=False),
     sa.UniqueConstraint("root_id", "address_key"),
     check_one_of("state", RECIPIENT_STATES),
+    # Whoever was left out is found by that.
+    sa.CheckConstraint("error <> '' OR state IN ('pending', 'accepted', 'unknown')", name="reason"),
+)
+# Not by the state: on PostgreSQL, an update of a column that an index names changes all indexes.
+HAS_REASON = send_recipient.c.error != sa.literal_column("''")
+sa.Index(
+    "ix_send_recipient_send_id",
+    send_recipient.c.send_id,
+    sqlite_where=HAS_REASON,
+    postgresql_where=HAS_REASON,
 )
 # In the order in which the recipients of a batch are read, which avoids a sort.
 sa.Index(

@@ -62,13 +62,8 @@ def status_command(issue: str | None, *, as_json: bool, workers: bool, watch: bo
         if not sends and not as_json:
             echo_err("Nothing has been sent or planned yet.")
         before: list[object] = []
-        recent: dict[int, SendStatus] = {}
         while True:
-            statuses = [
-                get_send_status(ledger, find_send(ledger, send.issue), recent.get(send.id))
-                for send in sends
-            ]
-            recent = {status.send.id: status for status in statuses}
+            statuses = [get_send_status(ledger, find_send(ledger, send.issue)) for send in sends]
             presence = get_worker_presence(ledger)
             shown = [
                 status.as_data() if as_json else format_status(status, project.config, presence)

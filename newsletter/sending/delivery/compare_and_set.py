@@ -13,6 +13,8 @@ from newsletter.db.schema import batch, send_recipient
 from newsletter.errors import SendRefusedError
 from newsletter.sending.delivery.claim import ClaimedBatch
 
+# The ledger holds a reason for everybody who was left out, even if the provider names none.
+NO_REASON = "no reason was given"
 _IS_OWNED = sa.and_(
     batch.c.id == sa.bindparam("b_id"),
     batch.c.fence == sa.bindparam("b_fence"),
@@ -65,7 +67,7 @@ def update_recipients(
             "r_subscriber": subscriber_id,
             "r_batch": claimed_batch.id,
             "r_state": state,
-            "r_error": reason,
+            "r_error": reason or NO_REASON,
         }
         for subscriber_id, reason in reasons.items()
     ]

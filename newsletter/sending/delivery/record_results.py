@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from newsletter.db import read_transaction
 from newsletter.db.schema import attempt, batch, send_recipient
 from newsletter.sending.delivery.claim import ClaimedBatch
-from newsletter.sending.delivery.compare_and_set import require_owned, update_recipients
+from newsletter.sending.delivery.compare_and_set import NO_REASON, require_owned, update_recipients
 from newsletter.sending.ledger.provider_pause import pause_provider
 from newsletter.sending.ledger.record import Ledger, stop_send_in_transaction
 from newsletter.sending.providers.provider import Outcome
@@ -170,10 +170,11 @@ def _batch_values(result: BatchResult) -> dict[str, Any]:
 
 
 def _recipient_values(result: BatchResult) -> dict[str, Any]:
+    is_rejected = result.action.recipient_state == "rejected"
     return {
         "r_batch": result.batch.id,
         "r_state": result.action.recipient_state,
-        "r_error": result.outcome.message if result.action.recipient_state == "rejected" else "",
+        "r_error": (result.outcome.message or NO_REASON) if is_rejected else "",
     }
 
 

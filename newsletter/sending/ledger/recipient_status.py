@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.column_types import ByCodePoint
-from newsletter.db.schema import batch, event, send_recipient, subscriber
+from newsletter.db.schema import HAS_REASON, batch, event, send_recipient, subscriber
 from newsletter.db.transaction import without_nested_loops
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.ledger.send_phase import was_recalled
@@ -102,7 +102,11 @@ def count_rejection_reasons(connection: sa.Connection, send_record: Send) -> lis
     reason, count = send_recipient.c.error, sa.func.count()
     query = (
         sa.select(reason, count)
-        .where(send_recipient.c.send_id == send_record.id, send_recipient.c.state == "rejected")
+        .where(
+            send_recipient.c.send_id == send_record.id,
+            HAS_REASON,
+            send_recipient.c.state == "rejected",
+        )
         .group_by(reason)
         .order_by(count.desc(), ByCodePoint(reason))
     )

@@ -9,14 +9,21 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.bulk import column_in
-from newsletter.db.schema import OPEN_BATCH_STATES, batch, provider_pause, send, send_recipient
+from newsletter.db.schema import (
+    HAS_REASON,
+    OPEN_BATCH_STATES,
+    batch,
+    provider_pause,
+    send,
+    send_recipient,
+)
 from newsletter.sending.ledger.record import Ledger, Send, count_states, load_sends, replaced_error
 from newsletter.sending.ledger.send_phase import SendPhase, get_send_phase, is_held
 from newsletter.sending.providers.registry import get_facts
 
-# Counting these takes a scan of all recipients: of a running send it is repeated only so often.
 LEFT_OUT_STATES = ("skipped_late", "rejected", "dropped")
-RECOUNT_INTERVAL = datetime.timedelta(seconds=30)
+# With so many recipients, to read them all takes longer than an editor likes to wait.
+LARGE_SEND_RECIPIENTS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +50,7 @@ class SendStatus:
 
     Attributes:
         send: the send.
-        recipients_by_state: state -> how many recipients; they add up to the send's total. While
-            it runs, some of the accepted may have been left out in the last seconds.
+        recipients_by_state: state -> how many recipients; they add up to the send's total.
         batches_by_state: state -> how many batches.
         unknown_batches: the unknown batches.
         in_flight_recipients: how many recipients' requests are in flight.
@@ -53,7 +59,6 @@ class SendStatus:
             hourly limit, or a backoff.
         now: the moment.
         catch_ups: its catch-ups, the earliest first.
-        left_out_counted_at: when those of ``LEFT_OUT_STATES`` were counted.
     """
 
     send: Send
@@ -65,11 +70,13 @@ class SendStatus:
     next_claim_time: datetime.datetime | None
     now: datetime.datetime
     catch_ups: tuple[CatchUpSummary, ...] = ()
-    left_out_counted_at: datetime.datetime | None = None
 
     @property
     def missing_recipients(self) -> int:
-        """How many recipients have no record; anything but 0 is a bug. Counted once it stops."""
+        """How many recipients have no record; anything but 0 is a bug.
+
+        Always 0 if the send is running or large, since the accepted are not counted then.
+        """
         return self.send.total - sum(self.recipients_by_state.values())
 
     @property
@@ -128,16 +135,8 @@ def count_open_recipients(ledger: Ledger, send_record: Send) -> int:
         return _count_open(connection, send_record.id)
 
 
-def get_send_status(
-    ledger: Ledger, send_record: Send, recent: SendStatus | None = None
-) -> SendStatus:
+def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
     """Return the status of a send; change nothing.
-
-    Args:
-        ledger: the ledger.
-        send_record: the send.
-        recent: an earlier status of it. As long as it runs, how many were left out is taken from
-            there if that was counted lately, and nobody seems to have been retried since.
 
     Raises:
         SendRefusedError: another command has replaced the plan, of which nothing was sent.
@@ -166,9 +165,7 @@ def get_send_status(
             .order_by(batch.c.number)
         ).all()
         unknown_sizes = _count_by_batch(connection, [row.id for row in unknown_rows], "unknown")
-        recipients, counted_at = _count_recipients(
-            connection, current[0], sum(unknown_sizes.values()), now, recent
-        )
+        recipients = _count_recipients(connection, current[0], sum(unknown_sizes.values()))
         paused_until = connection.scalar(sa.select(provider_pause.c.paused_until))
         catch_ups = tuple(
             CatchUpSummary(
@@ -193,41 +190,26 @@ def get_send_status(
         next_claim_time=max(future, default=None) if batches.get("ready") else None,
         now=now,
         catch_ups=catch_ups,
-        left_out_counted_at=counted_at,
     )
 
 
 def _count_recipients(
-    connection: sa.Connection,
-    current: Send,
-    unknown_count: int,
-    now: datetime.datetime,
-    recent: SendStatus | None,
-) -> tuple[dict[str, int], datetime.datetime]:
-    """Return state -> how many recipients, and when those that are left out were counted.
+    connection: sa.Connection, current: Send, unknown_count: int
+) -> dict[str, int]:
+    """Return state -> how many recipients, without states that nobody is in.
 
-    Of a running send, most follows from its batches: to read each recipient every few seconds
-    would burden the database that sends.
+    Of a running send, all follows from its batches and from who was left out: to read each
+    recipient every few seconds would burden the database that sends.
     """
-    if current.state != "running":
-        return count_states(connection, send_recipient, current.id), now
-    counts = {"pending": _count_open(connection, current.id), "unknown": unknown_count}
-    if recent and recent.send.state == "running" and recent.left_out_counted_at:
-        before = recent.recipients_by_state
-        estimate = _add_accepted(
-            current.total, counts | {state: before.get(state, 0) for state in LEFT_OUT_STATES}
-        )
-        # Fewer: the send was stopped meanwhile, and the refused, now pending again, retried.
-        has_fewer = estimate.get("accepted", 0) < before.get("accepted", 0)
-        if now - recent.left_out_counted_at < RECOUNT_INTERVAL and not has_fewer:
-            return estimate, recent.left_out_counted_at
-    return _add_accepted(current.total, counts | _count_left_out(connection, current.id)), now
-
-
-def _add_accepted(total: int, counts: Mapping[str, int]) -> dict[str, int]:
-    """Return the counts with that of the accepted, which are the rest; without those of nobody."""
-    every_count = {**counts, "accepted": total - sum(counts.values())}
-    return {state: count for state, count in every_count.items() if count}
+    if current.state != "running" and current.total < LARGE_SEND_RECIPIENTS:
+        return count_states(connection, send_recipient, current.id)
+    counts = {
+        "pending": _count_open(connection, current.id),
+        "unknown": unknown_count,
+        **_count_left_out(connection, current.id),
+    }
+    counts["accepted"] = current.total - sum(counts.values())
+    return {state: count for state, count in counts.items() if count}
 
 
 def _count_open(connection: sa.Connection, send_id: int) -> int:
@@ -273,7 +255,11 @@ def _count_by_batch(
 def _count_left_out(connection: sa.Connection, send_id: int) -> dict[str, int]:
     query = (
         sa.select(send_recipient.c.state, sa.func.count())
-        .where(send_recipient.c.send_id == send_id, send_recipient.c.state.in_(LEFT_OUT_STATES))
+        .where(
+            send_recipient.c.send_id == send_id,
+            HAS_REASON,
+            send_recipient.c.state.in_(LEFT_OUT_STATES),
+        )
         .group_by(send_recipient.c.state)
     )
     return dict(connection.execute(query).all())

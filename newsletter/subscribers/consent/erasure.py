@@ -34,6 +34,8 @@ from newsletter.subscribers.consent.former_addresses import (
 from newsletter.subscribers.consent.unreadable_events import delete_mentions
 
 SALT_KEY = "erasure_salt"
+# It replaces the reason why they were left out of a send, which may name them.
+_ERASED_REASON = "the reason was erased"
 
 
 class ErasureResult(NamedTuple):
@@ -246,17 +248,18 @@ def _pseudonymize_sends(
         sa.update(batch).where(column_in(connection, batch.c.id, naming_them)).values(error="")
     )
     update = sa.update(send_recipient).where(is_theirs)
+    error = sa.case((send_recipient.c.error != "", _ERASED_REASON), else_="")
     # Erased before, joined again, and sent the same issue in a catch-up: the pseudonym is taken.
     repeated = _find_sends_with_pseudonym(connection, id_, pseudonym)
     for send_id in repeated:
         distinct = {"address_key": f"{pseudonym}:{send_id}"}
         is_repeated = send_recipient.c.send_id == send_id
-        connection.execute(update.where(is_repeated).values(distinct | {"error": ""}))
+        connection.execute(update.where(is_repeated).values(distinct | {"error": error}))
         is_theirs_there = sa.and_(event.c.send_id == send_id, event.c.address_key == pseudonym)
         connection.execute(sa.update(event).where(is_theirs_there).values(distinct))
     is_first = send_recipient.c.send_id.not_in(repeated)
     first = connection.execute(
-        update.where(is_first).values(address_key=pseudonym, error="")
+        update.where(is_first).values(address_key=pseudonym, error=error)
     ).rowcount
     return first + len(repeated)
 

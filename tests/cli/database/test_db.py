@@ -10,12 +10,12 @@ Cli = Callable[..., tuple[int, str, str]]
 
 @pytest.mark.usefixtures("project_folder")
 def test_upgrade_creates_the_database_once(cli: Cli) -> None:
-    created = "sqlite:///newsletter.db was created, at version 0008.\n"
-    unchanged = "sqlite:///newsletter.db is at version 0008: nothing to do.\n"
+    created = "sqlite:///newsletter.db was created, at version 0009.\n"
+    unchanged = "sqlite:///newsletter.db is at version 0009: nothing to do.\n"
     assert cli("db", "upgrade") == (0, created, "")
     assert cli("db", "upgrade") == (0, unchanged, "")
     data = json.loads(cli("db", "upgrade", "--json")[1])
-    assert data == {"database": "sqlite:///newsletter.db", "before": "0008", "version": "0008"}
+    assert data == {"database": "sqlite:///newsletter.db", "before": "0009", "version": "0009"}
 
 
 def test_upgrade_rejects_a_newer_database(cli: Cli, project_folder: Path) -> None:
@@ -37,4 +37,4 @@ def test_postgresql_url_is_printed_without_password(
     monkeypatch.setenv("NEWSLETTER_DATABASE", f"{url}&password=hush&sslmode=prefer")
     code, out, _ = cli("db", "upgrade")
     assert code == 0
-    assert out == f"{new_postgres_url} was created, at version 0008.\n"
+    assert out == f"{new_postgres_url} was created, at version 0009.\n"

@@ -297,7 +297,7 @@ def test_halves_of_a_split_batch_and_retried_readers_keep_their_variant(
     ]
     with ledger.engine.begin() as connection:
         refused = sa.update(send_recipient).where(send_recipient.c.subscriber_id.in_((2, 3, 8)))
-        connection.execute(refused.values(state="rejected"))
+        connection.execute(refused.values(state="rejected", error="a reason"))
     assert retry_rejected(ledger, current(ledger, frozen), 10) == 3
     assert planned_batches(ledger, frozen)[-2:] == [("none", [8]), ("opens", [2, 3])]
 

@@ -1,13 +1,13 @@
 """The status of a running send: quick to read, and right."""
 
-import datetime
-
+import pytest
 import sqlalchemy as sa
 from send_scenario import TOTAL, SendScenario
 
 from newsletter.db.schema import batch, send, send_recipient
+from newsletter.sending.ledger import status as status_module
 from newsletter.sending.ledger.status import (
-    RECOUNT_INTERVAL,
+    LEFT_OUT_STATES,
     count_open_recipients,
     get_send_status,
 )
@@ -16,7 +16,10 @@ from newsletter.sending.ledger.status import (
 def set_recipients(scenario: SendScenario, first: int, last: int, state: str) -> None:
     with scenario.ledger.engine.begin() as connection:
         is_meant = send_recipient.c.subscriber_id.between(first, last)
-        connection.execute(sa.update(send_recipient).where(is_meant).values(state=state))
+        error = "a reason" if state in LEFT_OUT_STATES else ""
+        connection.execute(
+            sa.update(send_recipient).where(is_meant).values(state=state, error=error)
+        )
 
 
 def set_batch(scenario: SendScenario, number: int, state: str) -> None:
@@ -54,44 +57,49 @@ def test_recipients_of_a_running_send_are_counted_by_batches(scenario: SendScena
     assert [(item.number, item.recipient_count) for item in status.unknown_batches] == [(2, 8)]
 
 
-def test_who_was_left_out_is_counted_again_after_a_while_and_at_the_end(
-    scenario: SendScenario,
+def test_recipients_of_a_large_send_are_counted_by_batches_once_it_is_over(
+    scenario: SendScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_send(scenario, "running")
-    status = get_send_status(scenario.ledger, scenario.send())
-    set_batch(scenario, 1, "accepted")
-    set_recipients(scenario, 1, 10, "accepted")
+    monkeypatch.setattr(status_module, "LARGE_SEND_RECIPIENTS", TOTAL)
+    for number, (first, last, state) in enumerate(
+        [(1, 10, "accepted"), (11, 20, "unknown"), (21, TOTAL, "rejected")], start=1
+    ):
+        set_batch(scenario, number, state)
+        set_recipients(scenario, first, last, state)
     set_recipients(scenario, 3, 3, "skipped_late")
-    exact = {"accepted": 9, "skipped_late": 1, "pending": 15}
-    scenario.observer.now += RECOUNT_INTERVAL - datetime.timedelta(seconds=1)
-    status = get_send_status(scenario.ledger, scenario.send(), status)
-    assert status.recipients_by_state == {"accepted": 10, "pending": 15}
-    scenario.observer.now += datetime.timedelta(seconds=1)
-    later = get_send_status(scenario.ledger, scenario.send(), status)
-    assert later.recipients_by_state == exact
-    set_send(scenario, "paused")
-    paused = get_send_status(scenario.ledger, scenario.send(), status)
-    assert paused.recipients_by_state == exact
-    assert paused.missing_recipients == 0
+    set_send(scenario, "needs_review")
+    expected = {"accepted": 9, "skipped_late": 1, "unknown": 10, "rejected": 5}
+    assert scenario.recipients_by_state() == expected
+    status = get_send_status(scenario.ledger, scenario.send())
+    assert status.recipients_by_state == expected
+    with scenario.ledger.engine.begin() as connection:  # it is not read
+        connection.execute(sa.delete(send_recipient).where(send_recipient.c.subscriber_id == 7))
+    assert get_send_status(scenario.ledger, scenario.send()).recipients_by_state == expected
 
 
-def test_refused_recipients_that_are_retried_are_not_counted_twice(scenario: SendScenario) -> None:
+@pytest.mark.parametrize("state", LEFT_OUT_STATES)
+def test_nobody_is_left_out_without_a_reason(scenario: SendScenario, state: str) -> None:
+    without_reason = sa.update(send_recipient).values(state=state)
+    with (
+        pytest.raises(sa.exc.IntegrityError, match="ck_send_recipient_reason"),
+        scenario.ledger.engine.begin() as connection,
+    ):
+        connection.execute(without_reason)
+
+
+def test_refused_recipients_that_are_retried_are_pending(scenario: SendScenario) -> None:
     for number in (1, 2, 3):
         set_batch(scenario, number, "rejected")
     set_recipients(scenario, 1, 20, "rejected")
     set_recipients(scenario, 21, TOTAL, "accepted")
-    for state_before in ("done", "running"):
-        set_send(scenario, state_before)
-        recent = get_send_status(scenario.ledger, scenario.send())
-        with scenario.ledger.engine.begin() as connection:
-            connection.execute(sa.update(batch).where(batch.c.number < 3).values(state="ready"))
-        set_recipients(scenario, 1, 20, "pending")
-        set_send(scenario, "running")
-        status = get_send_status(scenario.ledger, scenario.send(), recent)
-        assert status.recipients_by_state == {"accepted": 5, "pending": 20}
-        set_recipients(scenario, 1, 20, "rejected")
-        set_batch(scenario, 1, "rejected")
-        set_batch(scenario, 2, "rejected")
+    set_send(scenario, "running")
+    status = get_send_status(scenario.ledger, scenario.send())
+    assert status.recipients_by_state == {"accepted": 5, "rejected": 20}
+    with scenario.ledger.engine.begin() as connection:
+        connection.execute(sa.update(batch).where(batch.c.number < 3).values(state="ready"))
+    set_recipients(scenario, 1, 20, "pending")
+    status = get_send_status(scenario.ledger, scenario.send())
+    assert status.recipients_by_state == {"accepted": 5, "pending": 20}
 
 
 def test_a_recipient_without_a_record_is_told_once_the_send_stops(scenario: SendScenario) -> None:
