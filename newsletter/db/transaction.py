@@ -73,6 +73,15 @@ def without_nested_loops(connection: sa.Connection) -> Iterator[None]:
     connection.exec_driver_sql("SET LOCAL enable_nestloop = DEFAULT")
 
 
+def forbid_parallel_plans(connection: sa.Connection) -> None:
+    """Let PostgreSQL execute the queries of a transaction in one process; to be called first.
+
+    For the recipients of a batch, it would start two more processes: they cost more than the query.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
+
+
 def lift_statement_timeout(connection: sa.Connection) -> None:
     """Let the statements of a transaction on PostgreSQL take as long as a large list needs.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from newsletter.db import read_transaction
-from newsletter.db.transaction import call_twice_if_lost
+from newsletter.db.transaction import call_twice_if_lost, forbid_parallel_plans
 from newsletter.errors import (
     DatabaseError,
     DatabaseUnavailableError,
@@ -191,6 +191,7 @@ class _SendLoop:
             self.leased_at = sender.monotonic()
         try:
             with read_transaction(sender.ledger.engine) as connection:
+                forbid_parallel_plans(connection)
                 now = sender.ledger.clock(connection)
                 prepared = [
                     prepare_batch(connection, batch, sender.prepared_email, now)

@@ -134,7 +134,7 @@ def test_nobody_accepted_means_no_events(
 ) -> None:
     finish(ledger, observer.now - 7 * HOUR)
     with ledger.engine.begin() as connection:
-        connection.execute(sa.update(send_recipient).values(state="rejected"))
+        connection.execute(sa.update(send_recipient).values(state="rejected", error="why"))
     assert check() == []
 
 

@@ -83,7 +83,9 @@ def test_copy_has_the_planned_batches(
         )
         in_half = send_recipient.c.subscriber_id <= 5
         connection.execute(
-            sa.update(send_recipient).where(in_half).values(batch_id=child, state="rejected")
+            sa.update(send_recipient)
+            .where(in_half)
+            .values(batch_id=child, state="rejected", error="why")
         )
     recalled = recall(ledger, frozen, observer.now)
     schedule = SendSchedule(observer.now + datetime.timedelta(hours=3), 0, "c")
