@@ -133,8 +133,12 @@ class ValueList(sa.TypeDecorator[Collection[Any]]):
 def column_in(
     connection: sa.Connection, column: sa.Column[Any], values: Collection[str] | Collection[int]
 ) -> sa.ColumnElement[bool]:
-    """Return ``column IN values`` with one parameter, however many values there are."""
-    return _column_in_list(connection, column, sa.literal(values, ValueList(column.type)))
+    """Return ``column IN values`` with one parameter, however many values there are.
+
+    A statement is part of a reference cycle, so it lives until the garbage collector finds it. It
+    keeps the values alone: with a dict it would keep all that is stored under them.
+    """
+    return _column_in_list(connection, column, sa.literal(list(values), ValueList(column.type)))
 
 
 def column_in_parameter(

@@ -1,6 +1,8 @@
+import weakref
+
 import sqlalchemy as sa
 
-from newsletter.db.bulk import BulkStatement, column_in_parameter
+from newsletter.db.bulk import BulkStatement, column_in, column_in_parameter
 
 TABLE = sa.Table(
     "numbered",
@@ -53,3 +55,13 @@ def test_list_parameter_may_differ_per_row_of_executemany(engine: sa.Engine) -> 
         connection.execute(update, changes)
         numbers = connection.scalars(sa.select(TABLE.c.n).order_by(TABLE.c.owner)).all()
     assert numbers == [0, 1, 101, 100, 100, 0]
+
+
+def test_condition_keeps_the_keys_of_a_dict_alone(engine: sa.Engine) -> None:
+    values = {1: set[str]()}
+    kept = weakref.ref(values[1])
+    with engine.connect() as connection:
+        condition = column_in(connection, TABLE.c.owner, values)
+    del values
+    assert kept() is None
+    assert str(condition)

@@ -4,10 +4,10 @@ For newsletters without a public server for the webhook.
 """
 
 import datetime
+import gc
 import shutil
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +26,7 @@ from newsletter.wording import format_count
 
 if TYPE_CHECKING:
     from newsletter.config import Config
-    from newsletter.sending.feedback.event_intake import IntakeResult
+    from newsletter.sending.feedback.event_intake import IntakeTotals
     from newsletter.sending.ledger.record import Ledger
 
 _MAX_SPOOL_BYTES = 1_000_000
@@ -69,18 +69,20 @@ def import_events_command(file: str, *, as_json: bool) -> None:
       gunzip -c events.jsonl.gz | newsletter events import -
     """
     from newsletter.project import open_project
+    from newsletter.sending.feedback.event_intake import IntakeTotals
     from newsletter.sending.ledger.find_sends import open_ledger
 
     project = open_project()
     name = "the input" if file == "-" else display_path(Path(file))
     with _open_seekable(file) as data, open_project_database(project) as engine:
-        intakes, resolved, unreadable = _record_all_events(
-            open_ledger(engine, project.config), project.config, data, name
+        totals = IntakeTotals(applied_reports=[] if as_json else None)
+        unreadable = _record_all_events(
+            open_ledger(engine, project.config), project.config, data, name, totals
         )
     if as_json:
-        print_json({**intakes_to_dict(intakes, resolved), "unreadable": unreadable})
+        print_json({**intakes_to_dict(totals), "unreadable": unreadable})
         return
-    print_intakes(intakes, resolved)
+    print_intakes(totals)
     if unreadable:
         verb = "isn't an event and was kept" if unreadable == 1 else "aren't events and were kept"
         echo_err(
@@ -102,8 +104,9 @@ def _open_seekable(file: str) -> Iterator[IO[bytes]]:
 
 
 def _record_all_events(
-    ledger: "Ledger", config: "Config", data: IO[bytes], name: str
-) -> "tuple[list[IntakeResult], Counter[str], int]":
+    ledger: "Ledger", config: "Config", data: IO[bytes], name: str, totals: "IntakeTotals"
+) -> int:
+    """Add to the totals what the events of a file change; return how many lines are unreadable."""
     from newsletter.db.postgresql.owner_functions import analyze_tables
     from newsletter.db.schema import event
     from newsletter.events.parse import Event
@@ -117,19 +120,22 @@ def _record_all_events(
     now = datetime.datetime.now(datetime.UTC)
     total = _count_entries(data, name, now)
     data.seek(0)
-    intakes, resolved, unreadable_count = [], Counter[str](), 0
+    unreadable_count = 0
     with progress_bar(total, "Importing") as advance:
         for entries in chunk_events(iter_file_entries(data, name, now)):
             events = [entry for entry in entries if isinstance(entry, Event)]
             unreadable = [entry for entry in entries if not isinstance(entry, Event)]
-            intakes.append(ingest_events(ledger, config, events, unreadable))
-            resolved.update(reconcile_from_events(ledger, events))
+            intake = ingest_events(ledger, config, events, unreadable)
+            totals.add(intake, reconcile_from_events(ledger, events))
             unreadable_count += len(unreadable)
             advance(len(entries))
-    if sum(intake.new_count for intake in intakes) >= _MIN_ANALYZED_EVENTS:
+            # Statements are reference cycles, and keep the ids and addresses that they ask for. The
+            # command line lets those of dozens of parts pile up before it collects any.
+            gc.collect(0)
+    if totals.new_count >= _MIN_ANALYZED_EVENTS:
         with ledger.engine.begin() as connection:
             analyze_tables(connection, event)
-    return intakes, resolved, unreadable_count
+    return unreadable_count
 
 
 def _count_entries(data: IO[bytes], name: str, now: datetime.datetime) -> int:

@@ -62,12 +62,12 @@ def _retry(project: "Project", engine: "sa.Engine", *, as_json: bool) -> None:
     with read_transaction(engine) as connection:
         left = summarize_unreadable(connection).total
     if as_json:
-        intakes = intakes_to_dict(result.intakes, result.resolved)
-        print_json({"understood": result.understood, "unreadable": left, **intakes})
+        changes = intakes_to_dict(result.totals)
+        print_json({"understood": result.understood, "unreadable": left, **changes})
         return
     echo(f"{result.understood:,} understood now, {left:,} still not.")
-    if result.intakes:
-        print_intakes(result.intakes, result.resolved)
+    if result.understood:
+        print_intakes(result.totals)
 
 
 def _list(project: "Project", engine: "sa.Engine", *, show_all: bool, as_json: bool) -> None:

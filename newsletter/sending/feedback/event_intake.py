@@ -4,8 +4,9 @@ Events change subscribers on the list, and prove that unknown batches in the led
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
@@ -63,6 +64,46 @@ class IntakeResult:
     known_count: int
     applied_reports: tuple[AppliedReport, ...]
     paused_issues: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class IntakeTotals:
+    """What all events of a file have changed, in numbers: they don't grow with the file.
+
+    Attributes:
+        new_count: as in ``IntakeResult``; likewise the others.
+        known_count: how many were known.
+        paused_issues: the issues whose sends were paused.
+        listed_counts: status -> how many subscribers have it since.
+        unlisted_count: how many addresses were suppressed that are not in the list.
+        resolved: issue -> how many recipients became accepted.
+        applied_reports: the changes of subscribers' statuses; ``None`` if they are not wanted.
+    """
+
+    new_count: int = 0
+    known_count: int = 0
+    paused_issues: list[str] = field(default_factory=list)
+    listed_counts: Counter[str] = field(default_factory=Counter)
+    unlisted_count: int = 0
+    resolved: Counter[str] = field(default_factory=Counter)
+    applied_reports: list[AppliedReport] | None = None
+
+    def add(self, intake: IntakeResult, resolved: Mapping[str, int]) -> None:
+        """Add what a part of the events has changed.
+
+        Args:
+            intake: from ``ingest_events``.
+            resolved: from ``reconcile_from_events``.
+        """
+        self.new_count += intake.new_count
+        self.known_count += intake.known_count
+        self.paused_issues += intake.paused_issues
+        reports = intake.applied_reports
+        self.listed_counts.update(report.after for report in reports if report.listed)
+        self.unlisted_count += sum(not report.listed for report in reports)
+        self.resolved.update(resolved)
+        if self.applied_reports is not None:
+            self.applied_reports += reports
 
 
 def chunk_events(events: Iterable[T]) -> Iterator[list[T]]:

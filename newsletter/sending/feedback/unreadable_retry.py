@@ -1,6 +1,5 @@
 """Parse unreadable events again: a later version may understand them."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -14,7 +13,7 @@ from newsletter.events.unreadable_store import (
     load_unreadable,
 )
 from newsletter.sending.feedback.event_intake import (
-    IntakeResult,
+    IntakeTotals,
     ingest_events,
     reconcile_from_events,
 )
@@ -29,13 +28,11 @@ class UnreadableRetryResult:
 
     Attributes:
         understood: how many are understood now, and no longer kept.
-        intakes: what their events have changed.
-        resolved: issue -> how many recipients became accepted.
+        totals: what their events have changed.
     """
 
     understood: int = 0
-    intakes: list[IntakeResult] = field(default_factory=list)
-    resolved: Counter[str] = field(default_factory=Counter)
+    totals: IntakeTotals = field(default_factory=lambda: IntakeTotals(applied_reports=[]))
 
 
 def retry_unreadable(ledger: Ledger, config: Config) -> UnreadableRetryResult:
@@ -55,8 +52,8 @@ def retry_unreadable(ledger: Ledger, config: Config) -> UnreadableRetryResult:
         if understood:
             events = [event for body in understood.values() for event in body.events]
             unreadable = [item for body in understood.values() for item in body.unreadable]
-            result.intakes.append(ingest_events(ledger, config, events, unreadable))
-            result.resolved.update(reconcile_from_events(ledger, events))
+            intake = ingest_events(ledger, config, events, unreadable)
+            result.totals.add(intake, reconcile_from_events(ledger, events))
             with ledger.engine.begin() as connection:
                 delete_unreadable(connection, understood.keys())
             result.understood += len(understood)

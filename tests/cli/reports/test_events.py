@@ -1,8 +1,11 @@
 """``newsletter events import``: recorded once and applied; what is no event is kept."""
 
 import datetime
+import gc
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +222,37 @@ def test_words_of_a_bouncing_server_do_not_break_json(
     code, out, _ = newsletter("subscribers", "show", json.loads(event)["email"], "--json")
     assert code == 0
     assert words in json.dumps(json.loads(out), ensure_ascii=False)
+
+
+def test_memory_does_not_grow_with_the_file(
+    newsletter: Cli, project_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a part that is recorded, neither the events are kept nor the statements about them."""
+    object_counts: list[int] = []
+
+    @contextmanager
+    def count_objects(_total: int, _label: str) -> Iterator[Callable[[int], None]]:
+        yield lambda _: object_counts.append(len(gc.get_objects()))
+
+    monkeypatch.setattr("newsletter.cli.reports.events.progress_bar", count_objects)
+    monkeypatch.setattr("newsletter.sending.feedback.event_intake._CHUNK_SIZE", 20)
+    event = {"event": "bounce", "type": "bounce", "timestamp": 1_796_000_000}
+    path = project_folder / "events.jsonl"
+    path.write_text(
+        "\n".join(
+            json.dumps({**event, "sg_event_id": f"e{n}", "email": f"reader{n}@harbour.example"})
+            for n in range(200)
+        )
+    )
+    gc.disable()
+    try:
+        code, out, _ = newsletter("events", "import", path)
+    finally:
+        gc.enable()
+    assert (code, len(object_counts)) == (0, 10)
+    assert "200 not in the list" in out
+    # The first parts fill caches.
+    assert object_counts[9] - object_counts[4] < 100
 
 
 def test_planner_of_postgresql_knows_of_many_new_events(
