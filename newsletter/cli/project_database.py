@@ -14,11 +14,21 @@ if TYPE_CHECKING:
     from newsletter.project import Project
 
 
+# Connections to PostgreSQL that a command opens at most; it uses one or two at a time.
+COMMAND_CONNECTIONS = 4
+
+
 @contextmanager
-def open_project_database(project: "Project") -> "Iterator[sa.Engine]":
+def open_project_database(
+    project: "Project", pool_size: int = COMMAND_CONNECTIONS
+) -> "Iterator[sa.Engine]":
     """Yield the engine of a project's database; it is closed behind the context.
 
     Behind it, a warning is printed if ``newsletter db copy`` has retired the database.
+
+    Args:
+        project: the project.
+        pool_size: how many connections to PostgreSQL it opens at most.
 
     Raises:
         DatabaseError: it can't be opened, or belongs to another newsletter.
@@ -30,7 +40,7 @@ def open_project_database(project: "Project") -> "Iterator[sa.Engine]":
 
     delete_leftover_folders()
     config = project.config
-    with database_engine(config.database, project.root, config.id) as engine:
+    with database_engine(config.database, project.root, config.id, pool_size=pool_size) as engine:
         if retired := find_retirement(engine):
             yield engine
             print_error(retired, color="yellow")

@@ -25,17 +25,19 @@ from newsletter.private_files import create_private_file
 
 # How long a writer waits for another writer before it gives up.
 BUSY_TIMEOUT_SECONDS = 30
-# Connections kept open: each thread of a server uses one, and must not reconnect per request.
+# Connections that are kept open: each thread of a server uses one, and must not reconnect for each
+# request. On PostgreSQL there are never more.
 POOL_SIZE = 16
 
 
-def open_database(
+def open_database(  # noqa: PLR0913 - each is independent of the others
     url: str,
     root: Path,
     newsletter_id: str = "",
     *,
     is_temporary: bool = False,
     is_copied: bool = False,
+    pool_size: int = POOL_SIZE,
 ) -> sa.Engine:
     """Open the database; create it or upgrade its schema if necessary.
 
@@ -49,13 +51,22 @@ def open_database(
             schema is upgraded.
         is_copied: whether ``newsletter db copy`` opens it, which looks itself whether it is a
             copy that is not finished, or retired.
+        pool_size: how many connections to PostgreSQL it opens at most. A thread waits while all are
+            in use.
 
     Raises:
         DatabaseError: the database can't be opened, belongs to another program, or has a newer
             schema than this program. Later errors of the engine (disk full, locked, server gone)
             are raised as ``DatabaseError`` too; so is a write to another newsletter's database.
     """
-    return _open_engine(url, root, newsletter_id, is_temporary=is_temporary, is_copied=is_copied)[0]
+    return _open_engine(
+        url,
+        root,
+        newsletter_id,
+        is_temporary=is_temporary,
+        is_copied=is_copied,
+        pool_size=pool_size,
+    )[0]
 
 
 def open_copy_source(url: str, root: Path) -> sa.Engine:
@@ -107,12 +118,13 @@ def _open_engine(  # noqa: PLR0913 - each is independent of the others
     is_temporary: bool = False,
     is_copied: bool = False,
     may_create: bool = True,
+    pool_size: int = POOL_SIZE,
 ) -> tuple[sa.Engine, str | None]:
     target = _parse_url(url)
     file = sqlite_file(url, root)
     where = Location(str(target.database) if file else redact_database_url(target))
     engine = (
-        _create_sqlite_engine(file, where) if file else create_postgresql_engine(target, POOL_SIZE)
+        _create_sqlite_engine(file, where) if file else create_postgresql_engine(target, pool_size)
     )
     secret = str(target.password or target.query.get("password", ""))
     sa.event.listen(
@@ -165,9 +177,11 @@ def _translate_error(
 
 
 @contextmanager
-def database_engine(url: str, root: Path, newsletter_id: str = "") -> Iterator[sa.Engine]:
+def database_engine(
+    url: str, root: Path, newsletter_id: str = "", *, pool_size: int = POOL_SIZE
+) -> Iterator[sa.Engine]:
     """Open the database for a ``with`` block, and close it at the end."""
-    engine = open_database(url, root, newsletter_id)
+    engine = open_database(url, root, newsletter_id, pool_size=pool_size)
     try:
         yield engine
     finally:

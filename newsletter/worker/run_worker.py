@@ -25,18 +25,17 @@ from newsletter.worker.app import PERIODIC_QUEUE, make_job_app
 from newsletter.worker.connections import get_conninfo, translated_errors
 from newsletter.worker.kept_record import recorded
 from newsletter.worker.worker_context import WorkerContext
+from newsletter.worker.worker_limits import (
+    PERIODIC_JOBS_AT_ONCE,
+    QUEUE_POOL_SIZE,
+    SENDS_AT_ONCE,
+)
 
-# How many sends a worker takes part in at once, and how many periodic jobs it runs.
-SENDS_AT_ONCE = 4
-PERIODIC_JOBS_AT_ONCE = 3
-QUEUES = ("sends", "periodic")
-# Connections of procrastinate's pool: each loop listens on one, and fetches and renews on another.
-QUEUE_CONNECTIONS = 6
-# Of the engine's: each job uses at most one at a time, and so does the thread that renews.
-ENGINE_CONNECTIONS = SENDS_AT_ONCE + PERIODIC_JOBS_AT_ONCE + 1
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 30.0
 # How long a loop that ends waits for its jobs. It doesn't matter to lanes, which are not its own.
 JOB_TIMEOUT_SECONDS = 10.0
+# One more than jobs: a lane can outlive its loop.
+_JOB_THREADS = SENDS_AT_ONCE + PERIODIC_JOBS_AT_ONCE + 1
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +46,7 @@ def run_worker(
 
     Args:
         worker: what its jobs share.
-        queues: which of ``QUEUES`` it takes jobs from.
+        queues: which queues, ``sends`` and ``periodic``, it takes jobs from.
         on_start: called once it is on record, so that sends are handed to it.
 
     Raises:
@@ -62,11 +61,11 @@ def run_worker(
 async def _run_loops(worker: WorkerContext, worker_id: int, queues: Collection[str]) -> None:
     loop = asyncio.get_running_loop()
     # asyncio's own has as few threads as the machine has processors, and jobs wait for each other.
-    loop.set_default_executor(ThreadPoolExecutor(ENGINE_CONNECTIONS, thread_name_prefix="job"))
+    loop.set_default_executor(ThreadPoolExecutor(_JOB_THREADS, thread_name_prefix="job"))
     connector = PsycopgConnector(
         conninfo=get_conninfo(worker.ledger.engine),
         min_size=1,
-        max_size=QUEUE_CONNECTIONS,
+        max_size=QUEUE_POOL_SIZE,
         # A pooler in transaction mode mixes prepared statements up, and so few queries need none.
         kwargs={"prepare_threshold": None},
     )

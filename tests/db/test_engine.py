@@ -15,7 +15,7 @@ from newsletter.db import database_engine, open_database, read_transaction, tran
 from newsletter.db.migrate import HEAD_REVISION, alembic_config
 from newsletter.db.postgresql.roles import JOB_QUEUE_TABLES
 from newsletter.db.schema import metadata, suppression
-from newsletter.errors import DatabaseError
+from newsletter.errors import DatabaseError, DatabaseUnavailableError
 
 SQLITE = "sqlite:///newsletter.db"
 
@@ -165,6 +165,25 @@ def test_dead_pooled_connection_is_replaced(postgres_url: str, tmp_path: Path) -
         terminate(postgres_url, pooled)
         with engine.begin() as connection:
             assert connection.scalar(sa.text("SELECT pg_backend_pid()")) != pooled
+
+
+def test_pool_opens_no_more_connections_than_it_says(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.db.postgresql.connection.LOCK_TIMEOUT_SECONDS", 0.1)
+    own = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+    with (
+        database_engine(postgres_url, tmp_path, pool_size=2) as engine,
+        read_transaction(engine) as one,
+    ):
+        with (
+            read_transaction(engine),
+            pytest.raises(DatabaseUnavailableError, match="all 2 connections of this program"),
+            read_transaction(engine),
+        ):
+            pass
+        with read_transaction(engine):  # the second, again
+            assert one.scalar(own) == 2
 
 
 def test_connection_lost_in_a_transaction_is_a_database_error(

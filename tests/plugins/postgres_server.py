@@ -306,13 +306,14 @@ def engine(database_url: str, tmp_path: Path, migrated_file: Path) -> Iterator[s
 
 
 @contextmanager
-def login_in_role(server: Server, url: str, role: str) -> Iterator[str]:
+def login_in_role(server: Server, url: str, role: str, connection_limit: int = -1) -> Iterator[str]:
     """Yield the URL of a user in one of the roles of ``newsletter db roles``.
 
     Args:
         server: the server.
         url: the owner's, of a database with all tables.
         role: ``editor``, ``web`` or ``reader``.
+        connection_limit: how many connections the user may have; -1 for as many as there are.
     """
     name = sa.make_url(url).database
     users = [f"{name}_{role}" for role in ROLES]
@@ -323,7 +324,9 @@ def login_in_role(server: Server, url: str, role: str) -> Iterator[str]:
                 [server.programs / "psql", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={url}"],
                 input=roles_script(str(name)), text=True, check=True,
             )  # fmt: skip
-        connection.exec_driver_sql(f"CREATE ROLE {login} LOGIN IN ROLE {name}_{role}")
+        connection.exec_driver_sql(
+            f"CREATE ROLE {login} LOGIN CONNECTION LIMIT {connection_limit} IN ROLE {name}_{role}"
+        )
         try:
             yield url.replace("postgres@", f"{login}@")
         finally:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 import sqlalchemy as sa
+from postgres_server import Server, login_in_role
 from signed_webhook import JSON, PUBLIC, make_body, make_event, sign
 
 from newsletter.db import database_engine
@@ -30,6 +31,11 @@ T = TypeVar("T")
 SECOND = datetime.timedelta(seconds=1)
 PER_IP = 3
 READERS = 8
+CONNECTIONS, VISITORS = 2, 24
+WAITING = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+WHERE NOT granted AND datname = current_database()
+"""
 SETTINGS = f"""\
 public_url: https://news.harbour-notes.org
 sendgrid: {{webhook_key: {PUBLIC}}}
@@ -124,3 +130,23 @@ def test_events_that_are_posted_to_both_count_once(sites: list[Site], servers: l
     with sites[1].engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(event)) == READERS
         assert set(connection.scalars(sa.select(subscriber.c.status))) == {"bounced"}
+
+
+def test_burst_waits_for_the_connections_that_a_server_has(
+    project_folder: Path, postgres_server: Server, postgres_url: str, serve: Callable[..., Any]
+) -> None:
+    with (
+        login_in_role(postgres_server, postgres_url, "web", CONNECTIONS) as url,
+        database_engine(url, project_folder, pool_size=CONNECTIONS) as engine,
+        ThreadPoolExecutor(VISITORS) as visitors,
+    ):
+        site = open_site(open_project(project_folder), engine)
+        add_active(site, VISITORS)
+        server = serve(make_app(site), site.config)
+        with postgres_server.connected(str(sa.make_url(url).database)) as control:
+            control.exec_driver_sql("BEGIN; LOCK TABLE subscriber IN ACCESS EXCLUSIVE MODE")
+            pages = [visitors.submit(server.get, f"/u/token-{n}") for n in range(VISITORS)]
+            while control.exec_driver_sql(WAITING).scalar_one() < CONNECTIONS:
+                threading.Event().wait(0.01)
+            control.exec_driver_sql("COMMIT")
+        assert Counter(page.result().status for page in pages) == {200: VISITORS}

@@ -12,11 +12,13 @@ from postgres_server import Server, login_in_role
 from sender_process import PER_BATCH, READERS, SenderProject
 from worker_process import running_worker
 
-from newsletter.cli.worker.worker import parse_metrics_port, worker_command
+from newsletter.cli.project_database import COMMAND_CONNECTIONS
+from newsletter.cli.worker.worker import QUEUE_NAMES, parse_metrics_port, worker_command
 from newsletter.db import database_engine
 from newsletter.sending.lanes.worker_records import list_workers
 from newsletter.sending.ledger.record import Ledger
 from newsletter.web.server import open_public_socket
+from newsletter.worker.worker_limits import count_worker_connections
 
 ISSUE = "2026-12-01-letter"
 
@@ -61,8 +63,14 @@ def test_workers_share_a_send_and_stop_cleanly(
     sender_project: SenderProject, postgres_server: Server
 ) -> None:
     sender_project.write_issue(ISSUE)
-    owner = sender_project
-    with login_in_role(postgres_server, owner.url, "editor") as editor, ExitStack() as stack:
+    owner, limit = sender_project, count_worker_connections(QUEUE_NAMES, has_metrics=True)
+    with (
+        # Beside them, a command is run.
+        login_in_role(
+            postgres_server, owner.url, "editor", 2 * limit + COMMAND_CONNECTIONS
+        ) as editor,
+        ExitStack() as stack,
+    ):
         sender_project = replace(owner, url=editor)
         ports = [find_free_port() for _ in range(2)]
         workers = [

@@ -8,7 +8,7 @@ import click
 
 from newsletter.cli.connection_budget import print_connection_budget
 from newsletter.cli.output import echo, echo_err, format_fields
-from newsletter.cli.project_database import open_project_database
+from newsletter.cli.project_database import COMMAND_CONNECTIONS, open_project_database
 from newsletter.errors import Location
 
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def serve_command(*, host: str, port: int, metrics_port: int | None, printed: st
         return
     config = project.config
     with_key = bool(os.environ.get("SENDGRID_API_KEY"))
-    with open_project_database(project) as engine, open_public_socket(host, port) as listener:
+    with (
+        open_project_database(project, POOL_SIZE) as engine,
+        open_public_socket(host, port) as listener,
+    ):
         if retired := find_retirement(engine):
             raise retired
         _check_database(engine, config.id)
@@ -75,7 +78,8 @@ def serve_command(*, host: str, port: int, metrics_port: int | None, printed: st
         with connection as client:
             _print_startup(config, host, listener.getsockname()[1], with_key=with_key)
             if engine.dialect.name == "postgresql":
-                print_connection_budget(engine, POOL_SIZE)
+                # Due sends are started in a process of its own.
+                print_connection_budget(engine, POOL_SIZE + with_key * COMMAND_CONNECTIONS)
             configure_stderr_logging()
             run_site(site, client, listener, metrics_port)
     echo_err("Stopped.")

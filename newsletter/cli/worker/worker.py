@@ -109,6 +109,7 @@ def worker_command(
     from newsletter.web.monitoring.metrics import serve_metrics
     from newsletter.web.monitoring.request_log import configure_stderr_logging
     from newsletter.web.site_context import open_site
+    from newsletter.worker.worker_limits import count_engine_connections, count_worker_connections
 
     chosen = _parse_queues(queues)
     project = open_project()
@@ -116,7 +117,9 @@ def worker_command(
         _print_unit(project, concurrency, chosen, metrics_port)
         return
     config = project.config
-    with open_project_database(project) as engine:
+    has_metrics = metrics_port is not None
+    pool_size = count_engine_connections(has_metrics=has_metrics)
+    with open_project_database(project, pool_size) as engine:
         if engine.dialect.name != "postgresql":
             raise SendRefusedError(
                 "workers need a database on PostgreSQL",
@@ -145,7 +148,7 @@ def worker_command(
             if metrics_port:
                 metrics = WorkerMetrics(ledger, worker.counter)
                 stack.enter_context(serve_metrics(metrics.registry, metrics_port))
-            _warn_of_connections(engine, 1 if metrics_port else 0)
+            _warn_of_connections(engine, count_worker_connections(chosen, has_metrics=has_metrics))
             configure_stderr_logging(worker=get_worker_name())
 
             def print_startup() -> None:
@@ -181,12 +184,11 @@ def _parse_queues(text: str) -> tuple[str, ...]:
     return names
 
 
-def _warn_of_connections(engine: "sa.Engine", metrics_connections: int) -> None:
+def _warn_of_connections(engine: "sa.Engine", own: int) -> None:
     """Say if the server has too few connections, or if nothing wakes the worker."""
     from newsletter.worker.connections import receives_notifications
-    from newsletter.worker.run_worker import ENGINE_CONNECTIONS, QUEUE_CONNECTIONS
 
-    print_connection_budget(engine, ENGINE_CONNECTIONS + QUEUE_CONNECTIONS + metrics_connections)
+    print_connection_budget(engine, own)
     if not receives_notifications(engine):
         echo_err(
             "LISTEN has no effect here, so the worker looks for work only every 5 seconds. A "
@@ -199,7 +201,7 @@ def _print_startup(
     config: "Config", where: Location, queues: tuple[str, ...], concurrency: int
 ) -> None:
     from newsletter.worker.kept_record import get_worker_name
-    from newsletter.worker.run_worker import SENDS_AT_ONCE
+    from newsletter.worker.worker_limits import SENDS_AT_ONCE
 
     work = {
         "sends": f"up to {SENDS_AT_ONCE} at once, {format_count(concurrency, 'request')} each",

@@ -6,7 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.db.errors import database_error, redact_database_url
-from newsletter.db.transaction import begin_postgresql
+from newsletter.db.postgresql.connection_pool import LimitedPool
+from newsletter.db.transaction import LOCK_TIMEOUT_SECONDS, begin_postgresql
 from newsletter.errors import DatabaseError, Location
 from newsletter.wording import format_suggestion
 
@@ -32,7 +33,7 @@ def create_postgresql_engine(target: sa.URL, pool_size: int) -> sa.Engine:
 
     Args:
         target: the database's URL.
-        pool_size: the number of connections kept open.
+        pool_size: how many connections it opens at most; a thread waits while all are in use.
 
     Raises:
         DatabaseError: the driver is not installed, or the URL has an option that it doesn't know.
@@ -55,8 +56,11 @@ def create_postgresql_engine(target: sa.URL, pool_size: int) -> sa.Engine:
         options[PREPARE_OPTION] = _read_prepare_threshold(target, where)
     engine = sa.create_engine(
         target.set(drivername="postgresql+psycopg").difference_update_query([PREPARE_OPTION]),
+        poolclass=LimitedPool,
         pool_pre_ping=True,
         pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=LOCK_TIMEOUT_SECONDS,  # as long as whoever has one may wait
         hide_parameters=True,
         connect_args=options | {"client_encoding": _ENCODING},
     )

@@ -152,9 +152,7 @@ def _run_action(site: Site, token: str, action: FormAction, fields: FormFields) 
             if visitor is None:
                 return render_unknown_token(site)
             if not visitor.is_mailable:
-                return _render_preferences(
-                    site, token, error=_InvalidFieldError("preferences_out"), status=422
-                )
+                raise _InvalidFieldError("preferences_out")  # noqa: TRY301 - rendered below
             done_key = action(site, connection, visitor, fields)
     except _InvalidFieldError as error:
         return _render_preferences(site, token, error=error, status=422)
