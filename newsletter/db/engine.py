@@ -14,7 +14,12 @@ from urllib.parse import unquote
 import sqlalchemy as sa
 
 from newsletter.db.automatic_backup import back_up_automatically
-from newsletter.db.errors import database_error, redact_database_url, translate_sqlite_error
+from newsletter.db.errors import (
+    URL_SETTING,
+    database_error,
+    redact_database_url,
+    translate_sqlite_error,
+)
 from newsletter.db.identity import OwnerCheck, guard_moved_database
 from newsletter.db.migrate import HEAD_REVISION, ensure_current_schema
 from newsletter.db.postgresql.connection import PREPARE_OPTION, create_postgresql_engine
@@ -233,8 +238,7 @@ def libpq_url(url: str) -> tuple[str, bool]:
 
 def _parse_url(url: str) -> sa.URL:
     example = (
-        "Write database: sqlite:///newsletter.db or "
-        "database: postgresql://user@host/newsletter in newsletter.yml."
+        f"Write sqlite:///newsletter.db or postgresql://user@host/newsletter as {URL_SETTING}."
     )
     try:
         # Some hosting providers use this short scheme, which SQLAlchemy rejects.

@@ -1,12 +1,16 @@
 """Errors about one database; what those of SQLite mean."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
 from newsletter.errors import DatabaseError, DatabaseUnavailableError, Location
 
+# Where the URL of a database is, unless a command was given it as an argument.
+URL_SETTING = "database: in newsletter.yml (or NEWSLETTER_DATABASE)"
 # SQLite's primary result code (sqlite.org/rescode.html) -> message, remedy.
 _SQLITE_ERRORS = {
     sqlite3.SQLITE_BUSY: (
@@ -31,7 +35,7 @@ _SQLITE_ERRORS = {
     ),
     sqlite3.SQLITE_NOTADB: (
         "the file is not a SQLite database",
-        "Move it away, or set database: in newsletter.yml to another file.",
+        f"Move it away, or name another file in {URL_SETTING}.",
     ),
     sqlite3.SQLITE_CORRUPT: (
         "the database is damaged",
@@ -51,6 +55,27 @@ RETIRED_REMEDY = "Set database: in newsletter.yml to the other one, and start th
 
 # Those of them that pass.
 _TEMPORARY_SQLITE_ERRORS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}
+
+
+@contextmanager
+def url_from_argument(name: str) -> Iterator[None]:
+    """Let errors that say where the URL is to be corrected name an argument of the command.
+
+    Args:
+        name: the argument, as the command's help has it.
+
+    Raises:
+        DatabaseError: an error of the ``with`` block.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        raise type(error).from_problems(
+            [
+                problem._replace(remedy=problem.remedy.replace(URL_SETTING, f"the argument {name}"))
+                for problem in error.problems
+            ]
+        ) from error
 
 
 def translate_sqlite_error(error: sqlite3.Error, where: Location) -> DatabaseError | None:

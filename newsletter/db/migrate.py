@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from newsletter.db.errors import URL_SETTING
 from newsletter.db.postgresql.server_errors import explain_failed_upgrade
 from newsletter.db.schema import VERSION_TABLE, metadata
 from newsletter.db.transaction import lift_statement_timeout, read_transaction
@@ -212,5 +213,5 @@ def _check_empty(connection: sa.Connection, where: Location) -> None:
         raise DatabaseError(
             f"the database holds another program's tables ({', '.join(sorted(foreign)[:3])})",
             where=where,
-            remedy="Set database: in newsletter.yml to an empty database or a new file.",
+            remedy=f"Name an empty database or a new file in {URL_SETTING}.",
         )

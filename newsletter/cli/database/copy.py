@@ -49,12 +49,12 @@ def copy_command(source: str, target: str, *, yes: bool, as_json: bool) -> None:
 
     interrupt_on_stop_signals()
     project = open_project()
-    with _open_place(source, project.root, must_exist=True) as origin:
+    with _open_source(source, project.root) as origin:
         readers, rows = count_copied_rows(origin.engine)
         if not yes:
-            _confirm_copy(readers, origin.url, _redact(target))
+            _confirm_copy(readers, origin.url, _redact(target, "TO"))
         with (
-            _open_place(target, project.root) as destination,
+            _open_target(target, project.root) as destination,
             progress_bar(2 * rows, "Copying") as advance,
         ):
             try:
@@ -90,38 +90,64 @@ def _confirm_copy(readers: int, source: str, target: str) -> None:
     confirm_count(readers, "copy")
 
 
-def _redact(url: str) -> str:
+def _redact(url: str, argument: str) -> str:
     import sqlalchemy as sa
 
     from newsletter.db.engine import sqlite_file
-    from newsletter.db.errors import redact_database_url
+    from newsletter.db.errors import redact_database_url, url_from_argument
 
-    sqlite_file(url, Path())  # an error if it is no URL of a database
+    with url_from_argument(argument):
+        sqlite_file(url, Path())  # an error if it is no URL of a database
     return redact_database_url(sa.make_url(url))
 
 
 @contextmanager
-def _open_place(url: str, root: Path, *, must_exist: bool = False) -> "Iterator[DatabasePlace]":
-    """Open one of the two databases; one that does not exist is created unless it must exist."""
+def _open_source(url: str, root: Path) -> "Iterator[DatabasePlace]":
+    """Open the database FROM, which must exist."""
     from newsletter.backup.copy_database import DatabasePlace
-    from newsletter.db import open_database
     from newsletter.db.engine import open_copy_source, sqlite_file
-    from newsletter.db.errors import database_error
+    from newsletter.db.errors import database_error, url_from_argument
     from newsletter.errors import Location
 
-    shown = _redact(url)
+    shown = _redact(url, "FROM")
     file = sqlite_file(url, root)
-    if must_exist and file and not file.is_file():
+    if file and not file.is_file():
         raise database_error(
             "there is no such database",
             Location(shown),
             "Name the one that is in newsletter.yml, as database:.",
         )
-    engine = open_copy_source(url, root) if must_exist else open_database(url, root, is_copied=True)
+    with url_from_argument("FROM"):
+        engine = open_copy_source(url, root)
     try:
         yield DatabasePlace(engine, shown)
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _open_target(url: str, root: Path) -> "Iterator[DatabasePlace]":
+    """Open the database TO, or make a new file, which is deleted if nothing is copied into it."""
+    from newsletter.backup.copy_database import DatabasePlace
+    from newsletter.backup.unused_target import delete_unused_target
+    from newsletter.db import open_database
+    from newsletter.db.engine import sqlite_file
+    from newsletter.db.errors import url_from_argument
+
+    shown = _redact(url, "TO")
+    file = sqlite_file(url, root)
+    is_new = file is not None and not file.exists()
+    try:
+        with url_from_argument("TO"):
+            engine = open_database(url, root, is_copied=True)
+        try:
+            yield DatabasePlace(engine, shown)
+        finally:
+            engine.dispose()
+    except BaseException:
+        if file and is_new:
+            delete_unused_target(file)
+        raise
 
 
 def _print_result(digests: "Mapping[str, TableDigest]", source: str) -> None:

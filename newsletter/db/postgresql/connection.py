@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db.errors import database_error, redact_database_url
+from newsletter.db.errors import URL_SETTING, database_error, redact_database_url
 from newsletter.db.postgresql.connection_pool import LimitedPool
 from newsletter.db.transaction import LOCK_TIMEOUT_SECONDS, begin_postgresql
 from newsletter.errors import DatabaseError, Location
@@ -133,5 +133,5 @@ def _check_encoding(connection: Any, where: Location) -> None:
         f"the encoding of the database is {encoding}, in which not every name can be stored",
         where=where,
         remedy="Make one in UTF-8 (createdb --encoding=UTF8 --template=template0 NAME) and name it "
-        "in newsletter.yml; to take a list along, restore a pg_dump of the old one into it.",
+        f"in {URL_SETTING}; to take a list along, restore a pg_dump of the old one into it.",
     )

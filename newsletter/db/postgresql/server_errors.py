@@ -11,12 +11,12 @@ from newsletter.db.errors import (
     RETIRED_MESSAGE,
     RETIRED_REMEDY,
     RETIRED_SQLSTATE,
+    URL_SETTING,
     database_error,
 )
 from newsletter.db.transaction import is_read_only
 from newsletter.errors import DatabaseError, Location
 
-_CORRECT_URL = "database: in newsletter.yml (or NEWSLETTER_DATABASE)"
 _LOST_PREPARED_STATEMENT = (
     "a connection pooler mixes up prepared statements: {words}",
     "Add ?prepare_threshold=none to the database's URL, or use the pooler's session mode.",
@@ -118,12 +118,12 @@ _CONNECTION_FAILURES = (
     _ConnectionFailure(
         r"session is (not )?read-only|server is (not )?in hot standby",
         "Once the failover is complete, run the same command again; or correct "
-        f"target_session_attrs in {_CORRECT_URL}.",
+        f"target_session_attrs in {URL_SETTING}.",
         is_temporary=True,
     ),
     _ConnectionFailure(
         r"password authentication failed|no password supplied",
-        f"Correct the user and the password in {_CORRECT_URL}, or put the password in PGPASSWORD "
+        f"Correct the user and the password in {URL_SETTING}, or put the password in PGPASSWORD "
         "or ~/.pgpass.",
     ),
     _ConnectionFailure(
@@ -133,12 +133,12 @@ _CONNECTION_FAILURES = (
     ),
     _ConnectionFailure(
         r'role ".*" (does not exist|is not permitted to log in)',
-        f"Create it: CREATE ROLE … LOGIN; or correct the user in {_CORRECT_URL}.",
+        f"Create it: CREATE ROLE … LOGIN; or correct the user in {URL_SETTING}.",
     ),
     _ConnectionFailure(
         r'database ".*" does not exist',
         "Create it: createdb --encoding=UTF8 --template=template0 NAME; or correct the name in "
-        f"{_CORRECT_URL}.",
+        f"{URL_SETTING}.",
     ),
     _ConnectionFailure(
         r"permission denied for database",
@@ -163,7 +163,7 @@ _CONNECTION_FAILURES = (
 )
 _NO_ANSWER = _ConnectionFailure(
     "",
-    f"Start the server, or correct host and port in {_CORRECT_URL}.",
+    f"Start the server, or correct host and port in {URL_SETTING}.",
     is_temporary=True,
 )
 
