@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple, cast
 from newsletter.backup.erasure_record import renew_erasures
 from newsletter.db import read_transaction
 from newsletter.db.postgresql.privileges import may_insert
+from newsletter.db.postgresql.recipient_partitions import drop_leftover_partitions
 from newsletter.db.schema import attempt
 from newsletter.errors import NewsletterError
 from newsletter.events.unreadable_store import purge_unreadable
@@ -48,7 +49,7 @@ class BackgroundJob(NamedTuple):
 def make_background_jobs(site: Site, mailer: ProviderClient | None) -> list[BackgroundJob]:
     """Return the site's jobs; without ``mailer``, only those that send nothing."""
     jobs = [
-        BackgroundJob("cleanup", 3600.0, lambda: _clean_up(site)),
+        BackgroundJob("cleanup", 3600.0, lambda: clean_up(site)),
         BackgroundJob("refused sign-ups", 60.0, lambda: site.refused_signups.save(site.engine)),
         BackgroundJob("erasures", 60.0, lambda: renew_erasures(site.engine, site.project.root)),
     ]
@@ -82,10 +83,12 @@ def notify_overdue_sends(site: Site) -> None:
     notify_overdue(Notifier(site.project, ledger, lambda text: _log.warning("%s", text)))
 
 
-def _clean_up(site: Site) -> None:
+def clean_up(site: Site) -> None:
+    """Delete what has expired, and what nothing refers to any more."""
     purge_stale_data(site)
     with site.engine.begin() as connection:
         purge_unreadable(connection, site.clock())
+    drop_leftover_partitions(site.engine)
 
 
 def send_queued_emails(site: Site, mailer: ProviderClient) -> int:

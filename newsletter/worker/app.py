@@ -11,12 +11,10 @@ from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job, Status
 
 from newsletter.errors import DatabaseError
-from newsletter.events.unreadable_store import purge_unreadable
 from newsletter.sending.lanes.lane_jobs import LANE_TASK
 from newsletter.sending.lanes.sweep import sweep
 from newsletter.sending.ledger.record import get_ledger_time
-from newsletter.web.background_jobs import notify_overdue_sends, send_queued_emails
-from newsletter.web.subscriber.transactional_emails import purge_stale_data
+from newsletter.web.background_jobs import clean_up, notify_overdue_sends, send_queued_emails
 from newsletter.worker.feedback_jobs import SuppressionSync, retry_unreadable_events
 from newsletter.worker.lane import run_lane
 from newsletter.worker.worker_context import WorkerContext
@@ -81,7 +79,7 @@ def make_job_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App
         app, "transactional-emails", EVERY_FIVE_SECONDS,
         lambda: send_queued_emails(worker.site, worker.client),
     )  # fmt: skip
-    _add_periodic_job(app, "cleanup", EVERY_HOUR, lambda: _clean_up(worker))
+    _add_periodic_job(app, "cleanup", EVERY_HOUR, lambda: clean_up(worker.site))
     _add_periodic_job(app, "suppressions", EVERY_HOUR_LATER, SuppressionSync(worker).run)
     _add_periodic_job(
         app, "unreadable-events", EVERY_HOUR_LATER, lambda: retry_unreadable_events(worker)
@@ -116,9 +114,3 @@ def _sweep(worker: WorkerContext) -> None:
             "see newsletter status",
             result.unknown_recipients,
         )
-
-
-def _clean_up(worker: WorkerContext) -> None:
-    purge_stale_data(worker.site)
-    with worker.site.engine.begin() as connection:
-        purge_unreadable(connection, worker.site.clock())

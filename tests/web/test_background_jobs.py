@@ -12,6 +12,11 @@ from notify_recorder import NotifyRecorder
 from ready_to_send import READERS, Cli
 
 from newsletter.db import database_engine
+from newsletter.db.postgresql.recipient_partitions import (
+    attach_partition,
+    create_partition,
+    has_partition,
+)
 from newsletter.db.schema import send
 from newsletter.db.sqlite_copy import back_up
 from newsletter.errors import DatabaseError
@@ -28,7 +33,12 @@ from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.transactional_queue import enqueue_email
 from newsletter.subscribers.address import parse_address
-from newsletter.web.background_jobs import BackgroundJob, JobRunner, make_background_jobs
+from newsletter.web.background_jobs import (
+    BackgroundJob,
+    JobRunner,
+    clean_up,
+    make_background_jobs,
+)
 from newsletter.web.site_context import Site, open_site
 
 
@@ -160,6 +170,24 @@ def test_cleanup_deletes_old_unreadable_events(site: Site) -> None:
     cleanup.run()
     with site.engine.connect() as connection:
         assert summarize_unreadable(connection).total == 0
+
+
+def test_cleanup_drops_the_tables_of_large_sends_that_are_gone(
+    project_folder: Path, postgres_url: str
+) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    values = {"issue": "2026-12-01-ice", "state": "done", "content_sha": "", "subject": "",
+              "total": 0, "excluded": {}, "frozen_at": now}  # fmt: skip
+    with database_engine(postgres_url, project_folder) as engine:
+        with engine.begin() as connection:
+            kept = connection.scalar(sa.insert(send).values(values).returning(send.c.id))
+            ids = [kept, kept + 1]
+            for send_id in ids:
+                create_partition(connection, send_id)
+                attach_partition(connection, send_id)
+        clean_up(open_site(open_project(project_folder), engine))
+        with engine.connect() as connection:
+            assert [has_partition(connection, send_id) for send_id in ids] == [True, False]
 
 
 def test_failing_job_is_retried_and_does_not_block_others(

@@ -17,10 +17,23 @@ import sqlalchemy as sa
 from newsletter.db.postgresql.owner_functions import CREATE_PARTITION, DROP_PARTITION
 from newsletter.db.postgresql.privileges import may_execute, may_insert
 from newsletter.db.schema import BigIntKey, send_recipient
+from newsletter.db.transaction import read_transaction
 
 # With fewer recipients, one more table costs more than it saves: each query includes all of them.
 MIN_PARTITION_RECIPIENTS = 1_000_000
 _PREFIX = "send_recipient_"
+# The partitions of sends that were deleted.
+_LEFTOVERS = sa.text(f"""
+SELECT id FROM (
+  SELECT substring(relname FROM '^{_PREFIX}([0-9]{{1,18}})$')::bigint AS id
+  FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+  WHERE inhparent = 'send_recipient'::regclass
+) AS partitions
+WHERE id IS NOT NULL AND NOT EXISTS (SELECT FROM send WHERE send.id = partitions.id)
+ORDER BY id
+""")  # noqa: S608 - our own name
+# Held by whoever drops them: to drop one that another program has just dropped is an error.
+_TRY_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(hashtext('newsletter leftover partitions'))")
 # A transaction that reads recipients locks each partition and its four indexes. When the server's
 # lock table is full, everybody's statements fail.
 _LOCKS_PER_PARTITION = 5
@@ -94,6 +107,29 @@ def drop_partition(connection: sa.Connection, send_id: int) -> bool:
     if not may_execute(connection, DROP_PARTITION):
         return False
     return bool(connection.scalar(sa.select(sa.func.newsletter_drop_partition(_id(send_id)))))
+
+
+def drop_leftover_partitions(engine: sa.Engine) -> int:
+    """Drop the partitions of sends that were deleted while somebody went on reading recipients.
+
+    Each in a transaction of its own, in which others wait for half a second at most.
+
+    Args:
+        engine: the database.
+
+    Returns:
+        How many were dropped; those that are still being read are left.
+    """
+    if engine.dialect.name != "postgresql":
+        return 0
+    with read_transaction(engine) as connection:
+        leftovers = connection.scalars(_LEFTOVERS).all()
+    dropped = 0
+    for send_id in leftovers:
+        with engine.begin() as connection:
+            if connection.scalar(_TRY_LOCK):
+                dropped += drop_partition(connection, send_id)
+    return dropped
 
 
 def count_partitions(connection: sa.Connection) -> int:

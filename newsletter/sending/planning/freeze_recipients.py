@@ -9,7 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.db import snapshot_write_transaction
-from newsletter.db.postgresql.recipient_partitions import drop_partition, has_partition
+from newsletter.db.postgresql.recipient_partitions import (
+    drop_leftover_partitions,
+    drop_partition,
+    has_partition,
+)
 from newsletter.db.schema import attempt, batch, send, send_recipient
 from newsletter.db.transaction import lift_statement_timeout
 from newsletter.errors import SendRefusedError
@@ -67,6 +71,7 @@ def freeze_send(  # noqa: PLR0913 - all that a plan consists of
     topic = parent.topic if parent else topic
     query = segment.text if segment else ""
     issue = name = prepared_email.email.issue
+    drop_leftover_partitions(ledger.engine)
     try:
         with snapshot_write_transaction(ledger.engine) as connection:
             lift_statement_timeout(connection)

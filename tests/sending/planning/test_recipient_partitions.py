@@ -15,6 +15,7 @@ from newsletter.config.tracking import TrackingOptions
 from newsletter.db import open_database, read_transaction
 from newsletter.db.postgresql import recipient_partitions
 from newsletter.db.postgresql.recipient_partitions import (
+    drop_leftover_partitions,
     find_recipient_table,
     get_max_partitions,
     has_partition,
@@ -34,8 +35,6 @@ ROW = (
     send_recipient.c.state, send_recipient.c.variant, send_recipient.c.error, batch.c.number,
     batch.c.size, batch.c.state, batch.c.variant,
 )  # fmt: skip
-
-
 @pytest.fixture
 def engine(postgres_url: str) -> Iterator[sa.Engine]:
     opened = open_database(postgres_url, Path())
@@ -233,6 +232,21 @@ def test_plan_is_discarded_while_a_report_reads_so_that_no_sender_waits_for_both
         discard_send(ledger, frozen)
     assert rows_of(ledger, frozen) == []
     assert freeze(ledger, email, config).total == READERS - 1
+
+
+def test_partition_that_was_read_when_its_plan_was_discarded_is_dropped_by_the_next_plan(
+    ledger: Ledger, email: Email, config: Config
+) -> None:
+    discarded = freeze(ledger, email, config)
+    with read_transaction(ledger.engine) as reading:
+        reading.execute(sa.select(send_recipient.c.send_id)).all()
+        discard_send(ledger, discarded)
+        assert drop_leftover_partitions(ledger.engine) == 0
+    assert is_partitioned(ledger, discarded)
+    frozen = freeze(ledger, email, config)
+    assert [is_partitioned(ledger, planned) for planned in (discarded, frozen)] == [False, True]
+    assert drop_leftover_partitions(ledger.engine) == 0
+    assert len(rows_of(ledger, frozen)) == READERS - 1
 
 
 def test_all_rows_are_copied_to_another_database(ledger: Ledger, finished: Send) -> None:
