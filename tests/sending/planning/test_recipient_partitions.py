@@ -20,6 +20,7 @@ from newsletter.db.postgresql.recipient_partitions import (
     get_max_partitions,
     has_partition,
 )
+from newsletter.db.postgresql.roles import ROLES
 from newsletter.db.schema import batch, send, send_recipient, subscriber, subscriber_tag
 from newsletter.render.email import Email
 from newsletter.sending.doctor.partitions import check_partitions
@@ -287,6 +288,22 @@ def test_role_that_may_make_no_partition_freezes_without_one(
         engine = open_database(url, Path())
         frozen = freeze(Ledger(engine), email, config)
         assert (frozen.total, is_partitioned(Ledger(engine), frozen)) == (READERS - 1, False)
+        with read_transaction(engine) as connection:
+            (check,) = check_partitions(connection)
+        engine.dispose()
+    says = "the role may not execute newsletter_create_partition"
+    assert (check.state, check.says) == ("warn", says)
+    assert check.next_step.endswith(": newsletter db roles | psql NAME")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_roles_lack_no_right_that_they_need(
+    postgres_server: Server, postgres_url: str, role: str
+) -> None:
+    with login_in_role(postgres_server, postgres_url, role) as url:
+        engine = open_database(url, Path())
+        with read_transaction(engine) as connection:
+            assert check_partitions(connection) == []
         engine.dispose()
 
 
