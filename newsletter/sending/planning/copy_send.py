@@ -1,17 +1,30 @@
-"""Freeze a recalled send again: the same email, recipients, batches."""
+"""Freeze a recalled send again: the same email, recipients, batches.
+
+The recipients of a large send on PostgreSQL are copied at once, into a partition.
+"""
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import insert_rows
-from newsletter.db.postgresql.recipient_partitions import find_recipient_table
-from newsletter.db.schema import batch, send, send_recipient
+from newsletter.db.bulk import ValueList, insert_rows
+from newsletter.db.postgresql.owner_functions import analyze_tables
+from newsletter.db.postgresql.recipient_partitions import (
+    MIN_PARTITION_RECIPIENTS,
+    attach_partition,
+    create_partition,
+    find_recipient_table,
+)
+from newsletter.db.schema import BigIntKey, batch, send, send_recipient
+from newsletter.db.transaction import lift_statement_timeout
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.recall_record import set_recalled_send_aside
 from newsletter.sending.ledger.record import Ledger, Send, changed_meanwhile_error, get_send
+from newsletter.sending.planning.batches.insert_batches import MIN_ANALYZED_RECIPIENTS
+from newsletter.sending.planning.batches.insert_partition import insert_numbered_recipients
 from newsletter.sending.planning.frozen_content import load_frozen_email, save_frozen_email
 from newsletter.sending.planning.send_schedule import SendSchedule
 from newsletter.subscribers.send_names import is_set_aside_name
@@ -39,6 +52,7 @@ def copy_recalled_send(ledger: Ledger, recalled: Send, schedule: SendSchedule) -
         raise changed_meanwhile_error(recalled)
     email = load_frozen_email(ledger, recalled)
     with ledger.engine.begin() as connection:
+        lift_statement_timeout(connection)
         require_adopted(connection)
         set_recalled_send_aside(connection, recalled)
         send_id = _insert_send(connection, ledger, recalled, schedule)
@@ -52,12 +66,15 @@ def copy_recalled_send(ledger: Ledger, recalled: Send, schedule: SendSchedule) -
 
 def list_planned_sizes(connection: sa.Connection, send_record: Send) -> list[int]:
     """Return the sizes of the batches as they were planned, in their order."""
-    query = (
-        sa.select(batch.c.size)
+    return list(connection.scalars(_select_planned(send_record, batch.c.size)))
+
+
+def _select_planned(send_record: Send, *columns: sa.Column[Any]) -> sa.Select[Any]:
+    return (
+        sa.select(*columns)
         .where(batch.c.send_id == send_record.id, batch.c.parent_id.is_(None))
         .order_by(batch.c.number)
     )
-    return list(connection.scalars(query))
 
 
 def _insert_send(
@@ -88,15 +105,64 @@ def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> No
     """Copy the batches as they were planned, and their recipients, all of them pending again.
 
     In a plan, recipients are in the order of their variants and ids, and so are the batches.
+
+    Raises:
+        SendRefusedError: there are more or fewer recipients than were planned.
     """
-    root_id = recalled.parent_id or send_id
-    sizes = list_planned_sizes(connection, recalled)
+    planned = connection.execute(_select_planned(recalled, batch.c.size, batch.c.variant)).all()
     insert = sa.insert(batch).returning(batch.c.id, sort_by_parameter_order=True)
     rows = [
-        {"send_id": send_id, "number": number, "size": size, "state": "ready"}
-        for number, size in enumerate(sizes, 1)
+        {"send_id": send_id, "number": number, "size": size, "state": "ready", "variant": variant}
+        for number, (size, variant) in enumerate(planned, 1)
     ]
     batch_ids = connection.scalars(insert, rows).all()
+    sizes = [size for size, _ in planned]
+    if _may_be_partitioned(connection, recalled, sum(sizes)) and (
+        (partition := create_partition(connection, send_id)) is not None
+    ):
+        numbered = _number_recipients(recalled, sizes)
+        count = insert_numbered_recipients(connection, partition, send_id, numbered, {})
+        attach_partition(connection, send_id)
+    else:
+        count = _copy_pages(connection, recalled, send_id, batch_ids, sizes)
+        if count >= MIN_ANALYZED_RECIPIENTS:
+            analyze_tables(connection, batch, send_recipient)
+    if count != sum(sizes):
+        raise SendRefusedError(
+            f"the recipients of {recalled.issue} are not those of its plan",
+            remedy=f"Plan it again with: {recalled.send_command} --at TIME",
+        )
+
+
+def _may_be_partitioned(connection: sa.Connection, recalled: Send, total: int) -> bool:
+    """Return whether the new send gets a partition; a catch-up is stored beside its parent."""
+    is_large_root = recalled.parent_id is None and total >= MIN_PARTITION_RECIPIENTS
+    return is_large_root and connection.dialect.name == "postgresql"
+
+
+def _number_recipients(recalled: Send, sizes: Sequence[int]) -> sa.Select[Any]:
+    """Select the recipients with the numbers of their batches as planned; on PostgreSQL."""
+    order = sa.case(
+        {variant: place for place, variant in enumerate(VARIANTS)}, value=send_recipient.c.variant
+    )
+    ids = send_recipient.c.subscriber_id
+    position = sa.func.row_number().over(order_by=(order, ids)) - 1
+    first_positions = [0, *accumulate(sizes[:-1])]
+    number = sa.func.width_bucket(position, sa.literal(first_positions, ValueList(BigIntKey)))
+    return sa.select(
+        ids, send_recipient.c.address_key, send_recipient.c.variant, number.label("number")
+    ).where(send_recipient.c.send_id == recalled.id)
+
+
+def _copy_pages(
+    connection: sa.Connection,
+    recalled: Send,
+    send_id: int,
+    batch_ids: Sequence[int],
+    sizes: Sequence[int],
+) -> int:
+    """Copy the recipients page by page; return how many there are, at most one page too many."""
+    root_id = recalled.parent_id or send_id
     remaining = [id_ for id_, size in zip(batch_ids, sizes, strict=True) for _ in range(size)]
     columns = ("send_id", "subscriber_id", "address_key", "batch_id", "root_id", "variant")
     table = find_recipient_table(connection, root_id)
@@ -115,21 +181,7 @@ def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> No
                 for row, batch_id in zip(page, ids, strict=True)
             ],
         )
-        variants = {
-            batch_id: row.variant for row, batch_id in zip(page, ids, strict=True) if row.variant
-        }
-        if variants:
-            connection.execute(
-                sa.update(batch)
-                .where(batch.c.id == sa.bindparam("b_id"))
-                .values(variant=sa.bindparam("b_variant")),
-                [{"b_id": id_, "b_variant": variant} for id_, variant in variants.items()],
-            )
-    if count != len(remaining):
-        raise SendRefusedError(
-            f"the recipients of {recalled.issue} are not those of its plan",
-            remedy=f"Plan it again with: {recalled.send_command} --at TIME",
-        )
+    return count
 
 
 def _iter_recipients(connection: sa.Connection, send_record: Send) -> Iterator[Sequence[Any]]:

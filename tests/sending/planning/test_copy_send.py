@@ -58,7 +58,11 @@ def batches(ledger: Ledger, send_record: Send) -> dict[int, list[int]]:
     return found
 
 
-@pytest.mark.parametrize("page_size", [1, 7, 50_000])
+# On PostgreSQL, a send of so many recipients is large.
+@pytest.mark.parametrize(
+    ("page_size", "large"),
+    [(1, TOTAL + 1), (7, TOTAL + 1), (50_000, TOTAL + 1), (50_000, TOTAL)],
+)
 def test_copy_has_the_planned_batches(
     ledger: Ledger,
     prepared: PreparedEmail,
@@ -67,8 +71,10 @@ def test_copy_has_the_planned_batches(
     observer: FakeObserver,
     monkeypatch: pytest.MonkeyPatch,
     page_size: int,
+    large: int,
 ) -> None:
     monkeypatch.setattr(copy_send, "PAGE_SIZE", page_size)
+    monkeypatch.setattr(copy_send, "MIN_PARTITION_RECIPIENTS", large)
     subscribe(make_readers(TOTAL))
     frozen = freeze_send(ledger, prepared, allowed={"no-preheader": "short"})
     planned = batches(ledger, frozen)
@@ -116,9 +122,15 @@ def test_only_a_recalled_send_is_copied_and_only_once(
     assert len(list_sends(ledger, with_set_aside=True)) == 2
 
 
+@pytest.mark.parametrize("large", [TOTAL, TOTAL + 1])
 def test_recipients_that_are_not_the_planned_ones_are_not_copied(
-    ledger: Ledger, frozen: Send, observer: FakeObserver
+    ledger: Ledger,
+    frozen: Send,
+    observer: FakeObserver,
+    monkeypatch: pytest.MonkeyPatch,
+    large: int,
 ) -> None:
+    monkeypatch.setattr(copy_send, "MIN_PARTITION_RECIPIENTS", large)
     recalled = recall(ledger, frozen, observer.now)
     with ledger.engine.begin() as connection:
         last = send_recipient.c.subscriber_id == TOTAL

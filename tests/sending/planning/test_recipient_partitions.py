@@ -1,5 +1,6 @@
 """The recipients of a large send on PostgreSQL have a table of their own, and nobody notices."""
 
+import datetime
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -25,17 +26,29 @@ from newsletter.db.schema import batch, send, send_recipient, subscriber, subscr
 from newsletter.render.email import Email
 from newsletter.sending.doctor.partitions import check_partitions
 from newsletter.sending.ledger.record import Ledger, Send, get_send
+from newsletter.sending.planning import copy_send
 from newsletter.sending.planning.batches import insert_batches
+from newsletter.sending.planning.copy_send import copy_recalled_send
 from newsletter.sending.planning.freeze_recipients import discard_send, freeze_send
+from newsletter.sending.planning.send_schedule import SendSchedule
 from newsletter.sending.providers.sendgrid.payload import prepare_email
 from newsletter.subscribers.segments import find_segment
 
 READERS, BATCH_SIZE = 11, 3
+NOW = datetime.datetime(2026, 12, 1, 8, tzinfo=datetime.UTC)
 ROW = (
     send_recipient.c.subscriber_id, send_recipient.c.address_key, send_recipient.c.root_id,
     send_recipient.c.state, send_recipient.c.variant, send_recipient.c.error, batch.c.number,
     batch.c.size, batch.c.state, batch.c.variant,
 )  # fmt: skip
+RECALLED = {
+    "state": "cancelled",
+    "provider_batch_id": "b",
+    "recalled_at": NOW,
+    "scheduled_at": NOW + datetime.timedelta(hours=1),
+}
+
+
 @pytest.fixture
 def engine(postgres_url: str) -> Iterator[sa.Engine]:
     opened = open_database(postgres_url, Path())
@@ -117,6 +130,31 @@ def test_batches_are_the_same_with_and_without(
     assert {row[2] for row in rows} == {partitioned.id}
     assert plain.total == partitioned.total == len(rows)
     assert plain.excluded == partitioned.excluded
+
+
+@pytest.mark.parametrize("opens", ["all", "ask"])
+def test_recalled_send_is_copied_in_the_same_batches_with_and_without(
+    ledger: Ledger,
+    email: Email,
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    opens: Literal["all", "ask"],
+) -> None:
+    config = config.model_copy(update={"tracking": TrackingOptions(opens=opens, clicks="off")})
+    frozen = freeze(ledger, email, config)
+    planned = [(*row[:2], *row[3:]) for row in rows_of(ledger, frozen)]
+    for minimum in (4, READERS):
+        monkeypatch.setattr(copy_send, "MIN_PARTITION_RECIPIENTS", minimum)
+        with ledger.engine.begin() as connection:
+            recalled = sa.update(send).where(send.c.issue == frozen.issue)
+            connection.execute(recalled.values(RECALLED))
+        recalled_send = get_send(ledger, frozen.issue)
+        assert recalled_send
+        copied = copy_recalled_send(ledger, recalled_send, SendSchedule())
+        assert is_partitioned(ledger, copied) == (minimum < READERS)
+        rows = rows_of(ledger, copied)
+        assert [(*row[:2], *row[3:]) for row in rows] == planned
+        assert {row[2] for row in rows} == {copied.id}
 
 
 def test_rows_have_room_beside_them_for_their_update(

@@ -29,7 +29,7 @@ from newsletter.subscribers.tracking_groups import TrackingGroup, list_tracking_
 # (SQLite collects the ids of a tag first), so it isn't evaluated batch by batch.
 RECIPIENTS_PER_PAGE = 50_000
 # With fewer, PostgreSQL's old statistics do no harm.
-_MIN_ANALYZED_RECIPIENTS = 10_000
+MIN_ANALYZED_RECIPIENTS = 10_000
 
 
 class SendKeys(NamedTuple):
@@ -77,7 +77,7 @@ def insert_batches(
                 attach_partition(connection, keys.send_id)
                 return total
     total = _insert_pages(connection, keys, prepared_email, groups, now)
-    if total >= _MIN_ANALYZED_RECIPIENTS:
+    if total >= MIN_ANALYZED_RECIPIENTS:
         analyze_tables(connection, batch, send_recipient)
     return total
 

@@ -1,7 +1,8 @@
 """Insert all recipients of a large send into its partition on PostgreSQL."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -34,11 +35,10 @@ def insert_partition_rows(  # noqa: PLR0913 - all that the rows consist of
     first_number, total = 1, 0
     for group, count in groups:
         _insert_group_batches(connection, send_id, batch_size, group.variant, first_number, count)
-        inserted = connection.execute(
-            _build_insert(partition, send_id, batch_size, group, first_number),
-            {"moment": now},
-            execution_options={"preserve_rowcount": True},
-        ).rowcount
+        numbered = _number_group(batch_size, group, first_number)
+        inserted = insert_numbered_recipients(
+            connection, partition, send_id, numbered, {"moment": now}
+        )
         if inserted != count:
             raise RuntimeError(f"{inserted} recipients in batches for {count}")
         first_number += -(-count // batch_size)
@@ -66,31 +66,46 @@ def _insert_group_batches(  # noqa: PLR0913 - the columns
     connection.execute(sa.insert(batch).from_select(columns, rows))
 
 
-def _build_insert(
+def _number_group(batch_size: int, group: TrackingGroup, first_number: int) -> sa.Select[Any]:
+    position = sa.func.row_number().over(order_by=subscriber.c.id) - 1
+    return sa.select(
+        subscriber.c.id.label("subscriber_id"),
+        subscriber.c.address_key,
+        sa.literal(group.variant).label("variant"),
+        (position // batch_size + first_number).label("number"),
+    ).where(MAILABLE, group.condition)
+
+
+def insert_numbered_recipients(
+    connection: sa.Connection,
     partition: sa.TableClause,
     send_id: int,
-    batch_size: int,
-    group: TrackingGroup,
-    first_number: int,
-) -> sa.Insert:
-    position = sa.func.row_number().over(order_by=subscriber.c.id) - 1
-    numbered = (
-        sa.select(
-            subscriber.c.id,
-            subscriber.c.address_key,
-            (position // batch_size + first_number).label("number"),
-        )
-        .where(MAILABLE, group.condition)
-        .subquery()
-    )
-    in_batch = sa.and_(batch.c.send_id == send_id, batch.c.number == numbered.c.number)
+    numbered: sa.Select[Any],
+    parameters: Mapping[str, object],
+) -> int:
+    """Insert recipients, each into the batch of its number; return how many there are.
+
+    Args:
+        connection: in a transaction.
+        partition: the partition, which is not attached yet.
+        send_id: the send, whose batches are inserted.
+        numbered: selects ``subscriber_id``, ``address_key``, ``variant``, and ``number`` of the
+            batch.
+        parameters: those of ``numbered``.
+    """
+    rows = numbered.subquery()
+    in_batch = sa.and_(batch.c.send_id == send_id, batch.c.number == rows.c.number)
     recipients = sa.select(
         sa.literal(send_id, BigIntKey),
-        numbered.c.id,
-        numbered.c.address_key,
+        rows.c.subscriber_id,
+        rows.c.address_key,
         batch.c.id,
         sa.literal(send_id, BigIntKey),
-        sa.literal(group.variant),
-    ).join_from(numbered, batch, in_batch)
+        rows.c.variant,
+    ).join_from(rows, batch, in_batch)
     columns = ("send_id", "subscriber_id", "address_key", "batch_id", "root_id", "variant")
-    return sa.insert(partition).from_select(columns, recipients)
+    return connection.execute(
+        sa.insert(partition).from_select(columns, recipients),
+        parameters,
+        execution_options={"preserve_rowcount": True},
+    ).rowcount
