@@ -154,6 +154,13 @@ class DatabaseUnavailableError(DatabaseError):
     """
 
 
+class DatabaseChangedError(DatabaseError):
+    """A database that was upgraded, retired or replaced since this program was started.
+
+    The same program can't use it any more; another version or setting can.
+    """
+
+
 class FileWriteError(NewsletterError):
     """A file that cannot be written."""
 

@@ -1,5 +1,6 @@
 """Errors about one database; what those of SQLite mean."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,13 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
-from newsletter.errors import DatabaseError, DatabaseUnavailableError, Location
+from newsletter.db.schema import VERSION_TABLE, metadata
+from newsletter.errors import (
+    DatabaseChangedError,
+    DatabaseError,
+    DatabaseUnavailableError,
+    Location,
+)
 
 # Where the URL of a database is, unless a command was given it as an argument.
 URL_SETTING = "database: in newsletter.yml (or NEWSLETTER_DATABASE)"
@@ -53,6 +60,12 @@ RETIRED_SQLSTATE = "NL001"
 RETIRED_MESSAGE = "this database was copied to another one, and is retired"
 RETIRED_REMEDY = "Set database: in newsletter.yml to the other one, and start this again."
 
+# In the messages of both databases, whatever language PostgreSQL speaks.
+_MISSING_NAME = re.compile(r'"([^"]+)"|\b\w+\.(\w+)|(?:: |named )([\w.]+)')
+_OUR_NAMES = frozenset({VERSION_TABLE, *metadata.tables}) | frozenset(
+    column.name for table in metadata.tables.values() for column in table.columns
+)
+
 # Those of them that pass.
 _TEMPORARY_SQLITE_ERRORS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}
 
@@ -81,12 +94,36 @@ def url_from_argument(name: str) -> Iterator[None]:
 def translate_sqlite_error(error: sqlite3.Error, where: Location) -> DatabaseError | None:
     """Return SQLite's error as a ``DatabaseError``; ``None`` if it is a bug of the program."""
     if str(error) == RETIRED_MESSAGE:  # from the triggers that refuse all writes
-        return database_error(RETIRED_MESSAGE, where, RETIRED_REMEDY)
+        return DatabaseChangedError(RETIRED_MESSAGE, where=where, remedy=RETIRED_REMEDY)
+    if re.match("no such (table|column): |table .* has no column named ", str(error)):
+        return explain_missing_name(str(error), where)
     code = primary_result_code(error)
     if code not in _SQLITE_ERRORS:
         return None
     message, remedy = _SQLITE_ERRORS[code]
     return database_error(message, where, remedy, temporary=code in _TEMPORARY_SQLITE_ERRORS)
+
+
+def explain_missing_name(words: str, where: Location) -> DatabaseChangedError | None:
+    """Return the error for a table or column that is missing; ``None`` if it is none of ours.
+
+    What the schema has is missing only if the database was changed since it was opened; that a
+    statement names something else is a bug of the program.
+
+    Args:
+        words: the database's.
+        where: the database, in a form that may be displayed.
+    """
+    match = _MISSING_NAME.search(words)
+    name = next(filter(None, match.groups())).rpartition(".")[2] if match else ""
+    if name not in _OUR_NAMES or "FROM" in words:  # "missing FROM-clause entry", also a 42P01
+        return None
+    return DatabaseChangedError(
+        f"the tables do not fit this version of newsletter: {words}",
+        where=where,
+        remedy="Another version has changed them, or search_path leads to others. Install the "
+        "version of the other machines, and run newsletter db upgrade and newsletter doctor.",
+    )
 
 
 def primary_result_code(error: sqlite3.Error) -> int:

@@ -10,7 +10,7 @@ from newsletter.db.errors import URL_SETTING
 from newsletter.db.postgresql.server_errors import explain_failed_upgrade
 from newsletter.db.schema import VERSION_TABLE, metadata
 from newsletter.db.transaction import lift_statement_timeout, read_transaction
-from newsletter.errors import DatabaseError, Location, SendRefusedError
+from newsletter.errors import DatabaseChangedError, DatabaseError, Location
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -87,12 +87,12 @@ def require_current_schema(connection: sa.Connection) -> None:
     """Refuse to go on if another version of the program has upgraded the schema meanwhile.
 
     Raises:
-        SendRefusedError: it has.
+        DatabaseChangedError: it has.
     """
     if connection.scalar(sa.select(IS_CURRENT_SCHEMA)):
         return
     revision = connection.scalar(sa.select(_version.c.version_num))
-    raise SendRefusedError(
+    raise DatabaseChangedError(
         f"another version of newsletter has upgraded the database to schema version {revision}, "
         "and this one does not claim anything in it any more",
         remedy="Install the same version on all machines, and start it: pip install --upgrade "

@@ -9,13 +9,27 @@ from postgres_server import ReusedDatabase, Server
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.bulk import insert_rows
 from newsletter.db.schema import setting
-from newsletter.errors import DatabaseError, DatabaseUnavailableError
+from newsletter.errors import DatabaseChangedError, DatabaseError, DatabaseUnavailableError
 
 TEMPORARY = (
     "08006", "08P01", "25006", "25P03", "40001", "40P01", "53100", "53200", "53300", "55000",
     "55006", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "58030",
 )  # fmt: skip
 PERMANENT = ("28000", "28P01", "42501", "57P04", "54000", "F0000")
+# Of a table or column that the schema has, or of one that only a statement names.
+MISSING = (
+    ("SELECT * FROM worker", "worker"),
+    ("SELECT 1 FROM setting WHERE fence > 0", "fence"),
+    ("SELECT setting.fence FROM setting", "fence"),
+    ("INSERT INTO setting (fence) VALUES (0)", "fence"),
+)
+NOT_OURS = (
+    "SELECT * FROM nowhere",
+    "SELECT setting.nothing FROM setting",
+    "INSERT INTO setting (nothing) VALUES (0)",
+)
+# SQLite says of it that there is no such column.
+MISSING_FROM = "SELECT batch.fence FROM setting"
 BUGS = ("0A000", "22012", "23505", "25P02", "42703", "42P01", "P0001", "XX000")
 
 
@@ -54,6 +68,25 @@ def test_error_that_does_not_pass_is_a_database_error(
 def test_bug_is_not_translated(state: str, postgres_url: str, tmp_path: Path) -> None:
     with pytest.raises(sa.exc.DBAPIError, match="a test"):
         fail_with(state, postgres_url, tmp_path)
+
+
+def test_a_table_or_column_that_the_schema_has_is_missing_only_if_it_was_changed(
+    engine: sa.Engine,
+) -> None:
+    for statement, name in MISSING:
+        with pytest.raises(DatabaseChangedError, match=f"do not fit.*{name}") as failed:
+            execute(engine, "ALTER TABLE worker RENAME TO away", statement)
+        assert "newsletter db upgrade" in failed.value.problems[0].remedy
+    from_clause = (MISSING_FROM,) if engine.dialect.name == "postgresql" else ()
+    for statement in (*NOT_OURS, *from_clause):
+        with pytest.raises(sa.exc.DBAPIError):
+            execute(engine, statement)
+
+
+def execute(engine: sa.Engine, *statements: str) -> None:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
 
 
 def test_write_in_a_read_transaction_is_a_bug(postgres_url: str, tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from newsletter.db.errors import (
     RETIRED_SQLSTATE,
     URL_SETTING,
     database_error,
+    explain_missing_name,
 )
 from newsletter.db.transaction import is_read_only
-from newsletter.errors import DatabaseError, Location
+from newsletter.errors import DatabaseChangedError, DatabaseError, Location
 
 _LOST_PREPARED_STATEMENT = (
     "a connection pooler mixes up prepared statements: {words}",
@@ -46,7 +47,6 @@ _MESSAGES = {
         "the disk of the PostgreSQL server is full",
         "Free up space there and run the same command again; everything written so far is intact.",
     ),
-    RETIRED_SQLSTATE: (RETIRED_MESSAGE, RETIRED_REMEDY),
     "55P03": (  # lock_not_available: lock_timeout
         "the database is locked by another program",
         "Wait for the other newsletter command to end, or stop it, and run this again.",
@@ -84,6 +84,7 @@ _PERMANENT_SQLSTATES = ("57P04",)  # the database was dropped
 _PREPARED_STATEMENT_SQLSTATES = ("26000", "42P05")
 _READ_ONLY_TRANSACTION = "25006"
 _INSUFFICIENT_PRIVILEGE = "42501"
+_MISSING_NAMES = ("42P01", "42703")  # undefined_table, undefined_column
 _LEFTOVERS = ("42P07", "42701")  # duplicate_table, duplicate_column
 # Of a statement that PostgreSQL doesn't support: a bug. But a standby also refuses with it to begin
 # a transaction that is to write.
@@ -192,6 +193,10 @@ def translate_postgresql_error(
         words = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", words)
     if not state and driver_connection is None:
         return _explain_failed_connection(words, where)
+    if state == RETIRED_SQLSTATE:
+        return DatabaseChangedError(RETIRED_MESSAGE, where=where, remedy=RETIRED_REMEDY)
+    if state in _MISSING_NAMES:
+        return explain_missing_name(words, where)
     is_temporary = not state or state.startswith(_TEMPORARY_SQLSTATES)
     is_temporary = is_temporary and state not in _PERMANENT_SQLSTATES
     if state in _MESSAGES:

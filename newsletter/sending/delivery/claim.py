@@ -106,8 +106,8 @@ def claim_batches(
             its cause is found after a few requests.
 
     Raises:
-        SendRefusedError: the database has failed over, and may lack what was sent last; or another
-            version of the program has upgraded its schema.
+        SendRefusedError: the database has failed over, and may lack what was sent last.
+        DatabaseChangedError: another version of the program has upgraded its schema.
     """
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)

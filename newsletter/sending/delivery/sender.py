@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from newsletter.db import read_transaction
 from newsletter.db.transaction import call_twice_if_lost, forbid_parallel_plans
 from newsletter.errors import (
+    DatabaseChangedError,
     DatabaseError,
     DatabaseUnavailableError,
     NewsletterError,
@@ -150,6 +151,8 @@ class _SendLoop:
             return self._run_round()
         except DatabaseUnavailableError as error:
             self._wait_for_database(error)
+        except DatabaseChangedError as error:
+            self._give_up(error if self.sender.is_lane else self._with_resume(error))
         except NewsletterError as error:
             self._give_up(error)
         return True
@@ -268,9 +271,13 @@ class _SendLoop:
         try:
             self.outage.wait(error, len(self.recorder.kept), leased_until)
         except DatabaseUnavailableError:
-            resume = f"Then continue with: newsletter resume {self.sender.send.slug}"
-            message, where, remedy = error.problems[0]
-            self._give_up(DatabaseError(message, where=where, remedy=f"{remedy} {resume}"))
+            self._give_up(self._with_resume(error))
+
+    def _with_resume(self, error: DatabaseError) -> DatabaseError:
+        """Return the error of a database that can be written later, with what to do then."""
+        message, where, remedy = error.problems[0]
+        resume = f"Then continue with: newsletter resume {self.sender.send.slug}"
+        return DatabaseError(message, where=where, remedy=f"{remedy} {resume}")
 
     def _give_up(self, error: NewsletterError) -> None:
         """Stop because of an error; name what could not be recorded."""
