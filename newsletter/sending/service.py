@@ -91,13 +91,14 @@ def confirm_plan(proposal: SendProposal, schedule: SendSchedule | None = None) -
     return SendContext(proposal.project, proposal.ledger, confirm_send(proposal, schedule))
 
 
-def deliver(
+def deliver(  # noqa: PLR0913 - one run, by whoever runs it
     context: SendContext,
     transport: MailTransport,
     open_observer: ObserverFactory,
     concurrency: int = CONCURRENCY,
     *,
     is_lane: bool = False,
+    is_due: bool = False,
 ) -> Outcome | None:
     """Send what was frozen and is still pending; each request is recorded before and after.
 
@@ -107,6 +108,7 @@ def deliver(
         open_observer: opens the observer that shows progress and can ask to stop.
         concurrency: how many requests may be in flight at once.
         is_lane: as for ``BatchSender``.
+        is_due: as for ``BatchSender``.
 
     Returns:
         The outcome that made the sender stop the send, if one did.
@@ -129,6 +131,7 @@ def deliver(
             observer,
             concurrency=concurrency,
             is_lane=is_lane,
+            is_due=is_due,
         )
         with _held_after_failover(ledger):
             outcome = sender.run()
@@ -170,7 +173,11 @@ def record(context: SendContext) -> Send | None:
 
 
 def resume(
-    context: SendContext, open_observer: ObserverFactory, concurrency: int = CONCURRENCY
+    context: SendContext,
+    open_observer: ObserverFactory,
+    concurrency: int = CONCURRENCY,
+    *,
+    is_due: bool = False,
 ) -> Outcome | None:
     """Deliver what is still pending of a send, as it was frozen.
 
@@ -178,6 +185,7 @@ def resume(
         context: the send.
         open_observer: as for ``deliver``.
         concurrency: as for ``deliver``.
+        is_due: as for ``deliver``.
 
     Returns:
         The outcome that made the sender stop the send, if one did.
@@ -189,4 +197,4 @@ def resume(
     project, ledger, send = context
     require_resumable(send, load_frozen_email(ledger, send), project.config, os.environ)
     with get_provider(project.config).connect(os.environ) as client:
-        return deliver(context, client, open_observer, concurrency)
+        return deliver(context, client, open_observer, concurrency, is_due=is_due)

@@ -89,7 +89,7 @@ def resume_due_sends(  # noqa: PLR0913 - the command's options
             try:
                 run_code = deliver_or_hand_over(
                     context,
-                    partial(resume, context, concurrency=concurrency),
+                    partial(resume, context, concurrency=concurrency, is_due=True),
                     wait=wait,
                     strict=strict,
                     as_json=as_json,

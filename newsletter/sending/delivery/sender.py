@@ -67,6 +67,8 @@ class BatchSender:
         monotonic: a clock in seconds that is never set, for leases and outages.
         is_lane: whether it is one of several that a worker wakes again: it ends when no batch can
             be claimed, resumes no send that was stopped, and stops none when it is asked to stop.
+        is_due: whether it starts a send whose time has come: it resumes none that was stopped since
+            it was looked up.
     """
 
     ledger: Ledger
@@ -78,6 +80,7 @@ class BatchSender:
     concurrency: int = CONCURRENCY
     monotonic: Callable[[], float] = time.monotonic
     is_lane: bool = False
+    is_due: bool = False
 
     def run(self) -> Outcome | None:
         """Send until no batch is open, the send is stopped, or the observer asks to stop.
@@ -108,7 +111,8 @@ class BatchSender:
         return loop.stop_outcome
 
     def _start(self) -> None:
-        record.start_send(self.ledger, self.send, ("frozen",) if self.is_lane else STARTABLE_STATES)
+        from_states = ("frozen",) if self.is_lane or self.is_due else STARTABLE_STATES
+        record.start_send(self.ledger, self.send, from_states)
         expire_leases(self.ledger, self.send)
         record.record_tracking(self.ledger, self.send, self.prepared_email.config.tracking)
 

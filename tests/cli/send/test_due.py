@@ -2,6 +2,7 @@
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from ready_to_send import READERS, Cli
 
 from newsletter.db import database_engine
 from newsletter.db.schema import batch, send
+from newsletter.sending.planning.frozen_content import load_frozen_email
 from newsletter.sending.rehearsal import FakeSendGrid
 
 
@@ -43,6 +45,39 @@ def test_send_of_dead_sender_is_resumed_after_its_leases_expired(
     assert "Sent to 25 of 25 readers." in out
     assert len(fake_sendgrid.accepted) == READERS
     assert newsletter("send", "--due") == (0, "", "")
+
+
+def test_due_send_that_is_stopped_as_it_is_started_is_not_resumed(
+    newsletter: Cli,
+    fake_sendgrid: FakeSendGrid,
+    project_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another process has started it meanwhile, and the editor has stopped that one."""
+    start_time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=5)
+    at = start_time.isoformat(timespec="minutes")
+    assert newsletter("send", "--yes", "--at", at, "--local")[0] == 0
+
+    def change(**values: object) -> None:
+        with (
+            database_engine("sqlite:///newsletter.db", project_folder) as engine,
+            engine.begin() as connection,
+        ):
+            connection.execute(sa.update(send).values(**values))
+
+    for state, words in (("paused", "Resume with: newsletter resume"), ("cancelled", "cancelled")):
+
+        def load_too_late(*args: Any, state: str = state) -> object:
+            change(state=state)
+            return load_frozen_email(*args)
+
+        monkeypatch.setattr("newsletter.sending.service.load_frozen_email", load_too_late)
+        hour_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+        change(state="frozen", scheduled_at=hour_ago)
+        code, out, err = newsletter("send", "--due")
+        assert (code, words in err) == (1, True), (out, err)
+        assert "Sent to 0 of 25 readers." in out
+        assert fake_sendgrid.requests == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import pytest
@@ -160,13 +161,13 @@ def test_readers_who_get_it_while_it_is_handed_over_count_for_the_wait(
 
 # What another command does as this one hands the send over, this one, and what it says.
 MEANWHILE: Sequence[tuple[str, Sequence[str], str]] = (
+    ("paused", ("send", "--due"), "Resume with: newsletter resume letter"),
     ("cancelled", ("resume", ISSUE), "It was cancelled by another command."),
     ("cancelled", ("send", "--due"), "It was cancelled by another command."),
-    ("paused", ("send", "--due"), "Resume with: newsletter resume letter"),
 )
 
 
-def test_what_was_stopped_meanwhile_is_not_handed_over(
+def test_what_was_stopped_meanwhile_is_neither_handed_over_nor_sent(
     newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand_over, meanwhile = lane_jobs.hand_over_send, list[str]()
@@ -176,14 +177,17 @@ def test_what_was_stopped_meanwhile_is_not_handed_over(
         return hand_over(*args)
 
     monkeypatch.setattr(lane_jobs, "hand_over_send", hand_over_too_late)
-    record_worker(sender_project)
-    for state, command, words in MEANWHILE:
+    for has_worker, (state, command, words) in product((True, False), MEANWHILE):
+        execute(sender_project, DELETE_WORKERS, DELETE_LANES)
+        if has_worker:
+            record_worker(sender_project)
         meanwhile.append(state)
-        execute(sender_project, DELETE_LANES, PAUSED if command[0] == "resume" else DUE)
+        execute(sender_project, PAUSED if command[0] == "resume" else DUE)
         code, out, err = newsletter(*command)
         assert (code, words in err, "sends it now" in out) == (1, True, False), (out, err)
         assert f"Sent to 0 of {READERS} readers." in out
         assert not is_handed_over(sender_project)
+    assert sender_project.double.requests == []
 
 
 def test_the_wait_of_a_send_that_is_stopped_is_for_the_requests_in_flight(
