@@ -227,6 +227,9 @@ class MaildirProvider:
             return Outcome("accepted", status=ACCEPTED, message_id=text)
         return Outcome("rejected", text, response.status, recipient_errors={0: text})
 
+    def suggest_remedy(self, status: int, message: str) -> str:
+        return f"Look at the mailbox: {status} {message}"
+
     def make_event_verifier(self) -> EventVerifier | None:
         return None
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db import read_transaction
-from newsletter.db.schema import UtcDateTime, batch, send, send_recipient
+from newsletter.db.schema import UtcDateTime, attempt, batch, send, send_recipient
 from newsletter.errors import ProjectError
 from newsletter.project.folder import find_near_issues
 from newsletter.sending.ledger.copied_database import CopiedDatabase, hold_if_copied
@@ -18,6 +18,7 @@ from newsletter.sending.ledger.leases import lease_length
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger, Send, get_send, load_sends
 from newsletter.sending.ledger.send_phase import SendPhase, get_send_phase
+from newsletter.sending.providers.registry import get_provider
 from newsletter.subscribers.send_names import RECALLED_MARK, is_set_aside_name
 from newsletter.wording import format_suggestion
 
@@ -136,6 +137,26 @@ def has_due_sends(ledger: Ledger) -> bool:
     with read_transaction(ledger.engine) as connection:
         is_due = _due_condition(ledger.clock(connection))
         return bool(connection.scalar(sa.select(sa.exists().where(is_due))))
+
+
+def find_block_remedy(ledger: Ledger, send_record: Send, config: Config) -> str:
+    """Return what to do about the response that has blocked a send; ``""`` if it isn't blocked."""
+    if send_record.state != "blocked":
+        return ""
+    query = (
+        sa.select(attempt.c.http_status)
+        .join(batch, batch.c.id == attempt.c.batch_id)
+        .where(
+            batch.c.send_id == send_record.id,
+            batch.c.error == send_record.reason,
+            attempt.c.outcome == "rejected",
+        )
+        .order_by(attempt.c.ended_at.desc())
+        .limit(1)
+    )
+    with read_transaction(ledger.engine) as connection:
+        status = connection.scalar(query)
+    return get_provider(config).suggest_remedy(status, send_record.reason) if status else ""
 
 
 def _describe_copy(copied: CopiedDatabase) -> str:

@@ -228,6 +228,14 @@ class Provider(Protocol):
             now: aware.
         """
 
+    def suggest_remedy(self, status: int, message: str) -> str:
+        """Return what a person can do about a response that has blocked a send.
+
+        Args:
+            status: the response's status.
+            message: the provider's error message.
+        """
+
     def make_event_verifier(self) -> EventVerifier | None:
         """Return a function that verifies a request with events, or raises.
 

@@ -55,7 +55,7 @@ def classify_response(
         return Outcome(
             kind, message, response.status, retry_at=_parse_retry_at(response.headers, now)
         )
-    remedy = _suggest_remedy(response.status, message) if kind == "blocked" else ""
+    remedy = suggest_remedy(response.status, message) if kind == "blocked" else ""
     return Outcome(kind, message, response.status, remedy=remedy)
 
 
@@ -65,6 +65,17 @@ def describe_response(response: Response | NoResponse) -> str:
         _clean_text(response.reason)
         if isinstance(response, NoResponse)
         else _parse_errors(response)[0]
+    )
+
+
+def suggest_remedy(status: int, text: str) -> str:
+    """Return what a person can do about a response that blocks a send, by its error message."""
+    if status == HTTPStatus.UNAUTHORIZED and "credits" in text.lower():
+        return "The account's credits are used up: upgrade its plan at SendGrid."
+    if status == HTTPStatus.FORBIDDEN and "limit" in text.lower():
+        return "The account has reached its sending limit: see its limits at SendGrid."
+    return REMEDY_BY_STATUS.get(
+        status, "Check sendgrid.host in newsletter.yml: this doesn't look like SendGrid's API."
     )
 
 
@@ -90,7 +101,7 @@ def _classify_rejection(status: int, text: str, fields: list[tuple[str, str]]) -
         return Outcome("rejected", text, status, recipient_errors=recipient_errors)
     if any(field and not field.startswith("personalizations") for field, _ in fields):
         # The error is about what all recipients share: splitting the batch would not help.
-        return Outcome("blocked", text, status, remedy=_suggest_remedy(status, text))
+        return Outcome("blocked", text, status, remedy=suggest_remedy(status, text))
     return Outcome("rejected", text, status)
 
 
@@ -129,13 +140,3 @@ def _parse_retry_at(headers: Mapping[str, str], now: datetime.datetime) -> datet
     if not seconds < MAX_RETRY_AFTER_SECONDS:  # true for NaN, too
         seconds = MAX_RETRY_AFTER_SECONDS
     return now + datetime.timedelta(seconds=max(seconds, 1.0))
-
-
-def _suggest_remedy(status: int, text: str) -> str:
-    if status == HTTPStatus.UNAUTHORIZED and "credits" in text.lower():
-        return "The account's credits are used up: upgrade its plan at SendGrid."
-    if status == HTTPStatus.FORBIDDEN and "limit" in text.lower():
-        return "The account has reached its sending limit: see its limits at SendGrid."
-    return REMEDY_BY_STATUS.get(
-        status, "Check sendgrid.host in newsletter.yml: this doesn't look like SendGrid's API."
-    )

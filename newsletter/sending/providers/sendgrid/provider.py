@@ -32,7 +32,7 @@ from newsletter.sending.providers.provider import (
     Response,
 )
 from newsletter.sending.providers.sendgrid.facts import FACTS, get_max_batch_size
-from newsletter.sending.providers.sendgrid.outcomes import classify_response
+from newsletter.sending.providers.sendgrid.outcomes import classify_response, suggest_remedy
 from newsletter.sending.providers.sendgrid.payload import (
     SendGridEmail,
     build_request,
@@ -183,6 +183,10 @@ class SendGridProvider:
     def classify(self, response: Response | NoResponse, now: datetime.datetime) -> Outcome:
         """Return what a response proves about the request."""
         return classify_response(response, now, sandbox=self.config.sendgrid.sandbox)
+
+    def suggest_remedy(self, status: int, message: str) -> str:
+        """Return what a person can do about a response that has blocked a send."""
+        return suggest_remedy(status, message)
 
     def make_event_verifier(self) -> EventVerifier | None:
         """Return a function that verifies signed events; ``None`` without a key for it."""
