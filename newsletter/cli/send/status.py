@@ -46,7 +46,12 @@ def status_command(issue: str | None, *, as_json: bool, workers: bool, watch: bo
     from newsletter.project import open_project
     from newsletter.sending.lanes.worker_records import get_worker_presence
     from newsletter.sending.ledger.copied_database import find_copy
-    from newsletter.sending.ledger.find_sends import find_send, list_sends, open_ledger
+    from newsletter.sending.ledger.find_sends import (
+        find_block_remedy,
+        find_send,
+        list_sends,
+        open_ledger,
+    )
     from newsletter.sending.ledger.status import get_send_status
 
     make_output_private()  # SendGrid may name readers in its reasons
@@ -65,9 +70,14 @@ def status_command(issue: str | None, *, as_json: bool, workers: bool, watch: bo
         while True:
             statuses = [get_send_status(ledger, find_send(ledger, send.issue)) for send in sends]
             presence = get_worker_presence(ledger)
+            remedies = [
+                find_block_remedy(ledger, status.send, project.config) for status in statuses
+            ]
             shown = [
-                status.as_data() if as_json else format_status(status, project.config, presence)
-                for status in statuses
+                status.as_data() | {"remedy": remedy, "worker_presence": presence}
+                if as_json
+                else format_status(status, project.config, presence, remedy)
+                for status, remedy in zip(statuses, remedies, strict=True)
             ]
             if shown != before:
                 for entry in shown:
@@ -81,15 +91,18 @@ def status_command(issue: str | None, *, as_json: bool, workers: bool, watch: bo
             time.sleep(POLL_SECONDS)
 
 
-def format_status(status: "SendStatus", config: "Config", presence: "WorkerPresence") -> str:
+def format_status(
+    status: "SendStatus", config: "Config", presence: "WorkerPresence", remedy: str = ""
+) -> str:
     """Format a send as a summary line, and details in the lines below it.
 
     Args:
         status: the send.
         config: the newsletter's settings.
         presence: whether workers could send it, and one is running.
+        remedy: from ``find_block_remedy``.
     """
-    lines = "\n".join(_iter_details(status, config, presence))
+    lines = "\n".join(_iter_details(status, config, presence, remedy))
     return f"{format_status_line(status)}\n{lines}" if lines else format_status_line(status)
 
 
@@ -118,7 +131,7 @@ def _format_accepted(phase: str, accepted_count: int, total: int) -> str:
 
 
 def _iter_details(
-    status: "SendStatus", config: "Config", presence: "WorkerPresence"
+    status: "SendStatus", config: "Config", presence: "WorkerPresence", remedy: str
 ) -> Iterator[str]:
     from zoneinfo import ZoneInfo
 
@@ -137,9 +150,7 @@ def _iter_details(
     if status.phase == "recalled":
         return
     if send.state in {"blocked", "paused"}:
-        if send.reason:
-            yield f"  {send.reason}"
-        yield f"  resume with: newsletter resume {slug}"
+        yield from _iter_stopped_lines(status, presence, remedy)
     if send.state == "running" and status.next_claim_time:
         wait = format_rough_duration(status.next_claim_time - status.now)
         yield f"  waits until {format_schedule_time(status.next_claim_time, zone)} ({wait})"
@@ -158,17 +169,35 @@ def _iter_details(
         yield f"  retry the refused with: newsletter retry {slug}"
 
 
+def _iter_stopped_lines(
+    status: "SendStatus", presence: "WorkerPresence", remedy: str
+) -> Iterator[str]:
+    """Yield why it was stopped, and what the editor can do about it."""
+    if status.send.reason:
+        yield f"  {status.send.reason}"
+    if remedy:
+        yield textwrap.fill(remedy, 78, initial_indent="  ", subsequent_indent="  ")
+    if status.send.state == "blocked":
+        # Each worker has the key of its own environment.
+        where = ", on each worker's machine" if presence in {"live", "lost"} else ""
+        yield f"  find the cause with: newsletter doctor --online{where}"
+    yield f"  resume with: newsletter resume {status.send.slug}"
+
+
 def _iter_missing_worker_lines(status: "SendStatus", presence: "WorkerPresence") -> Iterator[str]:
     """Yield that nobody sends it, and what the editor can do about it."""
     is_idle = not status.in_flight_recipients and not status.next_claim_time
     if presence == "lost" and not is_idle:
         # A command may have taken over.
         yield "  no worker is running any more; unless a command sends it, nothing goes on."
+    elif presence == "other" and is_idle:
+        yield "  nobody sends it: the workers that run take no part in sends."
     elif presence in {"lost", "none"} and is_idle:
         yield "  nobody sends it: no worker is running."
     else:
         return
-    yield "  start one with: newsletter worker"
+    queues = " --queues sends" if presence == "other" else ""
+    yield f"  start one with: newsletter worker{queues}"
     yield f"  or go on without: newsletter resume {status.send.slug}"
 
 

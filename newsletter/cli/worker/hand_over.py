@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.progress import progress_bar
-from newsletter.cli.worker.worker_table import warn_of_missing_sweeper
+from newsletter.cli.worker.worker_table import warn_of_missing_workers
 from newsletter.wording import format_count
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from newsletter.sending.service import SendContext
 
 POLL_SECONDS = 1.0
+# How many polls find no worker before the wait ends: systemd restarts one after 30 seconds, and its
+# program takes a few to start.
+MAX_POLLS_WITHOUT_WORKER = 60
 
 
 def hand_over_to_workers(context: "SendContext", *, is_due: bool) -> int:
@@ -28,7 +31,11 @@ def hand_over_to_workers(context: "SendContext", *, is_due: bool) -> int:
         SendRefusedError: it can't be resumed, or another command has replaced the plan.
     """
     from newsletter.sending.lanes.lane_jobs import hand_over_send, has_workers
-    from newsletter.sending.lanes.worker_records import lacks_worker, list_workers
+    from newsletter.sending.lanes.worker_records import (
+        get_worker_presence,
+        lacks_worker,
+        list_workers,
+    )
     from newsletter.sending.ledger.record import STARTABLE_STATES
     from newsletter.sending.notifications.notifier import Notifier
     from newsletter.sending.planning.frozen_content import load_frozen_email
@@ -44,9 +51,15 @@ def hand_over_to_workers(context: "SendContext", *, is_due: bool) -> int:
     from_states = ("frozen",) if is_due else STARTABLE_STATES
     worker_count = hand_over_send(ledger, send, from_states)
     if not worker_count:
-        echo_err("No worker is running, so this command sends it.")
+        if get_worker_presence(ledger) == "other":
+            echo_err(
+                "The workers that run take no part in sends, so this command sends it. For the "
+                "next one, start: newsletter worker --queues sends"
+            )
+        else:
+            echo_err("No worker is running, so this command sends it.")
         return 0
-    warn_of_missing_sweeper(list_workers(ledger))
+    warn_of_missing_workers(list_workers(ledger))
     if is_due:  # a lane does so only for a send that it starts
         notifier = Notifier(project, ledger, lambda text: echo_err(text, color="yellow"))
         notifier.notify_start(send)
@@ -72,20 +85,21 @@ def report_handed_over(
 def wait_for_workers(context: "SendContext", open_count: int) -> None:
     """Show the progress of all workers together until the send is over, or no worker is left.
 
-    Of a send that is paused or cancelled, the requests in flight are awaited. Ctrl-C ends the wait,
-    and not the send.
+    The only worker may be restarted, so the wait goes on for a while without any. Of a send that is
+    paused or cancelled, the requests in flight are awaited. Ctrl-C ends the wait, and not the send.
 
     Args:
         context: the send.
         open_count: how many of its recipients were pending before it was handed over.
     """
     from newsletter.sending.lanes.worker_records import lacks_sweeper, lacks_worker, list_workers
+    from newsletter.sending.ledger.find_sends import find_block_remedy
     from newsletter.sending.ledger.leases import has_live_lease
     from newsletter.sending.ledger.record import get_send
     from newsletter.sending.ledger.status import count_open_recipients
 
     ledger, slug = context.ledger, context.send.slug
-    done, has_worker = 0, True
+    done, polls_without_worker = 0, 0
     try:
         is_warned = lacks_sweeper(list_workers(ledger))  # when it was handed over
         with progress_bar(open_count, "Sending") as advance:
@@ -97,11 +111,14 @@ def wait_for_workers(context: "SendContext", open_count: int) -> None:
                 is_over = current is None or current.state != "running"
                 if is_over and not has_live_lease(ledger, context.send):
                     break
-                has_worker = not lacks_worker(ledger)
-                if not has_worker:
+                polls_without_worker = polls_without_worker + 1 if lacks_worker(ledger) else 0
+                if polls_without_worker == 1:
+                    echo_err("No worker can be seen; waiting for one to start.", color="yellow")
+                if polls_without_worker > MAX_POLLS_WITHOUT_WORKER:
                     break
-                if not is_warned and lacks_sweeper(workers := list_workers(ledger)):
-                    warn_of_missing_sweeper(workers)
+                workers = [] if is_warned or polls_without_worker else list_workers(ledger)
+                if workers and lacks_sweeper(workers):
+                    warn_of_missing_workers(workers)
                     is_warned = True
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
@@ -111,10 +128,12 @@ def wait_for_workers(context: "SendContext", open_count: int) -> None:
             f"Stop it with: newsletter pause {slug}"
         )
         raise SystemExit(1) from None
-    if not has_worker:
+    if polls_without_worker > MAX_POLLS_WITHOUT_WORKER:
         echo_err(
             "No worker can be seen any more. Start one and it goes on: newsletter worker",
             color="yellow",
         )
     if current and current.reason and current.state != "cancelled":  # which is told anyway
         echo_err(f"It was stopped: {current.reason}", color="yellow")
+        if remedy := find_block_remedy(ledger, current, context.project.config):
+            echo_err(remedy, color="yellow")

@@ -11,7 +11,7 @@ from newsletter.cli.connection_budget import print_connection_budget
 from newsletter.cli.output import echo, echo_err, format_fields
 from newsletter.cli.project_database import open_project_database
 from newsletter.cli.web.serve import print_deployment_file
-from newsletter.cli.worker.worker_table import warn_of_missing_sweeper
+from newsletter.cli.worker.worker_table import warn_of_missing_workers
 from newsletter.errors import Location, SendRefusedError, UsageError
 from newsletter.wording import format_count
 
@@ -153,7 +153,7 @@ def worker_command(
 
             def print_startup() -> None:
                 _print_startup(config, where, chosen, concurrency)
-                warn_of_missing_sweeper(list_workers(ledger))
+                warn_of_missing_workers(list_workers(ledger))
 
             run_worker(worker, chosen, print_startup)
     echo_err("Stopped.")

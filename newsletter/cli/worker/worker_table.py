@@ -7,7 +7,7 @@ from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.table import align_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from newsletter.sending.lanes.worker_records import WorkerRecord
     from newsletter.sending.ledger.record import Ledger
@@ -37,19 +37,22 @@ def print_workers(ledger: "Ledger", *, as_json: bool) -> None:
             "The others take over what it had not sent.",
             color="yellow",
         )
-    warn_of_missing_sweeper(records)
+    warn_of_missing_workers(records)
 
 
-def warn_of_missing_sweeper(records: "Sequence[WorkerRecord]") -> None:
-    """Say if there are live workers, and none of them does the periodic jobs."""
-    from newsletter.sending.lanes.worker_records import lacks_sweeper
+def warn_of_missing_workers(records: "Sequence[WorkerRecord]") -> None:
+    """Say what no live worker does, if any is live."""
+    for text in describe_missing_workers(records):
+        echo_err(text, color="yellow")
 
-    if any(record.is_live for record in records) and lacks_sweeper(records):
-        echo_err(
-            "No worker does the periodic jobs, so a send that pauses, or whose worker is killed, "
-            "does not go on. Start one with: newsletter worker --queues periodic",
-            color="yellow",
-        )
+
+def describe_missing_workers(records: "Sequence[WorkerRecord]") -> "Iterator[str]":
+    """Yield what no live worker does, if any is live, as sentences."""
+    from newsletter.sending.lanes.worker_records import find_missing_workers
+
+    for problem in find_missing_workers(records):
+        text = str(problem)
+        yield text[0].upper() + text[1:]
 
 
 def _as_data(record: "WorkerRecord") -> dict[str, Any]:

@@ -28,6 +28,7 @@ from newsletter.sending.doctor.undeclared_topics import (
     check_undeclared_topics,
 )
 from newsletter.sending.doctor.waiting_sends import check_waiting_sends
+from newsletter.sending.doctor.workers import check_workers
 from newsletter.sending.doctor_check import DoctorCheck, fail, fail_for_problem, ok, warn
 from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.planning.preflight import find_settings_problems
@@ -189,7 +190,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
                 warnings += _check_unreadable_events(connection, now)
                 warnings += check_private_data(connection, project, file)
                 warnings += check_undeclared_topics(connection, config)
-            schedule = list(check_waiting_sends(engine, config))
+            schedule = [*check_workers(engine), *check_waiting_sends(engine, config)]
     except NewsletterError as error:
         yield fail_for_problem("database", error.problems[0])
         yield clock

@@ -5,7 +5,7 @@ renews its record every few seconds, by the clock of the database.
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from newsletter import __version__
 from newsletter.db import read_transaction
 from newsletter.db.schema import worker
+from newsletter.errors import Problem
 from newsletter.sending.ledger.record import Clock, Ledger
 
 RENEWAL_INTERVAL = datetime.timedelta(seconds=5)
@@ -22,8 +23,9 @@ LIVE_FOR = datetime.timedelta(seconds=20)
 REMEMBERED_FOR = datetime.timedelta(hours=1)
 
 # Of workers that take sends. ``impossible``: the database is one that no worker shares; ``lost``:
-# none is live, and one was killed or cut off lately. Who stops a worker leaves no record.
-WorkerPresence = Literal["impossible", "live", "lost", "none"]
+# none is live, and one was killed or cut off lately; ``other``: one is live that does other jobs.
+# Who stops a worker leaves no record.
+WorkerPresence = Literal["impossible", "live", "lost", "other", "none"]
 
 
 class WorkerActivity(NamedTuple):
@@ -167,9 +169,27 @@ def lacks_sweeper(workers: Sequence[WorkerRecord]) -> bool:
     return not any(record.is_live and record.does_periodic_jobs for record in workers)
 
 
+def find_missing_workers(workers: Sequence[WorkerRecord]) -> Iterator[Problem]:
+    """Yield what no live worker does, if any is live: each may do only a part."""
+    if not any(record.is_live for record in workers):
+        return
+    if lacks_sweeper(workers):
+        yield Problem(
+            "no worker does the periodic jobs, so none starts what is scheduled, and a send that "
+            "pauses, or whose worker is killed, does not go on",
+            remedy="Start one with: newsletter worker --queues periodic",
+        )
+    if not select_sending_workers(workers):
+        yield Problem(
+            "no worker takes part in sends, so none starts what is scheduled, and newsletter send "
+            "sends by itself",
+            remedy="Start one with: newsletter worker --queues sends",
+        )
+
+
 def lacks_worker(ledger: Ledger) -> bool:
     """Return whether workers can share the database, and none that takes sends is live."""
-    return get_worker_presence(ledger) in {"none", "lost"}
+    return get_worker_presence(ledger) not in {"impossible", "live"}
 
 
 def get_worker_presence(ledger: Ledger) -> WorkerPresence:
@@ -182,4 +202,6 @@ def get_worker_presence(ledger: Ledger) -> WorkerPresence:
         return "live"
     recent = now - REMEMBERED_FOR
     was_there = any(record.concurrency and record.seen_at > recent for record in workers)
-    return "lost" if was_there else "none"
+    if was_there:
+        return "lost"
+    return "other" if any(record.is_live for record in workers) else "none"

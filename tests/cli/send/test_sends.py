@@ -75,6 +75,29 @@ def test_plan_sends_nothing_and_send_uses_the_plan(
     assert newsletter("plan", "ice", "--again")[0] == 3
 
 
+def test_status_of_a_send_that_is_blocked_says_what_to_do(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
+    for command, status, message, remedy in (
+        (("send", "--yes"), 401, "The provided authorization grant is invalid", "SENDGRID_API_KEY"),
+        (("resume",), 403, "not a verified Sender Identity", "Verify the sender"),
+    ):
+        fake_sendgrid.inject_faults(*(faults.error_response(status, message) for _ in range(5)))
+        assert newsletter(*command)[0] == 1
+        out = newsletter("status")[1]
+        for words in (
+            f"  {message}\n",
+            remedy,
+            "  find the cause with: newsletter doctor --online\n  resume with: newsletter resume",
+        ):
+            assert words in out, out
+        assert remedy in str(load_status(newsletter)["remedy"])
+        fake_sendgrid.clear_faults()
+    assert newsletter("resume")[0] == 0
+    assert load_status(newsletter)["remedy"] == ""
+    assert "doctor" not in newsletter("status")[1]
+
+
 def test_changed_issue_is_refused_with_a_diff_until_replanned(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:

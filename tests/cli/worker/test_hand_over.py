@@ -1,17 +1,19 @@
 """Every command that sends hands over to live workers, and sends by itself without any."""
 
 import datetime
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from ready_to_send import Cli
+from ready_to_send import Cli, flatten
 from sender_process import PER_BATCH, READERS, SenderProject
 
+from newsletter.cli.worker import hand_over
 from newsletter.db import database_engine
-from newsletter.db.schema import batch, send, send_recipient, worker
+from newsletter.db.schema import attempt, batch, send, send_recipient, worker
 from newsletter.sending.lanes import lane_jobs
 from newsletter.sending.lanes.worker_records import add_worker
 from newsletter.sending.ledger.record import Ledger
@@ -38,10 +40,13 @@ def execute(project: SenderProject, *statements: sa.Executable) -> None:
             connection.execute(statement)
 
 
-def record_worker(project: SenderProject) -> None:
+def record_worker(
+    project: SenderProject, concurrency: int = 16, *, does_periodic_jobs: bool = True
+) -> None:
     """Leave the record of a live worker that does nothing."""
     with database_engine(project.url, project.folder) as engine:
-        add_worker(Ledger(engine), "mail1:4211", 16)
+        ledger = Ledger(engine)
+        add_worker(ledger, "mail1:4211", concurrency, does_periodic_jobs=does_periodic_jobs)
 
 
 def is_handed_over(project: SenderProject) -> bool:
@@ -118,18 +123,51 @@ def test_ctrl_c_ends_the_wait_and_not_the_send(
     assert is_handed_over(sender_project)
 
 
-def test_the_wait_ends_when_the_worker_is_killed_and_says_what_to_do(
+def test_the_wait_ends_some_time_after_the_worker_is_killed_and_says_what_to_do(
     newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def kill_worker(_seconds: float) -> None:
+    polls = list[float]()
+
+    def kill_worker(seconds: float) -> None:
+        polls.append(seconds)
         execute(sender_project, sa.update(worker).values(seen_at=NOW - HOUR / 2))
 
+    monkeypatch.setattr(hand_over, "MAX_POLLS_WITHOUT_WORKER", 3)
     monkeypatch.setattr("newsletter.cli.worker.hand_over.time.sleep", kill_worker)
     record_worker(sender_project)
     code, out, err = newsletter("send", ISSUE, "--yes", "--wait")
     assert (code, f"Sent to 0 of {READERS} readers." in out) == (1, True), err
+    assert err.count("No worker can be seen; waiting for one to start.") == 1
     assert "No worker can be seen any more. Start one and it goes on: newsletter worker" in err
     assert "Resume with: newsletter resume letter" in err
+    assert len(polls) == 4
+
+
+def test_the_wait_goes_on_while_the_only_worker_is_restarted(
+    newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = (
+        sa.update(send_recipient).values(state="accepted"),
+        sa.update(send).values(state="done"),
+    )
+    steps: Iterator[Callable[[], object]] = iter(
+        [
+            lambda: execute(sender_project, DELETE_WORKERS),
+            lambda: None,
+            lambda: record_worker(sender_project),
+            lambda: execute(sender_project, DELETE_WORKERS),
+            lambda: None,
+            lambda: execute(sender_project, *finished),
+        ]
+    )
+    monkeypatch.setattr(hand_over, "MAX_POLLS_WITHOUT_WORKER", 2)
+    monkeypatch.setattr(
+        "newsletter.cli.worker.hand_over.time.sleep", lambda _seconds: next(steps)()
+    )
+    record_worker(sender_project)
+    code, out, err = newsletter("send", ISSUE, "--yes", "--wait")
+    assert (code, f"Sent to {READERS} of {READERS} readers." in out) == (0, True), err
+    assert "any more" not in err
 
 
 def test_readers_who_get_it_while_it_is_handed_over_count_for_the_wait(
@@ -139,10 +177,10 @@ def test_readers_who_get_it_while_it_is_handed_over_count_for_the_wait(
         send_recipient.c.subscriber_id
         == sa.select(sa.func.max(send_recipient.c.subscriber_id)).scalar_subquery()
     )
-    hand_over = lane_jobs.hand_over_send
+    hand_over_send = lane_jobs.hand_over_send
 
     def hand_over_to_a_quick_worker(*args: Any) -> int:
-        worker_count = hand_over(*args)
+        worker_count = hand_over_send(*args)
         accepted = sa.update(send_recipient).where(~is_last).values(state="accepted")
         execute(sender_project, accepted)
         return worker_count
@@ -170,11 +208,11 @@ MEANWHILE: Sequence[tuple[str, Sequence[str], str]] = (
 def test_what_was_stopped_meanwhile_is_neither_handed_over_nor_sent(
     newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_over, meanwhile = lane_jobs.hand_over_send, list[str]()
+    hand_over_send, meanwhile = lane_jobs.hand_over_send, list[str]()
 
     def hand_over_too_late(*args: Any) -> int:
         execute(sender_project, sa.update(send).values(state=meanwhile.pop()))
-        return hand_over(*args)
+        return hand_over_send(*args)
 
     monkeypatch.setattr(lane_jobs, "hand_over_send", hand_over_too_late)
     for has_worker, (state, command, words) in product((True, False), MEANWHILE):
@@ -219,6 +257,29 @@ def test_the_wait_of_a_send_that_is_stopped_is_for_the_requests_in_flight(
     assert "stopped by hand" not in err
 
 
+def test_the_wait_of_a_send_that_is_blocked_says_what_to_do(
+    newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "authorization required"
+    refused = {"http_status": 401, "outcome": "rejected", "body_sha": "0", "number": 1}
+    first = sa.select(batch.c.id).where(batch.c.number == 1).scalar_subquery()
+    blocked = (
+        sa.insert(attempt).values(batch_id=first, started_at=NOW, ended_at=NOW, **refused),
+        sa.update(batch).where(batch.c.id == first).values(fence=1, error=words),
+        sa.update(send).values(state="blocked", reason=words),
+    )
+    monkeypatch.setattr(
+        "newsletter.cli.worker.hand_over.time.sleep",
+        lambda _seconds: execute(sender_project, *blocked),
+    )
+    record_worker(sender_project)
+    code, _, err = newsletter("send", ISSUE, "--yes", "--wait")
+    assert (code, f"It was stopped: {words}\nCheck SENDGRID_API_KEY" in err) == (1, True), err
+    _, out, _ = newsletter("status", ISSUE)
+    assert f"  {words}\n  Check SENDGRID_API_KEY" in out
+    assert "  find the cause with: newsletter doctor --online, on each worker's machine\n" in out
+
+
 def test_the_wait_says_that_nobody_does_the_periodic_jobs_any_more(
     newsletter: Cli, sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,3 +318,32 @@ def test_status_tells_that_a_running_send_has_no_worker(
         code, out, _ = newsletter("status", ISSUE)
         assert (code, advice in out) == (0, bool(expected)), out
         assert expected in out
+
+
+def test_workers_that_do_only_a_part_are_told_everywhere(
+    newsletter: Cli, sender_project: SenderProject
+) -> None:
+    lacks_sweeper = "does the periodic jobs, so none starts what is scheduled"
+    lacks_sender = "takes part in sends, so none starts what is scheduled"
+    for concurrency, does_periodic_jobs, presence, missing in (
+        (16, True, "live", ""),
+        (16, False, "live", lacks_sweeper),
+        (0, True, "other", lacks_sender),
+    ):
+        execute(sender_project, DELETE_WORKERS)
+        record_worker(sender_project, concurrency, does_periodic_jobs=does_periodic_jobs)
+        _, out, _ = newsletter("status", ISSUE, "--json")
+        assert json.loads(out)["worker_presence"] == presence
+        doctor = flatten(newsletter("doctor")[1])
+        workers = newsletter("status", "--workers")[2]
+        for words in (lacks_sweeper, lacks_sender):
+            assert (f"No worker {words}" in workers) == (words == missing), workers
+            assert (f"warn workers: no worker {words}" in doctor) == (words == missing), doctor
+        assert ("ok workers: running: mail1:4211" in doctor) == (not missing), doctor
+    execute(sender_project, sa.update(send).values(state="running"))
+    _, out, _ = newsletter("status", ISSUE)
+    assert "  nobody sends it: the workers that run take no part in sends.\n" in out
+    assert "  start one with: newsletter worker --queues sends\n" in out
+    code, _, err = newsletter("resume", ISSUE)
+    assert (code, "The workers that run take no part in sends, so this" in err) == (0, True), err
+    assert sender_project.states(ISSUE) == {"accepted": READERS}

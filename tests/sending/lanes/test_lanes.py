@@ -107,7 +107,7 @@ def test_a_worker_is_live_if_it_was_seen_lately(
     ledger = scenario.ledger
     assert get_worker_presence(ledger) == "none"
     add_worker(ledger, "periodic jobs only", 0)
-    assert get_worker_presence(ledger) == "none"
+    assert get_worker_presence(ledger) == "other"
     add_worker(ledger, "first", 16)
     with ledger.engine.begin() as connection:
         connection.execute(sa.update(worker).values(seen_at=scenario.observer.now + seen))
