@@ -2,18 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from newsletter.cli.output import echo, echo_err
+from newsletter.cli.output import echo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import sqlalchemy as sa
 
 
-def print_connection_budget(engine: "sa.Engine", own: int) -> None:
+def print_connection_budget(engine: "sa.Engine", own: int, warn: "Callable[[str], object]") -> None:
     """Print how many connections there are, and warn if they may not be enough.
 
     Args:
         engine: of PostgreSQL.
         own: how many this program opens at most.
+        warn: prints or logs a warning.
 
     Raises:
         DatabaseError: the database can't be reached.
@@ -26,8 +29,7 @@ def print_connection_budget(engine: "sa.Engine", own: int) -> None:
         f"others use {budget.others}."
     )
     if not budget.is_enough:
-        echo_err(
+        warn(
             "The server may run out of connections. Raise max_connections in postgresql.conf, or "
-            "start fewer workers and servers.",
-            color="yellow",
+            "start fewer workers and servers."
         )

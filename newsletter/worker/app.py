@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job, Status
 
-from newsletter.errors import DatabaseError
+from newsletter.errors import DatabaseChangedError, DatabaseError
 from newsletter.sending.lanes.lane_jobs import LANE_TASK
 from newsletter.sending.lanes.sweep import sweep
 from newsletter.sending.ledger.record import get_ledger_time
@@ -74,20 +74,25 @@ def make_job_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App
 
     # In a queue of their own: lanes can take hours. One of each at a time, on whatever machine, but
     # without a lock, which a worker that was killed would hold.
-    _add_periodic_job(app, "sweep", EVERY_FIVE_SECONDS, lambda: _sweep(worker))
-    _add_periodic_job(
-        app, "transactional-emails", EVERY_FIVE_SECONDS,
+    def add_job(name: str, cron: str, run: Callable[[], Any]) -> None:
+        @app.periodic(cron=cron)
+        @app.task(name=f"newsletter.{name}", queue=PERIODIC_QUEUE, queueing_lock=name)
+        def run_periodically(timestamp: int) -> None:  # noqa: ARG001 - procrastinate's
+            try:
+                run()
+            except DatabaseChangedError as error:
+                worker.stopping.give_up(error)
+
+    add_job("sweep", EVERY_FIVE_SECONDS, lambda: _sweep(worker))
+    add_job(
+        "transactional-emails", EVERY_FIVE_SECONDS,
         lambda: send_queued_emails(worker.site, worker.client),
     )  # fmt: skip
-    _add_periodic_job(app, "cleanup", EVERY_HOUR, lambda: clean_up(worker.site))
-    _add_periodic_job(app, "suppressions", EVERY_HOUR_LATER, SuppressionSync(worker).run)
-    _add_periodic_job(
-        app, "unreadable-events", EVERY_HOUR_LATER, lambda: retry_unreadable_events(worker)
-    )
+    add_job("cleanup", EVERY_HOUR, lambda: clean_up(worker.site))
+    add_job("suppressions", EVERY_HOUR_LATER, SuppressionSync(worker).run)
+    add_job("unreadable-events", EVERY_HOUR_LATER, lambda: retry_unreadable_events(worker))
     if worker.site.config.notify.is_set:
-        _add_periodic_job(
-            app, "overdue-sends", EVERY_MINUTE, lambda: notify_overdue_sends(worker.site)
-        )
+        add_job("overdue-sends", EVERY_MINUTE, lambda: notify_overdue_sends(worker.site))
 
     @app.periodic(cron=EVERY_MINUTE)
     @app.task(name="newsletter.stalled-jobs", queue=PERIODIC_QUEUE, queueing_lock="stalled-jobs")
@@ -97,13 +102,6 @@ def make_job_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App
             await manager.finish_job(job, Status.FAILED, delete_job=True)
 
     return app
-
-
-def _add_periodic_job(app: "App", name: str, cron: str, run: Callable[[], Any]) -> None:
-    @app.periodic(cron=cron)
-    @app.task(name=f"newsletter.{name}", queue=PERIODIC_QUEUE, queueing_lock=name)
-    def run_periodically(timestamp: int) -> None:  # noqa: ARG001 - procrastinate's
-        run()
 
 
 def _sweep(worker: WorkerContext) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from newsletter.errors import DatabaseError
+from newsletter.db import read_transaction
+from newsletter.db.migrate import require_current_schema
+from newsletter.errors import DatabaseChangedError, DatabaseError
 from newsletter.sending.lanes.worker_records import (
     RENEWAL_INTERVAL,
     add_worker,
@@ -17,6 +19,7 @@ from newsletter.sending.lanes.worker_records import (
     renew_worker,
 )
 from newsletter.sending.ledger.heartbeat import record_heartbeat
+from newsletter.sending.notifications.notification import clean_line
 from newsletter.web.database_clock import DatabaseClock
 from newsletter.worker.worker_context import WorkerContext
 
@@ -77,18 +80,35 @@ class _KeptRecord:
         return new_id
 
     def renew_until_over(self, worker_id: int) -> None:
-        """Renew the record every few seconds, and at once when the worker is to stop."""
+        """Renew the record every few seconds, and at once when the worker is to stop.
+
+        It stops itself if the database is not one for this version any more: whatever else the
+        worker does, this is done.
+        """
+        failures = set[str]()  # since the last success: an outage may alternate between a few
         while not self.over.is_set():
             stopping = self.worker.stopping
             awaited = self.over if stopping.is_set() else stopping
             awaited.wait(RENEWAL_INTERVAL.total_seconds())
             try:
                 self._renew(worker_id, is_stopping=stopping.is_set())
+            except DatabaseChangedError as error:
+                stopping.give_up(error)
+                with suppress(DatabaseError):  # retired
+                    self._renew(worker_id, is_stopping=True)
             except DatabaseError as error:
-                _log.warning("the worker's record could not be renewed: %s", error)
+                failure = clean_line(str(error))
+                if failure not in failures:
+                    _log.warning("the worker's record could not be renewed: %s", failure)
+                failures.add(failure)
+            else:
+                failures.clear()
 
     def _renew(self, worker_id: int, *, is_stopping: bool) -> None:
         ledger, total = self.worker.ledger, self.worker.counter.get_total()
+        if not is_stopping:
+            with read_transaction(ledger.engine) as connection:
+                require_current_schema(connection)
         renewed = renew_worker(ledger, worker_id, total, is_stopping=is_stopping)
         if not is_stopping:
             if not renewed:

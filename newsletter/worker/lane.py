@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from newsletter.config.notify import NOTIFICATION_KINDS
 from newsletter.db import read_transaction
 from newsletter.db.schema import send
-from newsletter.errors import DatabaseUnavailableError, NewsletterError
+from newsletter.errors import DatabaseChangedError, DatabaseUnavailableError, NewsletterError
 from newsletter.sending.delivery.observer import SendObserver
 from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.ledger.record import Ledger, Send, get_ledger_time, load_sends
@@ -59,7 +59,7 @@ def run_lane(worker: WorkerContext, send_id: int) -> None:
 
     The editor is notified once, however many lanes it has: of its start if it was scheduled, of its
     end, and if it can't be sent. Of other failures the sends of other workers go on, or the next
-    lane does.
+    lane does. A database that was upgraded or retired stops the worker.
 
     Raises:
         SendRefusedError: a setting or the API key is missing, or the plan's checksum is wrong.
@@ -67,6 +67,8 @@ def run_lane(worker: WorkerContext, send_id: int) -> None:
     """
     try:
         _run_lane(worker, send_id)
+    except DatabaseChangedError as error:
+        worker.stopping.give_up(error)
     except NewsletterError as error:
         for problem in error.problems:  # a line is cut, and each names another batch
             _log.warning("send %d: %s", send_id, clean_line(str(problem)))
@@ -85,7 +87,7 @@ def _run_lane(worker: WorkerContext, send_id: int) -> None:
     try:
         email = load_frozen_email(ledger, send_record)
         require_resumable(send_record, email, project.config, os.environ)
-    except DatabaseUnavailableError:
+    except (DatabaseUnavailableError, DatabaseChangedError):
         raise
     except NewsletterError as error:
         notifier.notify_end(send_record, NOTIFICATION_KINDS, error=str(error))

@@ -7,6 +7,9 @@
    stop. Lanes wait for the database by themselves, and go on.
 4. On SIGTERM or Ctrl-C no batch is claimed any more. The requests in flight are completed and
    recorded; other workers go on.
+5. It stops in the same way, with an error, once another version has upgraded the database, or
+   ``newsletter db copy`` has retired it: only a start of another version, or with other settings,
+   can help.
 """
 
 import asyncio
@@ -44,6 +47,8 @@ def run_worker(
 ) -> None:
     """Run jobs until SIGTERM, SIGHUP or Ctrl-C; what is in flight then is completed and recorded.
 
+    If it stops because it can't go on, ``worker.stopping.cause`` says why, and so does the log.
+
     Args:
         worker: what its jobs share.
         queues: which queues, ``sends`` and ``periodic``, it takes jobs from.
@@ -61,7 +66,8 @@ def run_worker(
 async def _run_loops(worker: WorkerContext, worker_id: int, queues: Collection[str]) -> None:
     loop = asyncio.get_running_loop()
     # asyncio's own has as few threads as the machine has processors, and jobs wait for each other.
-    loop.set_default_executor(ThreadPoolExecutor(_JOB_THREADS, thread_name_prefix="job"))
+    # One more waits for the worker to stop.
+    loop.set_default_executor(ThreadPoolExecutor(_JOB_THREADS + 1, thread_name_prefix="job"))
     connector = PsycopgConnector(
         conninfo=get_conninfo(worker.ledger.engine),
         min_size=1,
@@ -77,18 +83,13 @@ async def _run_loops(worker: WorkerContext, worker_id: int, queues: Collection[s
         if "periodic" in queues:
             loops.append(_run_loop(app, worker, PERIODIC_QUEUE, PERIODIC_JOBS_AT_ONCE))
         tasks = [asyncio.create_task(coroutine) for coroutine in loops]
-
-        def stop() -> None:
-            _log.info("stopping; requests in flight are completed and recorded first")
-            if worker.stopping.is_set():
-                return
-            worker.stopping.set()
-            for task in tasks:
-                task.cancel()
-
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
-                loop.add_signal_handler(number, stop)
+                loop.add_signal_handler(number, worker.stopping.set)
+        await asyncio.to_thread(worker.stopping.wait)
+        _log.info("stopping; requests in flight are completed and recorded first")
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await loop.shutdown_default_executor()  # the lanes
 

@@ -4,17 +4,22 @@ import json
 import re
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import click
 import pytest
+import sqlalchemy as sa
 import urllib3
+from forked_command import ForkedCommand
 from postgres_server import Server, login_in_role
-from sender_process import PER_BATCH, READERS, SenderProject
-from worker_process import running_worker
+from sender_process import HELD, OK, PER_BATCH, READERS, SenderProject
+from worker_process import running_worker, watch_send
 
 from newsletter.cli.project_database import COMMAND_CONNECTIONS
 from newsletter.cli.worker.worker import QUEUE_NAMES, parse_metrics_port, worker_command
 from newsletter.db import database_engine
+from newsletter.db.migrate import HEAD_REVISION
+from newsletter.db.schema import VERSION_TABLE
 from newsletter.sending.lanes.worker_records import list_workers
 from newsletter.sending.ledger.record import Ledger
 from newsletter.web.server import open_public_socket
@@ -45,6 +50,11 @@ def count_readers(metrics_port: int) -> int:
     match = re.search(rb"^newsletter_worker_readers_total (\d+)", page, re.MULTILINE)
     assert match, page
     return int(match[1])
+
+
+def load_log(worker: ForkedCommand) -> list[dict[str, Any]]:
+    """Return what a worker has written to standard error: all of it is JSON."""
+    return [json.loads(line) for line in worker.communicate()[1].splitlines()]
 
 
 def test_a_worker_that_leaves_the_periodic_jobs_to_nobody_says_so(
@@ -84,6 +94,8 @@ def test_workers_share_a_send_and_stop_cleanly(
         assert (code, f"Sent to {READERS} of {READERS} readers" in output) == (0, True), output
         assert sum(count_readers(port) for port in ports) == READERS
     assert [worker.returncode for worker in workers] == [0, 0]
+    for worker in workers:
+        assert load_log(worker)[-1]["message"] == "stopped"
     send_id = int(owner.send_id(ISSUE))
     requests = [
         line
@@ -98,6 +110,34 @@ def test_workers_share_a_send_and_stop_cleanly(
     assert set(owner.count_copies(ISSUE).values()) == {1}
     assert owner.states(ISSUE) == {"accepted": READERS}
     assert count_workers(owner) == 0
+
+
+def test_a_worker_whose_database_was_upgraded_records_its_requests_and_fails(
+    sender_project: SenderProject,
+) -> None:
+    sender_project.double.inject_faults(OK, HELD)
+    version = sa.table(VERSION_TABLE, sa.column("version_num"))
+    with (
+        running_worker(sender_project, "--concurrency", "1") as worker,
+        watch_send(sender_project, ISSUE) as watch,
+    ):
+        watch.start()
+        watch.wait_until(lambda: watch.count_batches("in_flight") == 1)
+        watch.wait_until(lambda: len(sender_project.double.requests) == 2)
+        with watch.engine.begin() as connection:
+            connection.execute(sa.update(version).values(version_num="9999"))
+        sender_project.double.released.set()
+        worker.communicate(timeout=60)
+        with watch.engine.begin() as connection:
+            connection.execute(sa.update(version).values(version_num=HEAD_REVISION))
+    assert worker.returncode == 1
+    errors = [line["message"] for line in load_log(worker) if line["level"] == "error"]
+    assert [("schema version 9999" in text, "start it" in text) for text in errors] == [
+        (True, True)
+    ]
+    assert load_log(worker)[-1]["message"] == "stopped"
+    assert sender_project.states(ISSUE) == {"accepted": 2 * PER_BATCH, "pending": READERS - 10}
+    assert count_workers(sender_project) == 0
 
 
 def test_without_a_worker_send_says_so_and_sends(sender_project: SenderProject) -> None:

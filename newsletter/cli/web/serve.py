@@ -79,7 +79,11 @@ def serve_command(*, host: str, port: int, metrics_port: int | None, printed: st
             _print_startup(config, host, listener.getsockname()[1], with_key=with_key)
             if engine.dialect.name == "postgresql":
                 # Due sends are started in a process of its own.
-                print_connection_budget(engine, POOL_SIZE + with_key * COMMAND_CONNECTIONS)
+                print_connection_budget(
+                    engine,
+                    POOL_SIZE + with_key * COMMAND_CONNECTIONS,
+                    lambda text: echo_err(text, color="yellow"),
+                )
             configure_stderr_logging()
             run_site(site, client, listener, metrics_port)
     echo_err("Stopped.")

@@ -1,5 +1,6 @@
 """``newsletter worker``: send from one of several machines."""
 
+import logging
 import os
 import re
 from contextlib import ExitStack
@@ -8,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.connection_budget import print_connection_budget
-from newsletter.cli.output import echo, echo_err, format_fields
+from newsletter.cli.output import echo, format_fields
 from newsletter.cli.project_database import open_project_database
 from newsletter.cli.web.serve import print_deployment_file
-from newsletter.cli.worker.worker_table import warn_of_missing_workers
+from newsletter.cli.worker.worker_table import describe_missing_workers
 from newsletter.errors import Location, SendRefusedError, UsageError
 from newsletter.wording import format_count
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY = 16
 QUEUE_NAMES = ("sends", "periodic")
 MAX_PORT = 65535
+_log = logging.getLogger(__name__)
 
 
 def parse_metrics_port(
@@ -90,7 +92,8 @@ def worker_command(
     Workers also start what is scheduled, send confirmations and welcome emails, and take
     over from senders that were killed. SIGTERM or Ctrl-C stops a worker once its requests in
     flight are recorded; the others go on. It logs to standard error, one JSON object per
-    line, without addresses; that of a request names the send, the batch and the worker.
+    line, without addresses; that of a request names the send, the batch and the worker. If
+    another version upgrades the database, or db copy retires it, it says so and ends with 1.
 
     \b
     Examples:
@@ -148,15 +151,18 @@ def worker_command(
             if metrics_port:
                 metrics = WorkerMetrics(ledger, worker.counter)
                 stack.enter_context(serve_metrics(metrics.registry, metrics_port))
-            _warn_of_connections(engine, count_worker_connections(chosen, has_metrics=has_metrics))
             configure_stderr_logging(worker=get_worker_name())
+            _warn_of_connections(engine, count_worker_connections(chosen, has_metrics=has_metrics))
 
             def print_startup() -> None:
                 _print_startup(config, where, chosen, concurrency)
-                warn_of_missing_workers(list_workers(ledger))
+                for text in describe_missing_workers(list_workers(ledger)):
+                    _log.warning("%s", text)
 
             run_worker(worker, chosen, print_startup)
-    echo_err("Stopped.")
+            _log.info("stopped")
+            if worker.stopping.cause:  # it is in the log
+                raise SystemExit(1)
 
 
 def _print_unit(
@@ -188,12 +194,11 @@ def _warn_of_connections(engine: "sa.Engine", own: int) -> None:
     """Say if the server has too few connections, or if nothing wakes the worker."""
     from newsletter.worker.connections import receives_notifications
 
-    print_connection_budget(engine, own)
+    print_connection_budget(engine, own, lambda text: _log.warning("%s", text))
     if not receives_notifications(engine):
-        echo_err(
+        _log.warning(
             "LISTEN has no effect here, so the worker looks for work only every 5 seconds. A "
-            "connection pooler in transaction mode drops it: connect directly, or in session mode.",
-            color="yellow",
+            "connection pooler in transaction mode drops it: connect directly, or in session mode."
         )
 
 

@@ -13,6 +13,8 @@ _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
 # How long a worker may take beyond its requests: they are recorded, and jobs complete.
 STOP_MARGIN_SECONDS = 30
+# How long after a failure a worker is started again; meanwhile the others go on.
+WORKER_RESTART_SECONDS = 30
 
 
 def make_systemd_unit(deployment: Deployment) -> DeploymentFile:
@@ -76,6 +78,9 @@ KillMode=mixed
 TimeoutStopSec={seconds + STOP_MARGIN_SECONDS}
 """,
             warnings=(*_find_warnings(deployment), *_find_worker_warnings(deployment)),
+            # A worker that refuses a database which was upgraded is started until its own version
+            # is installed.
+            restart_seconds=WORKER_RESTART_SECONDS,
         ),
     )
 
@@ -94,6 +99,7 @@ class _UnitParts:
         stop: the settings of how it is stopped.
         warnings: what would keep it from working.
         explanation: further comment.
+        restart_seconds: how long after a failure it is started again.
     """
 
     name: str
@@ -105,6 +111,7 @@ class _UnitParts:
     stop: str
     warnings: tuple[str, ...]
     explanation: str = ""
+    restart_seconds: int = 5
 
 
 def _make_unit(deployment: Deployment, parts: _UnitParts) -> DeploymentFile:
@@ -141,7 +148,7 @@ EnvironmentFile={environment}
 Environment=XDG_CACHE_HOME=%C/%N
 ExecStart={parts.start}
 Restart=on-failure
-RestartSec=5
+RestartSec={parts.restart_seconds}
 LimitNOFILE=4096
 UMask=0077
 CacheDirectory=%N

@@ -67,7 +67,10 @@ def test_each_instance_of_the_template_is_a_worker(make_deployment: MakeDeployme
     ]
     assert service.pop("KillMode") == ["mixed"]
     assert service.pop("TimeoutStopSec") == ["161"]
-    for setting in ("ExecStart", "KillMode", "TimeoutStopSec"):
+    # As long as it takes to install a version: until then it refuses the database and fails.
+    assert service.pop("RestartSec") == ["30"]
+    assert service["Restart"] == ["on-failure"]
+    for setting in ("ExecStart", "KillMode", "TimeoutStopSec", "RestartSec"):
         del server["Service"][setting]
     assert service == server["Service"]
     assert sections["Unit"]["After"] == ["network-online.target postgresql.service"]
