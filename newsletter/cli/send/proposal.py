@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import STATUS_LABELS, echo, echo_err, format_fields, print_json
+from newsletter.cli.worker.worker_table import warn_of_missing_workers
 from newsletter.errors import SendRefusedError, display_path
 from newsletter.wording import format_count
 
@@ -168,11 +169,14 @@ def parse_schedule(  # noqa: PLR0913 - the options
     """
     from zoneinfo import ZoneInfo
 
+    from newsletter.sending.lanes.worker_records import list_workers
     from newsletter.sending.ledger.heartbeat import load_heartbeats
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.planning.schedule import parse_schedule_options
 
-    seen = place == "here" and any(beat.is_recent for beat in load_heartbeats(ledger))
+    seen = any(beat.is_recent for beat in load_heartbeats(ledger))
+    if at and place != "provider" and not seen:
+        warn_of_missing_workers(list_workers(ledger))  # those that run don't start it
     return parse_schedule_options(
         at,
         undo_window,

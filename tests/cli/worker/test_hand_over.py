@@ -336,8 +336,10 @@ def test_workers_that_do_only_a_part_are_told_everywhere(
         assert json.loads(out)["worker_presence"] == presence
         doctor = flatten(newsletter("doctor")[1])
         workers = newsletter("status", "--workers")[2]
+        refused = newsletter("send", ISSUE, "--at", (NOW + HOUR).isoformat())[2]
         for words in (lacks_sweeper, lacks_sender):
             assert (f"No worker {words}" in workers) == (words == missing), workers
+            assert (f"No worker {words}" in refused) == (words == missing), refused
             assert (f"warn workers: no worker {words}" in doctor) == (words == missing), doctor
         assert ("ok workers: running: mail1:4211" in doctor) == (not missing), doctor
     execute(sender_project, sa.update(send).values(state="running"))
