@@ -104,7 +104,9 @@ def _run_lane(worker: WorkerContext, send_id: int) -> None:
     with _failover_notified(notifier, send_record), worker.counter.count_lane():
         outcome = deliver(context, transport, open_observer, worker.concurrency, is_lane=True)
     if outcome:
-        _log.warning("%s was stopped; see newsletter status", send_record.issue)
+        # Each worker has a key of its own environment: the log tells which one was refused.
+        reason = clean_line(f"{outcome.message}. {outcome.remedy}")
+        _log.warning("%s was stopped: %s", send_record.issue, reason)
     current = _load_send(ledger, send_id)
     if current and current.state != "running":  # otherwise other lanes have not ended
         notifier.notify_end(send_record, NOTIFICATION_KINDS, outcome=outcome)

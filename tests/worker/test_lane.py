@@ -15,6 +15,7 @@ from newsletter.project import open_project
 from newsletter.sending.delivery.worker_pool import TransportResult
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.providers.registry import get_provider
+from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.web.site_context import open_site
 from newsletter.worker.lane import LaneObserver, may_run, run_lane
 from newsletter.worker.worker_context import WorkerContext
@@ -45,8 +46,10 @@ def test_a_lane_starts_a_scheduled_send_only_once_it_is_due(scenario: SendScenar
     assert not may_run(held, now)
 
 
-def test_a_lane_is_counted_as_long_as_it_runs(
-    sender_project: SenderProject, monkeypatch: pytest.MonkeyPatch
+def test_a_lane_is_counted_as_long_as_it_runs_and_logs_why_it_has_stopped_the_send(
+    sender_project: SenderProject,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     sender_project.write_issue("2026-12-01-letter")
     code, output = sender_project.run("plan", "2026-12-01-letter")
@@ -72,12 +75,15 @@ def test_a_lane_is_counted_as_long_as_it_runs(
 
         transport: Any = Transport()
         worker = WorkerContext(open_site(project, engine), Ledger(engine), transport, 2)
-        with engine.begin() as connection:
-            connection.execute(sa.update(send).values(state="running"))
-        run_lane(worker, send_id)
+        sender_project.double.inject_faults(faults.error_response(401, "no such key"))
+        for _ in range(2):
+            with engine.begin() as connection:
+                connection.execute(sa.update(send).values(state="running"))
+            run_lane(worker, send_id)
+    assert "was stopped: no such key. Check SENDGRID_API_KEY" in caplog.text
     assert lane_counts == {1}
     assert worker.counter.get_lane_count() == 0
-    assert worker.counter.get_total()[:2] == (READERS / PER_BATCH, READERS)
+    assert worker.counter.get_total()[:2] == (READERS / PER_BATCH + 1, READERS)
     assert sender_project.states("2026-12-01-letter") == {"accepted": READERS}
 
 
