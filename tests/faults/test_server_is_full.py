@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 from forked_command import ForkedCommand
@@ -88,12 +87,9 @@ def filled(disk: Path, server: Server, database: str) -> Iterator[None]:
 def no_connection_left(server: Server, database: str) -> Iterator[None]:
     """Take all connections that the server has, in place of those of the sender."""
     with server.connected(database) as control, ExitStack() as taken:
-        conninfo = f"host={server.folder} user=postgres dbname=postgres"
         for _ in range(2):
             control.exec_driver_sql(DISCONNECT_OTHERS)
-            with suppress(psycopg.OperationalError):
-                while True:
-                    taken.enter_context(psycopg.connect(conninfo))
+            server.take_connections(taken)
         yield
 
 

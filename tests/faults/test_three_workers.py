@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 from forked_command import ForkedCommand
@@ -247,22 +246,12 @@ def test_workers_that_lose_their_connections_and_get_no_others_go_on(
 
     issue = "2026-12-02-not-connected"
     with interrupted_send(sender_project, issue, *[HELD] * 3) as watch, ExitStack() as stack:
-
-        def occupy() -> bool:
-            """Open connections until the server refuses."""
-            conninfo = f"host={postgres_server.folder} user=postgres dbname=postgres"
-            try:
-                while True:
-                    stack.enter_context(psycopg.connect(conninfo))
-            except psycopg.OperationalError as error:
-                return "too many clients" in str(error)
-
         with watch.engine.connect() as connection:
-            assert occupy()
+            postgres_server.take_connections(stack)
             connection.execute(sa.text(DISCONNECT_OTHERS))
             for _ in range(20):  # as fast as the workers, which want them again
                 threading.Event().wait(0.01)
-                assert occupy()
+                postgres_server.take_connections(stack)
             sender_project.double.released.set()
             threading.Event().wait(1)
         stack.close()

@@ -11,17 +11,21 @@ from typing import NamedTuple
 import pytest
 import sqlalchemy as sa
 from postgres_server import Server
-from sending_fixtures import FakeObserver, configured
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured
 
 from newsletter.db import open_database
 from newsletter.db.sqlite_copy import back_up
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.delivery.worker_pool import MailTransport
+from newsletter.sending.ledger.copied_database import hold_if_copied
 from newsletter.sending.ledger.find_sends import find_send, open_ledger
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+
+TOTAL = 25  # readers
 
 
 class CopiedPlace(NamedTuple):
@@ -89,6 +93,23 @@ class Home:
     def of_issue(self, issue: str) -> "Home":
         email = replace(self.prepared.email, issue=issue)
         return replace(self, prepared=replace(self.prepared, email=email))
+
+
+@pytest.fixture
+def home(
+    engine: sa.Engine,
+    prepared: PreparedEmail,
+    mailer: SendGridClient,
+    observer: FakeObserver,
+    subscribe: Subscribe,
+    make_readers: MakeReaders,
+) -> Home:
+    """A planned send to ``TOTAL`` readers, in batches of ten."""
+    home = Home(engine, prepared, mailer, observer)
+    subscribe(make_readers(TOTAL))
+    assert not hold_if_copied(engine, observer.now)
+    home.plan()
+    return home
 
 
 @pytest.fixture

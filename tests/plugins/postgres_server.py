@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -101,6 +102,16 @@ class Server:
             )
         with self._engines[name].connect() as connection:
             yield connection
+
+    def take_connections(self, stack: ExitStack) -> None:
+        """Open connections until the server refuses one more; the stack closes them."""
+        conninfo = f"host={self.folder} user=postgres dbname=postgres"
+        try:
+            while True:
+                stack.enter_context(psycopg.connect(conninfo))
+        except psycopg.OperationalError as error:
+            if "too many clients" not in str(error):
+                raise
 
     def _run(self, program: str, *arguments: str, namespace: Path | None = None) -> None:
         user = pwd.getpwnam(self.account) if self.account else None

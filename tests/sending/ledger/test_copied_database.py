@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from database_copies import Home
-from sending_fixtures import FakeObserver, MakeReaders, Subscribe
+from database_copies import TOTAL, Home
 
 from newsletter.db import open_database, read_transaction
 from newsletter.db.identity_mark import load_mark, mark_path
@@ -24,13 +23,10 @@ from newsletter.sending.ledger.copied_database import adopt, find_copy, hold_if_
 from newsletter.sending.ledger.heartbeat import load_heartbeats, record_heartbeat
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
-from newsletter.sending.providers.prepared_email import PreparedEmail
-from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.transactional_queue import enqueue_email, has_due_emails
 from newsletter.subscribers.address import parse_address
 
-TOTAL = 25
 HOUR = datetime.timedelta(hours=1)
 LATER = "2026-12-08-thaw"
 MakeCopy = Callable[[Home], Home]
@@ -38,17 +34,7 @@ GARBAGE = ["", "{", "[]", '{"identity": "x"}', "\0" * 90, "[" * 100_000]
 
 
 @pytest.fixture
-def original(
-    engine: sa.Engine,
-    prepared: PreparedEmail,
-    mailer: SendGridClient,
-    observer: FakeObserver,
-    subscribe: Subscribe,
-    make_readers: MakeReaders,
-) -> Home:
-    home = Home(engine, prepared, mailer, observer)
-    subscribe(make_readers(TOTAL))
-    home.plan()
+def original(home: Home) -> Home:
     return home
 
 

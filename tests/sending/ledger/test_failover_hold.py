@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 import sqlalchemy as sa
-from database_copies import Home
+from database_copies import TOTAL, Home
 from postgres_server import Server, login_in_role
-from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.identity import FAILOVER_KEY
@@ -42,13 +41,10 @@ from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, start_send
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
 from newsletter.sending.ledger.state_machine import Resolution
-from newsletter.sending.providers.prepared_email import PreparedEmail
 from newsletter.sending.providers.provider import NoResponse, Response
-from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.transactional_queue import enqueue_email
 from newsletter.subscribers.address import parse_address
 
-TOTAL = 25
 PER_BATCH = 10
 REFUSED = "has failed over to another server.*newsletter db adopt --nothing-lost"
 
@@ -56,23 +52,6 @@ REFUSED = "has failed over to another server.*newsletter db adopt --nothing-lost
 @pytest.fixture
 def database_url(postgres_url: str) -> str:
     return postgres_url
-
-
-@pytest.fixture
-def home(
-    engine: sa.Engine,
-    prepared: PreparedEmail,
-    mailer: SendGridClient,
-    observer: FakeObserver,
-    subscribe: Subscribe,
-    make_readers: MakeReaders,
-) -> Home:
-    """A planned send; each of three batches has up to ten recipients."""
-    home = Home(engine, prepared, mailer, observer)
-    subscribe(make_readers(TOTAL))
-    assert not hold_if_copied(engine, observer.now)
-    home.plan()
-    return home
 
 
 def fail_over(home: Home) -> None:
