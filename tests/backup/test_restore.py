@@ -129,7 +129,9 @@ class MailingList:
                     "root_id": id_,
                 }
                 connection.execute(
-                    sa.insert(send_recipient).values(address_key=key, state=state, **row)
+                    sa.insert(send_recipient).values(
+                        address_key=key, state=state, error="a reason", **row
+                    )
                 )
             if batch_state == "accepted":
                 row = {"batch_id": id_ * 10, "number": 1, "body_sha": "x", "started_at": at}

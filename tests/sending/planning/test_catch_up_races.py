@@ -109,7 +109,8 @@ def test_reasons_add_up_to_the_list(ledger: Ledger, prepared: PreparedEmail, par
     with ledger.engine.begin() as connection:
         for number, state in states.items():
             theirs = send_recipient.c.subscriber_id == number
-            connection.execute(sa.update(send_recipient).where(theirs).values(state=state))
+            changed = sa.update(send_recipient).where(theirs)
+            connection.execute(changed.values(state=state, error="a reason"))
         left = sa.update(subscriber).where(subscriber.c.id == 7)
         connection.execute(left.values(status="unsubscribed"))
         excluded = count_catch_up_exclusions(

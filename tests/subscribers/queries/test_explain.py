@@ -109,7 +109,7 @@ def freeze(engine: sa.Engine, state: str | None, error: str = "") -> None:
 def test_term_on_an_issue_that_was_not_sent_to_them(
     list_engine: sa.Engine, state: str | None, text: str, results: list[bool | None]
 ) -> None:
-    freeze(list_engine, state)
+    freeze(list_engine, state, "some error")
     explanation = explain(list_engine, "ada@b.com", make_segment(text))
     assert [term.holds for term in explanation.terms] == results
     assert explanation.answer == ("yes" if results[0] else "no")

@@ -66,7 +66,7 @@ def insert_send(
         for person, state in (states or {}).items():
             row = {"send_id": id_, "subscriber_id": person, "batch_id": id_, "state": state}
             row |= {"address_key": key_in_send(person), "root_id": id_}
-            connection.execute(sa.insert(send_recipient).values(row))
+            connection.execute(sa.insert(send_recipient).values(row | {"error": "a reason"}))
         for number, (person, type_, *is_bot) in enumerate(events):
             row = {
                 "sg_event_id": f"{id_}-{number}", "type": type_, "at": NOW, "raw": {},

@@ -331,6 +331,7 @@ def insert_list(connection: sa.Connection, people: list[Person], sent: int) -> l
                 rows[send_recipient].append({
                     "send_id": index + 1, "subscriber_id": person.id, "address_key": person.key,
                     "batch_id": index + 1, "state": person.copies[issue], "root_id": index + 1,
+                    "error": "a reason",
                 })  # fmt: skip
             types = sorted(type_ for event_issue, type_ in person.events if event_issue == issue)
             rows[event] += [
