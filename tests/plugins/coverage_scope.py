@@ -1,13 +1,16 @@
 """Limit coverage measurement to the tests where it is worth its cost.
 
-Measuring branch coverage doubles the time of a test. The packages that pyproject.toml names are
-measured while their own tests run, and ``sending`` while those of the commands that send run.
+Measuring branch coverage triples the time of a test. The packages that pyproject.toml names are
+measured while they are imported and while their own tests run, and ``sending`` while those of the
+commands that send run. Collecting the tests is not measured, nor the process that hands them out.
 Excluded are tests that run the same lines again: the PostgreSQL run of a test that also runs on
 SQLite, property tests, which run them a hundred times, and a few slow files that run hardly a line
 that no others run. ``MEASURE=all`` measures every test.
 """
 
+import importlib
 import os
+import pkgutil
 import tomllib
 from collections.abc import Generator
 from functools import cache
@@ -43,6 +46,16 @@ class CoverageSwitch:
     def __init__(self) -> None:
         self._stopped: coverage.Coverage | None = None
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self, session: pytest.Session) -> Generator[None, object, object]:
+        if session.config.pluginmanager.has_plugin("dsession"):  # the process with the workers
+            self._stop()
+        elif coverage.Coverage.current() and not measures_all():
+            for package in measured_packages():
+                import_modules(package)
+            self._stop()
+        return (yield)
+
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items.sort(key=lambda item: (not is_measured(item), not is_long(item)))
 
@@ -68,14 +81,30 @@ class CoverageSwitch:
 
 
 @cache
-def measured_folders() -> tuple[str, ...]:
+def measured_packages() -> tuple[str, ...]:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    sources = settings["tool"]["coverage"]["run"]["source"]
-    return ("tests/cli/send/", *(f"tests/{source.rpartition('.')[2]}/" for source in sources))
+    return tuple(settings["tool"]["coverage"]["run"]["source"])
+
+
+@cache
+def measured_folders() -> tuple[str, ...]:
+    folders = (f"tests/{source.rpartition('.')[2]}/" for source in measured_packages())
+    return ("tests/cli/send/", *folders)
+
+
+def import_modules(package: str) -> None:
+    """Import a package with all of its modules, whose own lines run only then."""
+    path = importlib.import_module(package).__path__
+    for module in pkgutil.walk_packages(path, f"{package}."):
+        importlib.import_module(module.name)
+
+
+def measures_all() -> bool:
+    return os.environ.get("MEASURE") == "all"
 
 
 def is_measured(item: pytest.Item) -> bool:
-    if os.environ.get("MEASURE") == "all":
+    if measures_all():
         return True
     if item.get_closest_marker("property") or is_hypothesis_test(getattr(item, "obj", None)):
         return False
