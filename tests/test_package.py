@@ -19,7 +19,7 @@ import urllib3
 
 from newsletter import __version__
 
-pytestmark = [pytest.mark.package, pytest.mark.xdist_group("package")]
+pytestmark = pytest.mark.package
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("newsletter", "templates", "issues", "docs")

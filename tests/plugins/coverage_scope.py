@@ -23,12 +23,12 @@ from hypothesis import is_hypothesis_test
 ROOT = Path(__file__).parents[2]
 # Through this variable coverage.py measures the processes that a test starts.
 SUBPROCESSES = "COVERAGE_PROCESS_CONFIG"
-# The slowest tests: started first, so that no worker is left waiting for one of them at the end.
+# The slowest tests: started early, so that no worker is left with one of them at the end.
 LONGEST = (
     "faults/",
+    "worker/",
     "sending/delivery/test_invariants",
     "test_docs",
-    "test_package",
     "cli/send/test_rehearse",
     "cli/send/test_hangup",
 )
@@ -57,7 +57,14 @@ class CoverageSwitch:
         return (yield)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: (not is_measured(item), not is_long(item)))
+        # The tests of the package share what is slow to make, so one worker gets them: the first.
+        items.sort(
+            key=lambda item: (
+                not item.get_closest_marker("package"),
+                not is_measured(item),
+                not is_long(item),
+            )
+        )
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
