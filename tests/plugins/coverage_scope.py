@@ -4,7 +4,7 @@ Measuring branch coverage triples the time of a test. The packages that pyprojec
 measured while they are imported and while their own tests run, and ``sending`` while those of the
 commands that send run. Collecting the tests is not measured, nor the process that hands them out.
 Excluded are tests that run the same lines again: the PostgreSQL run of a test that also runs on
-SQLite, property tests, which run them a hundred times, and a few slow files that run hardly a line
+SQLite, property tests, which run them a hundred times, and some slow files that run hardly a line
 that no others run. ``MEASURE=all`` measures every test.
 """
 
@@ -32,11 +32,20 @@ LONGEST = (
     "cli/send/test_rehearse",
     "cli/send/test_hangup",
 )
-# Slow, and of the branches that they run others run all but four; ``--cov-context=test`` shows it.
+# Slow, and of the branches that they run others run all but 18; ``--cov-context=test`` shows it.
 REPEATING = (
+    "cli/send/test_due",
     "cli/send/test_hangup",
+    "cli/send/test_notifications",
+    "cli/send/test_schedule",
+    "render/test_digest",
     "reports/test_report.py",
+    "sending/ledger/test_copied_database",
+    "sending/planning/test_dry_run.py::test_memory_use",
+    "sending/planning/test_proposal",
     "sending/planning/test_repeated_article",
+    "sending/test_service",
+    "subscribers/queries/test_explain",
 )
 
 
