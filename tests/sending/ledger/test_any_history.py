@@ -20,6 +20,7 @@ from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.lanes.lane_jobs import has_workers
 from newsletter.sending.lanes.sweep import sweep
 from newsletter.sending.ledger import pause_cancel_retry
+from newsletter.sending.ledger import status as status_module
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
@@ -257,9 +258,19 @@ class SendMachine(RuleBasedStateMachine):
 
     @invariant()
     def status_counts_every_recipient_in_its_state(self) -> None:
-        # While the send runs, it follows from the batches.
-        status = get_send_status(self.ledger, self.send)
-        assert status.recipients_by_state == count_recipients_by_state(self.ledger, self.send)
+        # As of a send that runs or is large: it follows from the batches.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(status_module, "LARGE_SEND_RECIPIENTS", 0)
+            for part in filter(None, (self.send, self.catch_up)):
+                counts = count_recipients_by_state(self.ledger, part)
+                assert get_send_status(self.ledger, part).recipients_by_state == counts
+
+    @invariant()
+    def only_those_who_were_left_out_have_a_reason(self) -> None:
+        query = sa.select(send_recipient.c.state, send_recipient.c.error != "").distinct()
+        with self.ledger.engine.connect() as connection:
+            for state, has_reason in connection.execute(query):
+                assert has_reason == (state in status_module.LEFT_OUT_STATES)
 
     @invariant()
     def nobody_gets_it_twice_unless_the_editor_resent_it(self) -> None:
