@@ -9,6 +9,7 @@ import datetime
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,6 +19,7 @@ from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import (
     erased,
     journal,
+    send_recipient,
     setting,
     subscriber,
     suppression,
@@ -25,7 +27,12 @@ from newsletter.db.schema import (
 )
 from newsletter.errors import DatabaseError
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.erasure import SALT_KEY, erase_address, find_erased
+from newsletter.subscribers.consent.erasure import (
+    ERASED_REASON,
+    SALT_KEY,
+    erase_address,
+    find_erased,
+)
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.tracking_answers import (
     answer_kind,
@@ -127,10 +134,20 @@ def different_list_error(reason: str) -> DatabaseError:
 def insert_missing_rows(connection: sa.Connection, table: sa.Table) -> int:
     """Insert the rows of the present table whose key the restored one lacks; return how many."""
     present = attached_table(table)
+    columns: dict[str, sa.ColumnElement[Any]] = dict(present.c.items())
+    if table is send_recipient:
+        columns["error"] = _reason_left_out(present)
     rows = insert_or_ignore(connection, table).from_select(
-        list(present.c.keys()), sa.select(present).where(sa.true())
+        list(columns), sa.select(*columns.values()).where(sa.true())
     )
     return connection.execute(rows).rowcount
+
+
+def _reason_left_out(present: sa.FromClause) -> sa.ColumnElement[str]:
+    """Return a recipient's error: a damaged database is not upgraded, so there may be none."""
+    needs_none = present.c.state.in_(("pending", "accepted", "unknown"))
+    has_none = sa.and_(present.c.error == "", ~needs_none)
+    return sa.case((has_none, ERASED_REASON), else_=present.c.error)
 
 
 def _carry_erased(connection: sa.Connection) -> None:

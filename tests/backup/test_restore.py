@@ -555,18 +555,44 @@ def test_unreadable_database_is_kept_aside_and_replaced(mailing_list: MailingLis
 def test_unsubscribes_are_carried_over_from_a_damaged_database(mailing_list: MailingList) -> None:
     mailing_list.back_up()
     mailing_list.suppress("bo")
-    with closing(sqlite3.connect(mailing_list.path)) as connection:
+    damage(mailing_list.path)
+    result = mailing_list.restore()
+    assert result.carried_over is not None
+    assert mailing_list.audience() == ["ada", "cy"]
+
+
+def damage(database: Path) -> None:
+    """Overwrite an index that a restore doesn't read."""
+    with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         (page,) = connection.execute(
             "SELECT rootpage FROM sqlite_master WHERE name = 'ix_event_address_key_type'"
         ).fetchone()
-    with mailing_list.path.open("r+b") as file:
+    with database.open("r+b") as file:
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 4096)
-    assert find_corruption(mailing_list.path)
+    assert find_corruption(database)
+
+
+def test_sends_are_carried_over_from_a_damaged_database_of_an_older_version(
+    mailing_list: MailingList,
+) -> None:
+    """It was not upgraded: there, the reason why an erased reader was left out is gone."""
+    mailing_list.back_up()
+    mailing_list.send("2026-11-24-ice", {"ada": "accepted", "bo": "accepted", "cy": "unknown"})
+    with closing(sqlite3.connect(mailing_list.path)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE send_recipient SET state = 'rejected' WHERE subscriber_id = 2")
+        connection.execute("UPDATE newsletter_version SET version_num = '0008'")
+        connection.commit()
+    damage(mailing_list.path)
     result = mailing_list.restore()
     assert result.carried_over is not None
-    assert mailing_list.audience() == ["ada", "cy"]
+    assert result.carried_over.sends == ["2026-11-24-ice"]
+    columns = send_recipient.c.state, send_recipient.c.error
+    assert sorted(mailing_list.select(*columns)) == [
+        ("accepted", ""), ("rejected", "the reason was erased"), ("unknown", "")
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

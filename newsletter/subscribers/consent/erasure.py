@@ -35,7 +35,7 @@ from newsletter.subscribers.consent.unreadable_events import delete_mentions
 
 SALT_KEY = "erasure_salt"
 # It replaces the reason why they were left out of a send, which may name them.
-_ERASED_REASON = "the reason was erased"
+ERASED_REASON = "the reason was erased"
 
 
 class ErasureResult(NamedTuple):
@@ -248,7 +248,7 @@ def _pseudonymize_sends(
         sa.update(batch).where(column_in(connection, batch.c.id, naming_them)).values(error="")
     )
     update = sa.update(send_recipient).where(is_theirs)
-    error = sa.case((send_recipient.c.error != "", _ERASED_REASON), else_="")
+    error = sa.case((send_recipient.c.error != "", ERASED_REASON), else_="")
     # Erased before, joined again, and sent the same issue in a catch-up: the pseudonym is taken.
     repeated = _find_sends_with_pseudonym(connection, id_, pseudonym)
     for send_id in repeated:
