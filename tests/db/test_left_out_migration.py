@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
+from newsletter.backup.retired_database import reinstate, retire
 from newsletter.db.migrate import alembic_config, ensure_current_schema
 from newsletter.db.schema import RECIPIENT_STATES, batch, send, send_recipient
 from newsletter.errors import Location
@@ -66,6 +67,20 @@ def test_everybody_who_was_left_out_gets_a_reason(old_engine: sa.Engine) -> None
         rows = [tuple(row) for row in connection.execute(query)]
     reasons = [*EXPECTED.items(), ("skipped_late", KNOWN_REASON)]
     assert rows == [(id_, *reason) for id_ in (1, 2) for reason in reasons]
+
+
+def test_retired_database_can_still_be_read_and_used_again(old_engine: sa.Engine) -> None:
+    with old_engine.begin() as connection:
+        retire(connection, {"url": "sqlite:///other.db", "at": NOW.isoformat(), "token": "t"})
+    ensure_current_schema(old_engine, Location("database"))
+    with (
+        pytest.raises(sa.exc.DBAPIError, match="is retired"),
+        old_engine.begin() as connection,
+    ):
+        connection.execute(sa.delete(send_recipient))
+    with old_engine.begin() as connection:
+        reinstate(connection)
+        assert connection.execute(sa.delete(send_recipient)).rowcount == 2 * (len(EXPECTED) + 1)
 
 
 @pytest.mark.parametrize("send_id", [1, 2])

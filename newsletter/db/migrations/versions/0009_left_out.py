@@ -1,6 +1,6 @@
 """Find the recipients that a send left out by an index, since each has a reason."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,9 +36,17 @@ WHERE pg_class.oid = 'send_recipient'::regclass"""
 _PARTITIONS = """\
 SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'send_recipient'::regclass"""
 
+_SQLITE_TRIGGERS = """\
+SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'send_recipient'"""
+_POSTGRESQL_TRIGGERS = """\
+SELECT quote_ident(tgname), replace(pg_get_triggerdef(oid), '%', '%%') FROM pg_trigger
+WHERE tgrelid = 'send_recipient'::regclass AND NOT tgisinternal"""
+
 
 def upgrade() -> None:
     connection = op.get_bind()
+    # Those of a database that "db copy" has retired; it can still be read, and used again.
+    triggers = _drop_triggers(connection)
     # An erased reader's reasons were erased as well.
     op.execute(
         f"UPDATE send_recipient SET error = 'the reason was erased' WHERE NOT ({_HAS_REASON})"  # noqa: S608 - our own names
@@ -62,6 +70,18 @@ def upgrade() -> None:
         sqlite_where=has_reason,
         postgresql_where=has_reason,
     )
+    for trigger in triggers:
+        connection.exec_driver_sql(trigger)
+
+
+def _drop_triggers(connection: sa.Connection) -> Sequence[str]:
+    """Drop the triggers of the table; return the statements that create them."""
+    query = _SQLITE_TRIGGERS if connection.dialect.name == "sqlite" else _POSTGRESQL_TRIGGERS
+    found = connection.execute(sa.text(query)).all()
+    for name, _ in found:
+        of_table = "" if connection.dialect.name == "sqlite" else " ON send_recipient"
+        connection.exec_driver_sql(f"DROP TRIGGER {name}{of_table}")
+    return [statement for _, statement in found]
 
 
 def _replace_send_recipient() -> None:
