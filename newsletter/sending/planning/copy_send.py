@@ -3,6 +3,7 @@
 The recipients of a large send on PostgreSQL are copied at once, into a partition.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
@@ -66,15 +67,12 @@ def copy_recalled_send(ledger: Ledger, recalled: Send, schedule: SendSchedule) -
 
 def list_planned_sizes(connection: sa.Connection, send_record: Send) -> list[int]:
     """Return the sizes of the batches as they were planned, in their order."""
-    return list(connection.scalars(_select_planned(send_record, batch.c.size)))
-
-
-def _select_planned(send_record: Send, *columns: sa.Column[Any]) -> sa.Select[Any]:
-    return (
-        sa.select(*columns)
+    query = (
+        sa.select(batch.c.size)
         .where(batch.c.send_id == send_record.id, batch.c.parent_id.is_(None))
         .order_by(batch.c.number)
     )
+    return list(connection.scalars(query))
 
 
 def _insert_send(
@@ -109,14 +107,14 @@ def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> No
     Raises:
         SendRefusedError: there are more or fewer recipients than were planned.
     """
-    planned = connection.execute(_select_planned(recalled, batch.c.size, batch.c.variant)).all()
+    sizes = list_planned_sizes(connection, recalled)
+    variants = _list_planned_variants(connection, recalled, sizes)
     insert = sa.insert(batch).returning(batch.c.id, sort_by_parameter_order=True)
     rows = [
         {"send_id": send_id, "number": number, "size": size, "state": "ready", "variant": variant}
-        for number, (size, variant) in enumerate(planned, 1)
+        for number, (size, variant) in enumerate(zip(sizes, variants, strict=True), 1)
     ]
     batch_ids = connection.scalars(insert, rows).all()
-    sizes = [size for size, _ in planned]
     if _may_be_partitioned(connection, recalled, sum(sizes)) and (
         (partition := create_partition(connection, send_id)) is not None
     ):
@@ -132,6 +130,21 @@ def _copy_batches(connection: sa.Connection, recalled: Send, send_id: int) -> No
             f"the recipients of {recalled.issue} are not those of its plan",
             remedy=f"Plan it again with: {recalled.send_command} --at TIME",
         )
+
+
+def _list_planned_variants(
+    connection: sa.Connection, recalled: Send, sizes: Sequence[int]
+) -> list[str]:
+    """Return the variants of the batches as they were planned.
+
+    A request may have been tracked for less, if one of its readers had refused since.
+    """
+    variant = send_recipient.c.variant
+    query = sa.select(variant, sa.func.count()).where(send_recipient.c.send_id == recalled.id)
+    counts: dict[str, int] = dict(connection.execute(query.group_by(variant)).all())
+    ends = [*accumulate(counts.get(name, 0) for name in VARIANTS)]
+    # Beyond the last one if recipients are missing, which is refused once they are counted.
+    return [[*VARIANTS, ""][bisect_left(ends, end)] for end in accumulate(sizes)]
 
 
 def _may_be_partitioned(connection: sa.Connection, recalled: Send, total: int) -> bool:

@@ -148,6 +148,8 @@ def test_recalled_send_is_copied_in_the_same_batches_with_and_without(
         with ledger.engine.begin() as connection:
             recalled = sa.update(send).where(send.c.issue == frozen.issue)
             connection.execute(recalled.values(RECALLED))
+            # As if some readers had refused to be tracked before the requests.
+            connection.execute(sa.update(batch).values(variant="none"))
         recalled_send = get_send(ledger, frozen.issue)
         assert recalled_send
         copied = copy_recalled_send(ledger, recalled_send, SendSchedule())
