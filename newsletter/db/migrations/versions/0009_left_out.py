@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import sqlalchemy as sa
 from alembic import op
 
+from newsletter.db.bulk import tune_for_bulk_writes
 from newsletter.db.schema import BigIntKey
 
 revision = "0009"
@@ -86,6 +87,7 @@ def _drop_triggers(connection: sa.Connection) -> Sequence[str]:
 
 def _replace_send_recipient() -> None:
     """Make the table anew: SQLite can't add a constraint."""
+    tune_for_bulk_writes(op.get_bind())
     op.create_table(
         "new_send_recipient",
         sa.Column("send_id", BigIntKey, nullable=False),
