@@ -94,7 +94,7 @@ def require_current_schema(connection: sa.Connection) -> None:
     revision = connection.scalar(sa.select(_version.c.version_num))
     raise DatabaseChangedError(
         f"another version of newsletter has upgraded the database to schema version {revision}, "
-        "and this one does not claim anything in it any more",
+        "which this one does not know",
         remedy="Install the same version on all machines, and start it: pip install --upgrade "
         "newsletter",
     )

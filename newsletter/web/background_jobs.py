@@ -9,12 +9,17 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import BinaryIO, NamedTuple, cast
 
+import sqlalchemy as sa
+
 from newsletter.backup.erasure_record import renew_erasures
+from newsletter.backup.retired_database import read_moved_to
 from newsletter.db import read_transaction
+from newsletter.db.errors import RETIRED_MESSAGE, RETIRED_REMEDY, redact_database_url
+from newsletter.db.migrate import require_current_schema
 from newsletter.db.postgresql.privileges import may_insert
 from newsletter.db.postgresql.recipient_partitions import drop_leftover_partitions
 from newsletter.db.schema import attempt
-from newsletter.errors import NewsletterError
+from newsletter.errors import DatabaseChangedError, Location, NewsletterError
 from newsletter.events.unreadable_store import purge_unreadable
 from newsletter.project.editor_command import read_last_line
 from newsletter.sending.ledger.find_sends import has_due_sends, open_ledger
@@ -27,6 +32,7 @@ from newsletter.sending.transactional_queue import has_due_emails
 from newsletter.web.archive.latest_issues import make_latest_finder
 from newsletter.web.database_clock import DatabaseClock
 from newsletter.web.site_context import Site
+from newsletter.web.stop_signal import StopSignal
 from newsletter.web.subscriber.transactional_emails import purge_stale_data, send_due_emails
 
 _log = logging.getLogger(__name__)
@@ -38,7 +44,8 @@ class BackgroundJob(NamedTuple):
     Attributes:
         name: the job's name in the log.
         interval_seconds: the pause from the end of one run to the start of the next.
-        run: the function; any error is logged, and it is run again.
+        run: the function; any error is logged, and it is run again, unless the database is not one
+            for this program any more.
     """
 
     name: str
@@ -52,6 +59,7 @@ def make_background_jobs(site: Site, mailer: ProviderClient | None) -> list[Back
         BackgroundJob("cleanup", 3600.0, lambda: clean_up(site)),
         BackgroundJob("refused sign-ups", 60.0, lambda: site.refused_signups.save(site.engine)),
         BackgroundJob("erasures", 60.0, lambda: renew_erasures(site.engine, site.project.root)),
+        BackgroundJob("database check", 2.0, lambda: require_same_database(site.engine)),
     ]
     if isinstance(site.clock, DatabaseClock):
         jobs.append(BackgroundJob("clock", 30.0, site.clock.sync))
@@ -75,6 +83,20 @@ def _may_send(site: Site) -> bool:
     if not may_send:
         _log.info("due sends are left to another host: the database's role may not send")
     return may_send
+
+
+def require_same_database(engine: sa.Engine) -> None:
+    """Refuse a database that was upgraded or retired since it was opened; nothing is written.
+
+    Raises:
+        DatabaseChangedError: it was.
+    """
+    with read_transaction(engine) as connection:
+        require_current_schema(connection)
+        is_retired = read_moved_to(connection) is not None
+    if is_retired:
+        where = Location(redact_database_url(engine.url))
+        raise DatabaseChangedError(RETIRED_MESSAGE, where=where, remedy=RETIRED_REMEDY)
 
 
 def notify_overdue_sends(site: Site) -> None:
@@ -150,10 +172,12 @@ class JobRunner:
 
     Args:
         jobs: the jobs to run.
+        stopping: is set once one finds that the database is not one for this program any more, and
+            when it is exited.
     """
 
-    def __init__(self, jobs: Sequence[BackgroundJob]) -> None:
-        self._stop_event = threading.Event()
+    def __init__(self, jobs: Sequence[BackgroundJob], stopping: StopSignal) -> None:
+        self._stopping = stopping
         self._threads = [
             threading.Thread(target=self._run_repeatedly, args=(job,), name=job.name, daemon=True)
             for job in jobs
@@ -164,14 +188,16 @@ class JobRunner:
             thread.start()
 
     def __exit__(self, *_: object) -> None:
-        self._stop_event.set()
+        self._stopping.set()
         for thread in self._threads:
             thread.join(timeout=10.0)
 
     def _run_repeatedly(self, job: BackgroundJob) -> None:
-        while not self._stop_event.is_set():
+        while not self._stopping.is_set():
             try:
                 job.run()
+            except DatabaseChangedError as error:
+                self._stopping.give_up(error)
             except NewsletterError as error:
                 _log.error(
                     "background job failed and will be retried: %s: %s",
@@ -180,4 +206,4 @@ class JobRunner:
                 )
             except Exception:  # noqa: BLE001 - one failure must not end the others
                 _log.exception("background job failed and will be retried: %s", job.name)
-            self._stop_event.wait(job.interval_seconds)
+            self._stopping.wait(job.interval_seconds)

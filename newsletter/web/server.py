@@ -14,7 +14,7 @@ from anyio import to_thread
 from starlette.applications import Starlette
 
 from newsletter.config import Config
-from newsletter.errors import DatabaseError, UsageError
+from newsletter.errors import DatabaseChangedError, DatabaseError, UsageError
 from newsletter.sending.providers.provider import ProviderClient
 from newsletter.web.app import make_app
 from newsletter.web.background_jobs import JobRunner, make_background_jobs
@@ -28,6 +28,7 @@ from newsletter.web.http.connection_limits import (
 from newsletter.web.http.http_protocol import LimitedHttpProtocol
 from newsletter.web.monitoring.metrics import SiteMetrics, serve_metrics
 from newsletter.web.site_context import Site
+from newsletter.web.stop_signal import StopSignal
 
 # How long requests in flight may take after the signal to stop.
 SHUTDOWN_SECONDS = 30
@@ -89,15 +90,22 @@ def build_uvicorn_config(
 
 def run_site(
     site: Site, mailer: ProviderClient | None, sock: socket.socket, metrics_port: int | None
-) -> None:
+) -> DatabaseChangedError | None:
     """Serve until SIGTERM, SIGHUP or Ctrl-C; requests in flight are finished first.
+
+    It stops in the same way, and logs why, once another version has upgraded the database, or
+    ``newsletter db copy`` has retired it: what readers then want would be refused for ever.
 
     Args:
         site: the newsletter.
         mailer: the provider's client; without it, transactional emails and due sends wait.
         sock: from ``open_public_socket``.
         metrics_port: the loopback port for Prometheus; ``None`` for no metrics.
+
+    Returns:
+        Why it can't go on; ``None`` if it was told to stop.
     """
+    stopping = StopSignal()
     metrics = SiteMetrics(site)
     # uvicorn raises the signal again when it has shut down; the jobs must still be able to finish.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -108,13 +116,14 @@ def run_site(
         if metrics_port:
             stack.enter_context(serve_metrics(metrics.registry, metrics_port))
         stack.callback(_save_last_counts, site)
-        stack.enter_context(JobRunner(make_background_jobs(site, mailer)))
+        stack.enter_context(JobRunner(make_background_jobs(site, mailer), stopping))
         limits = DEFAULT_LIMITS.fit_open_files(raise_open_file_limit())
         app = make_app(site, body_timeout=limits.body_seconds, metrics=metrics)
         options = build_uvicorn_config(app, site.config, limits)
         runner = stack.enter_context(asyncio.Runner(loop_factory=options.get_loop_factory()))
         with suppress(KeyboardInterrupt):
-            runner.run(_serve(options, sock))
+            runner.run(_serve(options, sock, stopping))
+    return stopping.cause
 
 
 def _save_last_counts(site: Site) -> None:
@@ -124,6 +133,23 @@ def _save_last_counts(site: Site) -> None:
         _log.warning("the last counts of refused sign-ups could not be saved")
 
 
-async def _serve(uvicorn_config: uvicorn.Config, sock: socket.socket) -> None:
+class _Server(uvicorn.Server):
+    """A server that also stops once the background jobs find that it can't go on.
+
+    Args:
+        config: uvicorn's settings.
+        stopping: set by the jobs.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: StopSignal) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to stop; called about every 0.1 seconds."""
+        return await super().on_tick(counter) or self._stopping.is_set()
+
+
+async def _serve(uvicorn_config: uvicorn.Config, sock: socket.socket, stopping: StopSignal) -> None:
     to_thread.current_default_thread_limiter().total_tokens = WORKER_THREADS
-    await uvicorn.Server(uvicorn_config).serve([sock])
+    await _Server(uvicorn_config, stopping).serve([sock])

@@ -1,42 +1,17 @@
 """What the jobs of a worker share, and a count of what it does."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from newsletter.errors import DatabaseChangedError
 from newsletter.sending.delivery.worker_pool import MailTransport, TransportResult
 from newsletter.sending.lanes.worker_records import WorkerActivity
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.providers.provider import ProviderClient
 from newsletter.web.site_context import Site
-
-_log = logging.getLogger(__name__)
-
-
-class StopSignal(threading.Event):
-    """Is set once a worker is to stop.
-
-    Attributes:
-        cause: why it can't go on; ``None`` if it was told to stop.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cause: DatabaseChangedError | None = None
-        self._lock = threading.Lock()
-
-    def give_up(self, cause: DatabaseChangedError) -> None:
-        """Stop the worker, and log why: once, though all that it does fails for the same cause."""
-        with self._lock:
-            if self.cause is None and not self.is_set():
-                self.cause = cause
-                for problem in cause.problems:
-                    _log.error("%s", problem)
-        self.set()
+from newsletter.web.stop_signal import StopSignal
 
 
 class ActivityCounter:

@@ -3,6 +3,7 @@
 import datetime
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -11,15 +12,16 @@ import sqlalchemy as sa
 from notify_recorder import NotifyRecorder
 from ready_to_send import READERS, Cli
 
+from newsletter.backup.retired_database import retire
 from newsletter.db import database_engine
 from newsletter.db.postgresql.recipient_partitions import (
     attach_partition,
     create_partition,
     has_partition,
 )
-from newsletter.db.schema import send
+from newsletter.db.schema import VERSION_TABLE, send
 from newsletter.db.sqlite_copy import back_up
-from newsletter.errors import DatabaseError
+from newsletter.errors import DatabaseChangedError, DatabaseError
 from newsletter.events.unreadable_item import make_unreadable_item
 from newsletter.events.unreadable_store import (
     RETENTION,
@@ -38,8 +40,10 @@ from newsletter.web.background_jobs import (
     JobRunner,
     clean_up,
     make_background_jobs,
+    require_same_database,
 )
 from newsletter.web.site_context import Site, open_site
+from newsletter.web.stop_signal import StopSignal
 
 
 def test_due_send_is_run_in_its_own_process(
@@ -152,7 +156,7 @@ def test_send_without_events_is_told_without_a_mailer(
 
 def test_without_a_mailer_only_jobs_that_send_nothing_run(site: Site) -> None:
     without = [job.name for job in make_background_jobs(site, None)]
-    assert without == ["cleanup", "refused sign-ups", "erasures"]
+    assert without == ["cleanup", "refused sign-ups", "erasures", "database check"]
     with closing(SendGridClient("SG.key", site.config.sendgrid)) as mailer:
         assert {job.name for job in make_background_jobs(site, mailer)} == {
             *without,
@@ -202,7 +206,10 @@ def test_failing_job_is_retried_and_does_not_block_others(
 
     with (
         caplog.at_level(logging.ERROR),
-        JobRunner([BackgroundJob("failing", 0.0, fail), BackgroundJob("other", 60.0, other.set)]),
+        JobRunner(
+            [BackgroundJob("failing", 0.0, fail), BackgroundJob("other", 60.0, other.set)],
+            StopSignal(),
+        ),
     ):
         assert all(failed.acquire(timeout=60) for _ in range(3))
         assert other.wait(10)
@@ -218,10 +225,45 @@ def test_job_that_is_refused_says_why(caplog: pytest.LogCaptureFixture) -> None:
         failed.set()
         raise DatabaseError("the role may not do this", remedy="Tell ada@example.org.")
 
-    with caplog.at_level(logging.ERROR), JobRunner([BackgroundJob("refused", 60.0, fail)]):
+    jobs = [BackgroundJob("refused", 60.0, fail)]
+    with caplog.at_level(logging.ERROR), JobRunner(jobs, StopSignal()):
         assert failed.wait(60)
     [record] = caplog.records
     assert record.getMessage() == (
         "background job failed and will be retried: refused: the role may not do this. Tell …"
     )
     assert not record.exc_info
+
+
+def upgrade(connection: sa.Connection) -> None:
+    version = sa.table(VERSION_TABLE, sa.column("version_num"))
+    connection.execute(sa.update(version).values(version_num="9999"))
+
+
+def copy_elsewhere(connection: sa.Connection) -> None:
+    retire(connection, {"url": "postgresql://db2/list", "at": "2026-12-01T09:00", "token": "t"})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (upgrade, "to schema version 9999"),
+        (copy_elsewhere, "retired. Set database: in newsletter.yml to the other one"),
+    ],
+)
+def test_jobs_stop_once_the_database_is_not_one_for_them_any_more_and_say_why_once(
+    engine: sa.Engine,
+    change: Callable[[sa.Connection], None],
+    words: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    require_same_database(engine)  # it still is
+    with engine.begin() as connection:
+        change(connection)
+    stopping = StopSignal()
+    jobs = [BackgroundJob(str(n), 60.0, lambda: require_same_database(engine)) for n in range(3)]
+    with JobRunner(jobs, stopping):
+        assert stopping.wait(60)
+    [record] = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert (record.levelname, words in record.message) == ("ERROR", True)
+    assert isinstance(stopping.cause, DatabaseChangedError)

@@ -1,5 +1,6 @@
 """``newsletter serve``: run the web server of the public site."""
 
+import logging
 import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from newsletter.config import Config
     from newsletter.project import Project
     from newsletter.web.deployment import DeploymentFile
+
+_log = logging.getLogger(__name__)
 
 
 @click.command(
@@ -42,7 +45,8 @@ def serve_command(*, host: str, port: int, metrics_port: int | None, printed: st
 
     Put it behind a proxy that serves public_url over HTTPS. It logs to standard error,
     one JSON object per line, without addresses. SIGTERM or Ctrl-C stops it after the
-    requests in progress.
+    requests in progress. If another version upgrades the database, or db copy retires it,
+    it says so, stops in the same way and ends with 1.
 
     With --print, a systemd unit, a Caddyfile or a Compose file for this newsletter is
     printed: with its folder, user, port and domain, and without any secret.
@@ -85,8 +89,10 @@ def serve_command(*, host: str, port: int, metrics_port: int | None, printed: st
                     lambda text: echo_err(text, color="yellow"),
                 )
             configure_stderr_logging()
-            run_site(site, client, listener, metrics_port)
-    echo_err("Stopped.")
+            cause = run_site(site, client, listener, metrics_port)
+            _log.info("stopped")
+            if cause:  # it is in the log
+                raise SystemExit(1)
 
 
 def _print_deployment_file(

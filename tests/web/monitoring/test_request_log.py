@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import sqlalchemy as sa
 import urllib3
 
+from newsletter.db import database_engine
+from newsletter.db.schema import VERSION_TABLE
+from newsletter.project import open_project
 from newsletter.web.monitoring.request_log import JsonLinesFormatter
 
 URL_LINE = re.compile(r"answers at (http://127\.0\.0\.1:(\d+))/")
@@ -80,12 +84,40 @@ def test_requests_in_flight_finish_before_shutdown(run: Run, stop_signal: signal
     assert run.process.returncode == 0
     assert public_url == "  public URL  not set: public_url in newsletter.yml\n"
     assert "Without public_url no email links to this site" in err
-    assert "Stopped." in err
     lines = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    assert lines[-1]["message"] == "stopped"
     expected = {"method": "GET", "route": "/u/{token}", "status": 404}
     assert any(expected.items() <= line.items() for line in lines)
     for secret in ("secret-token", "ada@", "127.0.0.1", "Traceback"):
         assert secret not in "".join(map(json.dumps, lines))
+
+
+def test_a_server_whose_database_is_upgraded_says_so_once_and_fails(
+    run: Run, project_folder: Path
+) -> None:
+    project = open_project(project_folder)
+    version = sa.table(VERSION_TABLE, sa.column("version_num"))
+    host, _, port = run.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as sock:
+        sock.sendall(
+            b"POST /u/nobody HTTP/1.1\r\nHost: a\r\nContent-Length: 26\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert sock.recv(100).startswith(b"HTTP/1.1 100")
+        with (
+            database_engine(project.config.database, project.root) as engine,
+            engine.begin() as connection,
+        ):
+            connection.execute(sa.update(version).values(version_num="9999"))
+        assert run.process.stderr
+        while "schema version 9999" not in (message := run.process.stderr.readline()):
+            assert message
+        sock.sendall(b"List-Unsubscribe=One-Click")
+        assert sock.recv(100).startswith(b"HTTP/1.1 404")
+    _, err = run.process.communicate(timeout=60)
+    assert run.process.returncode == 1
+    levels = [json.loads(line)["level"] for line in [message, *err.splitlines()]]
+    assert levels.count("error") == 1
 
 
 def test_port_in_use_is_reported(project_folder: Path) -> None:
