@@ -60,8 +60,11 @@ RETIRED_SQLSTATE = "NL001"
 RETIRED_MESSAGE = "this database was copied to another one, and is retired"
 RETIRED_REMEDY = "Set database: in newsletter.yml to the other one, and start this again."
 
-# In the messages of both databases, whatever language PostgreSQL speaks.
-_MISSING_NAME = re.compile(r'"([^"]+)"|\b\w+\.(\w+)|(?:: |named )([\w.]+)')
+# In the messages of both databases, whatever PostgreSQL's language and its quotes. ASCII, since
+# Japanese puts no space after a name.
+_MISSING_NAME = re.compile(
+    r"""["«»] ?([\w.]+) ?["«»]|\b\w+\.(\w+)|(?:: |named )([\w.]+)""", re.ASCII
+)
 _OUR_NAMES = frozenset({VERSION_TABLE, *metadata.tables}) | frozenset(
     column.name for table in metadata.tables.values() for column in table.columns
 )

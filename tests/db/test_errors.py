@@ -8,8 +8,14 @@ from postgres_server import ReusedDatabase, Server
 
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.bulk import insert_rows
+from newsletter.db.errors import explain_missing_name
 from newsletter.db.schema import setting
-from newsletter.errors import DatabaseChangedError, DatabaseError, DatabaseUnavailableError
+from newsletter.errors import (
+    DatabaseChangedError,
+    DatabaseError,
+    DatabaseUnavailableError,
+    Location,
+)
 
 TEMPORARY = (
     "08006", "08P01", "25006", "25P03", "40001", "40P01", "53100", "53200", "53300", "55000",
@@ -27,6 +33,19 @@ NOT_OURS = (
     "SELECT * FROM nowhere",
     "SELECT setting.nothing FROM setting",
     "INSERT INTO setting (nothing) VALUES (0)",
+)
+# German, Spanish, French and Japanese, from PostgreSQL's translations.
+TRANSLATED = (
+    ("Relation »worker« existiert nicht", True),
+    ("Spalte worker.fence existiert nicht", True),
+    ("Spalte »fence« von Relation »worker« existiert nicht", True),
+    ("Spalte »nothing« von Relation »worker« existiert nicht", False),
+    ("fehlender Eintrag in FROM-Klausel für Tabelle »worker«", False),
+    ("no existe la relación «public.worker»", True),
+    ("la relation « worker » n'existe pas", True),
+    ('リレーション"worker"は存在しません', True),
+    ("列worker.fenceは存在しません", True),
+    ("列worker.nothingは存在しません", False),
 )
 # SQLite says of it that there is no such column.
 MISSING_FROM = "SELECT batch.fence FROM setting"
@@ -81,6 +100,12 @@ def test_a_table_or_column_that_the_schema_has_is_missing_only_if_it_was_changed
     for statement in (*NOT_OURS, *from_clause):
         with pytest.raises(sa.exc.DBAPIError):
             execute(engine, statement)
+
+
+@pytest.mark.parametrize(("words", "is_ours"), TRANSLATED)
+def test_what_is_missing_is_found_in_any_language(words: str, is_ours: bool) -> None:
+    error = explain_missing_name(words, Location("postgresql://db/list"))
+    assert (error is not None) == is_ours
 
 
 def execute(engine: sa.Engine, *statements: str) -> None:
