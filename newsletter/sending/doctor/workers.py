@@ -15,6 +15,6 @@ def check_workers(engine: sa.Engine) -> Iterator[DoctorCheck]:
     problems = list(find_missing_workers(workers))
     for problem in problems:
         yield warn("workers", problem.message, "", problem.remedy)
-    live = [record.name for record in workers if record.is_live]
+    live = [record.name for record in workers if record.takes_jobs]
     if live and not problems:
         yield ok("workers", f"running: {', '.join(live)}")

@@ -67,6 +67,11 @@ class WorkerRecord(NamedTuple):
     activity: WorkerActivity
     is_live: bool
 
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether jobs are handed to it: it is live, and not stopping."""
+        return self.is_live and (self.concurrency > 0 or self.does_periodic_jobs)
+
 
 def add_worker(
     ledger: Ledger,
@@ -170,8 +175,8 @@ def lacks_sweeper(workers: Sequence[WorkerRecord]) -> bool:
 
 
 def find_missing_workers(workers: Sequence[WorkerRecord]) -> Iterator[Problem]:
-    """Yield what no live worker does, if any is live: each may do only a part."""
-    if not any(record.is_live for record in workers):
+    """Yield what no worker does, if any takes jobs: each may do only a part."""
+    if not any(record.takes_jobs for record in workers):
         return
     if lacks_sweeper(workers):
         yield Problem(
@@ -204,4 +209,4 @@ def get_worker_presence(ledger: Ledger) -> WorkerPresence:
     was_there = any(record.concurrency and record.seen_at > recent for record in workers)
     if was_there:
         return "lost"
-    return "other" if any(record.is_live for record in workers) else "none"
+    return "other" if any(record.takes_jobs for record in workers) else "none"

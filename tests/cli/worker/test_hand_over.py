@@ -328,6 +328,7 @@ def test_workers_that_do_only_a_part_are_told_everywhere(
     for concurrency, does_periodic_jobs, presence, missing in (
         (16, True, "live", ""),
         (16, False, "live", lacks_sweeper),
+        (0, False, "none", ""),  # it is stopping
         (0, True, "other", lacks_sender),
     ):
         execute(sender_project, DELETE_WORKERS)
@@ -341,7 +342,7 @@ def test_workers_that_do_only_a_part_are_told_everywhere(
             assert (f"No worker {words}" in workers) == (words == missing), workers
             assert (f"No worker {words}" in refused) == (words == missing), refused
             assert (f"warn workers: no worker {words}" in doctor) == (words == missing), doctor
-        assert ("ok workers: running: mail1:4211" in doctor) == (not missing), doctor
+        assert ("ok workers: running: mail1:4211" in doctor) == (presence == "live" and not missing)
     execute(sender_project, sa.update(send).values(state="running"))
     _, out, _ = newsletter("status", ISSUE)
     assert "  nobody sends it: the workers that run take no part in sends.\n" in out
