@@ -1,8 +1,13 @@
 """Pool of connections to PostgreSQL that never opens more than it says."""
 
+import logging
+
 import sqlalchemy as sa
 
 from newsletter.errors import DatabaseUnavailableError
+
+# SQLAlchemy logs what it does with a pool by the name of the pool's class, which makes it ours.
+logging.getLogger(__name__).setLevel(logging.WARNING)
 
 
 class LimitedPool(sa.QueuePool):
