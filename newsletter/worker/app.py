@@ -83,7 +83,7 @@ def make_job_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App
             except DatabaseChangedError as error:
                 worker.stopping.give_up(error)
 
-    add_job("sweep", EVERY_FIVE_SECONDS, lambda: _sweep(worker))
+    add_job("sweep", EVERY_FIVE_SECONDS, lambda: run_sweep(worker))
     add_job(
         "transactional-emails", EVERY_FIVE_SECONDS,
         lambda: send_queued_emails(worker.site, worker.client),
@@ -104,7 +104,8 @@ def make_job_app(worker: WorkerContext, connector: "BaseAsyncConnector") -> "App
     return app
 
 
-def _sweep(worker: WorkerContext) -> None:
+def run_sweep(worker: WorkerContext) -> None:
+    """Take over from dead senders, wake the workers, and log who became unknown."""
     result = sweep(worker.ledger)
     if result.unknown_recipients:
         _log.warning(

@@ -1,6 +1,7 @@
 """Run a worker: record it, run its jobs, stop it.
 
-1. It is recorded, so that sends are handed to it, and renews its record in a thread.
+1. It is recorded, so that sends are handed to it, and renews its record in a thread. It takes over
+   what those before it have left, though perhaps no worker does the periodic jobs.
 2. procrastinate runs two loops: one for the lanes in the worker's own queue, one for the periodic
    jobs, so that a send of hours delays none of them.
 3. A loop ends if the connection to the database is lost; it is started again until the worker is to
@@ -24,7 +25,7 @@ from procrastinate import App, PsycopgConnector
 
 from newsletter.sending.lanes.lane_jobs import get_queue_name
 from newsletter.sending.notifications.notification import clean_line
-from newsletter.worker.app import PERIODIC_QUEUE, make_job_app
+from newsletter.worker.app import PERIODIC_QUEUE, make_job_app, run_sweep
 from newsletter.worker.connections import get_conninfo, translated_errors
 from newsletter.worker.kept_record import recorded
 from newsletter.worker.worker_context import WorkerContext
@@ -55,10 +56,12 @@ def run_worker(
         on_start: called once it is on record, so that sends are handed to it.
 
     Raises:
-        DatabaseError: the worker can't be recorded.
+        DatabaseError: the worker can't be recorded, or the sends that run can't be looked up.
     """
     concurrency = worker.concurrency if "sends" in queues else 0
     with recorded(worker, concurrency, does_periodic_jobs="periodic" in queues) as worker_id:
+        if concurrency:
+            run_sweep(worker)
         on_start()
         asyncio.run(_run_loops(worker, worker_id, queues))
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -138,6 +139,22 @@ def test_a_worker_whose_database_was_upgraded_records_its_requests_and_fails(
     assert load_log(worker)[-1]["message"] == "stopped"
     assert sender_project.states(ISSUE) == {"accepted": 2 * PER_BATCH, "pending": READERS - 10}
     assert count_workers(sender_project) == 0
+
+
+def test_a_send_goes_on_with_the_next_worker_though_none_does_the_periodic_jobs(
+    sender_project: SenderProject,
+) -> None:
+    sender_project.double.inject_faults(OK, HELD)
+    args = ("--queues", "sends", "--concurrency", "1")
+    with watch_send(sender_project, ISSUE) as watch:
+        with running_worker(sender_project, *args) as first:
+            watch.start()
+            watch.wait_until(lambda: len(sender_project.double.requests) == 2)
+            first.send_signal(signal.SIGTERM)
+            sender_project.double.released.set()
+        with running_worker(sender_project, *args):
+            watch.wait_until(lambda: watch.state() == "done")
+        watch.check_copies()
 
 
 def test_without_a_worker_send_says_so_and_sends(sender_project: SenderProject) -> None:
