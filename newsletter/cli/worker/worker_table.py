@@ -17,7 +17,7 @@ HEADINGS = ("worker", "seen", "up", "requests", "readers", "average")
 
 def print_workers(ledger: "Ledger", *, as_json: bool) -> None:
     """Print a line for each worker on record: when it was seen, and what it has done."""
-    from newsletter.sending.lanes.worker_records import list_workers
+    from newsletter.sending.lanes.worker_records import get_worker_presence, list_workers
     from newsletter.sending.ledger.record import get_ledger_time
 
     records, now = list_workers(ledger), get_ledger_time(ledger)
@@ -26,7 +26,10 @@ def print_workers(ledger: "Ledger", *, as_json: bool) -> None:
             print_json(_as_data(record))
         return
     if not records:
-        echo_err("No worker is running. Start one with: newsletter worker")
+        if get_worker_presence(ledger) == "impossible":
+            echo_err("There are no workers: they need a database on PostgreSQL.")
+        else:
+            echo_err("No worker is running. Start one with: newsletter worker")
         return
     rows = [HEADINGS, *(_format_row(record, now) for record in records)]
     for line in align_rows(rows, numeric_columns=(1, 2, 3, 4, 5)):

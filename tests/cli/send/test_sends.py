@@ -457,3 +457,9 @@ def test_send_whose_sender_was_killed_after_its_last_batch_is_finished(
     assert newsletter("send", "--yes")[0] == 0
     assert newsletter("status")[1].startswith("the-ice  done")
     assert len(fake_sendgrid.accepted) == READERS
+
+
+def test_with_sqlite_nobody_is_told_to_start_a_worker(newsletter: Cli) -> None:
+    assert newsletter("status", "--workers") == (
+        0, "", "There are no workers: they need a database on PostgreSQL.\n"
+    )  # fmt: skip
