@@ -281,7 +281,8 @@ class _SendLoop:
         """Return the error of a database that can be written later, with what to do then."""
         message, where, remedy = error.problems[0]
         resume = f"Then continue with: newsletter resume {self.sender.send.slug}"
-        return DatabaseError(message, where=where, remedy=f"{remedy} {resume}")
+        # It may end in a command, without a full stop.
+        return DatabaseError(message, where=where, remedy=f"{remedy.removesuffix('.')}. {resume}")
 
     def _give_up(self, error: NewsletterError) -> None:
         """Stop because of an error; name what could not be recorded."""

@@ -69,7 +69,9 @@ def test_sender_records_what_is_in_flight_and_claims_no_more(
     transport = UpgradingTransport(mailer, ledger.engine, set_newer_version)
     sender = BatchSender(ledger, send, prepared, transport, observer, concurrency=1)
     try:
-        with pytest.raises(DatabaseError, match=r"to schema version 9999.*newsletter resume ice"):
+        with pytest.raises(
+            DatabaseError, match=r"version 9999.* newsletter\. Then.*: newsletter resume ice"
+        ):
             sender.run()
     finally:
         set_version(ledger.engine, HEAD_REVISION)
