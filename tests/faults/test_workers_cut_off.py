@@ -4,6 +4,7 @@ import os
 import random
 import signal
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -111,11 +112,19 @@ def test_worker_that_was_suspended_for_longer_than_its_lease_records_nothing(
         check_each_has_one_copy(sender_project, unknown=PER_BATCH)
 
 
+def give_up_soon() -> None:
+    """Let a command wait no longer for a worker than it has to; called in its process."""
+    from newsletter.cli.worker import hand_over
+
+    hand_over.MAX_POLLS_WITHOUT_WORKER = 1
+
+
 def test_the_last_worker_stops_cleanly_and_the_next_goes_on(sender_project: SenderProject) -> None:
     with ExitStack() as stack:
         [last] = start_workers(sender_project, stack, 1)
         sender_project.double.inject_faults(faults.slow_response(1.0))
-        waiting = sender_project.start("send", ISSUE, "--yes", "--wait")
+        impatient = replace(sender_project, prepare=give_up_soon)
+        waiting = impatient.start("send", ISSUE, "--yes", "--wait")
         sender_project.double.wait_for_requests(1)
         for _ in range(2):
             last.send_signal(signal.SIGTERM)
