@@ -129,9 +129,7 @@ class MailingList:
                     "root_id": id_,
                 }
                 connection.execute(
-                    sa.insert(send_recipient).values(
-                        address_key=key, state=state, error="a reason", **row
-                    )
+                    sa.insert(send_recipient).values(address_key=key, state=state, **row)
                 )
             if batch_state == "accepted":
                 row = {"batch_id": id_ * 10, "number": 1, "body_sha": "x", "started_at": at}

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from newsletter.db.bulk import tune_for_bulk_writes
 from newsletter.db.schema import BigIntKey
 
 revision = "0009"
@@ -87,7 +86,8 @@ def _drop_triggers(connection: sa.Connection) -> Sequence[str]:
 
 def _replace_send_recipient() -> None:
     """Make the table anew: SQLite can't add a constraint."""
-    tune_for_bulk_writes(op.get_bind())
+    # Otherwise, pages of the unique index are written many times, since addresses have no order.
+    op.execute("PRAGMA cache_size = -64000")
     op.create_table(
         "new_send_recipient",
         sa.Column("send_id", BigIntKey, nullable=False),
