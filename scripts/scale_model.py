@@ -170,7 +170,6 @@ def list_breaking_points(inputs: Inputs) -> list[Row]:
         for name in (*LIST_TABLES, *SEND_TABLES, "event")
     )
     limits = [
-        ("`status`: it counts the recipients", "1 s", 1, cpu["status"]),
         ("`plan`: one transaction, one after the other", "60 s", 60, cpu["plan"]),
         ("`report`: it reads recipients and events", "30 s", 30, cpu["report"]),
         ("`import`: one after the other", "1 h", HOUR, cpu["import"]),

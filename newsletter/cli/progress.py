@@ -1,6 +1,7 @@
-"""Progress bar on standard error."""
+"""Progress on standard error, if that is a terminal."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -8,6 +9,8 @@ from typing import TextIO, cast
 
 import click
 
+# From then on, people wonder whether anything happens.
+SLOW_SECONDS = 2.0
 _is_shown: ContextVar[bool] = ContextVar("progress_bar_is_shown", default=False)
 
 
@@ -52,3 +55,24 @@ def progress_bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
             yield bar.update
     finally:
         _is_shown.reset(token)
+
+
+@contextmanager
+def notice_if_slow(text: str) -> Iterator[None]:
+    """Print a line on standard error if a ``with`` block, one long query, takes long.
+
+    Args:
+        text: what is being done: ``"Counting the readers ..."``.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    timer = threading.Timer(
+        SLOW_SECONDS, click.echo, [text], {"file": cast("TextIO", BestEffortStderr())}
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -8,6 +8,7 @@ import click
 
 from newsletter.cli.options import json_option
 from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.cli.progress import notice_if_slow
 from newsletter.cli.project_database import open_project_database
 from newsletter.errors import ProjectError, display_path
 
@@ -58,7 +59,10 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
         with read_transaction(engine) as connection:
             started_sends = list_started_sends(connection, now)
         send = _select_send(issue, started_sends, project, open_ledger(engine, project.config))
-        with read_transaction(engine) as connection:
+        with (
+            notice_if_slow("Counting what became of it ..."),
+            read_transaction(engine) as connection,
+        ):
             report = build_send_report(connection, send, project.config, now)
     if as_json:
         print_json(report_to_dict(report))

@@ -13,8 +13,9 @@ from newsletter.cli.options import (
     segment_option,
 )
 from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.cli.progress import notice_if_slow
 from newsletter.cli.project_database import open_project_database
-from newsletter.cli.send.shared import back_up_before_send
+from newsletter.cli.send.shared import FREEZING_NOTICE, PREPARING_NOTICE, back_up_before_send
 from newsletter.errors import SendRefusedError, UsageError, display_path
 from newsletter.wording import format_count
 
@@ -82,7 +83,8 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
         allows_copy=out_file is not None,
     )
     with open_project_database(project) as engine:
-        proposal = plan(project, issue, engine, options)
+        with notice_if_slow(PREPARING_NOTICE):
+            proposal = plan(project, issue, engine, options)
         raise_if_refused(proposal)
         if out_file is not None:
             _write_plan_file(proposal, out_file, as_json=as_json)
@@ -94,7 +96,9 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
                 f"newsletter resume {proposal.folder.name[11:]}",
             )
         back_up_before_send(project, engine)
-        _print_plan(proposal, confirm_plan(proposal).send, as_json=as_json)
+        with notice_if_slow(FREEZING_NOTICE):
+            frozen = confirm_plan(proposal).send
+        _print_plan(proposal, frozen, as_json=as_json)
 
 
 def _check_options_of_file(out_file: str) -> None:

@@ -23,6 +23,7 @@ from newsletter.cli.options import (
     yes_option,
 )
 from newsletter.cli.output import confirm_count, make_output_private
+from newsletter.cli.progress import notice_if_slow
 from newsletter.cli.project_database import open_project_database
 from newsletter.cli.send.proposal import (
     approval_rows,
@@ -34,7 +35,12 @@ from newsletter.cli.send.proposal import (
 )
 from newsletter.cli.send.resume import resume_due_sends
 from newsletter.cli.send.run_result import deliver_or_hand_over
-from newsletter.cli.send.shared import back_up_before_send, check_published_images
+from newsletter.cli.send.shared import (
+    FREEZING_NOTICE,
+    PREPARING_NOTICE,
+    back_up_before_send,
+    check_published_images,
+)
 from newsletter.errors import SendRefusedError
 
 if TYPE_CHECKING:
@@ -226,7 +232,8 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             repeat_article=approved.repeat_article if approved else repeat_article,
             catch_up=catch_up,
         )
-        proposal = plan(project, approved.issue if approved else issue, engine, options)
+        with notice_if_slow(PREPARING_NOTICE):
+            proposal = plan(project, approved.issue if approved else issue, engine, options)
         rows = format_schedule_rows(scheduled_time, project.config, proposal.resumed)
         more: dict[str, object] = {}
         if approved and plan_file:
@@ -338,7 +345,8 @@ def confirm_and_deliver(  # noqa: PLR0913 - the command's options
         schedule = request_schedule(
             client, scheduled_time, limit_per_hour, get_ledger_time(proposal.ledger)
         )
-        context = service.confirm_plan(proposal, schedule)
+        with notice_if_slow(FREEZING_NOTICE):
+            context = service.confirm_plan(proposal, schedule)
         if context.send.is_scheduled_locally:
             return print_scheduled(context, as_json=as_json, more=more)
         return deliver_or_hand_over(

@@ -32,6 +32,10 @@ CANCELLATION_CAVEAT = (
     "keeps only a few batches (10, by its newer documentation) cancelled at once."
 )
 
+# For a long list, both take a while.
+PREPARING_NOTICE = "Rendering the issue and counting its readers ..."
+FREEZING_NOTICE = "Storing who gets it ..."
+
 # Of more batches the numbers are not spelled out: without any, a command is for all.
 MAX_LISTED_BATCHES = 5
 
