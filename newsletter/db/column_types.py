@@ -83,6 +83,10 @@ def _render_collation(element: ByCodePoint, compiler: SQLCompiler, **options: An
 
 def check_one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
     """Return a check constraint that ``column`` is one of ``values``."""
+    return sa.CheckConstraint(one_of_text(column, values), name=column)
+
+
+def one_of_text(column: str, values: tuple[str, ...]) -> str:
+    """Return the SQL of a check that ``column`` is one of ``values``."""
     # SQLite rebuilds the list of an IN for each row, which takes longer than writing the row.
-    condition = " OR ".join(f"{column} = '{value}'" for value in values)
-    return sa.CheckConstraint(condition, name=column)
+    return " OR ".join(f"{column} = '{value}'" for value in values)

@@ -6,7 +6,14 @@ send_recipient, batch, attempt) is stored as ``unknown``, never guessed: see doc
 
 import sqlalchemy as sa
 
-from newsletter.db.column_types import BigIntKey, JsonType, UtcDateTime, check_one_of, metadata
+from newsletter.db.column_types import (
+    BigIntKey,
+    JsonType,
+    UtcDateTime,
+    check_one_of,
+    metadata,
+    one_of_text,
+)
 from newsletter.db.journal_triggers import create_journal_triggers
 from newsletter.db.web_tables import (
     TRANSACTIONAL_EMAIL_KINDS,
@@ -280,7 +287,9 @@ send_recipient = sa.Table(
     sa.UniqueConstraint("root_id", "address_key"),
     check_one_of("state", RECIPIENT_STATES),
     # Whoever was left out is found by that.
-    sa.CheckConstraint("error <> '' OR state IN ('pending', 'accepted', 'unknown')", name="reason"),
+    sa.CheckConstraint(
+        f"{one_of_text('state', ('pending', 'accepted', 'unknown'))} OR error <> ''", name="reason"
+    ),
 )
 # Not by the state: on PostgreSQL, an update of a column that an index names changes all indexes.
 HAS_REASON = send_recipient.c.error != sa.literal_column("''")

@@ -108,3 +108,16 @@ def test_table_of_a_large_send_gets_the_index(old_engine: sa.Engine) -> None:
             definitions = connection.scalars(sa.text(query), {"table": table}).all()
             partial = [text for text in definitions if text.endswith("WHERE (error <> ''::text)")]
             assert len(partial) == 1
+
+
+def test_cache_is_as_large_as_before(old_engine: sa.Engine) -> None:
+    """The connection is used on: with a larger cache, each send on it takes longer."""
+    query = "PRAGMA cache_size" if old_engine.dialect.name == "sqlite" else "SHOW work_mem"
+
+    def read_size() -> object:
+        with old_engine.connect() as connection:
+            return connection.exec_driver_sql(query).scalar_one()
+
+    before = read_size()
+    ensure_current_schema(old_engine, Location("database"))
+    assert read_size() == before
