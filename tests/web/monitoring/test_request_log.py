@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,19 @@ class Run(NamedTuple):
     process: subprocess.Popen[str]
     url: str
     port: int
+
+
+@contextmanager
+def open_request(run: Run) -> Iterator[socket.socket]:
+    """Begin a request to unsubscribe; the server is reading it when the block is entered."""
+    host, _, port = run.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as sock:
+        sock.sendall(
+            b"POST /u/nobody HTTP/1.1\r\nHost: a\r\nContent-Length: 26\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert sock.recv(100).startswith(b"HTTP/1.1 100")
+        yield sock
 
 
 def free_port() -> int:
@@ -67,14 +81,7 @@ def test_requests_in_flight_finish_before_shutdown(run: Run, stop_signal: signal
     assert 'route="/u/{token}",status="404"' in metrics
     assert "secret-token" not in metrics
     http.clear()
-    host, _, port = run.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=60) as sock:
-        sock.sendall(
-            b"POST /u/nobody HTTP/1.1\r\nHost: a\r\nContent-Length: 26\r\n"
-            b"Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
-        )
-        # The server is reading: the request is in flight.
-        assert sock.recv(100).startswith(b"HTTP/1.1 100")
+    with open_request(run) as sock:
         run.process.send_signal(stop_signal)
         sock.sendall(b"List-Unsubscribe=One-Click")
         assert sock.recv(100).startswith(b"HTTP/1.1 404")
@@ -97,13 +104,7 @@ def test_a_server_whose_database_is_upgraded_says_so_once_and_fails(
 ) -> None:
     project = open_project(project_folder)
     version = sa.table(VERSION_TABLE, sa.column("version_num"))
-    host, _, port = run.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=60) as sock:
-        sock.sendall(
-            b"POST /u/nobody HTTP/1.1\r\nHost: a\r\nContent-Length: 26\r\n"
-            b"Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
-        )
-        assert sock.recv(100).startswith(b"HTTP/1.1 100")
+    with open_request(run) as sock:
         with (
             database_engine(project.config.database, project.root) as engine,
             engine.begin() as connection,
